@@ -1,0 +1,1 @@
+//! Secure channels for both ends: BAC, PACE, secure messaging, Chip Authentication, SCP03.

@@ -1,0 +1,1 @@
+//! The card in software: eMRTD application and GlobalPlatform issuer domain.

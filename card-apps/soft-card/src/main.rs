@@ -1,0 +1,3 @@
+//! `bitaqa-soft-card`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! A PC/SC driver.

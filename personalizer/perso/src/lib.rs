@@ -1,0 +1,1 @@
+//! Orders, profiles, plans, execution, recovery, quality, ledger.

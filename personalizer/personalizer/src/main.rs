@@ -1,0 +1,3 @@
+//! `bitaqa-personalizer`.
+
+fn main() {}

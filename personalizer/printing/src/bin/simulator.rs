@@ -1,0 +1,3 @@
+//! `bitaqa-printer-sim`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Card faces and card printers: layout, raster, drivers, simulator.

@@ -1,0 +1,1 @@
+//! Who signs: CSCA, document signer, CRL, trust bundle.

@@ -1,0 +1,3 @@
+//! `bitaqa-pki`.
+
+fn main() {}

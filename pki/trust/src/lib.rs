@@ -1,0 +1,1 @@
+//! Who is believed: certificates, CRLs, security objects, chains, trust bundles.

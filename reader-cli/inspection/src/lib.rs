@@ -1,0 +1,1 @@
+//! The inspection procedure: read a card, judge the evidence.

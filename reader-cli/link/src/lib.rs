@@ -1,0 +1,1 @@
+//! Readers: PC/SC, soft-card socket, journal, replay.

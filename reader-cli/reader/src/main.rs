@@ -1,0 +1,3 @@
+//! `bitaqa-reader`.
+
+fn main() {}

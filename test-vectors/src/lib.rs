@@ -1,0 +1,1 @@
+//! What must be true: worked numbers, orders, portraits, and the architecture as a test.
