@@ -109,7 +109,6 @@ impl<C: Card> Card for Chained<C> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::VecDeque;
 

@@ -163,7 +163,6 @@ impl fmt::Debug for Command {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 

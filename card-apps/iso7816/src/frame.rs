@@ -118,7 +118,6 @@ fn invalid(what: &'static str) -> io::Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 
