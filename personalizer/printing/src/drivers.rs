@@ -1,0 +1,1 @@
+//! The makes of printers that are known.
