@@ -1,1 +1,3 @@
-//! Orders, profiles, plans, execution, recovery, quality, ledger.
+//! Making a document: orders, profiles, plans, execution, recovery, quality, ledger.
+
+pub mod order;
