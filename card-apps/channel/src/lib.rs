@@ -1,1 +1,29 @@
-//! Secure channels for both ends: BAC, PACE, secure messaging, Chip Authentication, SCP03.
+//! Secure channels, written once for both ends: the terminal and the chip.
+//!
+//! ```text
+//! bac, pace, chip_auth   agree on keys            9303-11 §4.3, §4.4, §6.2
+//! sm                     uses them                9303-11 §9.8, 7816-4 §10
+//! scp03                  the issuer's own channel GPCS Amendment D
+//! ```
+//!
+//! The role is a type: [`role::Terminal`] protects commands and opens responses, [`role::Chip`]
+//! does the reverse with the same code. Randomness and passwords are arguments, so the worked
+//! examples of the standards are ordinary tests of both ends.
+//!
+//! OpenSSL does the arithmetic. This crate does no I/O, keeps no clock, writes no log, and knows
+//! nothing of files: it talks to an [`iso7816::Card`].
+
+pub mod bac;
+mod block;
+pub mod chip_auth;
+mod curve;
+mod kdf;
+mod mac;
+pub mod pace;
+pub mod password;
+pub mod random;
+pub mod role;
+pub mod scp03;
+pub mod secret;
+pub mod sm;
+pub mod suite;

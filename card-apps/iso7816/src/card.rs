@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Command, Response};
+use crate::{Command, Response, Status};
 
 /// Something that answers commands: a reader with a card in it, a layer over one, a card in memory.
 ///
@@ -51,6 +51,12 @@ pub enum TransmitError {
     SecureMessaging {
         /// Which rule the answer broke.
         reason: &'static str,
+    },
+    /// The card answered a protected command with a bare status word, which nothing authenticates; the session is gone.
+    #[error("the card answered {status} outside the secure channel")]
+    Unprotected {
+        /// What the card said.
+        status: Status,
     },
     /// The card kept announcing more data beyond every limit.
     #[error("the card's answer exceeds {limit} bytes")]

@@ -1,0 +1,150 @@
+//! Elliptic curve arithmetic: fixed-width private keys, uncompressed points, Diffie-Hellman.
+
+use openssl::bn::{BigNum, BigNumContext};
+use openssl::ec::{EcGroup, EcPoint, PointConversionForm};
+use openssl::error::ErrorStack;
+
+use crate::random::{Random, RandomError};
+use crate::secret::Secret;
+use crate::suite::Curve;
+
+/// Draws before a source of randomness is declared broken: a good one needs a second draw once in 2^32.
+const DRAWS: usize = 64;
+
+/// Why a key or a point is no good.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Not an uncompressed point (`04 || x || y`) on the curve.
+    #[error("not a point on the curve")]
+    NotOnCurve,
+    /// Not a number from 1 to the order of the curve less one.
+    #[error("the private key does not fit the curve")]
+    PrivateKey,
+    /// No key could be drawn.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// OpenSSL failed.
+    #[error("cryptography failed")]
+    OpenSsl(#[from] ErrorStack),
+}
+
+/// A curve ready to calculate with.
+pub(crate) struct Arithmetic {
+    curve: Curve,
+    group: EcGroup,
+    context: BigNumContext,
+}
+
+/// A private key with its public key.
+pub(crate) struct KeyPair {
+    private: BigNum,
+    /// `04 || x || y`.
+    pub(crate) public: Vec<u8>,
+}
+
+impl Drop for KeyPair {
+    fn drop(&mut self) {
+        self.private.clear();
+    }
+}
+
+impl Arithmetic {
+    pub(crate) fn new(curve: Curve) -> Result<Self, ErrorStack> {
+        Ok(Arithmetic { curve, group: EcGroup::from_curve_name(curve.nid())?, context: BigNumContext::new_secure()? })
+    }
+
+    /// A fresh key pair on `generator`, or on the curve's own generator.
+    pub(crate) fn generate(
+        &mut self,
+        generator: Option<&EcPoint>,
+        random: &mut dyn Random,
+    ) -> Result<KeyPair, KeyError> {
+        let mut bytes = Secret::new(vec![0; self.curve.field_length()]);
+        for _ in 0..DRAWS {
+            random.fill(bytes.expose_mut())?;
+            match self.key_pair(generator, &bytes) {
+                Err(KeyError::PrivateKey) => {}
+                result => return result,
+            }
+        }
+        Err(KeyError::Random(RandomError))
+    }
+
+    /// The key pair of a private key of the width of the field.
+    pub(crate) fn key_pair(&mut self, generator: Option<&EcPoint>, private: &Secret) -> Result<KeyPair, KeyError> {
+        let private = self.private_key(private)?;
+        let mut public = EcPoint::new(&self.group)?;
+        match generator {
+            Some(generator) => public.mul2(&self.group, generator, &private, &mut self.context)?,
+            None => public.mul_generator2(&self.group, &private, &mut self.context)?,
+        }
+        Ok(KeyPair { public: self.octets(&public)?, private })
+    }
+
+    fn private_key(&mut self, bytes: &Secret) -> Result<BigNum, KeyError> {
+        if bytes.expose().len() != self.curve.field_length() {
+            return Err(KeyError::PrivateKey);
+        }
+        let mut order = BigNum::new()?;
+        self.group.order(&mut order, &mut self.context)?;
+        let mut private = BigNum::new_secure()?;
+        private.copy_from_slice(bytes.expose())?;
+        private.set_const_time();
+        if private.num_bits() == 0 || private >= order {
+            private.clear();
+            return Err(KeyError::PrivateKey);
+        }
+        Ok(private)
+    }
+
+    /// A point somebody sent.
+    pub(crate) fn point(&mut self, octets: &[u8]) -> Result<EcPoint, KeyError> {
+        if octets.len() != 1 + 2 * self.curve.field_length() || octets.first() != Some(&0x04) {
+            return Err(KeyError::NotOnCurve);
+        }
+        // OpenSSL leaves the reason in its error queue; the caller needs only this one.
+        let point = EcPoint::from_bytes(&self.group, octets, &mut self.context).map_err(|_| KeyError::NotOnCurve)?;
+        // All curves here have cofactor 1: a point on the curve is in the group.
+        match point.is_on_curve(&self.group, &mut self.context)? && !point.is_infinity(&self.group) {
+            true => Ok(point),
+            false => Err(KeyError::NotOnCurve),
+        }
+    }
+
+    /// The common point of two ends.
+    pub(crate) fn common_point(&mut self, own: &KeyPair, peer: &[u8]) -> Result<EcPoint, KeyError> {
+        let peer = self.point(peer)?;
+        let mut common = EcPoint::new(&self.group)?;
+        common.mul2(&self.group, &peer, &own.private, &mut self.context)?;
+        Ok(common)
+    }
+
+    /// The shared secret of two ends: the x-coordinate in the width of the field (9303-11 §9.4, TR-03111).
+    pub(crate) fn shared_secret(&mut self, own: &KeyPair, peer: &[u8]) -> Result<Secret, KeyError> {
+        let common = self.common_point(own, peer)?;
+        let octets = Secret::new(self.octets(&common)?);
+        let x = octets.expose().get(1..=self.curve.field_length()).ok_or(KeyError::NotOnCurve)?;
+        Ok(Secret::from(x))
+    }
+
+    /// The generator of generic mapping: `s * G + H` (9303-11 §4.4.3.3.1).
+    pub(crate) fn mapped_generator(&mut self, nonce: &Secret, common: &EcPoint) -> Result<EcPoint, KeyError> {
+        let mut s = BigNum::new_secure()?;
+        s.copy_from_slice(nonce.expose())?;
+        s.set_const_time();
+        let mut product = EcPoint::new(&self.group)?;
+        product.mul_generator2(&self.group, &s, &mut self.context)?;
+        s.clear();
+        let mut mapped = EcPoint::new(&self.group)?;
+        mapped.add(&self.group, &product, common, &mut self.context)?;
+        match mapped.is_infinity(&self.group) {
+            true => Err(KeyError::NotOnCurve),
+            false => Ok(mapped),
+        }
+    }
+
+    /// `04 || x || y`, each coordinate in the width of the field.
+    pub(crate) fn octets(&mut self, point: &EcPoint) -> Result<Vec<u8>, ErrorStack> {
+        point.to_bytes(&self.group, PointConversionForm::UNCOMPRESSED, &mut self.context)
+    }
+}
