@@ -1,1 +1,35 @@
-//! Who is believed: certificates, CRLs, security objects, chains, trust bundles.
+//! Who is believed: certificates, revocation lists, security objects, chains, trust bundles.
+//!
+//! This crate knows the document PKI of 9303-12, the security object of 9303-10 and the CMS of RFC 5652. It judges bytes
+//! which it is given: it reads no card, keeps no clock (the time of inspection is an argument) and
+//! holds no private key; no type for one exists here. Only [`TrustStore`] touches the disk.
+//!
+//! - [`Certificate`], [`Crl`], [`PublicKey`], [`SignatureAlgorithm`]: what a signature is checked with
+//! - [`cms`]: SignedData, judged on the bytes that were received
+//! - [`security_object`]: EF.SOD's content -> `Authentic<SecurityObject>`, the proof that passive authentication succeeded
+//! - [`chain`]: the rules between a document signer and its country signing CA, one named [`Finding`] each
+//! - [`bundle`], [`TrustStore`]: what an embassy installs, and never older than what it has
+
+pub mod bundle;
+pub mod certificate;
+pub mod chain;
+pub mod cms;
+pub mod crl;
+pub mod der;
+pub mod leniency;
+pub mod name;
+pub mod outcome;
+pub mod public_key;
+pub mod security_object;
+pub mod signature;
+pub mod store;
+
+pub use bundle::{Bundle, Pin, Policy, RevokedDocument};
+pub use certificate::{Certificate, CertificateError};
+pub use crl::{Crl, CrlError};
+pub use leniency::Leniency;
+pub use outcome::{Finding, Outcome};
+pub use public_key::{EllipticCurve, PublicKey, PublicKeyError};
+pub use security_object::{Authentic, SecurityObject};
+pub use signature::{Hash, SignatureAlgorithm, SignatureError};
+pub use store::TrustStore;

@@ -1,0 +1,100 @@
+//! From the document signer to its country signing CA: the rules of 9303-12 §7 and TR-03135-1 §5.6, one finding each.
+//!
+//! There is exactly one step: a country signing CA signs document signers and nothing lies between.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::certificate::Certificate;
+use crate::leniency::Leniency;
+use crate::outcome::Finding;
+use crate::store::TrustStore;
+
+mod issuer;
+mod revocation;
+mod rules;
+
+/// Names of the findings, in the order in which they are given.
+pub mod id {
+    /// The trusted issuer's signature on the document signer's certificate.
+    pub const CERTIFICATE_SIGNATURE: &str = "ds-certificate-signature";
+    /// Whether the chain ends at a trusted country signing CA.
+    pub const TRUST: &str = "trust-status";
+    /// The age of the trust bundle.
+    pub const BUNDLE: &str = "trust-bundle-freshness";
+    /// Validity of the country signing CA at the time of inspection.
+    pub const ANCHOR_VALIDITY: &str = "csca-validity";
+    /// Validity of the document signer at the time of inspection.
+    pub const SIGNER_VALIDITY: &str = "ds-validity";
+    /// What both keys may be used for.
+    pub const KEY_USAGE: &str = "ds-key-usage";
+    /// The document's date of issue against the signer's private key usage period.
+    pub const KEY_PERIOD: &str = "ds-key-period";
+    /// The document's type against the types the signer may sign.
+    pub const DOCUMENT_TYPE: &str = "ds-document-type";
+    /// The issuing state in certificates and document.
+    pub const COUNTRY: &str = "issuing-country";
+    /// Revocation of the document signer.
+    pub const REVOCATION: &str = "ds-revocation";
+}
+
+/// What is known of the document and the moment; what is unknown makes the finding about it undetermined.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Document {
+    /// The time of inspection.
+    pub now: Timestamp,
+    /// Document code of the MRZ, one or two letters, fillers ignored: `ID`, `P<`.
+    pub code: Option<String>,
+    /// Issuing state of the MRZ, fillers ignored: `UTO`, `D<<`.
+    pub issuing_state: Option<String>,
+    /// Date of issue (DG12).
+    pub issued: Option<Date>,
+}
+
+/// What was found about a document signer.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// The document signer.
+    pub signer: Certificate,
+    /// The country signing CA whose signature verified.
+    pub anchor: Option<Certificate>,
+    /// One finding for each name in [`id`], in that order.
+    pub findings: Vec<Finding>,
+    /// Tolerances used.
+    pub leniencies: Vec<Leniency>,
+}
+
+impl Chain {
+    /// The finding of this name.
+    pub fn finding(&self, id: &str) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.id == id)
+    }
+
+    /// The anchor, when who signed is established and no rule about who may sign what is broken.
+    pub(crate) fn trusted_anchor(&self) -> Option<&Certificate> {
+        let successful = |id| self.finding(id).is_some_and(Finding::is_successful);
+        let broken = |id| self.finding(id).is_none_or(Finding::is_failed);
+        let established = successful(id::CERTIFICATE_SIGNATURE) && successful(id::TRUST);
+        let rules = [id::KEY_USAGE, id::KEY_PERIOD, id::DOCUMENT_TYPE, id::COUNTRY];
+        if established && !rules.into_iter().any(broken) { self.anchor.as_ref() } else { None }
+    }
+}
+
+/// Judges a document signer against the store.
+pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> Chain {
+    let issuer = issuer::find(signer, store);
+    let anchor = issuer.anchor.as_ref();
+    let findings = vec![
+        issuer.signature,
+        issuer.trust,
+        rules::bundle(store, document.now),
+        rules::validity(id::ANCHOR_VALIDITY, anchor, document.now),
+        rules::validity(id::SIGNER_VALIDITY, Some(signer), document.now),
+        rules::key_usage(signer, anchor),
+        rules::key_period(signer, document.issued),
+        rules::document_type(signer, document.code.as_deref()),
+        rules::country(signer, anchor, store.policy(), document.issuing_state.as_deref()),
+        revocation::judge(signer, anchor, store, document.now),
+    ];
+    Chain { signer: signer.clone(), anchor: issuer.anchor.clone(), findings, leniencies: issuer.leniencies }
+}

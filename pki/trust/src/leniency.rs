@@ -1,0 +1,54 @@
+//! Tolerances that were used while judging: each one is a line of the report, never silent.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A departure from the standard that was accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leniency {
+    /// The signed attributes are not a DER SET OF; the signature was made over them as they stand.
+    SignedAttributesNotSorted,
+    /// The signature was made over the signed attributes in DER order, but they are stored in another.
+    SignedAttributesSignedSorted,
+    /// The signed attributes do not use the shortest lengths.
+    SignedAttributesNotDer,
+    /// A signature uses SHA-1, which 9303-12 no longer allows.
+    LegacySha1,
+    /// The signer's certificate has no subject key identifier: it was computed.
+    ComputedKeyIdentifier,
+    /// Two names were taken as equal although their encodings differ.
+    NameEncodingsDiffer,
+    /// The certificate has no authority key identifier: the issuer was found by name.
+    IssuerFoundByName,
+    /// The CMS carries several signer infos where one is expected.
+    SeveralSigners,
+    /// The CMS carries certificates which could not be read.
+    UnreadableCertificates,
+}
+
+impl Leniency {
+    /// What was tolerated.
+    pub fn text(self) -> &'static str {
+        match self {
+            Leniency::SignedAttributesNotSorted => "signed attributes are not in DER order, verified as they stand",
+            Leniency::SignedAttributesSignedSorted => {
+                "signed attributes were signed in DER order but stored in another"
+            }
+            Leniency::SignedAttributesNotDer => "signed attributes are not DER encoded, verified as they stand",
+            Leniency::LegacySha1 => "a signature uses SHA-1",
+            Leniency::ComputedKeyIdentifier => "the signer's certificate has no key identifier: computed",
+            Leniency::NameEncodingsDiffer => "names were compared without their string encodings",
+            Leniency::IssuerFoundByName => "no authority key identifier: the issuer was found by its name",
+            Leniency::SeveralSigners => "the security object has several signers",
+            Leniency::UnreadableCertificates => "the security object carries certificates that cannot be read",
+        }
+    }
+}
+
+impl fmt::Display for Leniency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}

@@ -1,0 +1,185 @@
+//! The document security object: CMS signed data over the hashes of the data groups (9303-10 §4.6.2, 9303-11 §5.1).
+//!
+//! [`parse`] reads, [`SignedSecurityObject::judge`] judges steps 2 and 3 of passive authentication, and only it can make an
+//! [`Authentic`]. Comparing the hashes with the data groups (step 5) is left to whoever has read them.
+
+use std::ops::Deref;
+
+use crate::certificate::Certificate;
+use crate::chain::{self, Chain, Document};
+use crate::cms::{CmsError, SignedData, SignerError};
+use crate::der::oid;
+use crate::leniency::Leniency;
+use crate::outcome::Finding;
+use crate::store::TrustStore;
+
+/// Name of the finding about the security object's signature.
+pub const SIGNATURE: &str = "sod-signature";
+
+/// What the security object says, without a word about who signed it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SecurityObject {
+    content: Vec<u8>,
+}
+
+impl SecurityObject {
+    /// The LDSSecurityObject (tag 30 included) as it was signed.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+/// Proof that its content was signed by a document signer under a trusted country signing CA, within the rules of 9303-12.
+///
+/// It can be made by [`SignedSecurityObject::judge`] only. It says who signed, not that the signer is still in good
+/// standing: read the findings on validity, revocation and freshness beside it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Authentic<T> {
+    inner: T,
+    signer: Certificate,
+    anchor: Certificate,
+}
+
+impl<T> Authentic<T> {
+    /// The document signer.
+    pub fn signer(&self) -> &Certificate {
+        &self.signer
+    }
+
+    /// The country signing CA.
+    pub fn anchor(&self) -> &Certificate {
+        &self.anchor
+    }
+}
+
+impl<T> Deref for Authentic<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+/// A security object with its signature, nothing verified yet.
+#[derive(Clone, Debug)]
+pub struct SignedSecurityObject {
+    data: SignedData,
+    object: SecurityObject,
+}
+
+/// Why bytes are not a security object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecurityObjectError {
+    /// Not acceptable signed data.
+    #[error(transparent)]
+    Cms(#[from] CmsError),
+    /// Signed data of another kind.
+    #[error("the signed content is not an LDS security object")]
+    ContentType,
+}
+
+/// What was found about a security object.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// Whether the signature over the security object verifies, whoever the signer is.
+    pub signature: Finding,
+    /// Who the signer is; `None` when no certificate of the signer is at hand.
+    pub chain: Option<Chain>,
+    /// Tolerances used.
+    pub leniencies: Vec<Leniency>,
+    authentic: Option<Authentic<SecurityObject>>,
+}
+
+impl Judgement {
+    /// The proof, when there is one.
+    pub fn authentic(&self) -> Option<&Authentic<SecurityObject>> {
+        self.authentic.as_ref()
+    }
+
+    /// Every finding in the order of the standard.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        std::iter::once(&self.signature).chain(self.chain.iter().flat_map(|chain| chain.findings.iter()))
+    }
+}
+
+/// Reads the content of EF.SOD's data object 77: a CMS ContentInfo.
+///
+/// # Errors
+/// When the bytes are not signed data over an LDS security object.
+pub fn parse(cms: &[u8]) -> Result<SignedSecurityObject, SecurityObjectError> {
+    let data = SignedData::from_der(cms)?;
+    if data.content_type() != oid::LDS_SECURITY_OBJECT {
+        return Err(SecurityObjectError::ContentType);
+    }
+    let object = SecurityObject { content: data.content().to_vec() };
+    Ok(SignedSecurityObject { data, object })
+}
+
+impl SignedSecurityObject {
+    /// What it claims. Not verified: for hash comparison and display only.
+    pub fn claimed(&self) -> &SecurityObject {
+        &self.object
+    }
+
+    /// The signed data it came in.
+    pub fn signed_data(&self) -> &SignedData {
+        &self.data
+    }
+
+    /// Judges the signature and its signer.
+    ///
+    /// The certificate is looked for among those that came along, then among those of the store.
+    pub fn judge(&self, store: &TrustStore, document: &Document) -> Judgement {
+        let mut leniencies = self.data.leniencies();
+        let found = self.signer_certificate(store, &mut leniencies);
+        let (signature, certificate) = match found {
+            Ok(certificate) => {
+                (Finding::successful(SIGNATURE, format!("signed by {}", certificate.subject())), Some(certificate))
+            }
+            Err(finding) => (*finding, None),
+        };
+        let chain = certificate.map(|certificate| chain::judge(certificate, store, document));
+        let authentic = chain.as_ref().and_then(|chain| self.witness(chain));
+        if let Some(chain) = &chain {
+            leniencies.extend(&chain.leniencies);
+        }
+        Judgement { signature, chain, leniencies, authentic }
+    }
+
+    fn witness(&self, chain: &Chain) -> Option<Authentic<SecurityObject>> {
+        let anchor = chain.trusted_anchor()?.clone();
+        Some(Authentic { inner: self.object.clone(), signer: chain.signer.clone(), anchor })
+    }
+
+    /// The certificate that verifies a signer's signature, or the finding why there is none.
+    fn signer_certificate<'a>(
+        &'a self,
+        store: &'a TrustStore,
+        leniencies: &mut Vec<Leniency>,
+    ) -> Result<&'a Certificate, Box<Finding>> {
+        let mut refused: Option<SignerError> = None;
+        for signer in self.data.signers() {
+            for certificate in self.data.certificates().iter().chain(store.signers()) {
+                let Some(identified) = signer.identifies(certificate) else { continue };
+                match self.data.verify(signer, certificate) {
+                    Ok(used) => {
+                        leniencies.extend(identified);
+                        leniencies.extend(used);
+                        return Ok(certificate);
+                    }
+                    Err(error) => refused = Some(error),
+                }
+            }
+        }
+        Err(Box::new(match refused {
+            Some(error) => Finding::failed(SIGNATURE, error.to_string()),
+            None => self.no_certificate(),
+        }))
+    }
+
+    fn no_certificate(&self) -> Finding {
+        let wanted = self.data.signers().first().map(|signer| signer.identifier().to_string()).unwrap_or_default();
+        Finding::undetermined(SIGNATURE, format!("the document signer's certificate is not at hand: {wanted}"))
+            .remedy("install a trust bundle that holds this document signer")
+    }
+}

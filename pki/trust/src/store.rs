@@ -1,0 +1,201 @@
+//! The trust store of an inspection post: the newest bundle it ever installed, and the pin of its signer.
+//!
+//! ```text
+//! DIR/pin          fingerprint of the bundle signer, hexadecimal
+//! DIR/bundle.json  the bundle exactly as received; verified again each time the store is opened
+//! ```
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::bundle::{self, Bundle, BundleError, MAX_BUNDLE, Pin, Policy, RevokedDocument};
+use crate::certificate::Certificate;
+use crate::crl::Crl;
+
+/// Whom to believe.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrustStore {
+    bundle: Bundle,
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A file is missing or cannot be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The pin file does not hold 64 hexadecimal digits.
+    #[error("{0} does not hold a fingerprint")]
+    Pin(PathBuf),
+    /// The stored bundle is not believed.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+}
+
+/// Why a bundle is not installed.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// The new bundle is not believed.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The store that is there cannot be opened.
+    #[error("the installed trust store: {0}")]
+    Installed(OpenError),
+    /// The store is pinned to another signer.
+    #[error("this store is pinned to {installed}, the new bundle to {given}")]
+    OtherPin {
+        /// The pin in the store.
+        installed: Pin,
+        /// The pin that was given.
+        given: Pin,
+    },
+    /// An older bundle, or another one with the same number.
+    #[error("bundle number {offered} is not newer than the installed number {installed}")]
+    Rollback {
+        /// Number of the installed bundle.
+        installed: u64,
+        /// Number of the offered bundle.
+        offered: u64,
+    },
+    /// A file cannot be written.
+    #[error("{path}: {error}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl TrustStore {
+    /// A store that lives in memory only.
+    pub fn from_bundle(bundle: Bundle) -> Self {
+        TrustStore { bundle }
+    }
+
+    /// Opens the store in this directory; the bundle's signature is verified again.
+    ///
+    /// # Errors
+    /// When a file is missing, altered or unreadable.
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let pin = read_pin(directory)?;
+        let bytes = read(&directory.join("bundle.json"), MAX_BUNDLE)?;
+        Ok(TrustStore { bundle: bundle::open(&bytes, &pin)? })
+    }
+
+    /// Installs a bundle. Installing the installed bundle again is no error; an older one, or another with the same number, is.
+    ///
+    /// The first installation pins the signer.
+    ///
+    /// # Errors
+    /// When the bundle is not believed, older than the installed one, or cannot be written.
+    pub fn install(directory: &Path, bytes: &[u8], pinned: &Pin) -> Result<Self, InstallError> {
+        let offered = bundle::open(bytes, pinned)?;
+        let (pin_path, bundle_path) = (directory.join("pin"), directory.join("bundle.json"));
+        if pin_path.exists() {
+            let installed = read_pin(directory).map_err(InstallError::Installed)?;
+            if installed != *pinned {
+                return Err(InstallError::OtherPin { installed, given: *pinned });
+            }
+        }
+        if bundle_path.exists() {
+            let installed = Self::open(directory).map_err(InstallError::Installed)?;
+            if installed.bundle == offered {
+                return Ok(installed);
+            }
+            if offered.number <= installed.bundle.number {
+                return Err(InstallError::Rollback { installed: installed.bundle.number, offered: offered.number });
+            }
+        }
+        fs::create_dir_all(directory).map_err(|error| write_error(directory, error))?;
+        if !pin_path.exists() {
+            replace(&pin_path, format!("{pinned}\n").as_bytes()).map_err(|error| write_error(&pin_path, error))?;
+        }
+        replace(&bundle_path, bytes).map_err(|error| write_error(&bundle_path, error))?;
+        Ok(TrustStore { bundle: offered })
+    }
+
+    /// The country signing certificates.
+    pub fn anchors(&self) -> &[Certificate] {
+        &self.bundle.anchors
+    }
+
+    /// Document signers for security objects that carry none.
+    pub fn signers(&self) -> &[Certificate] {
+        &self.bundle.signers
+    }
+
+    /// The revocation lists.
+    pub fn crls(&self) -> &[Crl] {
+        &self.bundle.crls
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.bundle.policy
+    }
+
+    /// Whether a document was reported as no longer valid. Fillers at the end of the number are ignored.
+    pub fn revoked_document(&self, number: &str) -> Option<&RevokedDocument> {
+        self.bundle.revoked_documents.get(number.trim_end_matches('<'))
+    }
+
+    /// The bundle's number.
+    pub fn number(&self) -> u64 {
+        self.bundle.number
+    }
+
+    /// Who issued the bundle.
+    pub fn issuer(&self) -> &str {
+        &self.bundle.issuer
+    }
+
+    /// When the bundle was issued.
+    pub fn issued(&self) -> Timestamp {
+        self.bundle.issued
+    }
+
+    /// When the bundle becomes stale.
+    pub fn expires(&self) -> Timestamp {
+        self.bundle.expires
+    }
+}
+
+fn read_pin(directory: &Path) -> Result<Pin, OpenError> {
+    let path = directory.join("pin");
+    let text = read(&path, 1024)?;
+    std::str::from_utf8(&text).ok().and_then(Pin::from_hex).ok_or(OpenError::Pin(path))
+}
+
+fn read(path: &Path, limit: usize) -> Result<Vec<u8>, OpenError> {
+    let failed = |error| OpenError::Read { path: path.to_owned(), error };
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn write_error(path: &Path, error: io::Error) -> InstallError {
+    InstallError::Write { path: path.to_owned(), error }
+}
+
+/// Old or new, never a mixture: a new file beside it, on disk before it takes the name.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = fs::File::create(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    match path.parent() {
+        Some(parent) => fs::File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
