@@ -1,3 +1,5 @@
 //! Making a document: orders, profiles, plans, execution, recovery, quality, ledger.
 
 pub mod order;
+pub mod portrait;
+pub mod profile;

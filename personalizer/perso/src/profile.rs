@@ -1,0 +1,474 @@
+//! Card profiles: everything about a card that is policy and not protocol, as TOML.
+//!
+//! The profiles of the toolkit are compiled in; a file of the centre's own may override any value:
+//!
+//! ```toml
+//! extends = "specimen-uto"
+//! [document]
+//! validity_years = 5
+//! ```
+//!
+//! Unknown keys are refused at every level, so a misspelt override cannot pass for one.
+
+use std::path::Path;
+
+use channel::suite::{Cipher, Curve};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// The version of the profile format.
+pub const FORMAT: u32 = 1;
+
+/// Name and source of the profiles that are compiled in.
+pub const EMBEDDED: &[(&str, &str)] = &[
+    ("specimen-uto", include_str!("../../profiles/specimen-uto.toml")),
+    ("iq-nid-compat", include_str!("../../profiles/iq-nid-compat.toml")),
+];
+
+/// More SCP03 attempts with a wrong cryptogram than this are never made on one chip.
+pub const ATTEMPTS_CAP: u32 = 3;
+
+/// A card profile.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Version of this format.
+    pub format: u32,
+    /// Name, as given on the command line.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// Numbers, validity, issuing state.
+    pub document: Document,
+    /// How names become MRZ letters.
+    pub names: Names,
+    /// The logical data structure.
+    pub lds: Lds,
+    /// PACE.
+    pub access: Suite,
+    /// Chip Authentication.
+    pub chip_authentication: Suite,
+    /// The face in DG2.
+    pub portrait: Portrait,
+    /// The blank.
+    pub card: Card,
+    /// Personalization details.
+    pub dg12: Dg12,
+    /// The national data group.
+    pub dg13: Dg13,
+    /// Templates of the printed faces.
+    pub faces: Faces,
+}
+
+/// Numbers, validity, issuing state.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Issuing state in the MRZ, three letters.
+    pub state: String,
+    /// Nationality in the MRZ, three letters.
+    pub nationality: String,
+    /// Document code, `I` and one more letter or `<`.
+    pub code: String,
+    /// First letters a document number may have; any when empty.
+    pub series: Vec<String>,
+    /// Digits of the national number.
+    pub national_number_digits: usize,
+    /// Years from issue to expiry.
+    pub validity_years: i16,
+    /// True when the last day of validity is the day before the anniversary.
+    pub expiry_is_day_before: bool,
+}
+
+/// How names become MRZ letters.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Names {
+    /// Which table is used.
+    pub transliteration: Transliteration,
+}
+
+/// Table of letters (9303-3 §6.C).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transliteration {
+    /// The table as it stands: a letter it lacks is an error.
+    Strict,
+    /// With the project's labelled extension for five Kurdish letters.
+    KurdishExtension,
+}
+
+/// The logical data structure.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lds {
+    /// Version written in EF.COM or the security object.
+    pub version: LdsVersion,
+    /// Hash of the data groups.
+    pub hash: Hash,
+    /// Data groups to write, by number.
+    pub data_groups: Vec<u8>,
+}
+
+/// LDS version (9303-10 §4.6.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub enum LdsVersion {
+    /// 0107.
+    #[serde(rename = "1.7")]
+    V1_7,
+    /// 0108: the security object carries the version too.
+    #[serde(rename = "1.8")]
+    V1_8,
+}
+
+/// Hash of the data groups.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hash {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// Curve and cipher of a protocol.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// Key agreement.
+    curve: CurveName,
+    /// Session cipher.
+    cipher: CipherName,
+}
+
+impl Suite {
+    /// The curve of the key agreement.
+    pub fn curve(self) -> Curve {
+        match self.curve {
+            CurveName::P256 => Curve::P256,
+            CurveName::P384 => Curve::P384,
+            CurveName::BrainpoolP256r1 => Curve::BrainpoolP256r1,
+        }
+    }
+
+    /// The cipher of the session.
+    pub fn cipher(self) -> Cipher {
+        match self.cipher {
+            CipherName::Aes128 => Cipher::Aes128,
+            CipherName::Aes192 => Cipher::Aes192,
+            CipherName::Aes256 => Cipher::Aes256,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+enum CurveName {
+    #[serde(rename = "P-256")]
+    P256,
+    #[serde(rename = "P-384")]
+    P384,
+    #[serde(rename = "brainpoolP256r1")]
+    BrainpoolP256r1,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+enum CipherName {
+    #[serde(rename = "AES-128")]
+    Aes128,
+    #[serde(rename = "AES-192")]
+    Aes192,
+    #[serde(rename = "AES-256")]
+    Aes256,
+}
+
+/// The face in DG2.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Portrait {
+    /// Coding.
+    pub format: PortraitFormat,
+    /// Width in pixels.
+    pub width: u16,
+    /// Height in pixels.
+    pub height: u16,
+    /// Largest coded size in bytes.
+    pub max_bytes: usize,
+}
+
+/// Coding of the face in DG2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortraitFormat {
+    /// JPEG.
+    Jpeg,
+    /// JPEG 2000.
+    Jpeg2000,
+}
+
+/// The blank and how it is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Version of the keys the blank arrives with.
+    pub key_version: u8,
+    /// Security level of the channel (GPCS Amendment D §7.1.2.2).
+    pub security_level: u8,
+    /// Data bytes in one STORE DATA.
+    pub block_size: usize,
+    /// Bytes of files that fit in the chip.
+    pub capacity: usize,
+    /// Openings of the channel with a wrong cryptogram before a chip is left alone.
+    pub attempts: u32,
+}
+
+/// Personalization details.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dg12 {
+    /// Serial number of the personalization system.
+    pub system: String,
+}
+
+/// The national data group.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dg13 {
+    /// Which facts of the civil register are written.
+    pub fields: Vec<CivilField>,
+}
+
+/// A fact of the civil register that DG13 can hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CivilField {
+    /// Office code.
+    Office,
+    /// Register number.
+    Register,
+    /// Page number.
+    Page,
+    /// Current family number.
+    FamilyNumber,
+    /// Family number at birth.
+    BirthFamilyNumber,
+    /// Blood group.
+    BloodGroup,
+    /// Legal clause of nationality.
+    NationalityClause,
+    /// Father's place of birth.
+    FatherBirthPlace,
+    /// Mother's place of birth.
+    MotherBirthPlace,
+    /// Father's nationality.
+    FatherNationality,
+    /// Mother's nationality.
+    MotherNationality,
+}
+
+/// Templates of the printed faces: a name of the toolkit's own, or a path.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Faces {
+    /// Front.
+    pub front: String,
+    /// Back.
+    pub back: String,
+}
+
+/// Why a profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// Neither the name of an embedded profile nor a file.
+    #[error("there is no profile {name}")]
+    NotFound {
+        /// What was asked for.
+        name: String,
+    },
+    /// The file cannot be read.
+    #[error("profile {name}: {source}")]
+    Unreadable {
+        /// The file.
+        name: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong kind.
+    #[error("profile {name}: {source}")]
+    Format {
+        /// The profile.
+        name: String,
+        /// What the TOML reader said.
+        source: Box<toml::de::Error>,
+    },
+    /// A profile format of another version.
+    #[error("profile {name} has format {found}; this version reads format {FORMAT}")]
+    Version {
+        /// The profile.
+        name: String,
+        /// The version found.
+        found: u32,
+    },
+    /// A value that cannot be used.
+    #[error("profile {name}: {key} must be {expected}")]
+    Value {
+        /// The profile.
+        name: String,
+        /// The key with its table.
+        key: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+}
+
+impl Profile {
+    /// The embedded profile of that name, or the profile in that file.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be used.
+    pub fn load(name: &str) -> Result<Self, ProfileError> {
+        if let Some((_, source)) = EMBEDDED.iter().find(|(known, _)| *known == name) {
+            return Self::parse(name, source);
+        }
+        let path = Path::new(name);
+        if !path.is_file() {
+            return Err(ProfileError::NotFound { name: name.to_owned() });
+        }
+        let unreadable = |source| ProfileError::Unreadable { name: name.to_owned(), source };
+        Self::parse(name, &std::fs::read_to_string(path).map_err(unreadable)?)
+    }
+
+    /// Reads a profile; `name` is used in messages.
+    ///
+    /// # Errors
+    /// When it is not a profile or a value cannot be used.
+    pub fn parse(name: &str, source: &str) -> Result<Self, ProfileError> {
+        let format = |source| ProfileError::Format { name: name.to_owned(), source: Box::new(source) };
+        let mut table: Table = source.parse().map_err(format)?;
+        if let Some(Value::String(base)) = table.remove("extends") {
+            let not_found = || ProfileError::NotFound { name: base.clone() };
+            let (_, base_source) = EMBEDDED.iter().find(|(known, _)| *known == base).ok_or_else(not_found)?;
+            let mut merged: Table = base_source.parse().map_err(format)?;
+            merge(&mut merged, table);
+            table = merged;
+        }
+        let profile: Profile = table.try_into().map_err(format)?;
+        profile.check(name)?;
+        Ok(profile)
+    }
+
+    fn check(&self, name: &str) -> Result<(), ProfileError> {
+        if self.format != FORMAT {
+            return Err(ProfileError::Version { name: name.to_owned(), found: self.format });
+        }
+        let letters = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_uppercase());
+        let code = |text: &str| text.len() == 2 && text.starts_with(['A', 'C', 'I']);
+        let groups = &self.lds.data_groups;
+        let rules: [(bool, &'static str, &'static str); 11] = [
+            (letters(&self.document.state, 3), "document.state", "three capital letters"),
+            (letters(&self.document.nationality, 3), "document.nationality", "three capital letters"),
+            (code(&self.document.code), "document.code", "two characters, the first of them A, C or I (9303-5)"),
+            (
+                (1..=15).contains(&self.document.validity_years),
+                "document.validity_years",
+                "between 1 and 15 (two-digit years are not unique beyond)",
+            ),
+            (
+                (9..=15).contains(&self.document.national_number_digits),
+                "document.national_number_digits",
+                "between 9 and 15",
+            ),
+            (
+                groups.iter().all(|group| [1, 2, 11, 12, 13, 14].contains(group)),
+                "lds.data_groups",
+                "numbers among 1, 2, 11, 12, 13, 14",
+            ),
+            (
+                [1, 2, 14].iter().all(|group| groups.contains(group)),
+                "lds.data_groups",
+                "a list with 1, 2 and 14: MRZ, face and chip authentication are never left out",
+            ),
+            (
+                self.card.security_level == 0x33 || self.card.security_level == 0x03 || self.card.security_level == 0x13,
+                "card.security_level",
+                "0x03, 0x13 or 0x33: commands are always encrypted",
+            ),
+            ((16..=239).contains(&self.card.block_size), "card.block_size", "between 16 and 239"),
+            ((1..=ATTEMPTS_CAP).contains(&self.card.attempts), "card.attempts", "between 1 and 3"),
+            (
+                (100..=4000).contains(&self.portrait.width)
+                    && (100..=4000).contains(&self.portrait.height)
+                    && (2_000..=60_000).contains(&self.portrait.max_bytes),
+                "portrait",
+                "100 to 4000 pixels a side and 2000 to 60000 bytes",
+            ),
+        ];
+        match rules.into_iter().find(|(holds, ..)| !holds) {
+            Some((_, key, expected)) => Err(ProfileError::Value { name: name.to_owned(), key, expected }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Values of `over` replace those of `base`, table by table.
+fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(values)) => merge(inner, values),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_embedded_profiles_load_under_their_names() {
+        for (name, _) in EMBEDDED {
+            let profile = Profile::load(name).unwrap();
+            assert_eq!(profile.name, *name);
+            assert!(profile.document.series.contains(&"ZZ".to_owned()));
+        }
+        assert_eq!(Profile::load("specimen-uto").unwrap().access.curve(), Curve::BrainpoolP256r1);
+    }
+
+    #[test]
+    fn a_file_overrides_single_values() {
+        let source = "extends = \"specimen-uto\"\nname = \"mine\"\n[document]\nvalidity_years = 5\n";
+        let profile = Profile::parse("mine", source).unwrap();
+        assert_eq!((profile.name.as_str(), profile.document.validity_years), ("mine", 5));
+        assert_eq!(profile.document.state, "UTO");
+    }
+
+    #[test]
+    fn misspelt_keys_and_unusable_values_are_refused() {
+        for (line, expected) in [
+            ("[document]\nvaliditie = 5", "unknown field"),
+            ("[card]\nattempts = 4", "card.attempts must be between 1 and 3"),
+            ("[card]\nsecurity_level = 1", "commands are always encrypted"),
+            ("[lds]\ndata_groups = [1, 2]", "never left out"),
+            ("[lds]\ndata_groups = [1, 2, 3, 14]", "numbers among"),
+            ("format = 2", "has format 2"),
+            ("[document]\nstate = \"Uto\"", "three capital letters"),
+        ] {
+            let error = Profile::parse("mine", &format!("extends = \"specimen-uto\"\n{line}\n")).unwrap_err();
+            assert!(error.to_string().contains(expected), "{line}: {error}");
+        }
+        assert!(matches!(Profile::load("no-such-profile"), Err(ProfileError::NotFound { .. })));
+        assert!(matches!(Profile::parse("x", "extends = \"y\""), Err(ProfileError::NotFound { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_profile_or_an_error(text in "\\PC{0,200}") {
+            let _ = Profile::parse("x", &text);
+        }
+    }
+}
