@@ -390,7 +390,9 @@ impl Profile {
                 "a list with 1, 2 and 14: MRZ, face and chip authentication are never left out",
             ),
             (
-                self.card.security_level == 0x33 || self.card.security_level == 0x03 || self.card.security_level == 0x13,
+                self.card.security_level == 0x33
+                    || self.card.security_level == 0x03
+                    || self.card.security_level == 0x13,
                 "card.security_level",
                 "0x03, 0x13 or 0x33: commands are always encrypted",
             ),

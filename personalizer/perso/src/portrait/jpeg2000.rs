@@ -70,8 +70,7 @@ mod tests {
     use super::*;
     use crate::profile::PortraitFormat;
 
-    const PROFILE: Portrait =
-        Portrait { format: PortraitFormat::Jpeg2000, width: 413, height: 531, max_bytes: 18_000 };
+    const PROFILE: Portrait = Portrait { format: PortraitFormat::Jpeg2000, width: 413, height: 531, max_bytes: 18_000 };
 
     #[test]
     fn a_coded_picture_fits_and_its_header_is_recognised() {

@@ -40,8 +40,7 @@ impl Picture {
     }
 
     pub(super) fn size_u16(&self) -> Result<(u16, u16), PortraitError> {
-        let too_many =
-            || PortraitError::TooManyPixels { width: self.width, height: self.height, limit: MAX_PIXELS };
+        let too_many = || PortraitError::TooManyPixels { width: self.width, height: self.height, limit: MAX_PIXELS };
         let side = |side: usize| u16::try_from(side).map_err(|_| too_many());
         Ok((side(self.width)?, side(self.height)?))
     }
