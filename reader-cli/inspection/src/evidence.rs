@@ -1,0 +1,335 @@
+//! What was seen at a card: raw bytes and status words, without any judgement.
+//!
+//! Evidence is written by [`crate::procedure::inspect`] and judged by [`crate::judge()`], now or
+//! later. It is stored as one JSON object with a version; bytes are Base64 and are never
+//! re-encoded, so what is hashed is what the chip sent.
+//!
+//! What evidence is *not*: a proof towards a third party. Signatures and hashes can be checked
+//! again by anyone, but that the access protocol ran, and that the chip proved its key, is the
+//! word of the terminal that wrote it (Chip Authentication is non-transferable by design,
+//! 9303-11 §6.2).
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use iso7816::{Status, TransmitError};
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// The version written into stored evidence.
+pub const VERSION: u32 = 1;
+/// The longest stored evidence that is accepted, in bytes.
+pub const MAX_STORED: usize = 8 << 20;
+
+/// Everything seen at one card in one session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Format version, [`VERSION`].
+    pub version: u32,
+    /// When the card was read, by the terminal's clock.
+    #[serde(with = "instant")]
+    pub read_at: Timestamp,
+    /// How access was sought and won.
+    pub access: AccessEvidence,
+    /// What became of each elementary file that was asked for, by its name (`EF.SOD`, `EF.DG1`).
+    pub files: BTreeMap<String, FileEvidence>,
+    /// Chip Authentication, when it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chip_authentication: Option<ChipAuthenticationEvidence>,
+    /// The machine-readable zone as printed, 90 characters, when the inspector supplied all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub printed_mrz: Option<String>,
+    /// Why the procedure ended early: the card left, a limit was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<Interruption>,
+}
+
+/// What was tried to get access, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessEvidence {
+    /// Whether the caller allowed Basic Access Control.
+    pub bac_allowed: bool,
+    /// Each attempt and how it ended.
+    pub attempts: Vec<Attempt>,
+    /// The protocol that opened the application; `None` when none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub established: Option<Established>,
+}
+
+/// One attempt at access.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// The protocol tried.
+    pub protocol: Protocol,
+    /// The password it was tried with.
+    pub password: PasswordKind,
+    /// How it failed; `None` when it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The access protocol in force while the application was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Established {
+    /// Which protocol.
+    pub protocol: Protocol,
+    /// Which password.
+    pub password: PasswordKind,
+    /// Mapping, curve and cipher in words.
+    pub detail: String,
+    /// The DER bytes of the SecurityInfo that PACE was run with; empty for BAC.
+    #[serde(default, with = "base64_bytes", skip_serializing_if = "Vec::is_empty")]
+    pub security_info: Vec<u8>,
+}
+
+/// Access protocols (9303-11 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Protocol {
+    /// Basic Access Control (9303-11 §4.3).
+    #[serde(rename = "BAC")]
+    Bac,
+    /// Password Authenticated Connection Establishment (9303-11 §4.4).
+    #[serde(rename = "PACE")]
+    Pace,
+}
+
+/// The password an access protocol was run with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PasswordKind {
+    /// The MRZ information.
+    #[serde(rename = "MRZ")]
+    Mrz,
+    /// The card access number.
+    #[serde(rename = "CAN")]
+    Can,
+}
+
+/// What became of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FileEvidence {
+    /// Read completely.
+    Read {
+        /// The file's bytes: tag, length and value, exactly as sent.
+        #[serde(with = "base64_bytes")]
+        content: Vec<u8>,
+    },
+    /// The chip says that the file does not exist (6A82).
+    Absent,
+    /// The chip refused to select or to read it.
+    Refused {
+        /// The status word.
+        #[serde(with = "status_word")]
+        status: Status,
+    },
+    /// What was sent is no file of the logical data structure, or is too large.
+    Malformed {
+        /// What was wrong.
+        reason: String,
+    },
+    /// Present, but the inspector asked to leave it out.
+    Skipped,
+    /// The session ended before or while it was read.
+    Interrupted,
+}
+
+impl FileEvidence {
+    /// The bytes, when the file was read completely.
+    pub fn content(&self) -> Option<&[u8]> {
+        match self {
+            FileEvidence::Read { content } => Some(content),
+            _ => None,
+        }
+    }
+}
+
+/// What was seen of Chip Authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChipAuthenticationEvidence {
+    /// The DER bytes of the ChipAuthenticationPublicKeyInfo whose key was used, as it stands in DG14.
+    #[serde(with = "base64_bytes")]
+    pub public_key_info: Vec<u8>,
+    /// Curve and cipher in words.
+    pub detail: String,
+    /// How it ended.
+    pub outcome: ChipAuthenticationOutcome,
+}
+
+/// How Chip Authentication ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ChipAuthenticationOutcome {
+    /// A file was read again under the new session and was the same.
+    Proved,
+    /// The chip refused the protocol.
+    Refused {
+        /// What it answered.
+        reason: String,
+    },
+    /// The protocol ran, but the chip could not speak under the keys that only the genuine chip can derive.
+    NotProved {
+        /// Which rule the answer broke.
+        reason: String,
+    },
+    /// The session ended in the middle.
+    Interrupted,
+    /// The key or the algorithm is none that this tool knows.
+    Unsupported {
+        /// Which one.
+        reason: String,
+    },
+}
+
+/// Why a procedure ended early.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Interruption {
+    /// The card left the reader or stopped answering.
+    CardLost,
+    /// The reader failed.
+    Reader {
+        /// What it said.
+        detail: String,
+    },
+    /// The limits of time, commands or bytes were used up.
+    Limit {
+        /// Which limit.
+        detail: String,
+    },
+    /// Secure messaging broke while files were read.
+    SecureMessaging {
+        /// Which rule the answer broke.
+        reason: String,
+    },
+}
+
+impl From<&TransmitError> for Interruption {
+    fn from(error: &TransmitError) -> Self {
+        match error {
+            TransmitError::Lost => Interruption::CardLost,
+            TransmitError::Reader { .. } | TransmitError::Unsendable { .. } | TransmitError::Replay { .. } => {
+                Interruption::Reader { detail: error.to_string() }
+            }
+            TransmitError::TimedOut { .. } | TransmitError::TooLong { .. } => {
+                Interruption::Limit { detail: error.to_string() }
+            }
+            TransmitError::SecureMessaging { reason } => {
+                Interruption::SecureMessaging { reason: (*reason).to_owned() }
+            }
+        }
+    }
+}
+
+/// Why stored evidence cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadEvidenceError {
+    /// The file is larger than any evidence.
+    #[error("{length} bytes, more than the {MAX_STORED} that evidence may have")]
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// It is not JSON of this form.
+    #[error("not evidence: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// It was written by a later version of the tool.
+    #[error("format version {found}; this tool reads version {VERSION}")]
+    Version {
+        /// The version found.
+        found: u32,
+    },
+}
+
+impl Evidence {
+    /// Evidence of nothing yet.
+    pub fn new(read_at: Timestamp) -> Self {
+        Evidence {
+            version: VERSION,
+            read_at,
+            access: AccessEvidence::default(),
+            files: BTreeMap::new(),
+            chip_authentication: None,
+            printed_mrz: None,
+            interrupted: None,
+        }
+    }
+
+    /// The bytes of a file that was read completely.
+    pub fn content(&self, name: &str) -> Option<&[u8]> {
+        self.files.get(name)?.content()
+    }
+
+    /// The stored form.
+    ///
+    /// # Errors
+    /// When the serializer fails, which this structure gives it no reason for.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self)
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// When the bytes are too many, no evidence, or of another version.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, LoadEvidenceError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        if bytes.len() > MAX_STORED {
+            return Err(LoadEvidenceError::TooLong { length: bytes.len() });
+        }
+        let Versioned { version } = serde_json::from_slice(bytes)?;
+        if version != VERSION {
+            return Err(LoadEvidenceError::Version { found: version });
+        }
+        Ok(serde_json::from_slice(bytes)?)
+    }
+}
+
+/// Bytes as Base64 text.
+mod base64_bytes {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(de::Error::custom)
+    }
+}
+
+/// A status word as four hexadecimal digits.
+mod status_word {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{:04X}", status.0))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Status, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u16::from_str_radix(&text, 16).map(Status).map_err(de::Error::custom)
+    }
+}
+
+/// An instant as RFC 3339 text in UTC.
+pub(crate) mod instant {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&time.to_string())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,179 @@
+//! The inspection procedure: a straight line from power-up to [`Evidence`], over any [`Card`].
+//!
+//! ```text
+//! EF.ATR/INFO, EF.CardAccess -> PACE -> SELECT eMRTD -> EF.COM, EF.SOD, DG14, DG1, DG2, the rest
+//!                 (no PACE at all, and BAC allowed) -> SELECT eMRTD -> BAC -> ...
+//!                 -> Chip Authentication -> EF.SOD once more under the new keys
+//! ```
+//!
+//! Nothing is judged here; what the chip says is only used to know what to ask next. BAC runs only when
+//! the caller allows it *and* EF.CardAccess offers no PACE of any kind: a PACE that is offered and fails ends the
+//! procedure. What was offered and tried is in the evidence, and a check of its own judges it.
+
+mod access;
+mod chip;
+mod files;
+mod metered;
+
+use std::time::Duration;
+
+use channel::password::Password;
+use channel::random::Random;
+use channel::sm::Secured;
+use iso7816::{Aid, Card, Chained, Command};
+use jiff::Timestamp;
+use lds::files as table;
+
+pub use self::metered::Budget;
+use self::access::Opened;
+use self::files::FileReader;
+use self::metered::Metered;
+use crate::evidence::{Evidence, FileEvidence, Interruption};
+
+/// What the inspector brings to open the chip.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The card access number, or the key made from the machine-readable zone.
+    pub password: Password,
+    /// Whether Basic Access Control may be used on a card that offers no PACE.
+    pub bac: Bac,
+    /// The machine-readable zone as printed (90 characters), when all of it is at hand.
+    pub printed_mrz: Option<String>,
+}
+
+/// Whether Basic Access Control is acceptable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bac {
+    /// PACE only.
+    #[default]
+    Never,
+    /// Only on a card that offers no PACE.
+    Allowed,
+}
+
+/// How to read.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The time written into the evidence.
+    pub read_at: Timestamp,
+    /// Leave DG2 out: it is nine tenths of the reading time.
+    pub skip_image: bool,
+    /// Limits against a card that never ends.
+    pub budget: Budget,
+}
+
+impl Options {
+    /// Everything, with the ordinary limits.
+    pub fn new(read_at: Timestamp) -> Self {
+        Options { read_at, skip_image: false, budget: Budget::default() }
+    }
+}
+
+/// Where the procedure stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Access is being sought.
+    Access,
+    /// A file is being read.
+    File {
+        /// Its name.
+        name: &'static str,
+        /// Bytes read.
+        done: usize,
+        /// Bytes in all.
+        total: usize,
+    },
+    /// The chip is asked to prove its key.
+    ChipAuthentication,
+    /// The procedure is over.
+    Done,
+}
+
+/// Reads a card that was just powered up.
+///
+/// The answer is evidence whatever happens: refusals, a card pulled out and hostile bytes are recorded. No
+/// more than the budget's commands, bytes and seconds are spent; the card's own time for one command is bounded by the reader below.
+pub fn inspect(
+    card: &mut dyn Card,
+    access: &Access,
+    options: &Options,
+    random: &mut dyn Random,
+    progress: &mut dyn FnMut(Progress),
+) -> Evidence {
+    let mut evidence = Evidence::new(options.read_at);
+    evidence.access.bac_allowed = access.bac == Bac::Allowed;
+    evidence.printed_mrz.clone_from(&access.printed_mrz);
+    let card = Chained::new(Metered::new(card, options.budget), iso7816::Limits::SHORT);
+    evidence.interrupted = Procedure { evidence: &mut evidence, access, options, random, progress }.run(card).err();
+    progress(Progress::Done);
+    evidence
+}
+
+/// The procedure under way; `Err` is why it cannot go on.
+struct Procedure<'a> {
+    evidence: &'a mut Evidence,
+    access: &'a Access,
+    options: &'a Options,
+    random: &'a mut dyn Random,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+impl Procedure<'_> {
+    fn run(&mut self, mut card: Chained<Metered<'_>>) -> Result<(), Interruption> {
+        (self.progress)(Progress::Access);
+        let mut reader = FileReader::new(self.options.budget);
+        reader.learn_block_size(&mut card)?;
+        self.read(&mut reader, &mut card, &table::EF_CARD_ACCESS)?;
+
+        let Some(Opened { session, application_selected }) = self.open(&mut card)? else { return Ok(()) };
+        reader.protected(&session);
+        let mut card = Secured::new(session, card);
+        if !application_selected && !select_emrtd(&mut card)? {
+            return Ok(());
+        }
+        self.read(&mut reader, &mut card, &table::EF_COM)?;
+        self.read(&mut reader, &mut card, &table::EF_SOD)?;
+        self.read_groups(&mut reader, &mut card)?;
+        (self.progress)(Progress::ChipAuthentication);
+        self.prove_chip(&mut reader, &mut card)
+    }
+
+    /// Reads every listed data group that chip access opens: DG14 first (a later step needs it), then by number.
+    fn read_groups(&mut self, reader: &mut FileReader, card: &mut dyn Card) -> Result<(), Interruption> {
+        let listed = self.evidence.content(table::EF_SOD.name).map(listed_groups).unwrap_or_default();
+        let mut groups: Vec<_> = listed.iter().filter_map(|number| table::data_group(*number)).collect();
+        groups.retain(|file| file.access == table::Access::Basic);
+        groups.sort_by_key(|file| (file.data_group != Some(14), file.data_group));
+        // Until it is read, each counts as interrupted: what is left of the list when the card goes away.
+        for file in &groups {
+            self.evidence.files.insert(file.name.to_owned(), FileEvidence::Interrupted);
+        }
+        for file in groups {
+            if file.data_group == Some(2) && self.options.skip_image {
+                self.evidence.files.insert(file.name.to_owned(), FileEvidence::Skipped);
+            } else {
+                self.read(reader, card, file)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, reader: &mut FileReader, card: &mut dyn Card, file: &'static table::File) -> Result<(), Interruption> {
+        self.evidence.files.insert(file.name.to_owned(), FileEvidence::Interrupted);
+        let seen = reader.read(card, file, self.progress)?;
+        self.evidence.files.insert(file.name.to_owned(), seen);
+        Ok(())
+    }
+}
+
+/// The data groups a security object lists. Not verified here: a list of what to ask for.
+fn listed_groups(sod: &[u8]) -> Vec<u8> {
+    crate::case::unverified_content(sod).map(|content| content.hashes.into_keys().collect()).unwrap_or_default()
+}
+
+/// Selects the eMRTD application; false when the card has none.
+fn select_emrtd(card: &mut dyn Card) -> Result<bool, Interruption> {
+    let select = Command::new(0x00, 0xA4, 0x04, 0x0C).with_data(Aid::emrtd().as_bytes());
+    let response = card.transmit(&select).map_err(|error| Interruption::from(&error))?;
+    Ok(response.status.is_ok())
+}

@@ -1,0 +1,140 @@
+//! From check results to one verdict: the only place where results are aggregated.
+//!
+//! The rules (TR-03135-1 §4, tightened):
+//!
+//! 1. An *evaluatory* check never feeds the verdict.
+//! 2. A check that *failed* points at the verdict its table row names.
+//! 3. A *mandatory* check that is neither successful nor failed points at the verdict its row names
+//!    for that; an optional one is passed over. *Aborted* counts as no result at all: it never
+//!    accuses a document, and it never clears one.
+//! 4. The gravest verdict pointed at is the verdict. Nothing pointed at and a security object
+//!    proved authentic: [`Verdict::GenuineValid`].
+//! 5. Without an authentic security object no verdict that begins with "genuine" can be made.
+
+use serde::{Deserialize, Serialize};
+use trust::{Authentic, Outcome, SecurityObject};
+
+/// What is said of a document at the end of an inspection; gravest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Verdict {
+    /// Issued by the State, unaltered, in the chip it was issued in, in force.
+    GenuineValid,
+    /// Genuine, but whether it is still in force cannot be told from the trust material at hand.
+    GenuineStatusUnknown,
+    /// Genuine, but past its date of expiry.
+    GenuineExpired,
+    /// Genuine, but called back by its issuer.
+    GenuineRevoked,
+    /// Not enough could be read or proved to judge.
+    Unreadable,
+    /// The data are genuine, but the chip did not prove to be the one they were issued in.
+    CloneSuspect,
+    /// The data hang together, but nobody who is trusted here vouches for the signer.
+    UntrustedIssuer,
+    /// The data are not what the signer signed.
+    NotGenuine,
+}
+
+impl Verdict {
+    /// Every verdict, mildest first.
+    pub const ALL: [Verdict; 8] = [
+        Verdict::GenuineValid,
+        Verdict::GenuineStatusUnknown,
+        Verdict::GenuineExpired,
+        Verdict::GenuineRevoked,
+        Verdict::Unreadable,
+        Verdict::CloneSuspect,
+        Verdict::UntrustedIssuer,
+        Verdict::NotGenuine,
+    ];
+
+    /// The word as written in reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Verdict::GenuineValid => "GENUINE_VALID",
+            Verdict::GenuineStatusUnknown => "GENUINE_STATUS_UNKNOWN",
+            Verdict::GenuineExpired => "GENUINE_EXPIRED",
+            Verdict::GenuineRevoked => "GENUINE_REVOKED",
+            Verdict::Unreadable => "UNREADABLE",
+            Verdict::CloneSuspect => "CLONE_SUSPECT",
+            Verdict::UntrustedIssuer => "UNTRUSTED_ISSUER",
+            Verdict::NotGenuine => "NOT_GENUINE",
+        }
+    }
+
+    /// One sentence for the officer. None of them calls a document false because a certificate was missing (9303-12 §8).
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Verdict::GenuineValid => "The card is genuine, unaltered and in force.",
+            Verdict::GenuineStatusUnknown => {
+                "The card is genuine, but whether it is still in force could not be established."
+            }
+            Verdict::GenuineExpired => "The card is genuine, but it has expired.",
+            Verdict::GenuineRevoked => "The card is genuine, but its issuer has revoked it.",
+            Verdict::Unreadable => "The card could not be judged: not enough could be read or proved.",
+            Verdict::CloneSuspect => {
+                "The data are genuine, but the chip did not prove to be the original: it may be a copy."
+            }
+            Verdict::UntrustedIssuer => "No issuer trusted here vouches for this card. This alone does not make it false.",
+            Verdict::NotGenuine => "The data on the chip are not the data that the issuer signed.",
+        }
+    }
+
+    /// True for the four verdicts that vouch for data and chip.
+    pub const fn is_genuine(self) -> bool {
+        matches!(
+            self,
+            Verdict::GenuineValid
+                | Verdict::GenuineStatusUnknown
+                | Verdict::GenuineExpired
+                | Verdict::GenuineRevoked
+        )
+    }
+}
+
+/// How much a check weighs (TR-03135-1 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// It must be successful for a good verdict.
+    Mandatory,
+    /// It must not fail; it may be impossible.
+    Optional,
+    /// It is reported and never weighs.
+    Evaluatory,
+}
+
+/// What one check contributes to the verdict.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weight {
+    pub class: Class,
+    pub outcome: Outcome,
+    /// Where a failure points.
+    pub failed: Verdict,
+    /// Where a mandatory check without a result points.
+    pub unjudged: Verdict,
+}
+
+impl Weight {
+    fn points_at(self) -> Option<Verdict> {
+        match (self.class, self.outcome) {
+            (Class::Evaluatory, _) | (_, Outcome::Successful) => None,
+            (_, Outcome::Failed) => Some(self.failed),
+            (Class::Optional, _) => None,
+            (Class::Mandatory, Outcome::Undetermined | Outcome::NotSupported | Outcome::Aborted) => Some(self.unjudged),
+        }
+    }
+}
+
+/// The verdict over all checks. The witness is the proof that the security object was verified up to a trusted CSCA.
+pub(crate) fn decide(
+    weights: impl IntoIterator<Item = Weight>,
+    witness: Option<&Authentic<SecurityObject>>,
+) -> Verdict {
+    let gravest = weights.into_iter().filter_map(Weight::points_at).max().unwrap_or(Verdict::GenuineValid);
+    match witness {
+        None if gravest.is_genuine() => Verdict::Unreadable,
+        _ => gravest,
+    }
+}
