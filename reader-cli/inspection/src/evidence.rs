@@ -152,9 +152,9 @@ impl FileEvidence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChipAuthenticationEvidence {
-    /// The DER bytes of the ChipAuthenticationPublicKeyInfo whose key was used, as it stands in DG14.
+    /// The SubjectPublicKeyInfo of the key that was used, DER, as it stands in DG14.
     #[serde(with = "base64_bytes")]
-    pub public_key_info: Vec<u8>,
+    pub public_key: Vec<u8>,
     /// Curve and cipher in words.
     pub detail: String,
     /// How it ended.
@@ -219,8 +219,8 @@ impl From<&TransmitError> for Interruption {
             TransmitError::TimedOut { .. } | TransmitError::TooLong { .. } => {
                 Interruption::Limit { detail: error.to_string() }
             }
-            TransmitError::SecureMessaging { reason } => {
-                Interruption::SecureMessaging { reason: (*reason).to_owned() }
+            TransmitError::SecureMessaging { .. } | TransmitError::Unprotected { .. } => {
+                Interruption::SecureMessaging { reason: error.to_string() }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The inspection procedure: a straight line from power-up to [`Evidence`], over any [`Card`].
 //!
 //! ```text
-//! EF.ATR/INFO, EF.CardAccess -> PACE -> SELECT eMRTD -> EF.COM, EF.SOD, DG14, DG1, DG2, the rest
+//! (EF.ATR/INFO,) EF.CardAccess -> PACE -> SELECT eMRTD -> EF.COM, EF.SOD, DG14, DG1, DG2, the rest
 //!                 (no PACE at all, and BAC allowed) -> SELECT eMRTD -> BAC -> ...
 //!                 -> Chip Authentication -> EF.SOD once more under the new keys
 //! ```
@@ -11,11 +11,9 @@
 //! procedure. What was offered and tried is in the evidence, and a check of its own judges it.
 
 mod access;
-mod chip;
+pub(crate) mod chip;
 mod files;
 mod metered;
-
-use std::time::Duration;
 
 use channel::password::Password;
 use channel::random::Random;
@@ -58,6 +56,8 @@ pub struct Options {
     pub read_at: Timestamp,
     /// Leave DG2 out: it is nine tenths of the reading time.
     pub skip_image: bool,
+    /// The reader passes extended length on; how long an answer may be is still the card's to say, in EF.ATR/INFO.
+    pub extended_length: bool,
     /// Limits against a card that never ends.
     pub budget: Budget,
 }
@@ -65,7 +65,7 @@ pub struct Options {
 impl Options {
     /// Everything, with the ordinary limits.
     pub fn new(read_at: Timestamp) -> Self {
-        Options { read_at, skip_image: false, budget: Budget::default() }
+        Options { read_at, skip_image: false, extended_length: false, budget: Budget::default() }
     }
 }
 
@@ -122,7 +122,9 @@ impl Procedure<'_> {
     fn run(&mut self, mut card: Chained<Metered<'_>>) -> Result<(), Interruption> {
         (self.progress)(Progress::Access);
         let mut reader = FileReader::new(self.options.budget);
-        reader.learn_block_size(&mut card)?;
+        if self.options.extended_length {
+            reader.learn_block_size(&mut card)?;
+        }
         self.read(&mut reader, &mut card, &table::EF_CARD_ACCESS)?;
 
         let Some(Opened { session, application_selected }) = self.open(&mut card)? else { return Ok(()) };

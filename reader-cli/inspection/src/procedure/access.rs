@@ -1,0 +1,142 @@
+//! Access to the chip: PACE where it is offered, BAC only where it is not and the caller allows it (9303-11 §4.2).
+
+use channel::bac::{self, BacError};
+use channel::pace::{self, PaceError, Suite};
+use channel::password::{MrzKey, Password};
+use channel::role::Terminal;
+use channel::sm::Session;
+use iso7816::Card;
+use lds::files::EF_CARD_ACCESS;
+use lds::security_infos::{SecurityInfo, SecurityInfos, curve_name};
+
+use super::{Bac, Procedure, select_emrtd};
+use crate::evidence::{Attempt, Established, FileEvidence, Interruption, PasswordKind, Protocol};
+
+/// An open session, and whether the eMRTD application is selected already.
+pub(super) struct Opened {
+    pub session: Session<Terminal>,
+    pub application_selected: bool,
+}
+
+/// What EF.CardAccess says of PACE.
+enum Offer {
+    /// No file, or no PACEInfo in it.
+    Nothing,
+    /// At least one PACEInfo; the best that this tool can run, if any.
+    Pace(Option<(SecurityInfo, Suite)>),
+    /// The file is no SecurityInfos. It might hide an offer, so it counts as one.
+    Unreadable(String),
+}
+
+impl Procedure<'_> {
+    /// Tries what the rules allow; `None` when the chip stays closed.
+    pub(super) fn open(&mut self, card: &mut dyn Card) -> Result<Option<Opened>, Interruption> {
+        match self.offer() {
+            Offer::Pace(Some((info, suite))) => self.open_by_pace(card, &info, suite),
+            Offer::Pace(None) => {
+                self.attempted(Protocol::Pace, Some("none of the PACE variants offered is one this tool knows".into()));
+                Ok(None)
+            }
+            Offer::Unreadable(reason) => {
+                self.attempted(Protocol::Pace, Some(format!("EF.CardAccess cannot be read: {reason}")));
+                Ok(None)
+            }
+            Offer::Nothing => match (self.access.bac, self.access.password.clone()) {
+                (Bac::Allowed, Password::Mrz(key)) => self.open_by_bac(card, &key),
+                (Bac::Allowed, Password::Can(_)) => {
+                    self.attempted(Protocol::Bac, Some("the card offers no PACE, and BAC needs the MRZ".into()));
+                    Ok(None)
+                }
+                (Bac::Never, _) => {
+                    self.attempted(Protocol::Pace, Some("the card offers no PACE, and BAC is not allowed".into()));
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    fn offer(&self) -> Offer {
+        let bytes = match self.evidence.files.get(EF_CARD_ACCESS.name) {
+            Some(FileEvidence::Read { content }) => content,
+            Some(FileEvidence::Malformed { reason }) => return Offer::Unreadable(reason.clone()),
+            _ => return Offer::Nothing,
+        };
+        match SecurityInfos::parse(bytes) {
+            Ok(infos) => offer_of(&infos),
+            Err(error) => Offer::Unreadable(error.to_string()),
+        }
+    }
+
+    fn open_by_pace(&mut self, card: &mut dyn Card, info: &SecurityInfo, suite: Suite) -> Result<Option<Opened>, Interruption> {
+        match pace::open(card, &suite, &self.access.password, self.random) {
+            Ok(session) => {
+                self.attempted(Protocol::Pace, None);
+                let curve = curve_name(suite.curve.parameter_id()).unwrap_or("?");
+                self.established(Protocol::Pace, format!("generic mapping, {curve}, {:?}", suite.cipher), info.to_bytes());
+                Ok(Some(Opened { session, application_selected: false }))
+            }
+            Err(error) => {
+                self.attempted(Protocol::Pace, Some(error.to_string()));
+                match error {
+                    PaceError::Transmit(lost) => Err(Interruption::from(&lost)),
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+
+    fn open_by_bac(&mut self, card: &mut dyn Card, key: &MrzKey) -> Result<Option<Opened>, Interruption> {
+        if !select_emrtd(card)? {
+            self.attempted(Protocol::Bac, Some("the card has no eMRTD application".into()));
+            return Ok(None);
+        }
+        match bac::open(card, key, self.random) {
+            Ok(session) => {
+                self.attempted(Protocol::Bac, None);
+                self.established(Protocol::Bac, "3DES".into(), Vec::new());
+                Ok(Some(Opened { session, application_selected: true }))
+            }
+            Err(error) => {
+                self.attempted(Protocol::Bac, Some(error.to_string()));
+                match error {
+                    BacError::Transmit(lost) => Err(Interruption::from(&lost)),
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+
+    fn attempted(&mut self, protocol: Protocol, error: Option<String>) {
+        let password = self.password_kind();
+        self.evidence.access.attempts.push(Attempt { protocol, password, error });
+    }
+
+    fn established(&mut self, protocol: Protocol, detail: String, security_info: Vec<u8>) {
+        let password = self.password_kind();
+        self.evidence.access.established = Some(Established { protocol, password, detail, security_info });
+    }
+
+    fn password_kind(&self) -> PasswordKind {
+        match self.access.password {
+            Password::Mrz(_) => PasswordKind::Mrz,
+            Password::Can(_) => PasswordKind::Can,
+        }
+    }
+}
+
+/// The offer with the longest key among those this tool can run.
+fn offer_of(infos: &SecurityInfos) -> Offer {
+    let mut offered = false;
+    let mut best: Option<(SecurityInfo, Suite)> = None;
+    for info in infos.infos() {
+        let SecurityInfo::Pace { oid, version, parameter_id } = info else { continue };
+        offered = true;
+        let suite = parameter_id.filter(|_| *version == 2).and_then(|id| Suite::from_info(oid, id));
+        let Some(suite) = suite else { continue };
+        let stronger = best.as_ref().is_none_or(|(_, known)| known.cipher.key_length() < suite.cipher.key_length());
+        if stronger {
+            best = Some((info.clone(), suite));
+        }
+    }
+    if offered { Offer::Pace(best) } else { Offer::Nothing }
+}
