@@ -10,6 +10,7 @@
 //! 9303-11 §6.2).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -85,6 +86,20 @@ pub struct Established {
     /// The DER bytes of the SecurityInfo that PACE was run with; empty for BAC.
     #[serde(default, with = "base64_bytes", skip_serializing_if = "Vec::is_empty")]
     pub security_info: Vec<u8>,
+}
+
+impl fmt::Display for Established {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = match self.protocol {
+            Protocol::Bac => "BAC",
+            Protocol::Pace => "PACE",
+        };
+        let password = match self.password {
+            PasswordKind::Mrz => "MRZ",
+            PasswordKind::Can => "CAN",
+        };
+        write!(f, "{protocol} with the {password} ({})", self.detail)
+    }
 }
 
 /// Access protocols (9303-11 §4).

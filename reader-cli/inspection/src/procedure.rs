@@ -22,9 +22,9 @@ use iso7816::{Aid, Card, Chained, Command};
 use jiff::Timestamp;
 use lds::files as table;
 
-pub use self::metered::Budget;
 use self::access::Opened;
 use self::files::FileReader;
+pub use self::metered::Budget;
 use self::metered::Metered;
 use crate::evidence::{Evidence, FileEvidence, Interruption};
 
@@ -160,7 +160,12 @@ impl Procedure<'_> {
         Ok(())
     }
 
-    fn read(&mut self, reader: &mut FileReader, card: &mut dyn Card, file: &'static table::File) -> Result<(), Interruption> {
+    fn read(
+        &mut self,
+        reader: &mut FileReader,
+        card: &mut dyn Card,
+        file: &'static table::File,
+    ) -> Result<(), Interruption> {
         self.evidence.files.insert(file.name.to_owned(), FileEvidence::Interrupted);
         let seen = reader.read(card, file, self.progress)?;
         self.evidence.files.insert(file.name.to_owned(), seen);

@@ -66,5 +66,5 @@ pub struct CheckResult {
     /// What was seen, in one sentence. It holds no more of the holder's data than the sentence needs.
     pub reason: String,
     /// What to do about it; `null` when there is nothing to do.
-    pub remedy: Option<&'static str>,
+    pub remedy: Option<String>,
 }

@@ -76,7 +76,9 @@ impl Verdict {
             Verdict::CloneSuspect => {
                 "The data are genuine, but the chip did not prove to be the original: it may be a copy."
             }
-            Verdict::UntrustedIssuer => "No issuer trusted here vouches for this card. This alone does not make it false.",
+            Verdict::UntrustedIssuer => {
+                "No issuer trusted here vouches for this card. This alone does not make it false."
+            }
             Verdict::NotGenuine => "The data on the chip are not the data that the issuer signed.",
         }
     }
@@ -85,10 +87,7 @@ impl Verdict {
     pub const fn is_genuine(self) -> bool {
         matches!(
             self,
-            Verdict::GenuineValid
-                | Verdict::GenuineStatusUnknown
-                | Verdict::GenuineExpired
-                | Verdict::GenuineRevoked
+            Verdict::GenuineValid | Verdict::GenuineStatusUnknown | Verdict::GenuineExpired | Verdict::GenuineRevoked
         )
     }
 }

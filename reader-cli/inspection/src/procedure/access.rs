@@ -67,12 +67,21 @@ impl Procedure<'_> {
         }
     }
 
-    fn open_by_pace(&mut self, card: &mut dyn Card, info: &SecurityInfo, suite: Suite) -> Result<Option<Opened>, Interruption> {
+    fn open_by_pace(
+        &mut self,
+        card: &mut dyn Card,
+        info: &SecurityInfo,
+        suite: Suite,
+    ) -> Result<Option<Opened>, Interruption> {
         match pace::open(card, &suite, &self.access.password, self.random) {
             Ok(session) => {
                 self.attempted(Protocol::Pace, None);
                 let curve = curve_name(suite.curve.parameter_id()).unwrap_or("?");
-                self.established(Protocol::Pace, format!("generic mapping, {curve}, {:?}", suite.cipher), info.to_bytes());
+                self.established(
+                    Protocol::Pace,
+                    format!("generic mapping, {curve}, {:?}", suite.cipher),
+                    info.to_bytes(),
+                );
                 Ok(Some(Opened { session, application_selected: false }))
             }
             Err(error) => {

@@ -14,14 +14,18 @@ use crate::evidence::{ChipAuthenticationEvidence, ChipAuthenticationOutcome as O
 
 impl Procedure<'_> {
     /// Runs Chip Authentication when DG14 offers it, and reads a piece of EF.SOD again under the new keys.
-    pub(super) fn prove_chip(&mut self, reader: &mut FileReader, card: &mut Secured<Chained<Metered<'_>>>) -> Result<(), Interruption> {
+    pub(super) fn prove_chip(
+        &mut self,
+        reader: &mut FileReader,
+        card: &mut Secured<Chained<Metered<'_>>>,
+    ) -> Result<(), Interruption> {
         let Some(offer) = self.evidence.content(DG14).and_then(offer) else { return Ok(()) };
         let mut evidence = ChipAuthenticationEvidence {
             public_key: offer.key.raw.clone(),
             detail: offer.detail(),
             outcome: Outcome::Interrupted,
         };
-        let proof = self.run(reader, card, &offer);
+        let proof = self.authenticate(reader, card, &offer);
         let (outcome, interruption) = match proof {
             Ok(outcome) => (outcome, Ok(())),
             Err(interruption) => (Outcome::Interrupted, Err(interruption)),
@@ -31,7 +35,12 @@ impl Procedure<'_> {
         interruption
     }
 
-    fn run(&mut self, reader: &mut FileReader, card: &mut Secured<Chained<Metered<'_>>>, offer: &Offer) -> Result<Outcome, Interruption> {
+    fn authenticate(
+        &mut self,
+        reader: &mut FileReader,
+        card: &mut Secured<Chained<Metered<'_>>>,
+        offer: &Offer,
+    ) -> Result<Outcome, Interruption> {
         let Some((public_key, suite)) = offer.runnable() else {
             return Ok(Outcome::Unsupported { reason: offer.detail() });
         };
@@ -52,7 +61,9 @@ impl Procedure<'_> {
         match reader.first_block(card, &EF_SOD, known.len()) {
             Ok(Ok(bytes)) if !bytes.is_empty() && known.starts_with(&bytes) => Ok(Outcome::Proved),
             Ok(Ok(_)) => Ok(Outcome::NotProved { reason: "EF.SOD reads differently under the new keys".into() }),
-            Ok(Err(status)) => Ok(Outcome::NotProved { reason: format!("the chip answered {status} under the new keys") }),
+            Ok(Err(status)) => {
+                Ok(Outcome::NotProved { reason: format!("the chip answered {status} under the new keys") })
+            }
             Err(interruption) => broken(interruption),
         }
     }

@@ -6,8 +6,8 @@ use iso7816::tlv::{self, Tag};
 use iso7816::{Card, Command, Response, Status};
 use lds::files::{EF_ATR_INFO, File, Place};
 
-use super::metered::Budget;
 use super::Progress;
+use super::metered::Budget;
 use crate::evidence::{FileEvidence, Interruption};
 
 /// Bytes asked for first: enough for any tag and length.
@@ -93,7 +93,12 @@ impl FileReader {
     }
 
     /// The first bytes of a file, at most one block; `None` when the card does not give them.
-    pub(super) fn first_block(&mut self, card: &mut dyn Card, file: &File, length: usize) -> Result<Result<Vec<u8>, Status>, Interruption> {
+    pub(super) fn first_block(
+        &mut self,
+        card: &mut dyn Card,
+        file: &File,
+        length: usize,
+    ) -> Result<Result<Vec<u8>, Status>, Interruption> {
         let status = self.select(card, file)?;
         if !status.is_ok() {
             return Ok(Err(status));
@@ -130,7 +135,12 @@ impl FileReader {
     }
 
     /// Reads up to `wanted` bytes; asks for less once when the card finds the length wrong.
-    fn block_at(&mut self, card: &mut dyn Card, offset: usize, wanted: u32) -> Result<Result<Vec<u8>, FileEvidence>, Interruption> {
+    fn block_at(
+        &mut self,
+        card: &mut dyn Card,
+        offset: usize,
+        wanted: u32,
+    ) -> Result<Result<Vec<u8>, FileEvidence>, Interruption> {
         let mut response = read_binary(card, offset, wanted)?;
         if response.status == Status::WRONG_LENGTH && wanted > self.smaller_block() {
             self.block = self.smaller_block();
@@ -139,7 +149,9 @@ impl FileReader {
         let readable = response.status.is_ok() || response.status == Status::END_OF_FILE;
         Ok(match response.data.len() {
             _ if !readable => Err(refusal(response.status)),
-            0 => Err(FileEvidence::Malformed { reason: format!("the file ends at byte {offset}, before its own length") }),
+            0 => Err(FileEvidence::Malformed {
+                reason: format!("the file ends at byte {offset}, before its own length"),
+            }),
             length if length > wanted as usize => {
                 Err(FileEvidence::Malformed { reason: format!("{length} bytes came where {wanted} were asked for") })
             }

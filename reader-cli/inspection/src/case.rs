@@ -1,0 +1,176 @@
+//! The case under judgement: evidence, trust and time, with everything parsed once that several checks look at.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use lds::files::{self, EF_SOD};
+use lds::sod::LdsSecurityObject;
+use trust::chain::Document;
+use trust::security_object::{self, Judgement as SodJudgement};
+use trust::{Authentic, Finding, Hash, SecurityObject, TrustStore};
+
+use crate::checks::{CHECKS, Judgement};
+use crate::evidence::{Evidence, FileEvidence};
+use crate::holder::{Contents, Holder, Portrait};
+use crate::procedure::Bac;
+use crate::report::{CheckResult, Report, VERSION};
+use crate::verdict::{Weight, decide};
+
+/// What the authority in charge of the inspection decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether evidence read under Basic Access Control is acceptable.
+    pub bac: Bac,
+}
+
+/// Judges evidence. The same arguments always give the same report.
+pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Timestamp) -> Report {
+    let case = Case::new(evidence, store, *policy, now);
+    let judgements: Vec<Judgement> = CHECKS.iter().map(|check| (check.judge)(&case)).collect();
+    let weights = CHECKS.iter().zip(&judgements).map(|(check, judgement)| Weight {
+        class: check.class,
+        outcome: judgement.outcome,
+        failed: judgement.points_at.unwrap_or(check.failed),
+        unjudged: check.unjudged,
+    });
+    let verdict = decide(weights, case.authentic());
+    let checks = CHECKS.iter().zip(judgements).map(|(check, judgement)| CheckResult {
+        id: check.id,
+        title: check.title,
+        class: check.class,
+        result: judgement.outcome,
+        remedy: judgement.advice(check),
+        reason: judgement.reason,
+    });
+    Report {
+        version: VERSION,
+        verdict,
+        meaning: verdict.sentence(),
+        time: now,
+        read_at: evidence.read_at,
+        access_protocol: evidence.access.established.as_ref().map(ToString::to_string),
+        trust_bundle_version: store.number(),
+        checks: checks.collect(),
+        holder: Holder::of(&case.contents, case.authentic().is_some()),
+        portrait: Portrait::of(&case.contents),
+    }
+}
+
+/// What became of one data group that the security object lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Integrity {
+    /// Read; its hash is the one in the security object.
+    Identical,
+    /// Read; its hash is another one.
+    Different,
+    /// Not read completely.
+    NotRead(FileEvidence),
+    /// Never asked for: its access rights or the procedure forbid it.
+    NotAsked,
+}
+
+/// Everything a check may look at.
+pub(crate) struct Case<'a> {
+    pub evidence: &'a Evidence,
+    pub store: &'a TrustStore,
+    pub policy: Policy,
+    pub now: Timestamp,
+    /// What the security object lists, signature or not; the reason when it cannot be read.
+    pub listed: Result<LdsSecurityObject, SodProblem>,
+    /// What `trust` says of its signature and signer.
+    pub sod: Option<SodJudgement>,
+    /// Every listed data group, by number.
+    pub integrity: BTreeMap<u8, Integrity>,
+    /// Data groups whose hash is the listed one, parsed.
+    pub contents: Contents,
+}
+
+/// Why there is no security object to work with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SodProblem {
+    /// It was not read.
+    NotRead,
+    /// The session ended before it was read.
+    Interrupted,
+    /// It was read, but is none.
+    Malformed(String),
+}
+
+impl<'a> Case<'a> {
+    fn new(evidence: &'a Evidence, store: &'a TrustStore, policy: Policy, now: Timestamp) -> Self {
+        let signed = signed_object(evidence);
+        let listed = match &signed {
+            Ok(signed) => LdsSecurityObject::parse(signed.claimed().content())
+                .map_err(|error| SodProblem::Malformed(error.to_string())),
+            Err(problem) => Err(problem.clone()),
+        };
+        let integrity = listed.as_ref().map(|listed| integrity(listed, evidence)).unwrap_or_default();
+        let contents = Contents::parse(|number| match integrity.get(&number)? {
+            Integrity::Identical => evidence.content(files::data_group(number)?.name),
+            _ => None,
+        });
+        // Only what the security object vouches for is held against its signer.
+        let document = Document {
+            now,
+            code: contents.document_code(),
+            issuing_state: contents.issuing_state(),
+            issued: contents.date_of_issue(),
+        };
+        let sod = signed.ok().map(|signed| signed.judge(store, &document));
+        Case { evidence, store, policy, now, listed, sod, integrity, contents }
+    }
+
+    /// The proof that the security object is authentic.
+    pub fn authentic(&self) -> Option<&Authentic<SecurityObject>> {
+        // A security object whose list cannot be read proves nothing about any file.
+        self.listed.as_ref().ok().and(self.sod.as_ref()?.authentic())
+    }
+
+    /// What `trust` found under this name.
+    pub fn finding(&self, id: &str) -> Option<&Finding> {
+        self.sod.as_ref()?.findings().find(|finding| finding.id == id)
+    }
+
+    /// DG14, when the authentic security object vouches for the bytes that were read.
+    pub fn authentic_dg14(&self) -> Option<&[u8]> {
+        self.authentic()?;
+        let read = self.integrity.get(&14) == Some(&Integrity::Identical);
+        read.then(|| self.evidence.content(crate::procedure::chip::DG14)).flatten()
+    }
+}
+
+fn signed_object(evidence: &Evidence) -> Result<security_object::SignedSecurityObject, SodProblem> {
+    let file = match evidence.files.get(EF_SOD.name) {
+        Some(FileEvidence::Read { content }) => content,
+        Some(FileEvidence::Malformed { reason }) => return Err(SodProblem::Malformed(reason.clone())),
+        Some(FileEvidence::Interrupted) => return Err(SodProblem::Interrupted),
+        _ if evidence.interrupted.is_some() => return Err(SodProblem::Interrupted),
+        _ => return Err(SodProblem::NotRead),
+    };
+    let cms = lds::sod::unwrap(file).map_err(|error| SodProblem::Malformed(error.to_string()))?;
+    security_object::parse(cms).map_err(|error| SodProblem::Malformed(error.to_string()))
+}
+
+fn integrity(listed: &LdsSecurityObject, evidence: &Evidence) -> BTreeMap<u8, Integrity> {
+    let hash = Hash::from_oid(listed.hash.oid());
+    let judge = |(number, expected): (&u8, &Vec<u8>)| {
+        let name = files::data_group(*number).map(|file| file.name).unwrap_or_default();
+        let integrity = match evidence.files.get(name) {
+            Some(FileEvidence::Read { content }) if hash.is_some_and(|hash| hash.digest(content) == *expected) => {
+                Integrity::Identical
+            }
+            Some(FileEvidence::Read { .. }) => Integrity::Different,
+            Some(other) => Integrity::NotRead(other.clone()),
+            None if evidence.interrupted.is_some() => Integrity::NotRead(FileEvidence::Interrupted),
+            None => Integrity::NotAsked,
+        };
+        (*number, integrity)
+    };
+    listed.hashes.iter().map(judge).collect()
+}
+
+/// The list of data groups in EF.SOD, nothing verified: for the procedure, which must know what to ask for.
+pub(crate) fn unverified_content(sod: &[u8]) -> Option<LdsSecurityObject> {
+    let signed = security_object::parse(lds::sod::unwrap(sod).ok()?).ok()?;
+    LdsSecurityObject::parse(signed.claimed().content()).ok()
+}

@@ -1,0 +1,123 @@
+//! The checks: one table, one judgement a file. Names follow TR-03135-1 and 9303-11 §5.1.1.
+//!
+//! To add a check, write `checks/<name>.rs` with its [`Check`] and put one line into [`CHECKS`]; reports, `explain` and the test
+//! that demands a passing and a failing evidence follow from the table.
+
+mod access_protocol;
+mod chip_authentication;
+mod data_groups;
+mod document_status;
+mod expiration;
+mod issuer;
+mod no_downgrade;
+mod sod_com;
+
+use trust::{Finding, Outcome};
+
+use crate::case::Case;
+use crate::verdict::{Class, Verdict};
+
+/// One check.
+pub struct Check {
+    /// Stable name, for programs.
+    pub id: &'static str,
+    /// The name in plain words.
+    pub title: &'static str,
+    /// Where the standard asks for it.
+    pub source: &'static str,
+    /// How much it weighs.
+    pub class: Class,
+    /// What is checked, and what a failure does and does not mean.
+    pub explanation: &'static str,
+    /// What the officer can do when it is not successful.
+    pub remedy: &'static str,
+    /// The verdict that a failure points at.
+    pub failed: Verdict,
+    /// The verdict that the lack of a result points at, when the check is mandatory.
+    pub unjudged: Verdict,
+    pub(crate) judge: fn(&Case<'_>) -> Judgement,
+}
+
+/// Every check, in the order of the report.
+pub const CHECKS: &[Check] = &[
+    access_protocol::CHECK,
+    no_downgrade::CHECK,
+    issuer::SOD_SIGNATURE,
+    issuer::CERTIFICATE_SIGNATURE,
+    issuer::TRUST,
+    issuer::CSCA_VALIDITY,
+    issuer::DS_VALIDITY,
+    issuer::KEY_USAGE,
+    issuer::KEY_PERIOD,
+    issuer::DOCUMENT_TYPE,
+    issuer::COUNTRY,
+    issuer::REVOCATION,
+    issuer::FRESHNESS,
+    sod_com::CHECK,
+    data_groups::DG1,
+    data_groups::DG2,
+    data_groups::DG11,
+    data_groups::DG12,
+    data_groups::DG13,
+    data_groups::DG14,
+    data_groups::OTHERS,
+    chip_authentication::CHECK,
+    expiration::CHECK,
+    document_status::CHECK,
+];
+
+/// The check with this id.
+pub fn by_id(id: &str) -> Option<&'static Check> {
+    CHECKS.iter().find(|check| check.id == id)
+}
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    pub outcome: Outcome,
+    pub reason: String,
+    /// Advice that fits this case better than the table's.
+    pub remedy: Option<String>,
+    /// A milder or graver verdict than the table's for a failure.
+    pub points_at: Option<Verdict>,
+}
+
+impl Judgement {
+    fn new(outcome: Outcome, reason: impl Into<String>) -> Self {
+        Judgement { outcome, reason: reason.into(), remedy: None, points_at: None }
+    }
+
+    fn successful(reason: impl Into<String>) -> Self {
+        Self::new(Outcome::Successful, reason)
+    }
+
+    fn failed(reason: impl Into<String>) -> Self {
+        Self::new(Outcome::Failed, reason)
+    }
+
+    fn undetermined(reason: impl Into<String>) -> Self {
+        Self::new(Outcome::Undetermined, reason)
+    }
+
+    fn not_supported(reason: impl Into<String>) -> Self {
+        Self::new(Outcome::NotSupported, reason)
+    }
+
+    fn aborted(reason: impl Into<String>) -> Self {
+        Self::new(Outcome::Aborted, reason)
+    }
+
+    /// The advice for the report: none for a success.
+    pub(crate) fn advice(&self, check: &Check) -> Option<String> {
+        match self.outcome {
+            Outcome::Successful | Outcome::NotSupported => None,
+            _ => Some(self.remedy.clone().unwrap_or_else(|| check.remedy.to_owned())),
+        }
+    }
+}
+
+impl From<&Finding> for Judgement {
+    fn from(finding: &Finding) -> Self {
+        Judgement { remedy: finding.remedy.clone(), ..Judgement::new(finding.outcome, finding.reason.clone()) }
+    }
+}

@@ -1,0 +1,36 @@
+//! Was the chip opened by an acceptable access protocol? (TR-03135-1 §5.6.1, 9303-11 §4.2)
+
+use super::{Check, Judgement};
+use crate::case::Case;
+use crate::evidence::Protocol;
+use crate::procedure::Bac;
+use crate::verdict::{Class, Verdict};
+
+pub(super) const CHECK: Check = Check {
+    id: "access-protocol",
+    title: "Access to the chip",
+    source: "TR-03135-1 §5.6.1, 9303-11 §4.2",
+    class: Class::Mandatory,
+    explanation: "The chip is opened with what is printed on the card: by PACE, or by the older BAC where the policy allows it. \
+        A failure says that the number or MRZ was wrong, or that this card asks for a protocol which is not allowed here. It says \
+        nothing about whether the card is genuine.",
+    remedy: "Compare the card access number or MRZ with the card and read it again.",
+    failed: Verdict::Unreadable,
+    unjudged: Verdict::Unreadable,
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Judgement {
+    let access = &case.evidence.access;
+    match &access.established {
+        Some(established) if established.protocol == Protocol::Bac && case.policy.bac == Bac::Never => {
+            Judgement::failed("the card was read under BAC, which the policy does not allow")
+        }
+        Some(established) => Judgement::successful(established.to_string()),
+        None if case.evidence.interrupted.is_some() => Judgement::aborted("the session ended before the chip was open"),
+        None => match access.attempts.last().and_then(|attempt| attempt.error.as_deref()) {
+            Some(error) => Judgement::failed(format!("the chip was not opened: {error}")),
+            None => Judgement::aborted("no access protocol was tried"),
+        },
+    }
+}
