@@ -1,10 +1,45 @@
 //! SCP03 (GPCS Amendment D): the issuer's channel to the card, with eight-byte challenges and cryptograms (S8).
+//!
+//! ```text
+//! INITIALIZE UPDATE      80 50 KV 00  08 host challenge
+//!   -> diversification data (10) KV 03 i card challenge (8) card cryptogram (8) [sequence counter (3)]
+//! EXTERNAL AUTHENTICATE  84 82 level 00  10 host cryptogram (8) C-MAC (8)
+//! command   CLA|04 INS P1 P2 Lc  data, or its cryptogram  C-MAC (8)
+//! response                       data, or its cryptogram  R-MAC (8)  SW
+//! ```
+//!
+//! The C-MAC of a command covers the one before it (the MAC chaining value), and the encryption
+//! counter moves with every command after EXTERNAL AUTHENTICATE, with or without data: a lost or
+//! repeated command does not verify. The terminal's end is [`open`] and [`Channel`], the card's
+//! [`ChipChannel`]; both use the same session underneath.
 
-use iso7816::{Aid, Card, Command, Response, Status, TransmitError};
+mod chip;
+mod session;
+mod terminal;
+
+use iso7816::{Aid, Status, TransmitError};
 use openssl::error::ErrorStack;
 
-use crate::random::{Random, RandomError};
-use crate::secret::Secret;
+use crate::block::{Cbc, ZERO_IV, padding, unpadded_length};
+use crate::random::RandomError;
+use crate::secret::{Secret, same};
+use crate::suite::Cipher;
+
+pub use chip::{CardChallenge, ChipChannel, Offer};
+pub use terminal::{Channel, open};
+
+use session::Derivation;
+
+const INITIALIZE_UPDATE: u8 = 0x50;
+const EXTERNAL_AUTHENTICATE: u8 = 0x82;
+/// Number of the protocol in the answer to INITIALIZE UPDATE.
+const PROTOCOL: u8 = 0x03;
+/// Option bits of `i`: sixteen-byte challenges; pseudo-random challenge; R-MAC and R-ENCRYPTION offered.
+const OPTION_S16: u8 = 0x01;
+const OPTION_PSEUDO_RANDOM: u8 = 0x10;
+const OPTION_RESPONSES: u8 = 0x60;
+/// Class bit of GlobalPlatform secure messaging.
+const PROTECTED: u8 = 0x04;
 
 /// The three static keys of a security domain: AES, all of 16, 24 or 32 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +50,24 @@ pub struct KeySet {
     pub mac: Secret,
     /// Key-DEK: enciphers keys and sensitive data.
     pub dek: Secret,
+}
+
+impl KeySet {
+    /// The cipher that all three keys fit.
+    fn cipher(&self) -> Option<Cipher> {
+        let cipher = cipher_of(&self.enc)?;
+        [&self.mac, &self.dek].iter().all(|key| cipher_of(key) == Some(cipher)).then_some(cipher)
+    }
+}
+
+/// AES by the length of its key.
+fn cipher_of(key: &Secret) -> Option<Cipher> {
+    match key.expose().len() {
+        16 => Some(Cipher::Aes128),
+        24 => Some(Cipher::Aes192),
+        32 => Some(Cipher::Aes256),
+        _ => None,
+    }
 }
 
 /// What is protected in a session, by the number that EXTERNAL AUTHENTICATE carries in P1.
@@ -33,6 +86,39 @@ pub enum SecurityLevel {
     Full = 0x33,
 }
 
+impl SecurityLevel {
+    /// Every level.
+    pub const ALL: [SecurityLevel; 5] = [
+        SecurityLevel::CommandMac,
+        SecurityLevel::CommandEncryption,
+        SecurityLevel::BothMac,
+        SecurityLevel::CommandEncryptionBothMac,
+        SecurityLevel::Full,
+    ];
+
+    /// The level with this number; `None` for others.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        SecurityLevel::ALL.into_iter().find(|level| *level as u8 == byte)
+    }
+
+    /// The most plain data bytes that fit into one short command: 247, or 239 when commands are enciphered.
+    pub const fn short_data(self) -> usize {
+        if self.enciphers_commands() { 239 } else { 247 }
+    }
+
+    const fn enciphers_commands(self) -> bool {
+        self as u8 & 0x02 != 0
+    }
+
+    const fn authenticates_responses(self) -> bool {
+        self as u8 & 0x10 != 0
+    }
+
+    const fn enciphers_responses(self) -> bool {
+        self as u8 & 0x20 != 0
+    }
+}
+
 /// What the card said of itself in answer to INITIALIZE UPDATE.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InitializeUpdateInfo {
@@ -48,6 +134,69 @@ pub struct InitializeUpdateInfo {
     pub card_cryptogram: [u8; 8],
     /// The sequence counter, sent with pseudo-random challenges.
     pub sequence_counter: Option<[u8; 3]>,
+}
+
+impl InitializeUpdateInfo {
+    /// Reads the response data: 29 bytes, or 32 with a sequence counter.
+    ///
+    /// # Errors
+    /// For another length and for another protocol than SCP03 with S8.
+    pub fn parse(data: &[u8]) -> Result<Self, Scp03Error> {
+        let fields = || {
+            let (diversification, rest) = data.split_first_chunk::<10>()?;
+            let ([key_version, protocol, i], rest) = rest.split_first_chunk::<3>()?;
+            Some((*diversification, *key_version, *protocol, *i, rest))
+        };
+        let length = data.len();
+        let (diversification, key_version, protocol, i, rest) = fields().ok_or(Scp03Error::Length { length })?;
+        if protocol != PROTOCOL || i & OPTION_S16 != 0 {
+            return Err(Scp03Error::Protocol { protocol, i });
+        }
+        let challenges = || {
+            let (card_challenge, rest) = rest.split_first_chunk::<8>()?;
+            let (card_cryptogram, rest) = rest.split_first_chunk::<8>()?;
+            let sequence_counter = match rest {
+                [] => None,
+                _ => Some(<[u8; 3]>::try_from(rest).ok()?),
+            };
+            Some((*card_challenge, *card_cryptogram, sequence_counter))
+        };
+        let (card_challenge, card_cryptogram, sequence_counter) = challenges().ok_or(Scp03Error::Length { length })?;
+        Ok(InitializeUpdateInfo { diversification, key_version, i, card_challenge, card_cryptogram, sequence_counter })
+    }
+
+    /// The response data.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut data = self.diversification.to_vec();
+        data.extend([self.key_version, PROTOCOL, self.i]);
+        data.extend(self.card_challenge);
+        data.extend(self.card_cryptogram);
+        data.extend(self.sequence_counter.iter().flatten());
+        data
+    }
+
+    /// True when the challenge is the pseudo-random one that a card with these keys gives in the application `aid`.
+    ///
+    /// # Errors
+    /// When the keys are not AES keys of one length, or OpenSSL fails.
+    pub fn challenge_is_pseudo_random(&self, keys: &KeySet, aid: &Aid) -> Result<bool, Scp03Error> {
+        let cipher = keys.cipher().ok_or(Scp03Error::KeyLength)?;
+        match self.sequence_counter {
+            Some(counter) => Ok(same(&pseudo_random_challenge(cipher, &keys.enc, counter, aid)?, &self.card_challenge)),
+            None => Ok(false),
+        }
+    }
+}
+
+/// The card challenge made from Key-ENC, the sequence counter and the AID (Amendment D §6.2.2.1).
+fn pseudo_random_challenge(
+    cipher: Cipher,
+    key_enc: &Secret,
+    sequence_counter: [u8; 3],
+    aid: &Aid,
+) -> Result<[u8; 8], ErrorStack> {
+    let context = [&sequence_counter[..], aid.as_bytes()].concat();
+    session::cryptogram(cipher, key_enc, Derivation::CardChallenge, &context)
 }
 
 /// Why no channel was opened.
@@ -95,150 +244,59 @@ pub enum Scp03Error {
     OpenSsl(#[from] ErrorStack),
 }
 
-/// An open channel over a card: commands go out and come back protected.
-pub struct Channel<C> {
-    card: C,
-    info: InitializeUpdateInfo,
+/// Success and warnings are protected; an error is a bare status word (Amendment D §6.2.5).
+fn carries_r_mac(status: Status) -> bool {
+    status.is_ok() || matches!(status.sw1(), 0x62 | 0x63)
 }
 
-/// Opens a channel with the selected security domain; `key_version` 0 lets the card choose its keys.
-///
-/// EXTERNAL AUTHENTICATE is sent only after the card's cryptogram has been verified.
-///
-/// # Errors
-/// See [`Scp03Error`].
-pub fn open<C: Card>(
-    card: C,
-    key_version: u8,
-    keys: &KeySet,
-    level: SecurityLevel,
-    random: &mut dyn Random,
-) -> Result<Channel<C>, Scp03Error> {
-    let _ = (card, keys, level, random);
-    Err(Scp03Error::CardCryptogram { key_version })
+/// Key-DEK at work: AES-CBC with a zero ICV.
+struct Dek {
+    cipher: Cipher,
+    key: Secret,
 }
 
-impl<C> Channel<C> {
-    /// What the card said of itself.
-    pub fn initialize_update(&self) -> &InitializeUpdateInfo {
-        &self.info
+impl Dek {
+    /// With padding, which is always added.
+    fn encrypt(&self, plain: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+        let mut cryptogram = Vec::new();
+        Cbc::encryptor(self.cipher, &self.key)?.append_padded(&ZERO_IV, plain, &mut cryptogram)?;
+        Ok(cryptogram)
     }
 
-    /// Enciphers sensitive data under Key-DEK: AES-CBC, zero ICV, padding `80 00 ..` always added.
-    ///
-    /// # Errors
-    /// When OpenSSL fails.
-    pub fn encrypt_dek(&mut self, plain: &[u8]) -> Result<Vec<u8>, Scp03Error> {
-        let _ = plain;
-        Err(Scp03Error::KeyLength)
+    /// The inverse of [`Dek::encrypt`]; `None` for data that it did not make.
+    fn decrypt(&self, cryptogram: &[u8]) -> Result<Option<Secret>, ErrorStack> {
+        let Some(padded) = self.decrypt_blocks(cryptogram)? else { return Ok(None) };
+        let length = unpadded_length(padded.expose(), self.cipher.block_length());
+        Ok(length.and_then(|length| padded.expose().get(..length)).map(Secret::from))
     }
 
-    /// Gives the card below back; the channel is gone.
-    pub fn into_inner(self) -> C {
-        self.card
+    /// A key: padded only when it does not end with a block (PUT KEY, Amendment D §7.2).
+    fn encrypt_key(&self, key: &Secret) -> Result<Vec<u8>, ErrorStack> {
+        let block = self.cipher.block_length();
+        let length = key.expose().len();
+        let tail = if length.is_multiple_of(block) { &[] } else { padding(length, block) };
+        let blocks = Secret::new([key.expose(), tail].concat());
+        Cbc::encryptor(self.cipher, &self.key)?.message(&ZERO_IV, blocks.expose())
     }
-}
 
-impl<C: Card> Card for Channel<C> {
-    fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
-        self.card.transmit(command)
+    /// Whole blocks; `None` for a broken block or nothing.
+    fn decrypt_blocks(&self, cryptogram: &[u8]) -> Result<Option<Secret>, ErrorStack> {
+        if cryptogram.is_empty() || !cryptogram.len().is_multiple_of(self.cipher.block_length()) {
+            return Ok(None);
+        }
+        Cbc::decryptor(self.cipher, &self.key)?.message(&ZERO_IV, cryptogram).map(|blocks| Some(Secret::new(blocks)))
     }
 }
 
-/// Where the card's challenge comes from.
-#[derive(Clone, Debug)]
-pub enum CardChallenge {
-    /// From the random number generator (bit 5 of `i` clear).
-    Random,
-    /// From Key-ENC, the sequence counter of this session and the AID of the security domain (bit 5 of `i` set).
-    PseudoRandom {
-        /// Counts the sessions under these keys; the card raises and stores it before it answers.
-        sequence_counter: [u8; 3],
-        /// The application that the channel is opened on.
-        aid: Aid,
-    },
-}
-
-/// What the card brings to INITIALIZE UPDATE.
-#[derive(Clone, Debug)]
-pub struct Offer<'a> {
-    /// The keys of the version asked for.
-    pub keys: &'a KeySet,
-    /// Their version.
-    pub key_version: u8,
-    /// Key diversification data.
-    pub diversification: [u8; 10],
-    /// How the challenge is made.
-    pub challenge: CardChallenge,
-}
-
-/// The card's end of SCP03.
-#[derive(Default)]
-pub struct ChipChannel {}
-
-impl ChipChannel {
-    /// Answers INITIALIZE UPDATE (`80 50`): the response data. A session that was open is over.
-    ///
-    /// # Errors
-    /// `6700` for a challenge of another length than 8, `6F00` when cryptography fails.
-    pub fn initialize_update(
-        &mut self,
-        offer: &Offer<'_>,
-        host_challenge: &[u8],
-        random: &mut dyn Random,
-    ) -> Result<Vec<u8>, Status> {
-        let _ = (offer, host_challenge, random);
-        Err(Status::UNKNOWN_ERROR)
-    }
-
-    /// Answers EXTERNAL AUTHENTICATE (`84 82`), the whole command: the session is open at the level returned.
-    ///
-    /// # Errors
-    /// `6985` without INITIALIZE UPDATE before, `6A86` for an unknown level, `6700` for a wrong length, `6982` for a
-    /// wrong C-MAC, `6300` for a wrong host cryptogram; the state is wiped.
-    pub fn external_authenticate(&mut self, command: &Command) -> Result<SecurityLevel, Status> {
-        let _ = command;
-        Err(Status::CONDITIONS_NOT_SATISFIED)
-    }
-
-    /// The level of the open session.
-    pub fn level(&self) -> Option<SecurityLevel> {
-        None
-    }
-
-    /// Opens a protected command (class bit 04): the plain command, with the class bit cleared.
-    ///
-    /// # Errors
-    /// `6985` without a session, `6982` for a wrong C-MAC or an unprotected command; the session is then over.
-    pub fn unwrap(&mut self, command: &Command) -> Result<Command, Status> {
-        let _ = command;
-        Err(Status::CONDITIONS_NOT_SATISFIED)
-    }
-
-    /// Protects the response to the command opened last. An error status goes out bare, without data (Amendment D §6.2.5).
-    ///
-    /// # Errors
-    /// `6985` without a session, `6F00` when cryptography fails.
-    pub fn wrap(&mut self, response: &Response) -> Result<Response, Status> {
-        let _ = response;
-        Err(Status::CONDITIONS_NOT_SATISFIED)
-    }
-
-    /// Deciphers sensitive data under Key-DEK and removes the padding `80 00 ..`.
-    ///
-    /// # Errors
-    /// `6985` without a session, `6A80` for data that is not so padded.
-    pub fn decrypt_dek(&mut self, cryptogram: &[u8]) -> Result<Secret, Status> {
-        let _ = cryptogram;
-        Err(Status::CONDITIONS_NOT_SATISFIED)
-    }
-}
-
-/// The key check value: the first three bytes of AES over sixteen bytes of `01`.
+/// The key check value: the first three bytes of AES over sixteen bytes of `01` (Amendment D §4.1.4).
 ///
 /// # Errors
 /// When the key is not one of AES.
 pub fn key_check_value(key: &Secret) -> Result<[u8; 3], Scp03Error> {
-    let _ = key;
-    Err(Scp03Error::KeyLength)
+    let cipher = cipher_of(key).ok_or(Scp03Error::KeyLength)?;
+    let [a, b, c, ..] = Cbc::encryptor(cipher, key)?.single(&[0x01; 16])?;
+    Ok([a, b, c])
 }
+
+#[cfg(test)]
+mod tests;
