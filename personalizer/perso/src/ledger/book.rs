@@ -1,0 +1,279 @@
+//! What the lines of a ledger say together, and what they may never say.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Entry, Event, Phase, State, Step};
+
+/// Documents, chips and blanks.
+#[derive(Clone, Default, Debug)]
+pub struct Book {
+    documents: BTreeMap<String, DocumentRecord>,
+    chips: BTreeMap<String, ChipRecord>,
+    received: u64,
+    spoiled_blanks: u64,
+}
+
+/// What is known of a document number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DocumentRecord {
+    /// The registry's reference.
+    pub job_id: String,
+    /// Digest of the order.
+    pub order: String,
+    /// Where it stands.
+    pub state: State,
+    /// Why it was rejected.
+    pub reason: Option<String>,
+    /// The chip it is bound to.
+    pub chip: Option<String>,
+    /// The time written into DG12.
+    pub made_at: Option<Timestamp>,
+    /// Digest of EF.SOD as written last, hexadecimal.
+    pub security_object: Option<String>,
+    /// The last step, and whether it was finished.
+    pub last: Option<(Step, Phase)>,
+    /// True when the card was secured.
+    pub sealed: bool,
+}
+
+/// What is known of a chip.
+#[derive(Clone, Default, Debug, PartialEq, Eq, Serialize)]
+pub struct ChipRecord {
+    /// The document number it is bound to.
+    pub document: Option<String>,
+    /// Attempts at the secure channel that ended with a wrong cryptogram.
+    pub wrong_cryptograms: u32,
+    /// True when it was put away as spoiled without a document.
+    pub spoiled: bool,
+}
+
+/// What must never happen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rule {
+    /// A document number on a second chip.
+    #[error("document {document} is bound to chip {chip} and never goes on another")]
+    DocumentOnTwoChips {
+        /// The document number.
+        document: String,
+        /// The chip that has it.
+        chip: String,
+    },
+    /// A chip with a second document number.
+    #[error("chip {chip} carries document {document} and never takes another")]
+    ChipUsed {
+        /// The chip.
+        chip: String,
+        /// The document it carries.
+        document: String,
+    },
+    /// A chip that was put away.
+    #[error("chip {chip} was put away as spoiled")]
+    ChipSpoiled {
+        /// The chip.
+        chip: String,
+    },
+    /// A document number that was ordered before with other data.
+    #[error("document {document} was ordered before with other data; give the new order a number of its own")]
+    OrderedDifferently {
+        /// The document number.
+        document: String,
+    },
+    /// A document that is closed: rejected, or finished.
+    #[error("document {document} is closed ({state:?})")]
+    Closed {
+        /// The document number.
+        document: String,
+        /// How it was closed.
+        state: State,
+    },
+    /// A document that was never ordered, or a step on a chip it is not bound to.
+    #[error("document {document} is not bound to that chip")]
+    NotBound {
+        /// The document number.
+        document: String,
+    },
+    /// A state that does not follow the present one.
+    #[error("document {document} cannot go from {from:?} to {to:?}")]
+    Transition {
+        /// The document number.
+        document: String,
+        /// Where it stands.
+        from: State,
+        /// Where it was to go.
+        to: State,
+    },
+}
+
+/// Where all blanks are: `received = good + spoiled + in_work + left`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Balance {
+    /// Blanks received.
+    pub received: u64,
+    /// Cards in the tray of good cards.
+    pub good: u64,
+    /// Rejected cards and spoiled blanks.
+    pub spoiled: u64,
+    /// Cards begun and neither good nor rejected: in the machine, or to be recovered.
+    pub in_work: u64,
+    /// Blanks that must still be in the feeder and the box; negative when more were used than received.
+    pub left: i64,
+}
+
+impl Book {
+    /// Document numbers and what is known of them, in order.
+    pub fn documents(&self) -> impl Iterator<Item = (&str, &DocumentRecord)> {
+        self.documents.iter().map(|(number, record)| (number.as_str(), record))
+    }
+
+    /// Chips and what is known of them, in order.
+    pub fn chips(&self) -> impl Iterator<Item = (&str, &ChipRecord)> {
+        self.chips.iter().map(|(serial, record)| (serial.as_str(), record))
+    }
+
+    /// One document.
+    pub fn document(&self, number: &str) -> Option<&DocumentRecord> {
+        self.documents.get(number)
+    }
+
+    /// One chip.
+    pub fn chip(&self, serial: &str) -> Option<&ChipRecord> {
+        self.chips.get(serial)
+    }
+
+    /// Where all blanks are.
+    pub fn balance(&self) -> Balance {
+        let bound: Vec<State> = self.documents.values().filter(|r| r.chip.is_some()).map(|r| r.state).collect();
+        let count = |state| bound.iter().filter(|other| **other == state).count() as u64;
+        let good = count(State::Packed);
+        let spoiled = count(State::QaRejected) + self.spoiled_blanks;
+        let bound = bound.len() as u64;
+        let in_work = bound + self.spoiled_blanks - good - spoiled;
+        let used = i64::try_from(good + spoiled + in_work).unwrap_or(i64::MAX);
+        let left = i64::try_from(self.received).unwrap_or(i64::MAX).saturating_sub(used);
+        Balance { received: self.received, good, spoiled, in_work, left }
+    }
+
+    /// Enters a line, or says why it must not be written.
+    pub(super) fn apply(&mut self, entry: &Entry) -> Result<(), Rule> {
+        match &entry.event {
+            Event::BlanksReceived { count } => self.received += u64::from(*count),
+            Event::Ordered { document, job_id, order, .. } => self.order(document, job_id, order)?,
+            Event::WrongCryptogram { chip } => self.chips.entry(chip.clone()).or_default().wrong_cryptograms += 1,
+            Event::Bound { document, chip, made_at } => self.bind(document, chip, *made_at)?,
+            Event::Step { document, chip, step, phase, digest } => {
+                let record = self.bound(document, chip)?;
+                record.last = Some((*step, *phase));
+                if (*step, *phase) == (Step::WriteFiles, Phase::Intent) {
+                    record.security_object.clone_from(digest);
+                }
+                record.sealed |= (*step, *phase) == (Step::Seal, Phase::Done);
+            }
+            Event::Failed { document, chip, .. } => {
+                self.bound(document, chip)?;
+            }
+            Event::State { document, state, reason } => self.advance(document, *state, reason.as_ref())?,
+            Event::BlankSpoiled { chip, .. } => self.spoil(chip.as_deref())?,
+            Event::Repaired { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn order(&mut self, document: &str, job_id: &str, order: &str) -> Result<(), Rule> {
+        match self.documents.get(document) {
+            Some(record) if record.order != order => Err(Rule::OrderedDifferently { document: document.to_owned() }),
+            Some(_) => Ok(()),
+            None => {
+                let record = DocumentRecord {
+                    job_id: job_id.to_owned(),
+                    order: order.to_owned(),
+                    state: State::Ordered,
+                    reason: None,
+                    chip: None,
+                    made_at: None,
+                    security_object: None,
+                    last: None,
+                    sealed: false,
+                };
+                self.documents.insert(document.to_owned(), record);
+                Ok(())
+            }
+        }
+    }
+
+    fn bind(&mut self, document: &str, chip: &str, made_at: Timestamp) -> Result<(), Rule> {
+        let not_bound = || Rule::NotBound { document: document.to_owned() };
+        let record = self.documents.get_mut(document).ok_or_else(not_bound)?;
+        if record.state != State::Ordered && record.chip.as_deref() != Some(chip) {
+            return match &record.chip {
+                Some(other) => {
+                    Err(Rule::DocumentOnTwoChips { document: document.to_owned(), chip: other.clone() })
+                }
+                None => Err(Rule::Closed { document: document.to_owned(), state: record.state }),
+            };
+        }
+        if matches!(record.state, State::QaPassed | State::QaRejected | State::Packed) {
+            return Err(Rule::Closed { document: document.to_owned(), state: record.state });
+        }
+        let carrier = self.chips.entry(chip.to_owned()).or_default();
+        if carrier.spoiled {
+            return Err(Rule::ChipSpoiled { chip: chip.to_owned() });
+        }
+        if let Some(other) = carrier.document.as_deref().filter(|other| *other != document) {
+            return Err(Rule::ChipUsed { chip: chip.to_owned(), document: other.to_owned() });
+        }
+        carrier.document = Some(document.to_owned());
+        record.chip = Some(chip.to_owned());
+        record.made_at = Some(made_at);
+        record.state = State::BlankAssigned;
+        Ok(())
+    }
+
+    fn bound(&mut self, document: &str, chip: &str) -> Result<&mut DocumentRecord, Rule> {
+        let record = self.documents.get_mut(document).filter(|record| record.chip.as_deref() == Some(chip));
+        record.ok_or_else(|| Rule::NotBound { document: document.to_owned() })
+    }
+
+    fn advance(&mut self, document: &str, to: State, reason: Option<&String>) -> Result<(), Rule> {
+        let not_bound = || Rule::NotBound { document: document.to_owned() };
+        let record = self.documents.get_mut(document).ok_or_else(not_bound)?;
+        let from = record.state;
+        if !follows(from, to) {
+            return Err(Rule::Transition { document: document.to_owned(), from, to });
+        }
+        record.state = to;
+        record.reason = reason.cloned();
+        Ok(())
+    }
+
+    fn spoil(&mut self, chip: Option<&str>) -> Result<(), Rule> {
+        let Some(chip) = chip else {
+            self.spoiled_blanks += 1;
+            return Ok(());
+        };
+        let record = self.chips.entry(chip.to_owned()).or_default();
+        if let Some(document) = &record.document {
+            return Err(Rule::ChipUsed { chip: chip.to_owned(), document: document.clone() });
+        }
+        if !record.spoiled {
+            record.spoiled = true;
+            self.spoiled_blanks += 1;
+        }
+        Ok(())
+    }
+}
+
+/// The ordinary course is forward; a resumed personalization goes back to the chip's keys; until it is packed, any card can be rejected.
+fn follows(from: State, to: State) -> bool {
+    use State::{BlankAssigned, ChipInitialised, Ordered, Packed, Personalised, QaPassed, QaRejected};
+    match (from, to) {
+        (QaRejected | Packed, _) => false,
+        (_, QaRejected) => true,
+        (BlankAssigned | ChipInitialised, ChipInitialised | Personalised) => true,
+        (Personalised, QaPassed) | (QaPassed, Packed) => true,
+        (Ordered, _) | (_, Ordered | BlankAssigned) => false,
+        _ => from == to,
+    }
+}
