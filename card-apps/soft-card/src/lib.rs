@@ -1,1 +1,26 @@
-//! The card in software: eMRTD application and GlobalPlatform issuer domain.
+//! The card in software: the eMRTD application and a GlobalPlatform issuer domain, as a chip on a card would have them.
+//!
+//! - [`SoftCard`]: power, reset, bytes in, bytes out; it is an [`iso7816::Card`]
+//! - [`emrtd`], [`issuer_domain`]: the two applications, one verb family a file
+//! - [`State`]: everything the card keeps without power, and its file
+//! - [`fault`]: loss of power at a chosen command
+//! - [`forge`]: altered and cloned cards for demonstrations
+//! - [`socket`]: the card over a stream, for the virtual reader and for hosts without one
+//!
+//! The card believes no byte it receives. It protects nothing against whoever owns its state file: it stands for a chip in tests,
+//! demonstrations and training, never for one in a citizen's hand.
+
+mod atr;
+mod card;
+mod dispatch;
+pub mod emrtd;
+mod encoding;
+pub mod fault;
+pub mod forge;
+pub mod issuer_domain;
+mod persistence;
+pub mod socket;
+
+pub use atr::answer_to_reset;
+pub use card::{BlankOptions, DEFAULT_KEY_VERSION, SoftCard};
+pub use persistence::{State, StateError};

@@ -1,0 +1,376 @@
+//! The card as a reader meets it: power, reset, bytes in, bytes out.
+
+use std::path::{Path, PathBuf};
+
+use channel::random::{OsRandom, Random, RandomError};
+use channel::scp03::KeySet;
+use channel::secret::Secret;
+use iso7816::{Card, Command, MAX_NE, Response, Status, TransmitError};
+use lds::files::Place;
+use lds::globalplatform::Cplc;
+
+use crate::atr;
+use crate::dispatch::{Application, Class, Selection};
+use crate::emrtd::{self, ApplicationLife};
+use crate::fault::{Tear, When};
+use crate::issuer_domain::{self, CardLife, StoredKeySet};
+use crate::persistence::{State, StateError};
+
+/// Key version of the keys that a blank is delivered with.
+pub const DEFAULT_KEY_VERSION: u8 = 0x30;
+
+/// What makes one blank differ from another.
+#[derive(Clone, Debug)]
+pub struct BlankOptions {
+    /// IC serial number and batch in the CPLC; fresh random bytes when absent.
+    pub serial: Option<[u8; 6]>,
+    /// Version of the first key set, `01` to `7F`.
+    pub key_version: u8,
+    /// The first key set.
+    pub keys: KeySet,
+}
+
+impl Default for BlankOptions {
+    /// A random serial number and the well-known test keys `40 41 .. 4F`, version `30`.
+    fn default() -> Self {
+        let key = Secret::new((0x40..=0x4F).collect());
+        let keys = KeySet { enc: key.clone(), mac: key.clone(), dek: key };
+        BlankOptions { serial: None, key_version: DEFAULT_KEY_VERSION, keys }
+    }
+}
+
+/// A card in software, inserted and powered.
+///
+/// What the card programs into its memory is stored before the answer leaves it: in the state file when it has
+/// one ([`SoftCard::open`]), else in [`SoftCard::state`]. Dropping the card is pulling it out.
+pub struct SoftCard {
+    state: State,
+    stored: Option<PathBuf>,
+    failure: Option<StateError>,
+    volatile: Option<Volatile>,
+    random: Box<dyn Random + Send>,
+    tear: Option<Tear>,
+    count: u64,
+}
+
+/// What is lost with power and reset.
+struct Volatile {
+    selected: Option<Application>,
+    issuer_domain: issuer_domain::Volatile,
+    emrtd: emrtd::Volatile,
+}
+
+impl Volatile {
+    fn new() -> Self {
+        Volatile { selected: None, issuer_domain: Default::default(), emrtd: emrtd::Volatile::at(Place::MasterFile) }
+    }
+}
+
+impl SoftCard {
+    /// A card as its maker delivers it: INITIALIZED, one key set, an empty eMRTD application.
+    ///
+    /// # Errors
+    /// When no serial number was given and no randomness is to be had.
+    pub fn blank(options: BlankOptions) -> Result<Self, RandomError> {
+        State::blank(options).map(|state| Self::from_state(&state))
+    }
+
+    /// A card with this memory, kept in this process only.
+    pub fn from_state(state: &State) -> Self {
+        SoftCard {
+            state: state.clone(),
+            stored: None,
+            failure: None,
+            volatile: Some(Volatile::new()),
+            random: Box::new(OsRandom),
+            tear: None,
+            count: 0,
+        }
+    }
+
+    /// A card whose memory is a file; every change is written there before the card answers.
+    ///
+    /// # Errors
+    /// When the file is not the memory of a card.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let state = State::load(path)?;
+        Ok(SoftCard { stored: Some(path.into()), ..Self::from_state(&state) })
+    }
+
+    /// The same card with another source of randomness.
+    #[must_use]
+    pub fn with_random(mut self, random: impl Random + Send + 'static) -> Self {
+        self.random = Box::new(random);
+        self
+    }
+
+    /// The card's memory.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Why the card fell silent, when writing its state file failed.
+    pub fn failure(&self) -> Option<&StateError> {
+        self.failure.as_ref()
+    }
+
+    /// Sets a loss of power, counted from the next command; replaces one set before.
+    pub fn tear(&mut self, tear: Tear) {
+        self.tear = Some(tear);
+        self.count = 0;
+    }
+
+    /// How many commands came since the card was made or a tear was set.
+    pub fn commands(&self) -> u64 {
+        self.count
+    }
+
+    /// True while the card has power.
+    pub fn is_powered(&self) -> bool {
+        self.volatile.is_some()
+    }
+
+    /// Gives power: volatile state is new. Returns the answer to reset.
+    pub fn power_on(&mut self) -> Vec<u8> {
+        self.volatile = Some(Volatile::new());
+        self.atr()
+    }
+
+    /// Takes the power away; commands stay unanswered until [`SoftCard::power_on`] or [`SoftCard::reset`].
+    pub fn power_off(&mut self) {
+        self.volatile = None;
+    }
+
+    /// A reset, warm or cold: volatile state is new. Returns the answer to reset.
+    pub fn reset(&mut self) -> Vec<u8> {
+        self.power_on()
+    }
+
+    /// The answer to reset, without resetting.
+    pub fn atr(&self) -> Vec<u8> {
+        atr::answer_to_reset()
+    }
+
+    /// Answers one command APDU. No bytes at all when the card has no power or loses it at this command.
+    pub fn process(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let torn = self.tear.filter(|tear| tear.at == self.count).map(|tear| tear.when);
+        self.count = self.count.saturating_add(1);
+        if torn == Some(When::Before) {
+            self.power_off();
+        }
+        let Some(mut volatile) = self.volatile.take() else {
+            return Vec::new();
+        };
+        let before = self.stored.as_ref().map(|_| self.state.clone());
+        let response = match Command::parse(bytes) {
+            Ok(command) => self.answer(&command, &mut volatile),
+            Err(_) => Response::status(Status::WRONG_LENGTH),
+        };
+        if !self.program(before) || torn == Some(When::After) {
+            return Vec::new();
+        }
+        self.volatile = Some(volatile);
+        response.to_bytes()
+    }
+
+    /// Writes the state file if the memory differs from what it was; false when that failed.
+    fn program(&mut self, before: Option<State>) -> bool {
+        let (Some(path), Some(before)) = (&self.stored, before) else {
+            return true;
+        };
+        if before == self.state {
+            return true;
+        }
+        match self.state.save(path) {
+            Ok(()) => true,
+            Err(error) => {
+                // The file still holds the memory as it was.
+                self.state = before;
+                self.failure = Some(error);
+                false
+            }
+        }
+    }
+
+    fn answer(&mut self, command: &Command, volatile: &mut Volatile) -> Response {
+        match Class::of(command.cla) {
+            Err(status) => {
+                // Not secure messaging either: a session does not survive it.
+                volatile.emrtd.end_session_if_any();
+                Response::status(status)
+            }
+            Ok(Class::Secured) => self.secured(command, volatile),
+            Ok(class) => {
+                volatile.emrtd.end_session_if_any();
+                self.plain(command, class, volatile)
+            }
+        }
+    }
+
+    /// A command under the eMRTD application's secure messaging; so is its answer, whatever it says.
+    fn secured(&mut self, command: &Command, volatile: &mut Volatile) -> Response {
+        let plain = match volatile.emrtd.open(command) {
+            Ok(plain) => plain,
+            Err(status) => return Response::status(status),
+        };
+        let capacity = volatile.emrtd.capacity(command.ne);
+        let response = match Selection::of(&plain) {
+            Some(selection) => match selection.and_then(|selection| self.find(&selection, volatile)) {
+                // The issuer domain has a channel of its own: it is not reached through this one.
+                Ok((Application::IssuerDomain, _)) => Response::status(Status::FILE_NOT_FOUND),
+                Ok((Application::Emrtd, information)) => {
+                    volatile.selected = Some(Application::Emrtd);
+                    volatile.emrtd.enter(Place::Emrtd);
+                    selected(information.then(emrtd::file_control_information))
+                }
+                Err(status) => Response::status(status),
+            },
+            None => {
+                emrtd::answer(&plain, false, capacity, &self.state.emrtd, &mut volatile.emrtd, self.random.as_mut())
+            }
+        };
+        volatile.emrtd.protect(&response)
+    }
+
+    fn plain(&mut self, command: &Command, class: Class, volatile: &mut Volatile) -> Response {
+        if let (Class::Plain { .. }, Some(selection)) = (class, Selection::of(command)) {
+            return match selection.and_then(|selection| self.find(&selection, volatile)) {
+                Ok((application, information)) => self.select(application, information, volatile),
+                Err(status) => Response::status(status),
+            };
+        }
+        match (class, volatile.selected) {
+            (Class::GlobalPlatform { .. }, Some(Application::Emrtd)) => Response::status(Status::CLASS_NOT_SUPPORTED),
+            // The issuer domain is selected by itself after a reset (GPCS §6.4.1.1).
+            (Class::GlobalPlatform { protected }, _) => self.issuer_domain(command, protected, volatile),
+            (Class::Plain { chaining: false }, Some(Application::IssuerDomain) | None) if command.ins == GET_DATA => {
+                self.issuer_domain(command, false, volatile)
+            }
+            (Class::Plain { chaining }, selected) => {
+                if self.is_dead() {
+                    return Response::status(Status::CONDITIONS_NOT_SATISFIED);
+                }
+                if selected == Some(Application::IssuerDomain) {
+                    // The issuer domain has no files: leave it for the master file, where they are looked for.
+                    *volatile = Volatile::new();
+                }
+                let (memory, random) = (&self.state.emrtd, self.random.as_mut());
+                let response = emrtd::answer(command, chaining, MAX_NE, memory, &mut volatile.emrtd, random);
+                if volatile.emrtd.is_at_master_file() {
+                    volatile.selected = None;
+                }
+                response
+            }
+            (Class::Secured, _) => Response::status(Status::SM_OBJECTS_INCORRECT),
+        }
+    }
+
+    fn issuer_domain(&mut self, command: &Command, protected: bool, volatile: &mut Volatile) -> Response {
+        volatile.selected = Some(Application::IssuerDomain);
+        let random = self.random.as_mut();
+        issuer_domain::answer(command, protected, &mut self.state, &mut volatile.issuer_domain, random)
+    }
+
+    /// True in the card's locked states: only the issuer domain answers (GPCS §5.1.1.4, §5.1.1.5).
+    fn is_dead(&self) -> bool {
+        matches!(self.state.issuer_domain.life_cycle, CardLife::CardLocked | CardLife::Terminated)
+    }
+
+    /// The application a selection means, and whether file control information is wanted.
+    fn find(&self, selection: &Selection<'_>, volatile: &Volatile) -> Result<(Application, bool), Status> {
+        let selectable = |application| match application {
+            Application::IssuerDomain => true,
+            Application::Emrtd => self.state.emrtd.life_cycle != ApplicationLife::Locked,
+        };
+        let found = selection.find(volatile.selected, selectable).ok_or(Status::FILE_NOT_FOUND)?;
+        match found {
+            // GPCS §11.9.3.2: a locked card has no application to select.
+            Application::Emrtd if self.is_dead() => Err(Status::FUNCTION_NOT_SUPPORTED),
+            _ => Ok((found, selection.information)),
+        }
+    }
+
+    /// A plain selection: everything volatile is new.
+    fn select(&self, application: Application, information: bool, volatile: &mut Volatile) -> Response {
+        *volatile = Volatile { selected: Some(application), ..Volatile::new() };
+        match application {
+            Application::Emrtd => {
+                volatile.emrtd = emrtd::Volatile::at(Place::Emrtd);
+                selected(information.then(emrtd::file_control_information))
+            }
+            Application::IssuerDomain => {
+                let mut response = selected(information.then(issuer_domain::file_control_information));
+                response.status = match self.state.issuer_domain.life_cycle {
+                    CardLife::CardLocked => Status::FILE_DEACTIVATED,
+                    CardLife::Terminated => Status::FILE_TERMINATED,
+                    _ => Status::OK,
+                };
+                response
+            }
+        }
+    }
+}
+
+/// GET DATA, the one interindustry command of the issuer domain.
+const GET_DATA: u8 = 0xCA;
+
+fn selected(information: Option<Vec<u8>>) -> Response {
+    information.map_or(Response::status(Status::OK), Response::ok)
+}
+
+impl Card for SoftCard {
+    fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+        Response::parse(&self.process(&command.to_bytes())).ok_or(TransmitError::Lost)
+    }
+}
+
+impl State {
+    /// The memory of a card as its maker delivers it.
+    ///
+    /// # Errors
+    /// When no serial number was given and no randomness is to be had.
+    pub fn blank(options: BlankOptions) -> Result<Self, RandomError> {
+        let BlankOptions { serial, key_version, keys } = options;
+        let serial = match serial {
+            Some(serial) => serial,
+            None => {
+                let mut serial = [0; 6];
+                OsRandom.fill(&mut serial)?;
+                serial
+            }
+        };
+        let set = StoredKeySet { enc: keys.enc, mac: keys.mac, dek: keys.dek, sequence: 0 };
+        Ok(State {
+            issuer_domain: issuer_domain::Memory {
+                life_cycle: CardLife::Initialized,
+                cplc: production_data(serial),
+                issuer_identification: None,
+                card_image_number: None,
+                keys: [(key_version, set)].into(),
+                failed_authentications: 0,
+            },
+            emrtd: emrtd::Memory::empty(),
+        })
+    }
+}
+
+/// The CPLC of a soft card. The fabricator is `FFFF`, which no maker of silicon has; dates are year and day, `6326`
+/// being day 326 of a year that ends in 6.
+fn production_data(serial: [u8; 6]) -> Vec<u8> {
+    let [a, b, c, d, e, f] = serial;
+    let cplc = Cplc {
+        ic_fabricator: [0xFF, 0xFF],
+        ic_type: [0x50, 0x0C],
+        os_id: [0xFF, 0xFF],
+        os_release_date: [0x63, 0x26],
+        os_release_level: [0x00, 0x01],
+        ic_fabrication_date: [0x63, 0x26],
+        ic_serial_number: [a, b, c, d],
+        ic_batch_id: [e, f],
+        module: [0; 8],
+        pre_personalization: [0; 8],
+        personalization: [0; 8],
+    };
+    // The stored form has no tag: GET DATA puts it on.
+    cplc.to_bytes().split_off(3)
+}

@@ -1,0 +1,137 @@
+//! The eMRTD application, `A0000002471001`, and the master file with EF.CardAccess (9303-10, 9303-11).
+//!
+//! Knows access control, secure messaging, Chip Authentication and reading. Its data come through the issuer
+//! domain ([`personalization`]); over its own commands nothing can be written.
+
+mod access;
+mod authentication;
+mod command;
+pub(crate) mod personalization;
+mod read;
+mod state;
+
+use channel::random::Random;
+use iso7816::tlv::{Tag, Writer};
+use iso7816::{Aid, Command as Apdu, MAX_NE, Response, Status};
+use lds::files::Place;
+
+use command::Command;
+
+pub(crate) use personalization::is_personalized;
+pub(crate) use state::Volatile;
+pub use state::{ApplicationLife, ChipKey, MAX_CONTENTS, Memory};
+
+/// Answers a command of class `00` or `10`, or one that came out of secure messaging.
+///
+/// At most `capacity` bytes of response data fit the answer that carries them.
+pub(crate) fn answer(
+    apdu: &Apdu,
+    chaining: bool,
+    capacity: u32,
+    memory: &Memory,
+    volatile: &mut Volatile,
+    random: &mut dyn Random,
+) -> Response {
+    execute(apdu, chaining, capacity, memory, volatile, random).unwrap_or_else(Response::status)
+}
+
+fn execute(
+    apdu: &Apdu,
+    chaining: bool,
+    capacity: u32,
+    memory: &Memory,
+    volatile: &mut Volatile,
+    random: &mut dyn Random,
+) -> Result<Response, Status> {
+    let parsed = Command::parse(apdu, chaining);
+    volatile.expect_only(parsed.as_ref().ok());
+    let command = parsed?;
+    access::allowed(&command, memory, volatile)?;
+    match command {
+        Command::SelectMasterFile => {
+            volatile.enter(Place::MasterFile);
+            Ok(Response::status(Status::OK))
+        }
+        Command::SelectFile { id, information } => read::select(id, information, memory, volatile),
+        Command::ReadBinary(what) => read::read(what, capacity, memory, volatile),
+        Command::GetChallenge => volatile.bac.get_challenge(random).map(Response::ok),
+        Command::ExternalAuthenticate(data) => authentication::basic_access(data, memory, volatile, random),
+        Command::SetPace(data) => authentication::set_pace(data, memory, volatile),
+        Command::SetChipAuthentication(data) => authentication::set_chip(data, memory, volatile),
+        Command::SetKeyAgreement(data) => authentication::agree_key(data, memory, volatile),
+        Command::GeneralAuthenticate { chaining, data } => {
+            authentication::general(chaining, data, memory, volatile, random)
+        }
+    }
+}
+
+impl Volatile {
+    /// True while the current directory is the master file.
+    pub(crate) fn is_at_master_file(&self) -> bool {
+        self.place == Place::MasterFile
+    }
+
+    /// Ends secure messaging, as a plain command does (9303-11 §9.8.3); the current directory stays.
+    pub(crate) fn end_session_if_any(&mut self) {
+        if self.session.is_some() {
+            self.end_session();
+        }
+    }
+
+    fn end_session(&mut self) {
+        *self = Volatile::at(self.place);
+    }
+
+    /// Takes secure messaging off a command. On failure the session is over and the status word goes out bare.
+    pub(crate) fn open(&mut self, apdu: &Apdu) -> Result<Apdu, Status> {
+        let session = self.session.as_mut().ok_or(Status::SM_OBJECTS_INCORRECT)?;
+        session.open_command(apdu).map_err(|error| {
+            self.end_session();
+            error.status()
+        })
+    }
+
+    /// Puts secure messaging on an answer; then a session made by Chip Authentication takes over.
+    pub(crate) fn protect(&mut self, response: &Response) -> Response {
+        let protected = self.session.as_mut().map(|session| session.protect_response(response));
+        let Some(Ok(protected)) = protected else {
+            self.end_session();
+            return Response::status(Status::UNKNOWN_ERROR);
+        };
+        if let Some(successor) = self.successor.take() {
+            self.session = Some(successor);
+        }
+        protected
+    }
+
+    /// How much plain data an answer of at most `ne` protected bytes carries (9303-11 §9.8.4: DO 87, 99, 8E).
+    pub(crate) fn capacity(&self, ne: Option<u32>) -> u32 {
+        let block = self.session.as_ref().map_or(1, |session| session.cipher().block_length() as u32);
+        let ne = ne.unwrap_or(256).min(MAX_NE);
+        // Tag, length field and padding indicator of the cryptogram; DO 99 and DO 8E.
+        let head = if ne > 256 { 5 } else { 4 };
+        let whole = ne.saturating_sub(head + 4 + 10) / block * block;
+        whole.saturating_sub(1)
+    }
+
+    /// Forgets every protocol under way that this command does not continue: a challenge is good for the very next
+    /// command only, and so is a step of PACE or Chip Authentication.
+    fn expect_only(&mut self, command: Option<&Command<'_>>) {
+        if !matches!(command, Some(Command::ExternalAuthenticate(_))) {
+            self.bac = Default::default();
+        }
+        if !matches!(command, Some(Command::GeneralAuthenticate { .. })) {
+            self.pace = Default::default();
+            self.chip_authentication = Default::default();
+        }
+    }
+}
+
+/// The answer to SELECT: `6F { 84 AID }`.
+pub(crate) fn file_control_information() -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.nest(Tag(0x6F), |information| {
+        information.put(Tag(0x84), Aid::emrtd().as_bytes());
+    });
+    writer.finish()
+}

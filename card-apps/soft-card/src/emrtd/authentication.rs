@@ -1,0 +1,119 @@
+//! Basic Access Control, PACE and Chip Authentication (9303-11 §4.3, §4.4, §6.2): what this card offers to each.
+
+use channel::chip_auth;
+use channel::pace::{PaceStep, Suite};
+use channel::password::{MrzKey, Password};
+use channel::random::Random;
+use iso7816::{Response, Status, tlv};
+use lds::files::{self, EF_CARD_ACCESS};
+use lds::security_infos::{ID_CA_ECDH_3DES, SecurityInfo, SecurityInfos};
+
+use super::state::{Memory, Volatile};
+
+/// EXTERNAL AUTHENTICATE: the answer goes out bare, then secure messaging begins.
+pub(super) fn basic_access(
+    data: &[u8],
+    memory: &Memory,
+    volatile: &mut Volatile,
+    random: &mut dyn Random,
+) -> Result<Response, Status> {
+    let key = mrz_key(memory).ok_or(Status::CONDITIONS_NOT_SATISFIED)?;
+    let (answer, session) = volatile.bac.external_authenticate(data, &key, random)?;
+    volatile.session = Some(session);
+    Ok(Response::ok(answer))
+}
+
+/// MSE:Set AT for PACE with a suite that EF.CardAccess announces.
+pub(super) fn set_pace(data: &[u8], memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
+    let suites = suites(memory);
+    if suites.is_empty() {
+        return Err(Status::CONDITIONS_NOT_SATISFIED);
+    }
+    volatile.pace.set_at(data, &suites, &passwords(memory))?;
+    Ok(Response::status(Status::OK))
+}
+
+/// MSE:Set AT for Chip Authentication.
+pub(super) fn set_chip(data: &[u8], memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
+    let named = tlv::find(data, tlv::Tag(0x80)).ok().flatten().ok_or(Status::WRONG_DATA)?;
+    if !announces(named, memory) {
+        return Err(Status::WRONG_DATA);
+    }
+    volatile.chip_authentication.set_at(data, &chip_keys(memory))?;
+    Ok(Response::status(Status::OK))
+}
+
+/// MSE:Set KAT: Chip Authentication with 3DES, all in one command.
+pub(super) fn agree_key(data: &[u8], memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
+    if !announces(ID_CA_ECDH_3DES, memory) {
+        return Err(Status::CONDITIONS_NOT_SATISFIED);
+    }
+    volatile.successor = Some(volatile.chip_authentication.set_kat(data, &chip_keys(memory))?);
+    Ok(Response::status(Status::OK))
+}
+
+/// GENERAL AUTHENTICATE: a step of PACE, or the end of Chip Authentication.
+pub(super) fn general(
+    chaining: bool,
+    data: &[u8],
+    memory: &Memory,
+    volatile: &mut Volatile,
+    random: &mut dyn Random,
+) -> Result<Response, Status> {
+    if volatile.session.is_some() {
+        let (answer, session) = volatile.chip_authentication.general_authenticate(data, &chip_keys(memory))?;
+        volatile.successor = Some(session);
+        return Ok(Response::ok(answer));
+    }
+    match volatile.pace.general_authenticate(chaining, data, random)? {
+        PaceStep::Continue(answer) => Ok(Response::ok(answer)),
+        PaceStep::Done(answer, session) => {
+            volatile.session = Some(session);
+            Ok(Response::ok(answer))
+        }
+    }
+}
+
+fn mrz_key(memory: &Memory) -> Option<MrzKey> {
+    let information = std::str::from_utf8(memory.mrz_information.as_ref()?.expose()).ok()?;
+    Some(MrzKey::from_information(information))
+}
+
+fn passwords(memory: &Memory) -> Vec<Password> {
+    let mrz = mrz_key(memory).map(Password::Mrz);
+    let can = memory.card_access_number.clone().map(Password::Can);
+    mrz.into_iter().chain(can).collect()
+}
+
+/// The suites of EF.CardAccess that this card can do.
+fn suites(memory: &Memory) -> Vec<Suite> {
+    let infos = memory.files.get(&EF_CARD_ACCESS.id).and_then(|file| SecurityInfos::parse(file).ok());
+    let suite = |info: &SecurityInfo| match info {
+        SecurityInfo::Pace { oid, parameter_id: Some(parameter_id), .. } => Suite::from_info(oid, *parameter_id),
+        _ => None,
+    };
+    infos.iter().flat_map(|infos| infos.infos()).filter_map(suite).collect()
+}
+
+/// True when DG14 announces Chip Authentication by this protocol. A key alone, without ChipAuthenticationInfo,
+/// stands for 3DES (9303-11 §9.2.5).
+fn announces(protocol: &[u8], memory: &Memory) -> bool {
+    let infos = files::data_group(14).and_then(|file| {
+        let contents = tlv::sole(memory.files.get(&file.id)?, file.tag?).ok()?;
+        SecurityInfos::parse(contents).ok()
+    });
+    let announced: Vec<&Vec<u8>> = infos
+        .iter()
+        .flat_map(|infos| infos.infos())
+        .filter_map(|info| match info {
+            SecurityInfo::ChipAuthentication { oid, .. } => Some(oid),
+            _ => None,
+        })
+        .collect();
+    let implied = announced.is_empty() && protocol == ID_CA_ECDH_3DES;
+    memory.chip_key.is_some() && (implied || announced.iter().any(|oid| oid.as_slice() == protocol))
+}
+
+fn chip_keys(memory: &Memory) -> Vec<chip_auth::ChipKey> {
+    memory.chip_key.as_ref().and_then(|key| key.key()).into_iter().collect()
+}

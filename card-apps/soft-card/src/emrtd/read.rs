@@ -1,0 +1,109 @@
+//! SELECT of files and READ BINARY (9303-10 §3.6.1 and §3.6.3, 7816-4 §11.1 and §11.2).
+
+use std::borrow::Cow;
+
+use iso7816::tlv::{self, Tag, Writer};
+use iso7816::{Response, Status};
+use lds::files::{self, EF_ATR_INFO, EF_CARD_ACCESS, EF_DIR, File, Place};
+
+use super::access;
+use super::command::{Read, Source};
+use super::state::{ApplicationLife, Memory, Volatile};
+use crate::atr;
+
+/// The data object that an odd-instruction READ BINARY answers with.
+const DISCRETIONARY: Tag = Tag(0x53);
+
+/// Makes a file current. With `information` the answer is `6F { 80 <size> 83 <identifier> }`.
+pub(super) fn select(id: u16, information: bool, memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
+    volatile.current = None;
+    let file = access::readable(files::by_id(volatile.place, id), volatile)?;
+    let contents = contents(file, memory).ok_or(Status::FILE_NOT_FOUND)?;
+    volatile.current = Some(file);
+    if !information {
+        return Ok(Response::status(Status::OK));
+    }
+    let mut writer = Writer::new();
+    writer.nest(Tag(0x6F), |control| {
+        control.put(Tag(0x80), (contents.len() as u32).to_be_bytes()).put(Tag(0x83), id.to_be_bytes());
+    });
+    Ok(Response::ok(writer.finish()))
+}
+
+/// Reads part of a file; at most `capacity` bytes of response data fit the answer that carries them.
+///
+/// `6B00` for an offset at or beyond the end, `6282` with the data when an exact Le reaches beyond it.
+pub(super) fn read(read: Read, capacity: u32, memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
+    let file = source(read.source, volatile)?;
+    let contents = contents(file, memory).ok_or(Status::FILE_NOT_FOUND)?;
+    volatile.current = Some(file);
+    let rest = match contents.get(read.offset..) {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => return Err(Status::WRONG_P1_P2),
+    };
+    let room = read.ne.min(capacity) as usize;
+    let room = if read.wrapped { room_inside(room) } else { room };
+    let data = rest.get(..room).unwrap_or(rest);
+    let exact = !matches!(read.ne, 256 | iso7816::MAX_NE);
+    let status = if data.len() < room && exact { Status::END_OF_FILE } else { Status::OK };
+    let data = if read.wrapped { tlv::encode(DISCRETIONARY, data) } else { data.to_vec() };
+    Ok(Response { data, status })
+}
+
+/// The file a READ BINARY means, if it may be read.
+fn source(source: Source, volatile: &Volatile) -> Result<&'static File, Status> {
+    match source {
+        // The session that allowed the selection may be gone by now.
+        Source::Current => match volatile.current {
+            Some(file) => access::readable(Some(file), volatile),
+            None if volatile.session.is_none() && volatile.place == Place::Emrtd => Err(Status::SECURITY_NOT_SATISFIED),
+            None => Err(Status::NO_CURRENT_FILE),
+        },
+        Source::Short(id) => access::readable(files::by_short_id(volatile.place, id), volatile),
+        Source::Identifier(id) => access::readable(files::by_id(volatile.place, id), volatile),
+    }
+}
+
+/// The bytes of a file, when it is on this card.
+fn contents<'a>(file: &File, memory: &'a Memory) -> Option<Cow<'a, [u8]>> {
+    let stored = || memory.files.get(&file.id).map(|bytes| Cow::Borrowed(bytes.as_slice()));
+    if *file == EF_DIR {
+        return Some(atr::directory_file().into());
+    }
+    if *file == EF_ATR_INFO {
+        return Some(atr::info_file().into());
+    }
+    if memory.life_cycle != ApplicationLife::Personalized {
+        return None;
+    }
+    // EF.CardAccess and EF.CVCA share one identifier at two places, EF.SOD and EF.CardSecurity another.
+    match file.place {
+        Place::MasterFile if *file == EF_CARD_ACCESS => stored(),
+        Place::Emrtd if file.id != EF_CARD_ACCESS.id => stored(),
+        _ => None,
+    }
+}
+
+/// How much of a value fits a data object of one-byte tag and at most `room` bytes in all.
+fn room_inside(room: usize) -> usize {
+    let head = match room {
+        0..=0x81 => 2,
+        0x82..=0x102 => 3,
+        _ => 4,
+    };
+    room.saturating_sub(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapped_answer_never_exceeds_its_room() {
+        for room in 3..70_000 {
+            let inside = room_inside(room);
+            let length = tlv::encode(DISCRETIONARY, vec![0; inside]).len();
+            assert!(length <= room && length + 2 > room, "{room}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What the eMRTD application keeps without power, and what it forgets.
+
+use std::collections::BTreeMap;
+
+use channel::bac::ChipBac;
+use channel::chip_auth::{self, ChipAuthentication};
+use channel::pace::ChipPace;
+use channel::role::Chip;
+use channel::secret::Secret;
+use channel::sm::Session;
+use channel::suite::Curve;
+use lds::files::{File, Place};
+use serde::{Deserialize, Serialize};
+
+/// Most bytes of file contents in all: what a large chip of the field offers.
+pub const MAX_CONTENTS: usize = 160 * 1024;
+
+/// The application's life cycle (GPCS 2.3.1 §5.3, table 11-4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum ApplicationLife {
+    /// Waiting for personalization; reads nothing out.
+    Selectable = 0x07,
+    /// Complete and unchangeable; answers readers.
+    Personalized = 0x0F,
+    /// Rejected for good; cannot be selected.
+    Locked = 0x83,
+}
+
+/// The private key for Chip Authentication.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChipKey {
+    /// Standardized domain parameters: 12, 13 or 15 (9303-11 §9.5.1).
+    pub parameter_id: u8,
+    /// Key identifier, where there is one.
+    #[serde(with = "crate::encoding::optional_hex")]
+    pub key_id: Option<Vec<u8>>,
+    /// Private key, big endian, as long as the curve's field.
+    #[serde(with = "crate::encoding::secret")]
+    pub private: Secret,
+}
+
+impl ChipKey {
+    /// The key as Chip Authentication takes it; `None` for a curve that is not supported.
+    pub(super) fn key(&self) -> Option<chip_auth::ChipKey> {
+        let curve = Curve::from_parameter_id(self.parameter_id)?;
+        Some(chip_auth::ChipKey { key_id: self.key_id.clone(), curve, private: self.private.clone() })
+    }
+}
+
+/// The application's non-volatile memory, with the free files of the master file.
+///
+/// Nothing of it can be read before `life_cycle` is [`ApplicationLife::Personalized`]: that one byte makes a
+/// complete set of data valid, so a card torn at any moment before is a rewritable one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Life cycle of the application.
+    pub life_cycle: ApplicationLife,
+    /// True from the last block of a personalization to the first of the next.
+    pub complete: bool,
+    /// Whole file contents by file identifier, which is also the number of the DGI that wrote them.
+    #[serde(with = "crate::encoding::files")]
+    pub files: BTreeMap<u16, Vec<u8>>,
+    /// MRZ_information in ASCII: the password of BAC and of PACE with the MRZ.
+    #[serde(with = "crate::encoding::optional_secret")]
+    pub mrz_information: Option<Secret>,
+    /// Card access number in ASCII digits.
+    #[serde(with = "crate::encoding::optional_secret")]
+    pub card_access_number: Option<Secret>,
+    /// Key for Chip Authentication.
+    pub chip_key: Option<ChipKey>,
+}
+
+impl Memory {
+    /// An application without content.
+    pub fn empty() -> Self {
+        Memory {
+            life_cycle: ApplicationLife::Selectable,
+            complete: false,
+            files: BTreeMap::new(),
+            mrz_information: None,
+            card_access_number: None,
+            chip_key: None,
+        }
+    }
+
+    /// Bytes of all file contents.
+    pub(crate) fn size(&self) -> usize {
+        self.files.values().map(Vec::len).sum()
+    }
+}
+
+/// What the application loses with power, reset or a plain selection.
+pub(crate) struct Volatile {
+    /// The current directory.
+    pub(super) place: Place,
+    /// The current elementary file.
+    pub(super) current: Option<&'static File>,
+    pub(super) bac: ChipBac,
+    pub(super) pace: ChipPace,
+    pub(super) chip_authentication: ChipAuthentication,
+    /// Secure messaging, once access was granted.
+    pub(super) session: Option<Session<Chip>>,
+    /// The session that Chip Authentication made: it begins after the answer under the present one.
+    pub(super) successor: Option<Session<Chip>>,
+}
+
+impl Volatile {
+    /// The state right after a plain selection of the master file or of the application.
+    pub(crate) fn at(place: Place) -> Self {
+        Volatile {
+            place,
+            current: None,
+            bac: ChipBac::default(),
+            pace: ChipPace::default(),
+            chip_authentication: ChipAuthentication::default(),
+            session: None,
+            successor: None,
+        }
+    }
+
+    /// Changes the directory under secure messaging, which goes on (9303-11 §4.2: PACE before the selection).
+    pub(crate) fn enter(&mut self, place: Place) {
+        let session = self.session.take();
+        *self = Volatile { session, ..Volatile::at(place) };
+    }
+}

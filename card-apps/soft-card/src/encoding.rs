@@ -1,0 +1,73 @@
+//! How bytes stand in the state file: hexadecimal for short fields, base64 for files.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use channel::secret::Secret;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Secret bytes as hexadecimal. The file that holds them is the card's memory.
+pub(crate) mod secret {
+    use super::{Deserializer, Secret, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        hex::serde::serialize(secret.expose(), serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        hex::serde::deserialize::<_, Vec<u8>>(deserializer).map(Secret::new)
+    }
+}
+
+/// The same for a secret that may be absent.
+pub(crate) mod optional_secret {
+    use super::{Deserialize, Deserializer, Secret, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Hex(#[serde(with = "super::secret")] Secret);
+
+    pub(crate) fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+        secret.clone().map(Hex).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<Hex>::deserialize(deserializer)?.map(|hex| hex.0))
+    }
+}
+
+/// Short public bytes that may be absent, as hexadecimal.
+pub(crate) mod optional_hex {
+    use super::{Deserialize, Deserializer, Error, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        bytes.as_ref().map(hex::encode).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(hex::decode).transpose().map_err(D::Error::custom)
+    }
+}
+
+/// Files by their identifier in four hexadecimal digits, contents as base64.
+pub(crate) mod files {
+    use super::{BTreeMap, Deserialize, Deserializer, Engine, Error, STANDARD, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(files: &BTreeMap<u16, Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        let text: BTreeMap<String, String> =
+            files.iter().map(|(id, bytes)| (format!("{id:04X}"), STANDARD.encode(bytes))).collect();
+        text.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u16, Vec<u8>>, D::Error> {
+        let text = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let one = |(id, bytes): (String, String)| {
+            let id = u16::from_str_radix(&id, 16).map_err(D::Error::custom)?;
+            Ok((id, STANDARD.decode(bytes).map_err(D::Error::custom)?))
+        };
+        text.into_iter().map(one).collect()
+    }
+}

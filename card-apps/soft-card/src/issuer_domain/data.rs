@@ -1,0 +1,44 @@
+//! GET DATA: what the card tells about itself to anyone (GPCS 2.3.1 §11.3).
+
+use iso7816::tlv::{self, Tag};
+use iso7816::{Response, Status};
+use lds::globalplatform::production::{
+    KEY_TYPE_AES, TAG_CARD_DATA, TAG_CARD_IMAGE_NUMBER, TAG_CPLC, TAG_ISSUER_IDENTIFICATION, TAG_KEY_INFORMATION,
+};
+use lds::globalplatform::{CardRecognitionData, KeyInformation};
+
+use super::state::Memory;
+
+/// Sequence counter of the default key version (GPCS D §7.1.1.6).
+const TAG_SEQUENCE_COUNTER: Tag = Tag(0xC1);
+/// SCP03 option: pseudo-random card challenge, R-MAC and R-ENCRYPTION supported (GPCS D table 5-1).
+pub(super) const SCP03_OPTION: u8 = 0x70;
+
+/// Answers one data object, or `6A88`.
+pub(super) fn get(tag: Tag, memory: &Memory) -> Result<Response, Status> {
+    let stored = |value: &Option<Vec<u8>>| value.as_ref().map(|value| tlv::encode(tag, value));
+    let object = match tag {
+        TAG_CPLC => Some(tlv::encode(tag, &memory.cplc)),
+        TAG_CARD_DATA => Some(
+            CardRecognitionData { version: vec![2, 3, 1], secure_channels: vec![(3, SCP03_OPTION)] }.to_bytes(),
+        ),
+        TAG_KEY_INFORMATION => Some(KeyInformation::template(&key_information(memory))),
+        TAG_CARD_IMAGE_NUMBER => stored(&memory.card_image_number),
+        TAG_ISSUER_IDENTIFICATION => stored(&memory.issuer_identification),
+        TAG_SEQUENCE_COUNTER => memory.keys.values().next().map(|set| {
+            let [_, counter @ ..] = set.sequence.to_be_bytes();
+            tlv::encode(tag, counter)
+        }),
+        _ => None,
+    };
+    object.map(Response::ok).ok_or(Status::REFERENCED_DATA_NOT_FOUND)
+}
+
+/// Three keys of each set: 1 encryption, 2 MAC, 3 data encryption.
+fn key_information(memory: &Memory) -> Vec<KeyInformation> {
+    let keys_of = |(version, set): (&u8, &super::state::StoredKeySet)| {
+        let (version, length) = (*version, set.key_length() as u8);
+        (1..=3).map(move |id| KeyInformation { id, version, components: vec![(KEY_TYPE_AES, length)] })
+    };
+    memory.keys.iter().flat_map(keys_of).collect()
+}

@@ -1,0 +1,111 @@
+//! What the issuer domain keeps without power, and what it forgets.
+
+use std::collections::BTreeMap;
+
+use channel::scp03::{ChipChannel, KeySet};
+use channel::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+use super::personalization::Target;
+
+/// Failed host authentications in a row after which no secure channel opens any more.
+pub const MAX_FAILED_AUTHENTICATIONS: u8 = 10;
+/// Most key sets kept at a time.
+pub const MAX_KEY_SETS: usize = 4;
+
+/// The card's life cycle (GPCS 2.3.1 §5.1, table 11-6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum CardLife {
+    /// Ready for the issuer's first work.
+    OpReady = 0x01,
+    /// Prepared, not for the holder yet: where a blank of this card starts.
+    Initialized = 0x07,
+    /// In its holder's hands.
+    Secured = 0x0F,
+    /// Only the issuer domain answers; back to [`CardLife::Secured`] is possible.
+    CardLocked = 0x7F,
+    /// Dead for good: only GET DATA answers.
+    Terminated = 0xFF,
+}
+
+impl CardLife {
+    /// The state that a life cycle byte names.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        use CardLife::{CardLocked, Initialized, OpReady, Secured, Terminated};
+        [OpReady, Initialized, Secured, CardLocked, Terminated].into_iter().find(|life| *life as u8 == byte)
+    }
+
+    /// True when SET STATUS may lead from this state to `next` (GPCS §5.1.2, figure 5-1).
+    pub fn may_become(self, next: CardLife) -> bool {
+        use CardLife::{CardLocked, Initialized, OpReady, Secured, Terminated};
+        matches!(
+            (self, next),
+            (OpReady, Initialized)
+                | (Initialized, Secured)
+                | (Secured, CardLocked)
+                | (CardLocked, Secured)
+                | (OpReady | Initialized | Secured | CardLocked, Terminated)
+        )
+    }
+}
+
+/// One SCP03 key set with the counter from which its card challenges come.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredKeySet {
+    /// Static key for session encryption keys.
+    #[serde(with = "crate::encoding::secret")]
+    pub enc: Secret,
+    /// Static key for session MAC keys and cryptograms.
+    #[serde(with = "crate::encoding::secret")]
+    pub mac: Secret,
+    /// Data encryption key.
+    #[serde(with = "crate::encoding::secret")]
+    pub dek: Secret,
+    /// Sequence counter, 3 bytes on the wire (GPCS D §6.2.2.1): how many sessions were begun.
+    pub sequence: u32,
+}
+
+impl StoredKeySet {
+    /// The keys as the channel takes them.
+    pub(super) fn keys(&self) -> KeySet {
+        KeySet { enc: self.enc.clone(), mac: self.mac.clone(), dek: self.dek.clone() }
+    }
+
+    /// Bytes in each key: 16, 24 or 32.
+    pub(super) fn key_length(&self) -> usize {
+        self.enc.expose().len()
+    }
+}
+
+/// The issuer domain's non-volatile memory.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Life cycle of the card.
+    pub life_cycle: CardLife,
+    /// Card production life cycle data, 42 bytes (GPCS §H.6).
+    #[serde(with = "hex::serde")]
+    pub cplc: Vec<u8>,
+    /// Issuer identification number, DO 42.
+    #[serde(with = "crate::encoding::optional_hex")]
+    pub issuer_identification: Option<Vec<u8>>,
+    /// Card image number, DO 45: what binds this chip to one document number.
+    #[serde(with = "crate::encoding::optional_hex")]
+    pub card_image_number: Option<Vec<u8>>,
+    /// Key sets by version number, `01` to `7F`.
+    pub keys: BTreeMap<u8, StoredKeySet>,
+    /// Failed host authentications since the last good one.
+    pub failed_authentications: u8,
+}
+
+/// What the issuer domain loses with power, reset or selection.
+#[derive(Default)]
+pub(crate) struct Volatile {
+    pub(super) channel: ChipChannel,
+    /// Key-DEK of the session, kept while PUT KEY may replace the stored one.
+    pub(super) dek: Option<Secret>,
+    pub(super) personalization: Option<Target>,
+}
