@@ -101,9 +101,8 @@ impl<'a> Selection<'a> {
         current: Option<Application>,
         selectable: impl Fn(Application) -> bool,
     ) -> Option<Application> {
-        let after = |application: &Application| {
-            !self.next || current.is_some_and(|current| *application as u8 > current as u8)
-        };
+        let after =
+            |application: &Application| !self.next || current.is_some_and(|current| *application as u8 > current as u8);
         let named = |application: &Application| match self.name {
             [] => *application == Application::IssuerDomain,
             name => application.aid().as_bytes().starts_with(name),

@@ -3,8 +3,8 @@
 //! Both leave the security object as it was: whoever forges a card cannot sign.
 
 use channel::random::{OsRandom, Random, RandomError};
-use channel::suite::Curve;
 use channel::secret::Secret;
+use channel::suite::Curve;
 use lds::files;
 
 use crate::persistence::State;

@@ -1,3 +1,2 @@
 //! `bitaqa-soft-card`.
-
 fn main() {}

@@ -26,7 +26,12 @@ pub enum End {
 /// What the stream says, but for its end; `InvalidData` for a frame that breaks the rules.
 pub fn serve(card: &mut SoftCard, stream: &mut (impl Read + Write)) -> io::Result<End> {
     match converse(card, stream) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+            ) =>
+        {
             card.power_off();
             Ok(End::ReaderGone)
         }
@@ -107,11 +112,7 @@ pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
 ///
 /// # Errors
 /// When accepting fails. What a single host does wrong ends its own conversation only and goes to `report`.
-pub fn serve_all(
-    card: &mut SoftCard,
-    listener: &UnixListener,
-    mut report: impl FnMut(&io::Error),
-) -> io::Result<()> {
+pub fn serve_all(card: &mut SoftCard, listener: &UnixListener, mut report: impl FnMut(&io::Error)) -> io::Result<()> {
     loop {
         let (mut stream, _) = listener.accept()?;
         match serve(card, &mut stream) {
@@ -121,4 +122,3 @@ pub fn serve_all(
         }
     }
 }
-

@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn each_form_is_read_as_the_standard_prints_it() {
-        let read = |source, offset, wrapped, ne| format!("{:?}", Command::ReadBinary(Read { source, offset, wrapped, ne }));
+        let read =
+            |source, offset, wrapped, ne| format!("{:?}", Command::ReadBinary(Read { source, offset, wrapped, ne }));
         assert_eq!(parse("00a4000c").unwrap(), "SelectMasterFile");
         assert_eq!(parse("00a4000c023f00").unwrap(), "SelectMasterFile");
         assert_eq!(parse("00a4020c02011e").unwrap(), "SelectFile { id: 286, information: false }");
@@ -161,7 +162,10 @@ mod tests {
         assert_eq!(parse("00b09c0000").unwrap(), read(Source::Short(0x1C), 0, false, 256));
         assert_eq!(parse("00b00000000000").unwrap(), read(Source::Current, 0, false, 65_536));
         assert_eq!(parse("00b1000004540280000a").unwrap(), read(Source::Current, 0x8000, true, 10));
-        assert_eq!(parse("00b10102055403010000 00".replace(' ', "").as_str()).unwrap(), read(Source::Identifier(0x0102), 0x1_0000, true, 256));
+        assert_eq!(
+            parse("00b10102055403010000 00".replace(' ', "").as_str()).unwrap(),
+            read(Source::Identifier(0x0102), 0x1_0000, true, 256)
+        );
         assert_eq!(parse("0084000008").unwrap(), "GetChallenge");
         assert_eq!(parse("10860000027c0000").unwrap(), "GeneralAuthenticate { chaining: true, data: [124, 0] }");
     }

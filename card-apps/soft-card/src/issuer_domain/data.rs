@@ -19,9 +19,9 @@ pub(super) fn get(tag: Tag, memory: &Memory) -> Result<Response, Status> {
     let stored = |value: &Option<Vec<u8>>| value.as_ref().map(|value| tlv::encode(tag, value));
     let object = match tag {
         TAG_CPLC => Some(tlv::encode(tag, &memory.cplc)),
-        TAG_CARD_DATA => Some(
-            CardRecognitionData { version: vec![2, 3, 1], secure_channels: vec![(3, SCP03_OPTION)] }.to_bytes(),
-        ),
+        TAG_CARD_DATA => {
+            Some(CardRecognitionData { version: vec![2, 3, 1], secure_channels: vec![(3, SCP03_OPTION)] }.to_bytes())
+        }
         TAG_KEY_INFORMATION => Some(KeyInformation::template(&key_information(memory))),
         TAG_CARD_IMAGE_NUMBER => stored(&memory.card_image_number),
         TAG_ISSUER_IDENTIFICATION => stored(&memory.issuer_identification),
