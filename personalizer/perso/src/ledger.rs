@@ -224,8 +224,7 @@ impl Ledger {
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let failed = |source| LedgerError::Io { path: path.to_owned(), source };
         let begins = !path.exists();
-        let file =
-            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(failed)?;
+        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(failed)?;
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => LedgerError::InUse { path: path.to_owned() },
             TryLockError::Error(source) => failed(source),
@@ -271,13 +270,7 @@ impl Ledger {
         if self.poisoned {
             return Err(LedgerError::Poisoned);
         }
-        let entry = Entry {
-            v: VERSION,
-            n: self.count + 1,
-            at: Timestamp::now(),
-            prev: hex::encode(self.head),
-            event,
-        };
+        let entry = Entry { v: VERSION, n: self.count + 1, at: Timestamp::now(), prev: hex::encode(self.head), event };
         let mut book = self.book.clone();
         book.apply(&entry).map_err(|rule| LedgerError::Refused { rule })?;
         let mut line = serde_json::to_vec(&entry)

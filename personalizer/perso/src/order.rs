@@ -73,6 +73,9 @@ pub struct Order {
     pub offices: Option<Offices>,
     /// Class of the state fee; recorded, never collected.
     pub fee_class: Option<String>,
+    /// SHA-256 over the order as read, without the access number; hexadecimal.
+    #[serde(skip)]
+    pub digest: String,
 }
 
 /// Why a card is made. Jobs that make no card (PIN_RESET, SUSPEND ...) are not orders.
@@ -192,9 +195,9 @@ pub struct CivilRecord {
 pub struct Issue {
     /// Issuing authority as printed.
     pub authority: String,
-    /// Date of issue, YYYY-MM-DD.
-    #[schemars(with = "PartialDate")]
-    pub date: jiff::civil::Date,
+    /// Date of issue, YYYY-MM-DD; the day on which the card is made when absent.
+    #[schemars(with = "Option<PartialDate>")]
+    pub date: Option<jiff::civil::Date>,
     /// Date of expiry, YYYY-MM-DD; computed from the profile's validity when absent.
     #[schemars(with = "Option<PartialDate>")]
     pub expiry: Option<jiff::civil::Date>,
@@ -346,8 +349,10 @@ fn read_line(schema: &Value, line: &[u8], found: &mut Found) -> (Option<String>,
     if !found.is_empty() {
         return (record, None);
     }
+    let digest = digest(&value);
     match serde_json::from_value::<Order>(value) {
-        Ok(order) => {
+        Ok(mut order) => {
+            order.digest = digest;
             rules::check_together(&order, found);
             (record, Some(order))
         }
@@ -356,6 +361,15 @@ fn read_line(schema: &Value, line: &[u8], found: &mut Found) -> (Option<String>,
             (record, None)
         }
     }
+}
+
+/// Tells orders apart. The access number stays out: with the rest known, six digits are soon tried.
+fn digest(value: &Value) -> String {
+    let mut value = value.clone();
+    if let Value::Object(fields) = &mut value {
+        fields.remove("card_access_number");
+    }
+    hex::encode(openssl::sha::sha256(value.to_string().as_bytes()))
 }
 
 /// How the record is named in messages: document number, else job id.

@@ -78,6 +78,8 @@ pub struct Document {
     pub validity_years: i16,
     /// True when the last day of validity is the day before the anniversary.
     pub expiry_is_day_before: bool,
+    /// Time zone of the date of issue (IANA name), for orders that leave it to the day of production.
+    pub time_zone: String,
 }
 
 /// How names become MRZ letters.

@@ -208,9 +208,7 @@ impl Book {
         let record = self.documents.get_mut(document).ok_or_else(not_bound)?;
         if record.state != State::Ordered && record.chip.as_deref() != Some(chip) {
             return match &record.chip {
-                Some(other) => {
-                    Err(Rule::DocumentOnTwoChips { document: document.to_owned(), chip: other.clone() })
-                }
+                Some(other) => Err(Rule::DocumentOnTwoChips { document: document.to_owned(), chip: other.clone() }),
                 None => Err(Rule::Closed { document: document.to_owned(), state: record.state }),
             };
         }

@@ -74,7 +74,9 @@ fn a_document_number_is_never_on_two_chips_nor_a_chip_used_twice() {
     ledger.append(Event::BlankSpoiled { chip: Some("CC".to_owned()), reason: "bent".to_owned() }).unwrap();
     assert!(matches!(rule(ledger.append(bound("ZZ0000025", "CC"))), Rule::ChipSpoiled { .. }));
     let mut other = match ordered("ZZ0000025") {
-        Event::Ordered { document, job_id, job, .. } => Event::Ordered { document, job_id, job, order: "00".to_owned() },
+        Event::Ordered { document, job_id, job, .. } => {
+            Event::Ordered { document, job_id, job, order: "00".to_owned() }
+        }
         other => other,
     };
     assert!(matches!(rule(ledger.append(other.clone())), Rule::OrderedDifferently { .. }));

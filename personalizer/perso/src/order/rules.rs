@@ -71,10 +71,11 @@ pub(super) fn check(value: &Value, found: &mut Found) {
 pub(super) fn check_together(order: &Order, found: &mut Found) {
     let mut say = |field: &str, fault: Fault| found.push((field.to_owned(), fault));
     let issue = &order.issue;
-    if order.holder.birth_date.earliest().is_some_and(|birth| birth > issue.date) {
+    let after = |date: Option<Date>, other: Option<Date>| matches!((date, other), (Some(a), Some(b)) if a > b);
+    if after(order.holder.birth_date.earliest(), issue.date) {
         say("holder.birth_date", Fault::After { other: "issue.date" });
     }
-    if issue.expiry.is_some_and(|expiry| expiry <= issue.date) {
+    if after(issue.date, issue.expiry) || issue.date.is_some() && issue.date == issue.expiry {
         say("issue.date", Fault::After { other: "issue.expiry" });
     }
     for (field, image) in [("portrait", Some(&order.portrait)), ("chip_portrait", order.chip_portrait.as_ref())] {
@@ -93,7 +94,7 @@ pub(super) fn check_together(order: &Order, found: &mut Found) {
             if revoked_first && old.revoked.is_none() {
                 say("replaces.revoked", Fault::NeededByJob);
             }
-            if old.revoked.is_some_and(|revoked| revoked > issue.date) {
+            if after(old.revoked, issue.date) {
                 say("replaces.revoked", Fault::After { other: "issue.date" });
             }
         }

@@ -249,3 +249,24 @@ proptest! {
         prop_assert!(parse(&line(&value)).is_err());
     }
 }
+
+#[test]
+fn the_specimen_orders_are_good() {
+    let orders = parse(&std::fs::read(test_vectors::path("orders/specimen.jsonl")).unwrap()).unwrap();
+    assert_eq!(orders.len(), 20);
+    assert!(orders.iter().all(|order| order.document_number.starts_with("ZZ")));
+    let digests: std::collections::BTreeSet<_> = orders.iter().map(|order| &order.digest).collect();
+    assert_eq!(digests.len(), 20);
+}
+
+#[test]
+fn the_digest_does_not_depend_on_the_access_number() {
+    let with = |number: Option<&str>| {
+        let mut value = good();
+        if let Some(number) = number {
+            value["card_access_number"] = json!(number);
+        }
+        parse(&line(&value)).unwrap().remove(0).digest
+    };
+    assert_eq!(with(None), with(Some("123456")));
+}
