@@ -1,14 +1,34 @@
 //! PACE (9303-11 §4.4): a strong session from a weak password, with generic mapping over elliptic curves.
+//!
+//! ```text
+//! MSE:Set AT            00 22 C1 A4  80 object identifier, 83 password, [84 parameter number]
+//! GENERAL AUTHENTICATE  10 86 00 00  7C{}                 ->  7C{ 80 enciphered nonce }
+//!                       10 86 00 00  7C{ 81 mapping key } ->  7C{ 82 mapping key }
+//!                       10 86 00 00  7C{ 83 public key }  ->  7C{ 84 public key }
+//!                       00 86 00 00  7C{ 85 token }       ->  7C{ 86 token }
+//! ```
+//!
+//! Both ends go through the same three steps, each of which consumes the one before. The terminal
+//! is [`open`], a straight line; the chip is [`ChipPace`], a state.
 
-use iso7816::tlv::TlvError;
-use iso7816::{Card, Status, TransmitError};
+mod chip;
+mod steps;
+mod terminal;
+
+use iso7816::tlv::{Tag, TlvError};
+use iso7816::{Status, TransmitError};
 
 pub use crate::curve::KeyError;
-use crate::password::Password;
-use crate::random::Random;
-use crate::role::{Chip, Terminal};
-use crate::sm::Session;
 use crate::suite::{Cipher, Curve};
+
+pub use chip::{ChipPace, PaceStep};
+pub use terminal::open;
+
+const OBJECT_IDENTIFIER: Tag = Tag(0x80);
+const PASSWORD: Tag = Tag(0x83);
+const PARAMETERS: Tag = Tag(0x84);
+const DYNAMIC_AUTHENTICATION: Tag = Tag(0x7C);
+const NONCE: Tag = Tag(0x80);
 
 /// How the nonce becomes a generator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -28,16 +48,37 @@ pub struct Suite {
     pub cipher: Cipher,
 }
 
+/// `id-PACE-ECDH-GM`, 0.4.0.127.0.7.2.2.4.2, with the arcs 1 to 4 for the ciphers (9303-11 §4.4.5).
+const ECDH_GENERIC: [[u8; 10]; 4] = [
+    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x04, 0x02, 0x01],
+    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x04, 0x02, 0x02],
+    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x04, 0x02, 0x03],
+    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x04, 0x02, 0x04],
+];
+
 impl Suite {
-    /// The suite of a PACEInfo: content octets of its object identifier, and its parameter number. `None` when this crate does not know it.
+    /// The suite of a PACEInfo: content octets of its object identifier, and its parameter number.
+    /// `None` when this crate does not know it.
     pub fn from_info(oid: &[u8], parameter_id: u8) -> Option<Self> {
-        let _ = (oid, parameter_id);
-        None
+        let at = ECDH_GENERIC.iter().position(|known| known == oid)?;
+        let cipher = Cipher::ALL.get(at).copied()?;
+        Some(Suite { mapping: Mapping::Generic, curve: Curve::from_parameter_id(parameter_id)?, cipher })
     }
 
     /// The content octets of the suite's object identifier.
     pub fn oid(self) -> &'static [u8] {
-        &[]
+        let [triple_des, aes128, aes192, aes256] = &ECDH_GENERIC;
+        match self.cipher {
+            Cipher::TripleDes => triple_des,
+            Cipher::Aes128 => aes128,
+            Cipher::Aes192 => aes192,
+            Cipher::Aes256 => aes256,
+        }
+    }
+
+    /// Bytes in the nonce: whole blocks, no fewer than in a key (9303-11 §4.4.3.2).
+    fn nonce_length(self) -> usize {
+        self.cipher.key_length().next_multiple_of(16)
     }
 }
 
@@ -47,7 +88,7 @@ pub enum PaceError {
     /// The card refused a command before the password could matter.
     #[error("the card refused PACE at step {step}: {status}")]
     Refused {
-        /// 0 for MSE:Set AT, then the GENERAL AUTHENTICATE commands 1 to 3.
+        /// 0 for MSE:Set AT, then the GENERAL AUTHENTICATE commands 1 to 4.
         step: u8,
         /// What the card said.
         status: Status,
@@ -58,11 +99,11 @@ pub enum PaceError {
         /// What the card said; `63Cx` tells the tries left.
         status: Status,
     },
-    /// The card's own token is wrong: it does not know the password.
-    #[error("the card did not prove that it knows the password")]
+    /// A token is wrong: the other end does not know the password.
+    #[error("the other end did not prove that it knows the password")]
     NotAuthentic,
-    /// The card sent back a public key of ours.
-    #[error("the card sent our own public key back")]
+    /// The other end sent our own public key back.
+    #[error("the other end sent our own public key back")]
     Mirrored,
     /// The card's nonce is not whole blocks of a sensible number.
     #[error("the card's nonce has {length} bytes")]
@@ -78,7 +119,7 @@ pub enum PaceError {
         /// What is wrong with it.
         source: TlvError,
     },
-    /// A key or a point is no good.
+    /// A key or a point is no good, or no randomness, or OpenSSL failed.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// No answer.
@@ -86,57 +127,5 @@ pub enum PaceError {
     Transmit(#[from] TransmitError),
 }
 
-/// Opens a session. The card is at its master file or application level as after power-up.
-///
-/// # Errors
-/// See [`PaceError`].
-pub fn open(
-    card: &mut dyn Card,
-    suite: &Suite,
-    password: &Password,
-    random: &mut dyn Random,
-) -> Result<Session<Terminal>, PaceError> {
-    let _ = (card, suite, password, random);
-    Err(PaceError::NotAuthentic)
-}
-
-/// What the chip answers to a GENERAL AUTHENTICATE that it accepts.
-pub enum PaceStep {
-    /// This response data; PACE goes on.
-    Continue(Vec<u8>),
-    /// This response data, still bare; then the session.
-    Done(Vec<u8>, Session<Chip>),
-}
-
-/// The chip's end of PACE.
-#[derive(Default)]
-pub enum ChipPace {
-    /// Nothing under way.
-    #[default]
-    Idle,
-}
-
-impl ChipPace {
-    /// MSE:Set AT (`00 22 C1 A4`): data field `80 object identifier, 83 password, [84 parameter number]`.
-    ///
-    /// # Errors
-    /// `6A80` for bad data or an unknown suite, `6A88` for an unknown password or parameters; the state is wiped.
-    pub fn set_at(&mut self, data: &[u8], suites: &[Suite], passwords: &[Password]) -> Result<(), Status> {
-        let _ = (data, suites, passwords);
-        Err(Status::WRONG_DATA)
-    }
-
-    /// GENERAL AUTHENTICATE (`10 86` and at last `00 86`): `chaining` is bit 5 of the class.
-    ///
-    /// # Errors
-    /// `6300` for a wrong token, `6985` out of order, `6A80` for bad data; the state is wiped.
-    pub fn general_authenticate(
-        &mut self,
-        chaining: bool,
-        data: &[u8],
-        random: &mut dyn Random,
-    ) -> Result<PaceStep, Status> {
-        let _ = (chaining, data, random);
-        Err(Status::CONDITIONS_NOT_SATISFIED)
-    }
-}
+#[cfg(test)]
+mod tests;

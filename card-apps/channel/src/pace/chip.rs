@@ -1,0 +1,136 @@
+//! The chip's end: a state, with one answer for everything unexpected.
+
+use iso7816::Status;
+use iso7816::tlv::{Reader, Tag, Tlv, TlvError, encode, sole};
+
+use super::steps::{AgreementStep, ConfirmationStep, MappingStep, conceal};
+use super::{DYNAMIC_AUTHENTICATION, KeyError, NONCE, OBJECT_IDENTIFIER, PARAMETERS, PASSWORD, PaceError, Suite};
+use crate::password::Password;
+use crate::random::Random;
+use crate::role::{Chip, Role, Terminal};
+use crate::secret::Secret;
+use crate::sm::Session;
+
+/// What the chip answers to a GENERAL AUTHENTICATE that it accepts.
+pub enum PaceStep {
+    /// This response data; PACE goes on.
+    Continue(Vec<u8>),
+    /// This response data, still bare; then the session.
+    Done(Vec<u8>, Session<Chip>),
+}
+
+/// The chip's end of PACE.
+#[derive(Default)]
+pub struct ChipPace(State);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Idle,
+    /// After MSE:Set AT.
+    Chosen(Suite, Password),
+    /// After the nonce went out.
+    Concealed(Suite, Secret),
+    /// After the mapping keys.
+    Agreement(Box<AgreementStep<Chip>>),
+    /// After the public keys.
+    Confirmation(ConfirmationStep<Chip>),
+}
+
+impl ChipPace {
+    /// MSE:Set AT (`00 22 C1 A4`): data field `80 object identifier, 83 password, [84 parameter number]`.
+    ///
+    /// # Errors
+    /// `6A80` for bad data or an unknown suite, `6A88` for an unknown password or parameters; the state is wiped.
+    pub fn set_at(&mut self, data: &[u8], suites: &[Suite], passwords: &[Password]) -> Result<(), Status> {
+        self.0 = State::Idle;
+        let (oid, reference, parameters) = read_set_at(data).map_err(|_| Status::WRONG_DATA)?;
+        let mut known = suites.iter().filter(|suite| suite.oid() == oid).peekable();
+        known.peek().ok_or(Status::WRONG_DATA)?;
+        let suite = match parameters {
+            None => known.next(),
+            Some(&[number]) => known.find(|suite| suite.curve.parameter_id() == number),
+            Some(_) => return Err(Status::WRONG_DATA),
+        };
+        let suite = *suite.ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
+        let password = passwords.iter().find(|password| [password.reference()] == *reference);
+        let password = password.ok_or(Status::REFERENCED_DATA_NOT_FOUND)?.clone();
+        self.0 = State::Chosen(suite, password);
+        Ok(())
+    }
+
+    /// True between MSE:Set AT and the last step: GENERAL AUTHENTICATE then belongs here.
+    pub fn is_expected(&self) -> bool {
+        !matches!(self.0, State::Idle)
+    }
+
+    /// GENERAL AUTHENTICATE (`10 86` and at last `00 86`): `chaining` is bit 5 of the class.
+    ///
+    /// # Errors
+    /// `6300` for a wrong token, `6985` out of order, `6A80` for bad data; the state is wiped.
+    pub fn general_authenticate(
+        &mut self,
+        chaining: bool,
+        data: &[u8],
+        random: &mut dyn Random,
+    ) -> Result<PaceStep, Status> {
+        // Idle until the step has succeeded.
+        let state = std::mem::take(&mut self.0);
+        let object = read_dynamic(data).map_err(|_| Status::WRONG_DATA)?;
+        let object = object.as_ref().map(|tlv| (tlv.tag.0, tlv.value));
+        let (next, answer) = match (state, chaining, object) {
+            (State::Chosen(suite, password), true, None) => {
+                let mut nonce = Secret::new(vec![0; suite.nonce_length()]);
+                random.fill(nonce.expose_mut()).map_err(|_| Status::UNKNOWN_ERROR)?;
+                let concealed = conceal(suite.cipher, &password, &nonce).map_err(|_| Status::UNKNOWN_ERROR)?;
+                (State::Concealed(suite, nonce), encode(NONCE, concealed))
+            }
+            (State::Concealed(suite, nonce), true, Some((Terminal::MAPPING, peer))) => {
+                let mapping = MappingStep::begin(suite, nonce, random).map_err(|error| refusal(&error.into()))?;
+                let answer = encode(Tag(Chip::MAPPING), mapping.public());
+                let agreement = mapping.finish(peer, random).map_err(|error| refusal(&error))?;
+                (State::Agreement(Box::new(agreement)), answer)
+            }
+            (State::Agreement(agreement), true, Some((Terminal::PUBLIC_KEY, peer))) => {
+                let answer = encode(Tag(Chip::PUBLIC_KEY), agreement.public());
+                let confirmation = agreement.finish(peer).map_err(|error| refusal(&error))?;
+                (State::Confirmation(confirmation), answer)
+            }
+            (State::Confirmation(confirmation), false, Some((Terminal::TOKEN, peer))) => {
+                let answer = encode(Tag(Chip::TOKEN), confirmation.token());
+                let session = confirmation.finish(peer).map_err(|error| refusal(&error))?;
+                return Ok(PaceStep::Done(encode(DYNAMIC_AUTHENTICATION, answer), session));
+            }
+            _ => return Err(Status::CONDITIONS_NOT_SATISFIED),
+        };
+        self.0 = next;
+        Ok(PaceStep::Continue(encode(DYNAMIC_AUTHENTICATION, answer)))
+    }
+}
+
+/// The status word for a step that failed.
+fn refusal(error: &PaceError) -> Status {
+    match error {
+        PaceError::NotAuthentic => Status::AUTHENTICATION_FAILED,
+        PaceError::Key(KeyError::Random(_) | KeyError::OpenSsl(_)) => Status::UNKNOWN_ERROR,
+        _ => Status::WRONG_DATA,
+    }
+}
+
+/// Object identifier, password reference and parameter number, if given.
+fn read_set_at(data: &[u8]) -> Result<(&[u8], &[u8], Option<&[u8]>), TlvError> {
+    let mut objects = Reader::new(data);
+    let oid = objects.expect(OBJECT_IDENTIFIER)?;
+    let reference = objects.expect(PASSWORD)?;
+    let parameters = objects.optional(PARAMETERS)?;
+    objects.end()?;
+    Ok((oid, reference, parameters))
+}
+
+/// The one data object inside `7C`, if there is any.
+fn read_dynamic(data: &[u8]) -> Result<Option<Tlv<'_>>, TlvError> {
+    let mut objects = Reader::new(sole(data, DYNAMIC_AUTHENTICATION)?);
+    let object = objects.next()?;
+    objects.end()?;
+    Ok(object)
+}
