@@ -9,6 +9,8 @@
     reason = "a dev-dependency: a test without its numbers must stop, and skips are said aloud"
 )]
 
+pub mod pcscd;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
