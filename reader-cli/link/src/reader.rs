@@ -135,7 +135,7 @@ pub enum ConnectError {
         reader: String,
     },
     /// Another program kept the card for the whole time we were ready to wait.
-    #[error("another program holds the card in {reader} (waited {} s; programs using smart cards now: {})", waited.as_secs(), list(programs))]
+    #[error("another program holds the card in {reader} (waited {:.1} s; programs using smart cards now: {})", waited.as_secs_f32(), list(programs))]
     Busy {
         /// The reader.
         reader: String,
@@ -145,7 +145,7 @@ pub enum ConnectError {
         programs: Vec<String>,
     },
     /// The service or the driver did not come back in time.
-    #[error("{reader} did not answer within {} s", waited.as_secs())]
+    #[error("{reader} did not answer within {:.1} s", waited.as_secs_f32())]
     TimedOut {
         /// The reader.
         reader: String,
