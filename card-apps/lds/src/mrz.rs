@@ -1,1 +1,802 @@
-//! The machine readable zone.
+//! The machine readable zone (9303-3 §4.2, 9303-4, 9303-5, 9303-6): TD1 written and read, TD2 and TD3 read.
+//!
+//! [`Td1`] is what an issuer fills in; [`Mrz`] is the text as printed or as read from DG1, with views of its fields.
+//! Reading never corrects: wrong check digits are told by [`Mrz::wrong_check_digits`], the text stays as it is.
+
+mod name;
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::date::{Date, DateError};
+
+pub use name::{NameField, NoSurname, NoSurnameRefused, holder_name, name_field};
+
+/// The three sizes of machine readable zones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Three lines of 30: cards.
+    Td1,
+    /// Two lines of 36.
+    Td2,
+    /// Two lines of 44: passports.
+    Td3,
+}
+
+impl Format {
+    /// Characters in a line.
+    pub fn line_length(self) -> usize {
+        match self {
+            Self::Td1 => 30,
+            Self::Td2 => 36,
+            Self::Td3 => 44,
+        }
+    }
+
+    fn fields(self) -> &'static Fields {
+        match self {
+            Self::Td1 => &TD1,
+            Self::Td2 => &TD2,
+            Self::Td3 => &TD3,
+        }
+    }
+}
+
+/// Where the fields of a format lie in the text without line breaks.
+struct Fields {
+    document_number: Range<usize>,
+    optional: Range<usize>,
+    optional_2: Range<usize>,
+    birth: Range<usize>,
+    sex: Range<usize>,
+    expiry: Range<usize>,
+    nationality: Range<usize>,
+    name: Range<usize>,
+    /// Check digit of the optional data, TD3 only.
+    optional_check: Option<usize>,
+    composite_check: usize,
+    composite: &'static [Range<usize>],
+}
+
+const TD1: Fields = Fields {
+    document_number: 5..14,
+    optional: 15..30,
+    birth: 30..36,
+    sex: 37..38,
+    expiry: 38..44,
+    nationality: 45..48,
+    optional_2: 48..59,
+    composite_check: 59,
+    name: 60..90,
+    optional_check: None,
+    composite: &[5..30, 30..37, 38..45, 48..59],
+};
+
+const TD2: Fields = Fields {
+    name: 5..36,
+    document_number: 36..45,
+    nationality: 46..49,
+    birth: 49..55,
+    sex: 56..57,
+    expiry: 57..63,
+    optional: 64..71,
+    optional_2: 0..0,
+    composite_check: 71,
+    optional_check: None,
+    composite: &[36..46, 49..56, 57..71],
+};
+
+const TD3: Fields = Fields {
+    name: 5..44,
+    document_number: 44..53,
+    nationality: 54..57,
+    birth: 57..63,
+    sex: 64..65,
+    expiry: 65..71,
+    optional: 72..86,
+    optional_2: 0..0,
+    optional_check: Some(86),
+    composite_check: 87,
+    composite: &[44..54, 57..64, 65..87],
+};
+
+/// Why something is not, or does not fit, a machine readable zone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MrzError {
+    /// Neither 90, 72 nor 88 characters.
+    #[error("a machine readable zone has 90, 72 or 88 characters, not {length}")]
+    Length {
+        /// Characters found, without line breaks.
+        length: usize,
+    },
+    /// A character other than A-Z, 0-9 and `<`.
+    #[error("character {position} of the machine readable zone is not A-Z, 0-9 or <")]
+    Character {
+        /// Its position, counting from 1, without line breaks.
+        position: usize,
+    },
+    /// A field to be written is too long, or empty where it must not be.
+    #[error("{field} has {length} characters, allowed are {min} to {max}")]
+    FieldLength {
+        /// Which field.
+        field: &'static str,
+        /// Its characters.
+        length: usize,
+        /// The fewest.
+        min: usize,
+        /// The most.
+        max: usize,
+    },
+    /// A field to be written holds a character that cannot stand there.
+    #[error("{field} holds a character that cannot stand there")]
+    FieldCharacter {
+        /// Which field.
+        field: &'static str,
+    },
+    /// The document is not a TD1.
+    #[error("this is not a TD1")]
+    NotTd1,
+}
+
+/// The check digit of 9303-3 §4.9: weights 7 3 1, modulo 10. Characters that cannot stand in an MRZ count as nothing.
+pub fn check_digit(text: &str) -> char {
+    let value = |byte: u8| match byte {
+        b'0'..=b'9' => u32::from(byte - b'0'),
+        b'A'..=b'Z' => u32::from(byte - b'A') + 10,
+        _ => 0,
+    };
+    let weighted = text.bytes().zip([7, 3, 1].into_iter().cycle()).map(|(byte, weight)| value(byte) * weight % 10);
+    let sum = weighted.fold(0, |sum, product| (sum + product) % 10);
+    char::from_digit(sum, 10).unwrap_or('0')
+}
+
+/// MRZ_information, the input to the key derivation of BAC and PACE (9303-11 §4.3.2, §4.4.4.1): document number, date of birth,
+/// date of expiry, each with its check digit. The document number is filled up to nine characters.
+pub fn mrz_information(document_number: &str, birth: MrzDate, expiry: MrzDate) -> String {
+    let number = format!("{document_number:<<9}");
+    let (birth, expiry) = (birth.as_str(), expiry.as_str());
+    let digits = (check_digit(&number), check_digit(birth), check_digit(expiry));
+    format!("{number}{}{birth}{}{expiry}{}", digits.0, digits.1, digits.2)
+}
+
+/// A date in the MRZ: `YYMMDD`, unknown parts `<<` (9303-3 §4.8).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MrzDate([u8; 6]);
+
+impl MrzDate {
+    /// Takes six characters: digits, or `<<` for an unknown part.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn parse(text: &str) -> Result<Self, DateError> {
+        let form = DateError::Form { expected: "6 characters, YYMMDD, unknown parts as <<" };
+        let bytes: [u8; 6] = text.as_bytes().try_into().map_err(|_| form.clone())?;
+        let (parts, _) = bytes.as_chunks::<2>();
+        let good = parts.iter().all(|part| part == b"<<" || part.iter().all(u8::is_ascii_digit));
+        good.then_some(MrzDate(bytes)).ok_or(form)
+    }
+
+    /// The two characters of the year, the month and the day as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The year of its century, 0 to 99.
+    pub fn year(self) -> Option<u8> {
+        self.part(0)
+    }
+
+    /// The month as written.
+    pub fn month(self) -> Option<u8> {
+        self.part(2)
+    }
+
+    /// The day as written.
+    pub fn day(self) -> Option<u8> {
+        self.part(4)
+    }
+
+    /// The date of birth it stands for, seen on `today`: the latest such date that is not in the future.
+    ///
+    /// # Errors
+    /// When there is no such date in the calendar, or `today` has no year.
+    pub fn birth_date(self, today: Date) -> Result<Date, DateError> {
+        let now = today.year().ok_or(DateError::NotADate)?;
+        let this_century = self.in_century_of(now)?;
+        if this_century.year() > Some(now) || this_century > today && this_century.is_whole() {
+            return self.in_century_of(now.saturating_sub(100));
+        }
+        Ok(this_century)
+    }
+
+    /// The date of expiry it stands for, seen on `today`: between 84 years before and 15 years after (TR-03135-1 §5.7.1).
+    ///
+    /// # Errors
+    /// When there is no such date in the calendar, or `today` has no year.
+    pub fn expiry_date(self, today: Date) -> Result<Date, DateError> {
+        let now = today.year().ok_or(DateError::NotADate)?;
+        let year = self.in_century_of(now)?.year().unwrap_or(now);
+        let century = match year {
+            year if year > now + 15 => now.saturating_sub(100),
+            year if year + 84 < now => now + 100,
+            _ => now,
+        };
+        self.in_century_of(century)
+    }
+
+    fn in_century_of(self, year: u16) -> Result<Date, DateError> {
+        let century = year / 100 * 100;
+        Date::partial(self.year().map(|year| century + u16::from(year)), self.month(), self.day())
+    }
+
+    fn part(self, at: usize) -> Option<u8> {
+        self.as_str().get(at..at + 2)?.parse().ok()
+    }
+}
+
+impl From<Date> for MrzDate {
+    /// The century is lost.
+    fn from(date: Date) -> Self {
+        let part = |value: Option<u8>| value.map_or_else(|| "<<".to_owned(), |value| format!("{:02}", value % 100));
+        let year = date.year().and_then(|year| u8::try_from(year % 100).ok());
+        let text = [part(year), part(date.month()), part(date.day())].concat();
+        Self::parse(&text).unwrap_or(MrzDate(*b"<<<<<<"))
+    }
+}
+
+impl fmt::Display for MrzDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for MrzDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The sex as the MRZ has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Sex {
+    /// `M`.
+    Male,
+    /// `F`.
+    Female,
+    /// `<`.
+    Unspecified,
+}
+
+impl Sex {
+    /// The character.
+    pub fn to_char(self) -> char {
+        match self {
+            Self::Male => 'M',
+            Self::Female => 'F',
+            Self::Unspecified => '<',
+        }
+    }
+
+    /// Reads the character; `None` for another one.
+    pub fn from_char(character: char) -> Option<Self> {
+        match character {
+            'M' => Some(Self::Male),
+            'F' => Some(Self::Female),
+            '<' => Some(Self::Unspecified),
+            _ => None,
+        }
+    }
+}
+
+/// The fields of a TD1 (9303-5 §4.2), without fillers and check digits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Td1 {
+    /// One or two characters, the first `A`, `C` or `I`: `ID`.
+    pub document_code: String,
+    /// Issuing State or organization, up to three letters: `IRQ`, `UTO`.
+    pub issuing_state: String,
+    /// Document number, 1 to 22 characters; beyond nine it runs over into the optional data.
+    pub document_number: String,
+    /// Optional data of the first line, up to 15 characters (fewer beside a long document number): here the national number.
+    pub optional_1: String,
+    /// Date of birth.
+    pub birth: MrzDate,
+    /// Sex.
+    pub sex: Sex,
+    /// Date of expiry.
+    pub expiry: MrzDate,
+    /// Nationality, up to three letters.
+    pub nationality: String,
+    /// Optional data of the second line, up to 11 characters.
+    pub optional_2: String,
+    /// Name field, up to 30 characters, as [`name_field`] or [`holder_name`] make it.
+    pub name: String,
+}
+
+impl Td1 {
+    /// The three lines, with fillers and check digits.
+    ///
+    /// # Errors
+    /// Names the first field that does not fit.
+    pub fn to_mrz(&self) -> Result<Mrz, MrzError> {
+        let code = field("document code", &self.document_code, 1..=2, is_letter)?;
+        let state = field("issuing State", &self.issuing_state, 1..=3, is_letter)?;
+        let (number, check, optional_1) = self.number_and_optional()?;
+        let nationality = field("nationality", &self.nationality, 1..=3, is_letter)?;
+        let optional_2 = field("optional data of line 2", &self.optional_2, 0..=11, is_mrz)?;
+        let name = field("name", &self.name, 1..=30, is_letter)?;
+        let (birth, expiry, sex) = (self.birth.as_str(), self.expiry.as_str(), self.sex.to_char());
+        let (birth_check, expiry_check) = (check_digit(birth), check_digit(expiry));
+        let composite = format!("{number}{check}{optional_1}{birth}{birth_check}{expiry}{expiry_check}{optional_2}");
+        let text = format!(
+            "{code}{state}{number}{check}{optional_1}\
+             {birth}{birth_check}{sex}{expiry}{expiry_check}{nationality}{optional_2}{}\
+             {name}",
+            check_digit(&composite)
+        );
+        Mrz::parse(&text)
+    }
+
+    /// Reads the text of a TD1.
+    ///
+    /// # Errors
+    /// When it is not a TD1 of well-formed fields. Check digits are not judged here.
+    pub fn parse(text: &str) -> Result<Self, MrzError> {
+        let mrz = Mrz::parse(text)?;
+        if mrz.format != Format::Td1 {
+            return Err(MrzError::NotTd1);
+        }
+        let bad = |field| MrzError::FieldCharacter { field };
+        Ok(Td1 {
+            document_code: mrz.document_code().to_owned(),
+            issuing_state: mrz.issuing_state().to_owned(),
+            document_number: mrz.document_number(),
+            optional_1: mrz.optional_1().to_owned(),
+            birth: mrz.birth().map_err(|_| bad("date of birth"))?,
+            sex: mrz.sex().ok_or(bad("sex"))?,
+            expiry: mrz.expiry().map_err(|_| bad("date of expiry"))?,
+            nationality: mrz.nationality().to_owned(),
+            optional_2: mrz.optional_2().to_owned(),
+            name: mrz.name().to_owned(),
+        })
+    }
+
+    /// Nine characters, check digit, fifteen characters (9303-5 §4.2.2, note j: long document numbers).
+    fn number_and_optional(&self) -> Result<(String, char, String), MrzError> {
+        let number = field("document number", &self.document_number, 1..=22, is_mrz)?;
+        let number = number.trim_end_matches('<');
+        if number.is_empty() || number.contains('<') {
+            return Err(MrzError::FieldCharacter { field: "document number" });
+        }
+        let Some((principal, rest)) = number.split_at_checked(9).filter(|(_, rest)| !rest.is_empty()) else {
+            let optional = field("optional data of line 1", &self.optional_1, 0..=15, is_mrz)?;
+            let number = format!("{number:<<9}");
+            let check = check_digit(&number);
+            return Ok((number, check, optional));
+        };
+        let room = 15 - (rest.len() + 2);
+        let optional = field("optional data of line 1", &self.optional_1, 0..=room, is_mrz)?;
+        Ok((principal.to_owned(), '<', format!("{rest}{}<{optional}", check_digit(number))))
+    }
+}
+
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte == b'<'
+}
+
+fn is_mrz(byte: u8) -> bool {
+    is_letter(byte) || byte.is_ascii_digit()
+}
+
+/// The field filled up with `<` to its greatest length.
+fn field(
+    field: &'static str,
+    text: &str,
+    lengths: std::ops::RangeInclusive<usize>,
+    allowed: impl Fn(u8) -> bool,
+) -> Result<String, MrzError> {
+    if !text.bytes().all(allowed) {
+        return Err(MrzError::FieldCharacter { field });
+    }
+    if !lengths.contains(&text.len()) {
+        let (min, max) = (*lengths.start(), *lengths.end());
+        return Err(MrzError::FieldLength { field, length: text.len(), min, max });
+    }
+    // A document number is filled by its own rule.
+    let width = if field == "document number" { 0 } else { *lengths.end() };
+    Ok(format!("{text:<<width$}"))
+}
+
+/// A check digit of the MRZ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CheckDigit {
+    /// Of the document number.
+    DocumentNumber,
+    /// Of the date of birth.
+    Birth,
+    /// Of the date of expiry.
+    Expiry,
+    /// Of the optional data (TD3).
+    Optional,
+    /// Over all of these.
+    Composite,
+}
+
+/// The text of a machine readable zone with views of its fields.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mrz {
+    format: Format,
+    text: String,
+}
+
+impl Mrz {
+    /// Takes the text, with line breaks or without.
+    ///
+    /// # Errors
+    /// When the length or a character cannot be that of an MRZ.
+    pub fn parse(text: &str) -> Result<Self, MrzError> {
+        let text: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).take(100).collect();
+        if let Some(at) = text.chars().position(|character| !u8::try_from(character).is_ok_and(is_mrz)) {
+            return Err(MrzError::Character { position: at + 1 });
+        }
+        let format = match text.len() {
+            90 => Format::Td1,
+            72 => Format::Td2,
+            88 => Format::Td3,
+            length => return Err(MrzError::Length { length }),
+        };
+        Ok(Mrz { format, text })
+    }
+
+    /// The size.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The text without line breaks.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The lines as printed.
+    pub fn lines(&self) -> Vec<&str> {
+        let length = self.format.line_length();
+        (0..self.text.len()).step_by(length).map(|from| self.part(from..from + length)).collect()
+    }
+
+    /// Document code without fillers: `ID`, `I`, `P`.
+    pub fn document_code(&self) -> &str {
+        self.trimmed(0..2)
+    }
+
+    /// Issuing State or organization without fillers.
+    pub fn issuing_state(&self) -> &str {
+        self.trimmed(2..5)
+    }
+
+    /// Document number without fillers, put together where it runs over into the optional data.
+    pub fn document_number(&self) -> String {
+        let principal = self.part(self.fields().document_number.clone());
+        match self.long_number() {
+            Some((rest, _)) => format!("{principal}{rest}"),
+            None => principal.trim_end_matches('<').to_owned(),
+        }
+    }
+
+    /// Optional data of the first line (TD1) or the only ones, without fillers and without the rest of a long document number.
+    pub fn optional_1(&self) -> &str {
+        let whole = self.part(self.fields().optional.clone());
+        let after = self.long_number().map_or(0, |(rest, _)| rest.len() + 2);
+        whole.get(after..).unwrap_or_default().trim_end_matches('<')
+    }
+
+    /// Optional data of the second line (TD1), without fillers.
+    pub fn optional_2(&self) -> &str {
+        self.trimmed(self.fields().optional_2.clone())
+    }
+
+    /// Date of birth.
+    ///
+    /// # Errors
+    /// When it is not made of digits and fillers.
+    pub fn birth(&self) -> Result<MrzDate, DateError> {
+        MrzDate::parse(self.part(self.fields().birth.clone()))
+    }
+
+    /// Date of expiry.
+    ///
+    /// # Errors
+    /// When it is not made of digits and fillers.
+    pub fn expiry(&self) -> Result<MrzDate, DateError> {
+        MrzDate::parse(self.part(self.fields().expiry.clone()))
+    }
+
+    /// The sex; `None` for a character that is none.
+    pub fn sex(&self) -> Option<Sex> {
+        self.part(self.fields().sex.clone()).chars().next().and_then(Sex::from_char)
+    }
+
+    /// Nationality without fillers.
+    pub fn nationality(&self) -> &str {
+        self.trimmed(self.fields().nationality.clone())
+    }
+
+    /// The name field without trailing fillers.
+    pub fn name(&self) -> &str {
+        self.trimmed(self.fields().name.clone())
+    }
+
+    /// Primary and secondary identifier, their words separated by `<`; the secondary is empty where there is none.
+    pub fn identifiers(&self) -> (&str, &str) {
+        let name = self.name();
+        let (primary, secondary) = name.split_once("<<").unwrap_or((name, ""));
+        (primary, secondary.trim_start_matches('<'))
+    }
+
+    /// True when the name fills its field so far that more may have been cut off. A code of the transliteration has at most three
+    /// characters and is never cut, so up to two places and a separator may stay empty.
+    pub fn name_may_be_truncated(&self) -> bool {
+        self.name().len() + 3 >= self.fields().name.len()
+    }
+
+    /// MRZ_information for BAC and PACE, from the fields and check digits as they stand (9303-11 §4.3.2).
+    pub fn information(&self) -> String {
+        let fields = self.fields();
+        let with_check = |range: &Range<usize>| self.part(range.start..range.end + 1);
+        let number = match self.long_number() {
+            Some((rest, check)) => format!("{}{rest}{check}", self.part(fields.document_number.clone())),
+            None => with_check(&fields.document_number).to_owned(),
+        };
+        format!("{number}{}{}", with_check(&fields.birth), with_check(&fields.expiry))
+    }
+
+    /// Every check digit that is not what the text before it asks for.
+    pub fn wrong_check_digits(&self) -> Vec<CheckDigit> {
+        let fields = self.fields();
+        let simple = |range: &Range<usize>| self.at(range.end) == Some(check_digit(self.part(range.clone())));
+        let number = match self.long_number() {
+            Some((_, check)) => Some(check_digit(&self.document_number())) == check.chars().next(),
+            None => simple(&fields.document_number),
+        };
+        // An empty optional field of a TD3 may have a filler instead of its check digit (9303-4 §4.2.2).
+        let optional = fields.optional_check.is_none()
+            || simple(&fields.optional)
+            || self.trimmed(fields.optional.clone()).is_empty() && self.at(fields.optional.end) == Some('<');
+        let all: String = fields.composite.iter().map(|range| self.part(range.clone())).collect();
+        let composite = self.at(fields.composite_check) == Some(check_digit(&all));
+        [
+            (CheckDigit::DocumentNumber, number),
+            (CheckDigit::Birth, simple(&fields.birth)),
+            (CheckDigit::Expiry, simple(&fields.expiry)),
+            (CheckDigit::Optional, optional),
+            (CheckDigit::Composite, composite),
+        ]
+        .into_iter()
+        .filter_map(|(which, good)| (!good).then_some(which))
+        .collect()
+    }
+
+    /// The characters of a long document number beyond nine, and its check digit (TD1 and TD2).
+    fn long_number(&self) -> Option<(&str, &str)> {
+        let fields = self.fields();
+        let fits = self.format != Format::Td3 && self.at(fields.document_number.end) == Some('<');
+        let (rest, _) = self.part(fields.optional.clone()).split_once('<').filter(|_| fits)?;
+        rest.len().checked_sub(1).filter(|at| *at > 0).map(|at| rest.split_at(at))
+    }
+
+    fn fields(&self) -> &'static Fields {
+        self.format.fields()
+    }
+
+    fn part(&self, range: Range<usize>) -> &str {
+        self.text.get(range).unwrap_or_default()
+    }
+
+    fn trimmed(&self, range: Range<usize>) -> &str {
+        self.part(range).trim_end_matches('<')
+    }
+
+    fn at(&self, index: usize) -> Option<char> {
+        self.part(index..index + 1).chars().next()
+    }
+}
+
+impl fmt::Display for Mrz {
+    /// The lines, separated by line breaks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines().join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use test_vectors::Vectors;
+
+    use super::*;
+    use crate::transliteration::{Policy, arabic};
+
+    struct Fixture {
+        number: &'static str,
+        national: &'static str,
+        birth: &'static str,
+        sex: Sex,
+        expiry: &'static str,
+        surname: &'static str,
+        given: &'static str,
+        text: &'static str,
+    }
+
+    const FIXTURES: &[Fixture] = &[
+        Fixture {
+            number: "ZZ0000017",
+            national: "199900000011",
+            birth: "990101",
+            sex: Sex::Female,
+            expiry: "350101",
+            surname: "التجريبي",
+            given: "زينب",
+            text: "IDIRQZZ00000170199900000011<<<\n9901018F3501014IRQ<<<<<<<<<<<6\nALTJRYBY<<ZYNB<<<<<<<<<<<<<<<<",
+        },
+        Fixture {
+            number: "ZZ0000125",
+            national: "200500000028",
+            birth: "050315",
+            sex: Sex::Male,
+            expiry: "350314",
+            surname: "عبد الرحمن",
+            given: "مصطفى",
+            text: "IDIRQZZ00000251200500000028<<<\n0503154M3503144IRQ<<<<<<<<<<<3\nEBD<ALRXHMN<<MXSSXTTFXAY<<<<<<",
+        },
+        Fixture {
+            number: "ZZ0000033",
+            national: "198800000036",
+            birth: "881231",
+            sex: Sex::Male,
+            expiry: "341230",
+            surname: "شێخانی",
+            given: "ئازاد",
+            text: "IDIRQZZ00000332198800000036<<<\n8812315M3412307IRQ<<<<<<<<<<<7\nXSHYXKHANXYA<<XIAZAD<<<<<<<<<<",
+        },
+    ];
+
+    #[test]
+    fn fixtures_are_written_and_read() {
+        for fixture in FIXTURES {
+            let mrz = Mrz::parse(fixture.text).unwrap();
+            assert_eq!(mrz.wrong_check_digits(), [], "{mrz}");
+            let name = |text| arabic(text, Policy::KurdishExtension).unwrap();
+            let name = name_field(&name(fixture.surname), &name(fixture.given), 30);
+            assert!(!name.truncated);
+            let td1 = Td1 {
+                document_code: "ID".into(),
+                issuing_state: "IRQ".into(),
+                document_number: fixture.number.into(),
+                optional_1: fixture.national.into(),
+                birth: MrzDate::parse(fixture.birth).unwrap(),
+                sex: fixture.sex,
+                expiry: MrzDate::parse(fixture.expiry).unwrap(),
+                nationality: "IRQ".into(),
+                optional_2: String::new(),
+                name: name.text,
+            };
+            assert_eq!(td1.to_mrz().unwrap().to_string(), fixture.text);
+            let read = Td1::parse(fixture.text).unwrap();
+            assert_eq!(read.name, td1.name.trim_end_matches('<'));
+            assert_eq!(Td1 { name: read.name.clone(), ..td1 }, read);
+        }
+    }
+
+    #[test]
+    fn mrz_information_of_the_worked_examples() {
+        let vectors = Vectors::load("icao9303-bac");
+        for example in vectors.list("/D2_key_seed") {
+            let text = example.get("mrz_td1").or(example.get("mrz_td2")).unwrap().as_str().unwrap();
+            let mrz = Mrz::parse(text).unwrap();
+            let expected = example["mrz_information"].as_str().unwrap();
+            assert_eq!(mrz.information(), expected);
+            assert_eq!(mrz.wrong_check_digits().iter().filter(|wrong| **wrong != CheckDigit::Composite).count(), 0);
+            let (birth, expiry) = (mrz.birth().unwrap(), mrz.expiry().unwrap());
+            assert_eq!(mrz_information(&mrz.document_number(), birth, expiry), expected);
+        }
+    }
+
+    #[test]
+    fn long_document_numbers_run_over_into_the_optional_data() {
+        let vectors = Vectors::load("icao9303-bac");
+        let text = vectors.text("/D2_key_seed/3/mrz_td1");
+        let td1 = Td1::parse(text).unwrap();
+        assert_eq!(td1.document_number, "D23145890734");
+        assert_eq!(td1.optional_1, "");
+        assert_eq!(td1.to_mrz().unwrap().as_str(), text);
+        let longest = Td1 { document_number: "A".repeat(22), ..td1.clone() };
+        assert_eq!(Td1::parse(longest.to_mrz().unwrap().as_str()).unwrap(), longest);
+        let beside = Td1 { document_number: "A123456789".into(), optional_1: "B12345678901".into(), ..td1.clone() };
+        assert_eq!(Td1::parse(beside.to_mrz().unwrap().as_str()).unwrap(), beside);
+        let crowded = Td1 { document_number: "A".repeat(22), optional_1: "B".into(), ..td1.clone() };
+        let error = crowded.to_mrz().unwrap_err();
+        assert_eq!(error, MrzError::FieldLength { field: "optional data of line 1", length: 1, min: 0, max: 0 });
+        let gap = Td1 { document_number: "A<1".into(), ..td1 };
+        assert_eq!(gap.to_mrz(), Err(MrzError::FieldCharacter { field: "document number" }));
+    }
+
+    #[test]
+    fn passports_and_td2_are_read() {
+        let passport = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10";
+        let mrz = Mrz::parse(passport).unwrap();
+        assert_eq!((mrz.format(), mrz.wrong_check_digits()), (Format::Td3, vec![]));
+        assert_eq!(
+            (mrz.document_code(), mrz.issuing_state(), mrz.document_number().as_str()),
+            ("P", "UTO", "L898902C3")
+        );
+        assert_eq!((mrz.identifiers(), mrz.optional_1()), (("ERIKSSON", "ANNA<MARIA"), "ZE184226B"));
+        assert_eq!(mrz.information(), "L898902C3674081221204159");
+        assert_eq!(mrz.to_string(), passport);
+        let altered = passport.replace("7408122", "7408222");
+        assert_eq!(Mrz::parse(&altered).unwrap().wrong_check_digits(), [CheckDigit::Birth, CheckDigit::Composite]);
+    }
+
+    #[test]
+    fn partial_dates() {
+        let date = |digits| MrzDate::from(Date::from_digits(digits).unwrap());
+        assert_eq!(date("19900615").as_str(), "900615");
+        assert_eq!(date("19900600").as_str(), "9006<<");
+        assert_eq!(date("19900000").as_str(), "90<<<<");
+        assert_eq!(date("00000000").as_str(), "<<<<<<");
+        let today = Date::new(2026, 11, 22).unwrap();
+        let resolve = |text| MrzDate::parse(text).unwrap().birth_date(today).unwrap().to_string();
+        assert_eq!(resolve("900615"), "1990-06-15");
+        assert_eq!(resolve("261122"), "2026-11-22");
+        assert_eq!(resolve("261123"), "1926-11-23");
+        assert_eq!(resolve("27<<<<"), "1927");
+        assert_eq!(resolve("<<<<<<"), "unknown");
+        let expiry = |text| MrzDate::parse(text).unwrap().expiry_date(today).unwrap().to_string();
+        assert_eq!(expiry("361121"), "2036-11-21");
+        assert_eq!(expiry("201121"), "2020-11-21");
+        assert_eq!(expiry("991231"), "1999-12-31");
+        assert!(MrzDate::parse("9<0615").is_err());
+        assert!(MrzDate::parse("901315").unwrap().birth_date(today).is_err());
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        assert_eq!(Mrz::parse("ID"), Err(MrzError::Length { length: 2 }));
+        assert_eq!(Mrz::parse("IDٱ"), Err(MrzError::Character { position: 3 }));
+        let text = FIXTURES[0].text.to_lowercase();
+        assert_eq!(Mrz::parse(&text), Err(MrzError::Character { position: 1 }));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_text_never_panics(text in "[A-Z0-9<]{72}|[A-Z0-9<]{88}|[A-Z0-9<]{90}|.{0,100}") {
+            if let Ok(mrz) = Mrz::parse(&text) {
+                let _ = (mrz.wrong_check_digits(), mrz.information(), mrz.identifiers(), mrz.document_number());
+                let _ = (mrz.optional_1(), mrz.optional_2(), mrz.birth(), mrz.expiry(), mrz.sex(), mrz.lines());
+            }
+            let _ = Td1::parse(&text);
+            let _ = MrzDate::parse(&text);
+        }
+
+        #[test]
+        fn written_zones_read_back_with_good_check_digits(
+            number in "[A-Z0-9]{1,22}", birth in "[0-9]{6}", expiry in "[0-9]{6}", name in "[A-Z]{1,10}(<<[A-Z]{1,10})?",
+        ) {
+            let td1 = Td1 {
+                document_code: "I".into(),
+                issuing_state: "UTO".into(),
+                document_number: number,
+                optional_1: String::new(),
+                birth: MrzDate::parse(&birth).unwrap(),
+                sex: Sex::Unspecified,
+                expiry: MrzDate::parse(&expiry).unwrap(),
+                nationality: "UTO".into(),
+                optional_2: String::new(),
+                name,
+            };
+            let mrz = td1.to_mrz().unwrap();
+            prop_assert_eq!(mrz.wrong_check_digits(), vec![]);
+            prop_assert_eq!(mrz.information(), mrz_information(&td1.document_number, td1.birth, td1.expiry));
+            prop_assert_eq!(Td1::parse(mrz.as_str()).unwrap(), td1);
+        }
+    }
+}
