@@ -1,6 +1,6 @@
 //! The card as a reader meets it: power, reset, bytes in, bytes out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use channel::random::{OsRandom, Random, RandomError};
 use channel::scp03::KeySet;
@@ -14,7 +14,7 @@ use crate::dispatch::{Application, Class, Selection};
 use crate::emrtd::{self, ApplicationLife};
 use crate::fault::{Tear, When};
 use crate::issuer_domain::{self, CardLife, StoredKeySet};
-use crate::persistence::{State, StateError};
+use crate::persistence::{State, StateError, StateFile};
 
 /// Key version of the keys that a blank is delivered with.
 pub const DEFAULT_KEY_VERSION: u8 = 0x30;
@@ -45,7 +45,7 @@ impl Default for BlankOptions {
 /// one ([`SoftCard::open`]), else in [`SoftCard::state`]. Dropping the card is pulling it out.
 pub struct SoftCard {
     state: State,
-    stored: Option<PathBuf>,
+    stored: Option<StateFile>,
     failure: Option<StateError>,
     volatile: Option<Volatile>,
     random: Box<dyn Random + Send>,
@@ -91,10 +91,10 @@ impl SoftCard {
     /// A card whose memory is a file; every change is written there before the card answers.
     ///
     /// # Errors
-    /// When the file is not the memory of a card.
+    /// When the file is not the memory of a card, or another card runs with it.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let state = State::load(path)?;
-        Ok(SoftCard { stored: Some(path.into()), ..Self::from_state(&state) })
+        let (state, file) = StateFile::open(path)?;
+        Ok(SoftCard { stored: Some(file), ..Self::from_state(&state) })
     }
 
     /// The same card with another source of randomness.
@@ -110,8 +110,8 @@ impl SoftCard {
     }
 
     /// Why the card fell silent, when writing its state file failed.
-    pub fn failure(&self) -> Option<&StateError> {
-        self.failure.as_ref()
+    pub fn take_failure(&mut self) -> Option<StateError> {
+        self.failure.take()
     }
 
     /// Sets a loss of power, counted from the next command; replaces one set before.
@@ -175,13 +175,13 @@ impl SoftCard {
 
     /// Writes the state file if the memory differs from what it was; false when that failed.
     fn program(&mut self, before: Option<State>) -> bool {
-        let (Some(path), Some(before)) = (&self.stored, before) else {
+        let (Some(file), Some(before)) = (&mut self.stored, before) else {
             return true;
         };
         if before == self.state {
             return true;
         }
-        match self.state.save(path) {
+        match file.save(&self.state) {
             Ok(()) => true,
             Err(error) => {
                 // The file still holds the memory as it was.
@@ -325,6 +325,11 @@ impl Card for SoftCard {
 }
 
 impl State {
+    /// The chip's serial number as the ledger knows it ([`Cplc::chip_serial`]); empty for a memory without CPLC.
+    pub fn chip_serial(&self) -> String {
+        Cplc::parse(&self.issuer_domain.cplc).map(|cplc| cplc.chip_serial()).unwrap_or_default()
+    }
+
     /// The memory of a card as its maker delivers it.
     ///
     /// # Errors
@@ -354,6 +359,9 @@ impl State {
     }
 }
 
+/// Where the value of the CPLC begins in its data object: after `9F7F 2A`.
+const CPLC_HEAD: usize = 3;
+
 /// The CPLC of a soft card. The fabricator is `FFFF`, which no maker of silicon has; dates are year and day, `6326`
 /// being day 326 of a year that ends in 6.
 fn production_data(serial: [u8; 6]) -> Vec<u8> {
@@ -371,6 +379,5 @@ fn production_data(serial: [u8; 6]) -> Vec<u8> {
         pre_personalization: [0; 8],
         personalization: [0; 8],
     };
-    // The stored form has no tag: GET DATA puts it on.
-    cplc.to_bytes().split_off(3)
+    cplc.to_bytes().split_off(CPLC_HEAD)
 }

@@ -1,2 +1,130 @@
-//! `bitaqa-soft-card`.
-fn main() {}
+//! `bitaqa-soft-card`: make, run, look at and forge cards in software.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod show;
+
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use soft_card::fault::Tear;
+use soft_card::forge::{self, ForgeError};
+use soft_card::socket::{self, ListenError};
+use soft_card::{BlankOptions, SoftCard, State, StateError};
+
+use args::{Arguments, Forgery, Verb, Where};
+
+/// Why the program stopped, with advice for whoever runs it.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("{path}: {source}", path = .path.display())]
+    Connect { path: std::path::PathBuf, source: std::io::Error },
+    #[error("the conversation with the reader broke: {0}")]
+    Stream(std::io::Error),
+    #[error(transparent)]
+    Random(#[from] channel::random::RandomError),
+    #[error("the card's description could not be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Failure {
+    /// Exit code and advice. The codes are fixed: 1 a bug or a broken machine, 2 usage, 20 no reader or card.
+    fn exit(&self) -> (u8, Option<&'static str>) {
+        match self {
+            Failure::State(StateError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                (20, Some("make a card first: bitaqa-soft-card new --state FILE"))
+            }
+            Failure::State(StateError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                (2, Some("give another name; a card is never overwritten"))
+            }
+            Failure::State(StateError::Io { .. }) => (1, Some("check the permissions of the file and its folder")),
+            Failure::State(StateError::InUse { .. }) => (20, Some("one memory is one chip: stop the other program first")),
+            Failure::State(StateError::Version { .. }) => (20, Some("use the version of this program that made the card")),
+            Failure::State(_) => (20, Some("this card is damaged: make a new one")),
+            Failure::Forge(ForgeError::Random(_)) | Failure::Random(_) => (1, None),
+            Failure::Forge(_) => (2, Some("personalize the card first, or choose a data group that `show` lists")),
+            Failure::Listen(ListenError::InUse { .. }) => (2, Some("choose another path for the socket")),
+            Failure::Listen(_) => (1, Some("check that the folder exists and is yours; a path has at most 107 bytes")),
+            Failure::Connect { .. } => (20, Some("start the reader first; its slots are the sockets DEVICENAME.0, .1, ..")),
+            Failure::Stream(_) => (20, Some("what is at the other end does not speak the frames of the virtual reader")),
+            Failure::Json(_) => (1, None),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match execute(&Arguments::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let (code, advice) = failure.exit();
+            eprintln!("bitaqa-soft-card: {failure}");
+            if let Some(advice) = advice {
+                eprintln!("  {advice}");
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn execute(verb: &Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::New { state, serial } => new(state, *serial),
+        Verb::Run { state, at, tear_at } => run(state, at, *tear_at),
+        Verb::Show { state, json } => {
+            let state = State::load(state)?;
+            if *json {
+                println!("{}", show::json(&state)?);
+            } else {
+                print!("{}", show::text(&state));
+            }
+            Ok(())
+        }
+        Verb::Forge { state, out, forgery } => forge_card(state, out, forgery),
+    }
+}
+
+fn new(path: &Path, serial: Option<args::Serial>) -> Result<(), Failure> {
+    let options = BlankOptions { serial: serial.map(|serial| serial.0), ..BlankOptions::default() };
+    let state = State::blank(options)?;
+    state.create(path)?;
+    println!("{}", state.chip_serial());
+    Ok(())
+}
+
+fn run(path: &Path, at: &Where, tear: Option<Tear>) -> Result<(), Failure> {
+    let mut card = SoftCard::open(path)?;
+    if let Some(tear) = tear {
+        card.tear(tear);
+    }
+    if let Some(slot) = &at.connect {
+        let failed = |source| Failure::Connect { path: slot.clone(), source };
+        let mut stream = UnixStream::connect(slot).map_err(failed)?;
+        socket::serve(&mut card, &mut stream).map_err(Failure::Stream)?;
+    } else if let Some(path) = &at.listen {
+        let listener = socket::listen(path)?;
+        let report = |error: &std::io::Error| eprintln!("bitaqa-soft-card: a host was cut off: {error}");
+        socket::serve_all(&mut card, &listener, report).map_err(Failure::Stream)?;
+    }
+    match card.take_failure() {
+        Some(failure) => Err(failure.into()),
+        None => Ok(()),
+    }
+}
+
+fn forge_card(path: &Path, out: &Path, forgery: &Forgery) -> Result<(), Failure> {
+    let original = State::load(path)?;
+    let forged = match forgery.alter_dg {
+        Some(number) => forge::alter_data_group(&original, number)?,
+        None => forge::new_chip_key(&original)?,
+    };
+    forged.create(out)?;
+    Ok(())
+}

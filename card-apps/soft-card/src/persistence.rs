@@ -6,16 +6,16 @@
 //!
 //! The file holds the keys of the card and is readable by its owner only (mode 0600). Every write goes to a
 //! temporary file beside it, is synced, and takes the file's name in one step: whoever kills the card program,
-//! at any moment, finds the memory before or after a command, never between.
+//! at any moment, finds the memory before or after a command, never between. A running card holds a lock on it.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::emrtd::{self, MAX_CONTENTS};
-use crate::issuer_domain::{self, CardLife, MAX_KEY_SETS};
+use crate::issuer_domain::{self, MAX_KEY_SETS};
 
 const FORMAT: &str = "bitaqa-soft-card";
 const VERSION: u32 = 1;
@@ -74,6 +74,12 @@ pub enum StateError {
         path: PathBuf,
         /// Position and kind of the first fault.
         detail: String,
+    },
+    /// Another card program runs with this memory.
+    #[error("{path}: another card program is running with this memory")]
+    InUse {
+        /// The file meant.
+        path: PathBuf,
     },
     /// A version that this program does not know.
     #[error("{path}: format version {version} is not supported, this program knows version {VERSION}")]
@@ -145,41 +151,169 @@ impl State {
         checks.into_iter().find(|(_, good)| !good).map(|(field, _)| field)
     }
 
-    /// Writes the file atomically: temporary file of mode 0600 beside it, sync, rename, sync of the directory.
+    /// Writes a new state file, for its owner only (mode 0600).
     ///
     /// # Errors
-    /// When the file system refuses; the old file is then untouched.
-    pub fn save(&self, path: &Path) -> Result<(), StateError> {
+    /// When something stands at that path already, or the file system refuses.
+    pub fn create(&self, path: &Path) -> Result<(), StateError> {
+        let failed = |source| io_error(path, source);
+        let file = self.written_beside(path).map_err(failed)?;
+        file.persist_noclobber(path).map_err(|error| failed(error.error))?;
+        sync_directory(path).map_err(failed)
+    }
+
+    /// The file's content in a temporary file in the same directory, synced and locked.
+    fn written_beside(&self, path: &Path) -> io::Result<tempfile::NamedTempFile> {
         let document = Document {
             format: FORMAT.into(),
             version: VERSION,
             issuer_domain: self.issuer_domain.clone(),
             emrtd: self.emrtd.clone(),
         };
-        let mut bytes = serde_json::to_vec_pretty(&document).map_err(|error| io_error(path, error.into()))?;
+        let mut bytes = serde_json::to_vec_pretty(&document)?;
         bytes.push(b'\n');
-        replace(path, &bytes).map_err(|source| io_error(path, source))
-    }
-
-    /// True when no card can leave this state by any command (GPCS §5.1.1.5).
-    pub fn is_terminated(&self) -> bool {
-        self.issuer_domain.life_cycle == CardLife::Terminated
+        // tempfile creates with mode 0600.
+        let mut file = tempfile::NamedTempFile::new_in(directory(path))?;
+        file.as_file().lock()?;
+        file.write_all(&bytes)?;
+        file.as_file().sync_all()?;
+        Ok(file)
     }
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    // tempfile creates with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()
+/// The state file of a running card. It is locked: one memory is one chip, never two at a time.
+pub(crate) struct StateFile {
+    path: PathBuf,
+    /// Holds the lock on the file that stands at the path now.
+    #[expect(dead_code, reason = "the open file is the lock")]
+    locked: File,
+}
+
+impl StateFile {
+    /// Opens and locks a state file.
+    pub(crate) fn open(path: &Path) -> Result<(State, Self), StateError> {
+        let file = File::open(path).map_err(|source| io_error(path, source))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StateError::InUse { path: path.into() }),
+            Err(TryLockError::Error(source)) => return Err(io_error(path, source)),
+        }
+        let state = State::load(path)?;
+        Ok((state, StateFile { path: path.into(), locked: file }))
+    }
+
+    /// Replaces the file atomically; on failure the old one is untouched.
+    pub(crate) fn save(&mut self, state: &State) -> Result<(), StateError> {
+        let failed = |source| io_error(&self.path, source);
+        // The new file is locked before it takes the name: no other card can slip in between.
+        let file = state.written_beside(&self.path).map_err(failed)?;
+        self.locked = file.persist(&self.path).map_err(|error| failed(error.error))?;
+        sync_directory(&self.path).map_err(|source| io_error(&self.path, source))
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(directory(path))?.sync_all()
 }
 
 fn io_error(path: &Path, source: io::Error) -> StateError {
     StateError::Io { path: path.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::card::BlankOptions;
+
+    fn blank() -> State {
+        State::blank(BlankOptions { serial: Some([1, 2, 3, 4, 5, 6]), ..BlankOptions::default() }).unwrap()
+    }
+
+    fn document(state: &State) -> Vec<u8> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("card.json");
+        state.create(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn a_state_survives_its_file_and_is_never_overwritten_by_a_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("card.json");
+        let mut state = blank();
+        state.create(&path).unwrap();
+        assert_eq!(State::load(&path).unwrap(), state);
+        assert!(matches!(state.create(&path), Err(StateError::Io { .. })));
+
+        let (_, mut file) = StateFile::open(&path).unwrap();
+        state.emrtd.files.insert(0x0101, vec![0x61, 0x00]);
+        state.emrtd.mrz_information = Some(channel::secret::Secret::from(&b"L898902C<369080619406236"[..]));
+        state.issuer_domain.card_image_number = Some(vec![0xAA; 32]);
+        file.save(&state).unwrap();
+        assert_eq!(State::load(&path).unwrap(), state);
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn one_memory_is_one_chip() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("card.json");
+        blank().create(&path).unwrap();
+        let (state, mut first) = StateFile::open(&path).unwrap();
+        assert!(matches!(StateFile::open(&path), Err(StateError::InUse { .. })));
+        first.save(&state).unwrap();
+        assert!(matches!(StateFile::open(&path), Err(StateError::InUse { .. })), "the new file is locked too");
+        drop(first);
+        assert!(StateFile::open(&path).is_ok());
+    }
+
+    #[test]
+    fn truncated_foreign_and_impossible_files_are_refused() {
+        let whole = document(&blank());
+        let path = Path::new("card.json");
+        for end in 0..whole.len() - 2 {
+            assert!(matches!(State::parse(&whole[..end], path), Err(StateError::NotAState { .. })), "{end}");
+        }
+        let text = String::from_utf8(whole).unwrap();
+        let with = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            State::parse(text.replace(from, to).as_bytes(), path).unwrap_err()
+        };
+        assert!(matches!(with("bitaqa-soft-card", "something-else"), StateError::NotAState { .. }));
+        assert!(matches!(with("\"version\": 1", "\"version\": 2"), StateError::Version { version: 2, .. }));
+        assert!(matches!(with("\"ffff500c", "\"ff500c"), StateError::Impossible { field: "cplc", .. }));
+        assert!(matches!(with("\"enc\": \"40", "\"enc\": \""), StateError::Impossible { field: "keys", .. }));
+        assert!(matches!(with("\"48\": {", "\"128\": {"), StateError::Impossible { field: "keys", .. }));
+        assert!(matches!(with("\"sequence\": 0", "\"sequence\": 16777216"), StateError::Impossible { .. }));
+        assert!(matches!(with("\"files\": {}", "\"files\": {\"2F00\": \"\"}"), StateError::Impossible { .. }));
+        assert!(matches!(with("\"initialized\"", "\"sleeping\""), StateError::NotAState { .. }));
+        assert!(matches!(with("\"complete\"", "\"unknown\": 1, \"complete\""), StateError::NotAState { .. }));
+    }
+
+    #[test]
+    fn endless_files_are_not_read_to_their_end() {
+        assert!(matches!(State::load(Path::new("/dev/zero")), Err(StateError::TooLong { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_files_never_panic(cut in 0usize..3000, byte: u8, at in 0usize..3000) {
+            let mut bytes = document(&blank());
+            if let Some(there) = bytes.get_mut(at) {
+                *there = byte;
+            }
+            bytes.truncate(cut);
+            let _ = State::parse(&bytes, Path::new("card.json"));
+        }
+    }
 }

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_wrapped_answer_never_exceeds_its_room() {
-        for room in 3..70_000 {
+        for room in 3..=iso7816::MAX_NE as usize {
             let inside = room_inside(room);
             let length = tlv::encode(DISCRETIONARY, vec![0; inside]).len();
             assert!(length <= room && length + 2 > room, "{room}");
