@@ -12,7 +12,10 @@ use soft_card::fault::Tear;
 /// socket of its own (`--listen`). Ending the program, by any signal, pulls the card out; the file is whole at any
 /// moment.
 #[derive(Parser)]
-#[command(name = "bitaqa-soft-card", version, after_help = "\
+#[command(
+    name = "bitaqa-soft-card",
+    version,
+    after_help = "\
 Examples:
   bitaqa-soft-card new --state card.json
   bitaqa-soft-card run --state card.json --connect /run/user/1000/bitaqa/slot.0
@@ -25,7 +28,8 @@ Exit codes:
   0   done; the reader went away, or the card was torn as asked
   1   a fault of this machine or of the program
   2   wrong usage
-  20  no such card or reader, or a card that cannot be used")]
+  20  no such card or reader, or a card that cannot be used"
+)]
 pub struct Arguments {
     #[command(subcommand)]
     pub verb: Verb,

@@ -33,11 +33,21 @@ impl Class {
             0x1C => Err(Status::CHAINING_NOT_SUPPORTED),
             0x80 => Ok(Class::GlobalPlatform { protected: false }),
             0x84 => Ok(Class::GlobalPlatform { protected: true }),
-            0x40..=0x7F => Err(Status::CHANNEL_NOT_SUPPORTED),
-            0x00..=0x1F | 0x80..=0x9F if cla & 0x03 != 0 => Err(Status::CHANNEL_NOT_SUPPORTED),
-            0x00..=0x1F => Err(Status::SECURE_MESSAGING_NOT_SUPPORTED),
-            _ => Err(Status::CLASS_NOT_SUPPORTED),
+            _ => Err(refusal(cla)),
         }
+    }
+}
+
+/// Why a class byte is not served.
+fn refusal(cla: u8) -> Status {
+    // Channels 1 to 3 stand in the last two bits of 00..1F and 80..9F, 4 to 19 in the further interindustry classes.
+    let first_interindustry = cla < 0x20;
+    let numbered = first_interindustry || (0x80..0xA0).contains(&cla);
+    match cla {
+        0x40..0x80 => Status::CHANNEL_NOT_SUPPORTED,
+        _ if numbered && cla & 0x03 != 0 => Status::CHANNEL_NOT_SUPPORTED,
+        _ if first_interindustry => Status::SECURE_MESSAGING_NOT_SUPPORTED,
+        _ => Status::CLASS_NOT_SUPPORTED,
     }
 }
 

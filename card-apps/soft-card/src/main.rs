@@ -46,15 +46,23 @@ impl Failure {
                 (2, Some("give another name; a card is never overwritten"))
             }
             Failure::State(StateError::Io { .. }) => (1, Some("check the permissions of the file and its folder")),
-            Failure::State(StateError::InUse { .. }) => (20, Some("one memory is one chip: stop the other program first")),
-            Failure::State(StateError::Version { .. }) => (20, Some("use the version of this program that made the card")),
+            Failure::State(StateError::InUse { .. }) => {
+                (20, Some("one memory is one chip: stop the other program first"))
+            }
+            Failure::State(StateError::Version { .. }) => {
+                (20, Some("use the version of this program that made the card"))
+            }
             Failure::State(_) => (20, Some("this card is damaged: make a new one")),
             Failure::Forge(ForgeError::Random(_)) | Failure::Random(_) => (1, None),
             Failure::Forge(_) => (2, Some("personalize the card first, or choose a data group that `show` lists")),
             Failure::Listen(ListenError::InUse { .. }) => (2, Some("choose another path for the socket")),
             Failure::Listen(_) => (1, Some("check that the folder exists and is yours; a path has at most 107 bytes")),
-            Failure::Connect { .. } => (20, Some("start the reader first; its slots are the sockets DEVICENAME.0, .1, ..")),
-            Failure::Stream(_) => (20, Some("what is at the other end does not speak the frames of the virtual reader")),
+            Failure::Connect { .. } => {
+                (20, Some("start the reader first; its slots are the sockets DEVICENAME.0, .1, .."))
+            }
+            Failure::Stream(_) => {
+                (20, Some("what is at the other end does not speak the frames of the virtual reader"))
+            }
             Failure::Json(_) => (1, None),
         }
     }

@@ -185,7 +185,6 @@ impl State {
 pub(crate) struct StateFile {
     path: PathBuf,
     /// Holds the lock on the file that stands at the path now.
-    #[expect(dead_code, reason = "the open file is the lock")]
     locked: File,
 }
 

@@ -41,7 +41,8 @@ fn describe(state: &State) -> Description {
         let file = if id == EF_CARD_ACCESS.id { Some(&EF_CARD_ACCESS) } else { files::by_id(Place::Emrtd, id) };
         file.map_or("unknown", |file| file.name)
     };
-    let line = |(id, contents): (&u16, &Vec<u8>)| FileLine { id: format!("{id:04X}"), name: name(*id), bytes: contents.len() };
+    let line =
+        |(id, contents): (&u16, &Vec<u8>)| FileLine { id: format!("{id:04X}"), name: name(*id), bytes: contents.len() };
     let mrz = emrtd.mrz_information.as_ref().map(|_| "mrz");
     let can = emrtd.card_access_number.as_ref().map(|_| "can");
     Description {
