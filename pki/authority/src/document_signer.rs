@@ -1,26 +1,75 @@
 //! The document signer: makes EF.SOD's signed data (9303-10 §4.6.2).
+//!
+//! ```text
+//! ContentInfo { signedData, SignedData { version 3, { digest }, { ldsSecurityObject, content }, certificates { own },
+//!   { SignerInfo { version 1, issuerAndSerialNumber, digest, signedAttrs { contentType, messageDigest, signingTime }, ecdsa, signature } } } }
+//! ```
 
+use std::fmt;
 use std::path::Path;
 
-use crate::passphrase::Passphrase;
+use iso7816::tlv::{self, TlvError, Writer, encode};
+use jiff::Timestamp;
+use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_constructed, oid};
+use trust::{Certificate, CertificateError, Hash, PublicKey};
 
-/// A document signer with its key, ready to sign.
-pub struct DocumentSigner {}
+use crate::files::{self, FileError};
+use crate::key_store::{KeyError, Signer, SigningError, SoftwareKey};
+use crate::passphrase::Passphrase;
+use crate::x509::{digest_algorithm, explicit_spki, hash_of, signature_algorithm, time};
+
+/// Name of the certificate in a signer's directory.
+pub(crate) const CERTIFICATE_FILE: &str = "certificate.der";
+/// Name of the encrypted key in a signer's directory.
+pub(crate) const KEY_FILE: &str = "key.p8";
+
+/// A document signer with its key, ready to sign. Everything that does not change from one signature to the next is prepared once.
+pub struct DocumentSigner<K = SoftwareKey> {
+    key: K,
+    certificate: Certificate,
+    hash: Hash,
+    digest_algorithm: Vec<u8>,
+    signature_algorithm: Vec<u8>,
+    issuer_and_serial: Vec<u8>,
+}
 
 /// Why a document signer cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// Not there yet.
-    #[error("the document signer cannot be loaded")]
-    Unavailable,
+    /// A file is missing or cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The key file.
+    #[error("the document signer's key: {0}")]
+    Key(#[from] KeyError),
+    /// The certificate file.
+    #[error("the document signer's certificate: {0}")]
+    Certificate(#[from] CertificateError),
+    /// The key is not that of the certificate.
+    #[error("the document signer's key is not the one in its certificate")]
+    Mismatch,
+    /// The certificate has no end of its key's use.
+    #[error("the document signer's certificate states no private key usage period")]
+    NoUsagePeriod,
 }
 
 /// Why a security object is not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// Not there yet.
-    #[error("the security object cannot be signed")]
-    Unavailable,
+    /// The clock is outside the private key usage period.
+    #[error("the document signer may sign from {from} to {to} only")]
+    OutsideUsagePeriod {
+        /// First moment.
+        from: Timestamp,
+        /// Last moment.
+        to: Timestamp,
+    },
+    /// The content is not one data object of tag 30.
+    #[error("not an LDS security object: {0}")]
+    Content(#[from] TlvError),
+    /// The key store refused.
+    #[error(transparent)]
+    Key(#[from] SigningError),
 }
 
 impl DocumentSigner {
@@ -28,15 +77,120 @@ impl DocumentSigner {
     ///
     /// # Errors
     /// When a file is missing, the passphrase is wrong, or key and certificate do not belong together.
-    pub fn load(_directory: &Path, _passphrase: &Passphrase) -> Result<Self, LoadError> {
-        Err(LoadError::Unavailable)
+    pub fn load(directory: &Path, passphrase: &Passphrase) -> Result<Self, LoadError> {
+        let certificate = Certificate::from_der(&files::read(&directory.join(CERTIFICATE_FILE))?)?;
+        let key = SoftwareKey::from_pem(&files::read(&directory.join(KEY_FILE))?, passphrase)?;
+        Self::new(key, certificate)
     }
+}
 
-    /// Signs an LDSSecurityObject (tag 30 included); the result is the CMS ContentInfo for EF.SOD.
+impl<K: Signer> DocumentSigner<K> {
+    /// A signer from a key and its certificate.
     ///
     /// # Errors
-    /// When the clock is outside the private key usage period.
-    pub fn sign_security_object(&self, _lds_security_object: &[u8]) -> Result<Vec<u8>, SignError> {
-        Err(SignError::Unavailable)
+    /// When they do not belong together, or the certificate does not limit the key's use.
+    pub fn new(key: K, certificate: Certificate) -> Result<Self, LoadError> {
+        let own = explicit_spki(&key).map_err(KeyError::Library)?;
+        let same = PublicKey::from_spki(&own).is_ok_and(|own| {
+            own.kind() == certificate.public_key().kind()
+                && own.key_identifier() == certificate.public_key().key_identifier()
+        });
+        if !same {
+            return Err(LoadError::Mismatch);
+        }
+        if certificate.extensions().private_key_usage.is_none_or(|usage| usage.not_after.is_none()) {
+            return Err(LoadError::NoUsagePeriod);
+        }
+        let mut issuer_and_serial = Writer::new();
+        issuer_and_serial.nest(SEQUENCE, |sid| {
+            sid.raw(certificate.issuer().der()).put(INTEGER, certificate.serial());
+        });
+        Ok(DocumentSigner {
+            hash: hash_of(key.curve()),
+            digest_algorithm: digest_algorithm(key.curve()),
+            signature_algorithm: signature_algorithm(key.curve()),
+            issuer_and_serial: issuer_and_serial.finish(),
+            key,
+            certificate,
+        })
     }
+
+    /// The signer's certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// When the key may sign: first and last moment.
+    pub fn usage_period(&self) -> (Timestamp, Timestamp) {
+        let usage = self.certificate.extensions().private_key_usage;
+        let from = usage.and_then(|usage| usage.not_before).unwrap_or(self.certificate.not_before());
+        let to = usage.and_then(|usage| usage.not_after).unwrap_or(self.certificate.not_after());
+        (from, to)
+    }
+
+    /// Signs an LDSSecurityObject (tag 30 included) now; the result is the CMS ContentInfo for EF.SOD.
+    ///
+    /// # Errors
+    /// When the clock is outside the private key usage period, or the key store refuses.
+    pub fn sign_security_object(&self, lds_security_object: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.sign_security_object_at(lds_security_object, Timestamp::now())
+    }
+
+    /// The same at a given moment, which becomes the signing time.
+    ///
+    /// # Errors
+    /// As [`DocumentSigner::sign_security_object`].
+    pub fn sign_security_object_at(&self, content: &[u8], now: Timestamp) -> Result<Vec<u8>, SignError> {
+        let (from, to) = self.usage_period();
+        if now < from || now > to {
+            return Err(SignError::OutsideUsagePeriod { from, to });
+        }
+        tlv::sole(content, SEQUENCE)?;
+        let attributes = self.signed_attributes(content, now);
+        let signature = self.key.sign(&encode(SET, &attributes))?;
+        Ok(self.content_info(content, &attributes, &signature))
+    }
+
+    /// The attributes in DER order, without the tag around them.
+    fn signed_attributes(&self, content: &[u8], now: Timestamp) -> Vec<u8> {
+        let mut attributes = [
+            attribute(oid::CONTENT_TYPE, &encode(OID, oid::LDS_SECURITY_OBJECT)),
+            attribute(oid::MESSAGE_DIGEST, &encode(OCTET_STRING, self.hash.digest(content))),
+            attribute(oid::SIGNING_TIME, &time(now)),
+        ];
+        attributes.sort_unstable();
+        attributes.concat()
+    }
+
+    fn content_info(&self, content: &[u8], attributes: &[u8], signature: &[u8]) -> Vec<u8> {
+        let mut data = Writer::new();
+        data.put(INTEGER, [3]).put(SET, &self.digest_algorithm);
+        data.nest(SEQUENCE, |encapsulated| {
+            encapsulated.put(OID, oid::LDS_SECURITY_OBJECT);
+            encapsulated.put(context_constructed(0), encode(OCTET_STRING, content));
+        });
+        data.put(context_constructed(0), self.certificate.der());
+        data.nest(SET, |signers| {
+            signers.nest(SEQUENCE, |signer| {
+                signer.put(INTEGER, [1]).raw(&self.issuer_and_serial).raw(&self.digest_algorithm);
+                signer.put(context_constructed(0), attributes).raw(&self.signature_algorithm);
+                signer.put(OCTET_STRING, signature);
+            });
+        });
+        let mut info = Writer::new();
+        info.nest(SEQUENCE, |info| {
+            info.put(OID, oid::SIGNED_DATA).put(context_constructed(0), encode(SEQUENCE, data.finish()));
+        });
+        info.finish()
+    }
+}
+
+impl<K> fmt::Debug for DocumentSigner<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DocumentSigner({})", self.certificate.subject())
+    }
+}
+
+fn attribute(kind: &[u8], value: &[u8]) -> Vec<u8> {
+    encode(SEQUENCE, [encode(OID, kind), encode(SET, value)].concat())
 }

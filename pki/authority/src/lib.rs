@@ -1,10 +1,28 @@
 //! Who signs: the country signing CA, document signers, revocation lists and trust bundles.
 //!
-//! This crate knows how the certificates, lists and objects of 9303-12 and 9303-10 are made, and keeps the authority's keys and
+//! This crate knows how the certificates, lists and objects of 9303-12 and 9303-10 are made, and keeps an authority's keys and
 //! state in a directory. What it made is judged by the crate `trust`, which holds no key.
+//!
+//! - [`Authority`]: one directory, everything an authority does
+//! - [`DocumentSigner`]: what a printing centre gets: one certificate and its key
+//! - [`Signer`], [`SoftwareKey`]: where private keys are
+//! - [`Profile`]: the names, curves and lifetimes of a state, as data
 
+mod authority;
 mod document_signer;
+mod files;
+mod key_store;
 mod passphrase;
+mod profile;
+mod state;
+mod status;
+mod x509;
 
+pub use authority::{Authority, BundleRequest, ExportedBundle, InitError, IssueError, OpenError, SignerRecord};
 pub use document_signer::{DocumentSigner, LoadError, SignError};
-pub use passphrase::Passphrase;
+pub use files::FileError;
+pub use key_store::{KeyError, Signer, SigningError, SoftwareKey};
+pub use passphrase::{MIN_PASSPHRASE, Passphrase};
+pub use profile::{PROFILES, Profile};
+pub use state::StateError;
+pub use status::{Item, Need, Status};

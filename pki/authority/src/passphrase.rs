@@ -4,6 +4,9 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+/// The shortest passphrase a new key is encrypted with, in bytes.
+pub const MIN_PASSPHRASE: usize = 8;
+
 /// A passphrase: wiped from memory when dropped, never shown.
 pub struct Passphrase(Zeroizing<Vec<u8>>);
 

@@ -113,7 +113,7 @@ impl EllipticCurve {
             Some(point) => point.to_bytes(&group, PointConversionForm::UNCOMPRESSED, &mut context)?,
             None => Vec::new(),
         };
-        let width = i32::try_from(p.num_bytes()).unwrap_or(0);
+        let width = p.num_bytes();
         Ok(DomainParameters {
             a: a.to_vec_padded(width)?,
             b: b.to_vec_padded(width)?,
@@ -124,21 +124,25 @@ impl EllipticCurve {
         })
     }
 
-    fn from_oid(bytes: &[u8]) -> Option<Self> {
+    /// The content bytes of the curve's object identifier.
+    pub fn oid(self) -> &'static [u8] {
         use asn1_rs::oid;
-        const NAMED: [(&[u8], EllipticCurve); 10] = [
-            (&oid!(raw 1.3.132.0.33), EllipticCurve::P224),
-            (&oid!(raw 1.2.840.10045.3.1.7), EllipticCurve::P256),
-            (&oid!(raw 1.3.132.0.34), EllipticCurve::P384),
-            (&oid!(raw 1.3.132.0.35), EllipticCurve::P521),
-            (&oid!(raw 1.3.36.3.3.2.8.1.1.3), EllipticCurve::BrainpoolP192r1),
-            (&oid!(raw 1.3.36.3.3.2.8.1.1.5), EllipticCurve::BrainpoolP224r1),
-            (&oid!(raw 1.3.36.3.3.2.8.1.1.7), EllipticCurve::BrainpoolP256r1),
-            (&oid!(raw 1.3.36.3.3.2.8.1.1.9), EllipticCurve::BrainpoolP320r1),
-            (&oid!(raw 1.3.36.3.3.2.8.1.1.11), EllipticCurve::BrainpoolP384r1),
-            (&oid!(raw 1.3.36.3.3.2.8.1.1.13), EllipticCurve::BrainpoolP512r1),
-        ];
-        NAMED.iter().find(|(oid, _)| *oid == bytes).map(|(_, curve)| *curve)
+        match self {
+            Self::P224 => &oid!(raw 1.3.132.0.33),
+            Self::P256 => &oid!(raw 1.2.840.10045.3.1.7),
+            Self::P384 => &oid!(raw 1.3.132.0.34),
+            Self::P521 => &oid!(raw 1.3.132.0.35),
+            Self::BrainpoolP192r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.3),
+            Self::BrainpoolP224r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.5),
+            Self::BrainpoolP256r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.7),
+            Self::BrainpoolP320r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.9),
+            Self::BrainpoolP384r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.11),
+            Self::BrainpoolP512r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.13),
+        }
+    }
+
+    fn from_oid(bytes: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|curve| curve.oid() == bytes)
     }
 }
 

@@ -1,0 +1,92 @@
+//! What an authority must remember beside its certificates: numbers that may never be used twice, and who was revoked.
+//!
+//! A number is burnt in `state.json` before anything is made with it: an interrupted issue leaves a gap, never a second use.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::files::{self, FileError, Mode};
+
+/// Name of the file.
+pub(crate) const STATE_FILE: &str = "state.json";
+const FORMAT: &str = "bitaqa-authority";
+const VERSION: u32 = 1;
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct State {
+    format: String,
+    version: u32,
+    pub profile: String,
+    pub crl_number: u64,
+    pub bundle_number: u64,
+    pub bundle_expires: Option<Timestamp>,
+    pub revoked: Vec<Revoked>,
+}
+
+/// A revoked document signer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Revoked {
+    pub name: String,
+    /// Content bytes of the serial number, hexadecimal.
+    pub serial: String,
+    pub since: Timestamp,
+}
+
+/// Why the state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The file is missing or cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is not what this program writes.
+    #[error("{STATE_FILE} cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Another format or version.
+    #[error("{STATE_FILE} has format {format} version {version}, which this program does not know")]
+    Version {
+        /// Format named in the file.
+        format: String,
+        /// Version named in the file.
+        version: u32,
+    },
+    /// The profile is not known.
+    #[error("{STATE_FILE} names the unknown profile {0}")]
+    Profile(String),
+}
+
+impl State {
+    pub fn new(profile: &str) -> Self {
+        State {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            profile: profile.to_owned(),
+            crl_number: 0,
+            bundle_number: 0,
+            bundle_expires: None,
+            revoked: Vec::new(),
+        }
+    }
+
+    pub fn read(directory: &Path) -> Result<Self, StateError> {
+        let state: State = serde_json::from_slice(&files::read(&directory.join(STATE_FILE))?)?;
+        if state.format != FORMAT || state.version != VERSION {
+            return Err(StateError::Version { format: state.format, version: state.version });
+        }
+        Ok(state)
+    }
+
+    pub fn write(&self, directory: &Path) -> Result<(), FileError> {
+        files::replace(&directory.join(STATE_FILE), &self.to_bytes(), Mode::Public)
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Strings, numbers and dates always serialize.
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+}

@@ -1,0 +1,324 @@
+//! Writing certificates and revocation lists as 9303-12 §7 profiles them.
+//!
+//! ```text
+//! TBSCertificate ::= SEQUENCE { version [0] 2, serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo, extensions [3] }
+//! TBSCertList    ::= SEQUENCE { version 1, signature, issuer, thisUpdate, nextUpdate, revokedCertificates OPTIONAL, crlExtensions [0] }
+//! ```
+
+use iso7816::tlv::{Tag, Writer, encode};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use openssl::error::ErrorStack;
+use trust::der::{
+    BIT_STRING, BOOLEAN, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, PRINTABLE_STRING, SEQUENCE, SET, UTC_TIME,
+    UTF8_STRING, context, context_constructed, oid,
+};
+use trust::{EllipticCurve, Hash};
+
+use crate::key_store::{Signer, SigningError};
+use crate::profile::Profile;
+
+/// Key usage keyCertSign and cRLSign as a BIT STRING's value.
+const CERTIFICATES_AND_LISTS: &[u8] = &[0x01, 0x06];
+/// Key usage digitalSignature as a BIT STRING's value.
+const DIGITAL_SIGNATURE: &[u8] = &[0x07, 0x80];
+
+/// From when to when.
+#[derive(Clone, Copy)]
+pub(crate) struct Period {
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
+impl Period {
+    /// From this moment, in whole seconds, for so many months.
+    pub(crate) fn months(from: Timestamp, months: i64) -> Result<Self, jiff::Error> {
+        let from = whole_seconds(from);
+        let to = from.to_zoned(TimeZone::UTC).checked_add(months.months())?.timestamp();
+        Ok(Period { from, to })
+    }
+
+    /// From this moment, in whole seconds, for so many days.
+    pub(crate) fn days(from: Timestamp, days: i64) -> Result<Self, jiff::Error> {
+        let from = whole_seconds(from);
+        let to = from.to_zoned(TimeZone::UTC).checked_add(days.days())?.timestamp();
+        Ok(Period { from, to })
+    }
+}
+
+pub(crate) fn whole_seconds(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
+}
+
+/// The hash that fits a curve.
+pub(crate) fn hash_of(curve: EllipticCurve) -> Hash {
+    match curve {
+        EllipticCurve::P521 | EllipticCurve::BrainpoolP512r1 => Hash::Sha512,
+        EllipticCurve::P384 | EllipticCurve::BrainpoolP384r1 | EllipticCurve::BrainpoolP320r1 => Hash::Sha384,
+        _ => Hash::Sha256,
+    }
+}
+
+/// The AlgorithmIdentifier of a digest; parameters absent (RFC 5754 §2).
+pub(crate) fn digest_algorithm(curve: EllipticCurve) -> Vec<u8> {
+    let algorithm = match hash_of(curve) {
+        Hash::Sha512 => oid::SHA512,
+        Hash::Sha384 => oid::SHA384,
+        _ => oid::SHA256,
+    };
+    encode(SEQUENCE, encode(OID, algorithm))
+}
+
+/// The AlgorithmIdentifier of an ECDSA signature; parameters absent (RFC 5758 §3.2).
+pub(crate) fn signature_algorithm(curve: EllipticCurve) -> Vec<u8> {
+    let algorithm = match hash_of(curve) {
+        Hash::Sha512 => oid::ECDSA_SHA512,
+        Hash::Sha384 => oid::ECDSA_SHA384,
+        _ => oid::ECDSA_SHA256,
+    };
+    encode(SEQUENCE, encode(OID, algorithm))
+}
+
+/// The content of an INTEGER with this magnitude.
+pub(crate) fn integer(magnitude: &[u8]) -> Vec<u8> {
+    let zeros = magnitude.iter().take_while(|byte| **byte == 0).count();
+    let mut value: Vec<u8> = magnitude.iter().skip(zeros).copied().collect();
+    if value.first().is_none_or(|first| first & 0x80 != 0) {
+        value.insert(0, 0);
+    }
+    value
+}
+
+/// A name: `C`, `O`, `OU`, `CN` in this order.
+pub(crate) fn name(profile: &Profile, common_name: &str) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.nest(SEQUENCE, |names| {
+        attribute(names, oid::COUNTRY_NAME, PRINTABLE_STRING, profile.country);
+        attribute(names, oid::ORGANIZATION_NAME, UTF8_STRING, profile.organization);
+        attribute(names, oid::ORGANIZATIONAL_UNIT_NAME, UTF8_STRING, profile.unit);
+        attribute(names, oid::COMMON_NAME, UTF8_STRING, common_name);
+    });
+    writer.finish()
+}
+
+fn attribute(names: &mut Writer, kind: &[u8], string: Tag, text: &str) {
+    names.nest(SET, |set| {
+        set.nest(SEQUENCE, |pair| {
+            pair.put(OID, kind).put(string, text);
+        });
+    });
+}
+
+/// The SubjectPublicKeyInfo with explicit domain parameters (9303-12 §4.4.1).
+pub(crate) fn explicit_spki(key: &dyn Signer) -> Result<Vec<u8>, ErrorStack> {
+    let domain = key.curve().domain()?;
+    Ok(spki(key, |algorithm| {
+        algorithm.nest(SEQUENCE, |parameters| {
+            parameters.put(INTEGER, [1]);
+            parameters.nest(SEQUENCE, |field| {
+                field.put(OID, oid::PRIME_FIELD).put(INTEGER, integer(&domain.p));
+            });
+            parameters.nest(SEQUENCE, |curve| {
+                curve.put(OCTET_STRING, &domain.a).put(OCTET_STRING, &domain.b);
+            });
+            parameters.put(OCTET_STRING, &domain.generator);
+            parameters.put(INTEGER, integer(&domain.n)).put(INTEGER, integer(&domain.h));
+        });
+    }))
+}
+
+/// The SubjectPublicKeyInfo with the curve's name: of keys outside certificates.
+pub(crate) fn named_spki(key: &dyn Signer) -> Vec<u8> {
+    spki(key, |algorithm| {
+        algorithm.put(OID, key.curve().oid());
+    })
+}
+
+fn spki(key: &dyn Signer, parameters: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.nest(SEQUENCE, |info| {
+        info.nest(SEQUENCE, |algorithm| {
+            algorithm.put(OID, oid::EC_PUBLIC_KEY);
+            parameters(algorithm);
+        });
+        info.put(BIT_STRING, whole_bits(key.public_point()));
+    });
+    writer.finish()
+}
+
+/// SHA-1 of the public point (RFC 5280 §4.2.1.2, first method).
+pub(crate) fn key_identifier(key: &dyn Signer) -> [u8; 20] {
+    openssl::sha::sha1(key.public_point())
+}
+
+/// What a certificate is about.
+pub(crate) struct Subject<'a> {
+    pub serial: &'a [u8],
+    pub issuer: &'a [u8],
+    pub subject: &'a [u8],
+    pub validity: Period,
+    pub key_usage: Period,
+    pub spki: &'a [u8],
+    pub key_identifier: &'a [u8],
+    pub role: Role,
+}
+
+/// Which of the two profiles of 9303-12 §7.1.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    CountrySigningCa,
+    DocumentSigner,
+}
+
+/// A certificate, signed.
+pub(crate) fn certificate(
+    profile: &Profile,
+    subject: &Subject<'_>,
+    issuer: &dyn Signer,
+) -> Result<Vec<u8>, SigningError> {
+    let mut writer = Writer::new();
+    writer.nest(SEQUENCE, |body| {
+        body.put(context_constructed(0), encode(INTEGER, [2]));
+        body.put(INTEGER, subject.serial);
+        body.raw(signature_algorithm(issuer.curve()));
+        body.raw(subject.issuer);
+        body.nest(SEQUENCE, |validity| {
+            validity.raw(time(subject.validity.from)).raw(time(subject.validity.to));
+        });
+        body.raw(subject.subject).raw(subject.spki);
+        body.nest(context_constructed(3), |tagged| {
+            tagged.nest(SEQUENCE, |extensions| certificate_extensions(extensions, profile, subject, issuer));
+        });
+    });
+    signed(&writer.finish(), issuer)
+}
+
+fn certificate_extensions(extensions: &mut Writer, profile: &Profile, subject: &Subject<'_>, issuer: &dyn Signer) {
+    let names = alternative_names(profile);
+    authority_key_identifier(extensions, issuer);
+    extension(extensions, oid::SUBJECT_KEY_IDENTIFIER, false, &encode(OCTET_STRING, subject.key_identifier));
+    let usage = match subject.role {
+        Role::CountrySigningCa => CERTIFICATES_AND_LISTS,
+        Role::DocumentSigner => DIGITAL_SIGNATURE,
+    };
+    extension(extensions, oid::KEY_USAGE, true, &encode(BIT_STRING, usage));
+    extension(extensions, oid::PRIVATE_KEY_USAGE_PERIOD, false, &private_key_usage(subject.key_usage));
+    extension(extensions, oid::SUBJECT_ALT_NAME, false, &names);
+    extension(extensions, oid::ISSUER_ALT_NAME, false, &names);
+    match subject.role {
+        Role::CountrySigningCa => {
+            let authority = [encode(BOOLEAN, [0xFF]), encode(INTEGER, [0])].concat();
+            extension(extensions, oid::BASIC_CONSTRAINTS, true, &encode(SEQUENCE, authority));
+        }
+        Role::DocumentSigner => {
+            extension(extensions, oid::DOCUMENT_TYPE_LIST, false, &document_types(profile.document_types));
+        }
+    }
+    extension(extensions, oid::CRL_DISTRIBUTION_POINTS, false, &distribution_point(profile.distribution_point));
+}
+
+/// Entries of a revocation list: serial number and moment.
+pub(crate) type Revocations = Vec<(Vec<u8>, Timestamp)>;
+
+/// A revocation list, signed (9303-12 §7.3). Without entries the field is absent, not empty.
+pub(crate) fn revocation_list(
+    issuer_name: &[u8],
+    update: Period,
+    number: u64,
+    revoked: &Revocations,
+    issuer: &dyn Signer,
+) -> Result<Vec<u8>, SigningError> {
+    let mut writer = Writer::new();
+    writer.nest(SEQUENCE, |body| {
+        body.put(INTEGER, [1]).raw(signature_algorithm(issuer.curve())).raw(issuer_name);
+        body.raw(time(update.from)).raw(time(update.to));
+        if !revoked.is_empty() {
+            body.nest(SEQUENCE, |entries| {
+                for (serial, since) in revoked {
+                    entries.nest(SEQUENCE, |entry| {
+                        entry.put(INTEGER, serial).raw(time(*since));
+                    });
+                }
+            });
+        }
+        body.nest(context_constructed(0), |tagged| {
+            tagged.nest(SEQUENCE, |extensions| {
+                authority_key_identifier(extensions, issuer);
+                extension(extensions, oid::CRL_NUMBER, false, &encode(INTEGER, integer(&number.to_be_bytes())));
+            });
+        });
+    });
+    signed(&writer.finish(), issuer)
+}
+
+fn signed(body: &[u8], issuer: &dyn Signer) -> Result<Vec<u8>, SigningError> {
+    let signature = issuer.sign(body)?;
+    let mut writer = Writer::new();
+    writer.nest(SEQUENCE, |whole| {
+        whole.raw(body).raw(signature_algorithm(issuer.curve())).put(BIT_STRING, whole_bits(&signature));
+    });
+    Ok(writer.finish())
+}
+
+fn extension(extensions: &mut Writer, kind: &[u8], critical: bool, value: &[u8]) {
+    extensions.nest(SEQUENCE, |extension| {
+        extension.put(OID, kind);
+        if critical {
+            extension.put(BOOLEAN, [0xFF]);
+        }
+        extension.put(OCTET_STRING, value);
+    });
+}
+
+fn authority_key_identifier(extensions: &mut Writer, issuer: &dyn Signer) {
+    let identifier = encode(SEQUENCE, encode(context(0), key_identifier(issuer)));
+    extension(extensions, oid::AUTHORITY_KEY_IDENTIFIER, false, &identifier);
+}
+
+/// One contact and the state's code as in the MRZ (9303-12 §7.1.1.2).
+fn alternative_names(profile: &Profile) -> Vec<u8> {
+    let mut locality = Writer::new();
+    locality.nest(SEQUENCE, |names| attribute(names, oid::LOCALITY_NAME, PRINTABLE_STRING, profile.state));
+    let mut writer = Writer::new();
+    writer.nest(SEQUENCE, |names| {
+        names.put(context(1), profile.contact).put(context_constructed(4), locality.finish());
+    });
+    writer.finish()
+}
+
+fn private_key_usage(period: Period) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.nest(SEQUENCE, |usage| {
+        usage.put(context(0), generalized(period.from)).put(context(1), generalized(period.to));
+    });
+    writer.finish()
+}
+
+fn document_types(types: &[&str]) -> Vec<u8> {
+    let mut items: Vec<Vec<u8>> = types.iter().map(|code| encode(PRINTABLE_STRING, code)).collect();
+    items.sort_unstable();
+    encode(SEQUENCE, [encode(INTEGER, [0]), encode(SET, items.concat())].concat())
+}
+
+fn distribution_point(uri: &str) -> Vec<u8> {
+    let name = encode(context_constructed(0), encode(context_constructed(0), encode(context(6), uri)));
+    encode(SEQUENCE, encode(SEQUENCE, name))
+}
+
+/// UTCTime up to 2049, GeneralizedTime after (RFC 5280 §4.1.2.5).
+pub(crate) fn time(moment: Timestamp) -> Vec<u8> {
+    let zoned = moment.to_zoned(TimeZone::UTC);
+    if (1950..=2049).contains(&zoned.year()) {
+        encode(UTC_TIME, zoned.strftime("%y%m%d%H%M%SZ").to_string())
+    } else {
+        encode(GENERALIZED_TIME, generalized(moment))
+    }
+}
+
+fn generalized(moment: Timestamp) -> String {
+    moment.to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M%SZ").to_string()
+}
+
+fn whole_bits(bytes: &[u8]) -> Vec<u8> {
+    [&[0], bytes].concat()
+}
