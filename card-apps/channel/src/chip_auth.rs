@@ -10,8 +10,10 @@
 //! message under the new keys: whoever judges must exchange one, and must have the chip's public key
 //! from a data group whose hash is in a verified security object.
 
-use iso7816::{Card, Status, TransmitError};
+use iso7816::tlv::{Reader, Tag, TlvError, Writer, encode, sole};
+use iso7816::{Card, Command, Status, TransmitError};
 
+use crate::curve::Arithmetic;
 pub use crate::curve::KeyError;
 use crate::random::Random;
 use crate::role::{Chip, Terminal};
@@ -19,8 +21,23 @@ use crate::secret::Secret;
 use crate::sm::Session;
 use crate::suite::{Cipher, Curve};
 
-/// `id-CA-ECDH`, 0.4.0.127.0.7.2.2.3.2, without the last arc that names the cipher.
-const ID_CA_ECDH: [u8; 9] = [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03, 0x02];
+const OBJECT_IDENTIFIER: Tag = Tag(0x80);
+const KEY_IDENTIFIER: Tag = Tag(0x84);
+const DYNAMIC_AUTHENTICATION: Tag = Tag(0x7C);
+/// The terminal's point in MSE:Set KAT.
+const KAT_POINT: Tag = Tag(0x91);
+/// The terminal's point in GENERAL AUTHENTICATE.
+const POINT: Tag = Tag(0x80);
+const MANAGE_SECURITY_ENVIRONMENT: u8 = 0x22;
+const GENERAL_AUTHENTICATE: u8 = 0x86;
+
+/// `id-CA-ECDH`, 0.4.0.127.0.7.2.2.3.2, with the arcs 1 to 4 for the ciphers (9303-11 §6.2.2).
+const ECDH: [[u8; 10]; 4] = [
+    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03, 0x02, 0x01],
+    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03, 0x02, 0x02],
+    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03, 0x02, 0x03],
+    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03, 0x02, 0x04],
+];
 
 /// A cipher suite of Chip Authentication: ECDH with this cipher.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,16 +49,19 @@ pub struct ChipAuthSuite {
 impl ChipAuthSuite {
     /// The suite with this object identifier (content octets, without tag and length); `None` for others.
     pub fn from_oid(oid: &[u8]) -> Option<Self> {
-        match oid.split_last() {
-            Some((arc, head)) if head == ID_CA_ECDH => Cipher::from_arc(*arc).map(|cipher| ChipAuthSuite { cipher }),
-            _ => None,
-        }
+        let at = ECDH.iter().position(|known| known == oid)?;
+        Cipher::ALL.get(at).map(|cipher| ChipAuthSuite { cipher: *cipher })
     }
 
     /// The content octets of the suite's object identifier.
     pub fn oid(self) -> &'static [u8] {
-        let _ = self;
-        &ID_CA_ECDH
+        let [triple_des, aes128, aes192, aes256] = &ECDH;
+        match self.cipher {
+            Cipher::TripleDes => triple_des,
+            Cipher::Aes128 => aes128,
+            Cipher::Aes192 => aes192,
+            Cipher::Aes256 => aes256,
+        }
     }
 }
 
@@ -65,7 +85,10 @@ pub enum ChipAuthError {
         /// What the card said.
         status: Status,
     },
-    /// The chip's public key or ours is no good.
+    /// The answer to GENERAL AUTHENTICATE is not the empty data object that the standard asks for.
+    #[error("the card's answer to GENERAL AUTHENTICATE is malformed")]
+    Malformed(#[from] TlvError),
+    /// The chip's public key is no point of its curve, or no randomness, or OpenSSL failed.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// No answer.
@@ -84,8 +107,41 @@ pub fn open(
     suite: ChipAuthSuite,
     random: &mut dyn Random,
 ) -> Result<Session<Terminal>, ChipAuthError> {
-    let _ = (card, public_key, key_id, suite, random);
-    Err(ChipAuthError::Key(KeyError::NotOnCurve))
+    let mut arithmetic = Arithmetic::new(public_key.curve).map_err(KeyError::from)?;
+    let own = arithmetic.generate(None, random)?;
+    let shared_secret = arithmetic.shared_secret(&own, &public_key.point)?;
+    match suite.cipher {
+        Cipher::TripleDes => {
+            let data = with_key_id(KAT_POINT, &own.public, key_id);
+            accepted(card, Command::new(0x00, MANAGE_SECURITY_ENVIRONMENT, 0x41, 0xA6).with_data(data))?;
+        }
+        _ => {
+            let data = with_key_id(OBJECT_IDENTIFIER, suite.oid(), key_id);
+            accepted(card, Command::new(0x00, MANAGE_SECURITY_ENVIRONMENT, 0x41, 0xA4).with_data(data))?;
+            let data = encode(DYNAMIC_AUTHENTICATION, encode(POINT, &own.public));
+            let command = Command::new(0x00, GENERAL_AUTHENTICATE, 0x00, 0x00).with_data(data).with_ne(256);
+            sole(&accepted(card, command)?, DYNAMIC_AUTHENTICATION)?;
+        }
+    }
+    Ok(Session::agreed(suite.cipher, shared_secret.expose()).map_err(KeyError::from)?)
+}
+
+fn with_key_id(tag: Tag, value: &[u8], key_id: Option<&[u8]>) -> Vec<u8> {
+    let mut data = Writer::new();
+    data.put(tag, value);
+    if let Some(key_id) = key_id {
+        data.put(KEY_IDENTIFIER, key_id);
+    }
+    data.finish()
+}
+
+/// The response data of a command that the card must accept.
+fn accepted(card: &mut dyn Card, command: Command) -> Result<Vec<u8>, ChipAuthError> {
+    let response = card.transmit(&command)?;
+    match response.status {
+        Status::OK => Ok(response.data),
+        status => Err(ChipAuthError::Refused { instruction: command.ins, status }),
+    }
 }
 
 /// The chip's half of the agreement: its session from its private key (as wide as the field) and the terminal's point.
@@ -93,8 +149,10 @@ pub fn open(
 /// # Errors
 /// When the point or the key does not fit the curve.
 pub fn agree(private: &Secret, curve: Curve, cipher: Cipher, terminal_point: &[u8]) -> Result<Session<Chip>, KeyError> {
-    let _ = (private, curve, cipher, terminal_point);
-    Err(KeyError::PrivateKey)
+    let mut arithmetic = Arithmetic::new(curve)?;
+    let own = arithmetic.key_pair(None, private)?;
+    let shared_secret = arithmetic.shared_secret(&own, terminal_point)?;
+    Ok(Session::agreed(cipher, shared_secret.expose())?)
 }
 
 /// A private key for Chip Authentication on the chip.
@@ -108,11 +166,29 @@ pub struct ChipKey {
     pub private: Secret,
 }
 
+impl ChipKey {
+    /// The public key that belongs to it, for DG14.
+    ///
+    /// # Errors
+    /// When the private key does not fit the curve.
+    pub fn public_key(&self) -> Result<ChipPublicKey, KeyError> {
+        let point = Arithmetic::new(self.curve)?.key_pair(None, &self.private)?.public.clone();
+        Ok(ChipPublicKey { curve: self.curve, point })
+    }
+
+    /// The key that the terminal names; without a name the first.
+    fn find<'a>(keys: &'a [ChipKey], key_id: Option<&[u8]>) -> Result<&'a ChipKey, Status> {
+        let named = |key: &&ChipKey| key_id.is_none() || key.key_id.as_deref() == key_id;
+        keys.iter().find(named).ok_or(Status::REFERENCED_DATA_NOT_FOUND)
+    }
+}
+
 /// The chip's end: reads the terminal's commands. The session returned starts after the response,
 /// which still goes out under the old keys.
 #[derive(Debug, Default)]
 pub struct ChipAuthentication {
-    chosen: Option<(Cipher, usize)>,
+    /// After MSE:Set AT: the cipher, and the key if the terminal named one.
+    chosen: Option<(Cipher, Option<Vec<u8>>)>,
 }
 
 impl ChipAuthentication {
@@ -121,9 +197,10 @@ impl ChipAuthentication {
     /// # Errors
     /// `6A80` for bad data, `6A88` for an unknown key.
     pub fn set_kat(&mut self, data: &[u8], keys: &[ChipKey]) -> Result<Session<Chip>, Status> {
-        let _ = (data, keys);
         self.chosen = None;
-        Err(Status::WRONG_DATA)
+        let (point, key_id) = read(data, KAT_POINT).map_err(|_| Status::WRONG_DATA)?;
+        let key = ChipKey::find(keys, key_id)?;
+        agree(&key.private, key.curve, Cipher::TripleDes, point).map_err(refusal)
     }
 
     /// MSE:Set AT (AES): data field `80 object identifier [84 key identifier]`.
@@ -131,9 +208,13 @@ impl ChipAuthentication {
     /// # Errors
     /// `6A80` for bad data or a suite that is not one of AES, `6A88` for an unknown key.
     pub fn set_at(&mut self, data: &[u8], keys: &[ChipKey]) -> Result<(), Status> {
-        let _ = (data, keys);
         self.chosen = None;
-        Err(Status::WRONG_DATA)
+        let (oid, key_id) = read(data, OBJECT_IDENTIFIER).map_err(|_| Status::WRONG_DATA)?;
+        let suite = ChipAuthSuite::from_oid(oid).filter(|suite| suite.cipher != Cipher::TripleDes);
+        let suite = suite.ok_or(Status::WRONG_DATA)?;
+        ChipKey::find(keys, key_id)?;
+        self.chosen = Some((suite.cipher, key_id.map(<[u8]>::to_vec)));
+        Ok(())
     }
 
     /// True between MSE:Set AT and GENERAL AUTHENTICATE: that command then belongs here.
@@ -146,8 +227,214 @@ impl ChipAuthentication {
     /// # Errors
     /// `6985` without MSE:Set AT before, `6A80` for bad data.
     pub fn general_authenticate(&mut self, data: &[u8], keys: &[ChipKey]) -> Result<(Vec<u8>, Session<Chip>), Status> {
-        let _ = (data, keys);
-        self.chosen = None;
-        Err(Status::CONDITIONS_NOT_SATISFIED)
+        let (cipher, key_id) = self.chosen.take().ok_or(Status::CONDITIONS_NOT_SATISFIED)?;
+        let key = ChipKey::find(keys, key_id.as_deref())?;
+        let point = sole(data, DYNAMIC_AUTHENTICATION).and_then(|inner| sole(inner, POINT));
+        let point = point.map_err(|_| Status::WRONG_DATA)?;
+        let session = agree(&key.private, key.curve, cipher, point).map_err(refusal)?;
+        Ok((encode(DYNAMIC_AUTHENTICATION, []), session))
+    }
+}
+
+/// The status word for a key that cannot be agreed on.
+fn refusal(error: KeyError) -> Status {
+    match error {
+        KeyError::NotOnCurve => Status::WRONG_DATA,
+        _ => Status::UNKNOWN_ERROR,
+    }
+}
+
+/// One data object and the key identifier behind it, if given.
+fn read(data: &[u8], tag: Tag) -> Result<(&[u8], Option<&[u8]>), TlvError> {
+    let mut objects = Reader::new(data);
+    let value = objects.expect(tag)?;
+    let key_id = objects.optional(KEY_IDENTIFIER)?;
+    objects.end()?;
+    Ok((value, key_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use iso7816::Response;
+    use proptest::prelude::*;
+    use test_vectors::Vectors;
+
+    use super::*;
+    use crate::random::{Fixed, OsRandom};
+    use crate::sm::Secured;
+
+    /// A card with nothing but Chip Authentication, inside a session that was there before.
+    struct Authentic {
+        keys: Vec<ChipKey>,
+        state: ChipAuthentication,
+        session: Session<Chip>,
+        plain: Vec<Vec<u8>>,
+    }
+
+    impl Authentic {
+        fn new(keys: Vec<ChipKey>) -> (Self, Session<Terminal>) {
+            let session = Session::agreed(Cipher::Aes128, b"before").unwrap();
+            let card = Authentic { keys, state: ChipAuthentication::default(), session, plain: vec![] };
+            (card, Session::agreed(Cipher::Aes128, b"before").unwrap())
+        }
+
+        fn answer(&mut self, command: &Command) -> Result<(Vec<u8>, Option<Session<Chip>>), Status> {
+            match (command.ins, command.p2) {
+                (0x22, 0xA6) => Ok((vec![], Some(self.state.set_kat(&command.data, &self.keys)?))),
+                (0x22, 0xA4) => self.state.set_at(&command.data, &self.keys).map(|()| (vec![], None)),
+                (0x86, _) => {
+                    let (data, session) = self.state.general_authenticate(&command.data, &self.keys)?;
+                    Ok((data, Some(session)))
+                }
+                _ => Ok((command.data.clone(), None)),
+            }
+        }
+    }
+
+    impl Card for Authentic {
+        fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+            let plain = match self.session.open_command(command) {
+                Ok(plain) => plain,
+                Err(error) => return Ok(Response::status(error.status())),
+            };
+            self.plain.push(plain.to_bytes());
+            let (response, next) = match self.answer(&plain) {
+                Ok((data, next)) => (Response::ok(data), next),
+                Err(status) => (Response::status(status), None),
+            };
+            let response = self.session.protect_response(&response).unwrap();
+            self.session = next.unwrap_or_else(|| std::mem::replace(&mut self.session, spare()));
+            Ok(response)
+        }
+    }
+
+    fn spare() -> Session<Chip> {
+        Session::agreed(Cipher::Aes128, b"spare").unwrap()
+    }
+
+    fn key(curve: Curve, fill: u8, key_id: Option<u8>) -> ChipKey {
+        let private = Secret::new(vec![fill; curve.field_length()]);
+        ChipKey { key_id: key_id.map(|id| vec![id]), curve, private }
+    }
+
+    fn echo(secured: &mut Secured<Authentic>) -> Result<Response, TransmitError> {
+        secured.transmit(&Command::new(0, 0xB0, 0, 0).with_data(vec![7; 300]).with_ne(256))
+    }
+
+    #[test]
+    fn both_ends_agree_in_every_suite_on_every_curve() {
+        for cipher in Cipher::ALL {
+            for curve in Curve::ALL {
+                let suite = ChipAuthSuite { cipher };
+                assert_eq!(ChipAuthSuite::from_oid(suite.oid()), Some(suite));
+                let keys = vec![key(curve, 0x11, Some(1)), key(curve, 0x22, Some(2))];
+                let public_key = keys[1].public_key().unwrap();
+                let (card, session) = Authentic::new(keys);
+                let mut secured = Secured::new(session, card);
+                let next = open(&mut secured, &public_key, Some(&[2]), suite, &mut OsRandom).unwrap();
+                assert_eq!(next.cipher(), cipher);
+                secured.replace(next);
+                assert_eq!(echo(&mut secured).unwrap(), Response::ok(vec![7; 300]));
+            }
+        }
+        assert_eq!(ChipAuthSuite::from_oid(&ECDH[0][..9]), None);
+    }
+
+    #[test]
+    fn a_clone_with_another_key_cannot_go_on() {
+        for cipher in [Cipher::TripleDes, Cipher::Aes128] {
+            let genuine = key(Curve::P256, 0x11, None).public_key().unwrap();
+            let (card, session) = Authentic::new(vec![key(Curve::P256, 0x12, None)]);
+            let mut secured = Secured::new(session, card);
+            let next = open(&mut secured, &genuine, None, ChipAuthSuite { cipher }, &mut OsRandom).unwrap();
+            secured.replace(next);
+            assert!(matches!(
+                echo(&mut secured),
+                Err(TransmitError::Unprotected { status: Status::SM_OBJECTS_INCORRECT })
+            ));
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        for cipher in [Cipher::TripleDes, Cipher::Aes256] {
+            let keys = vec![key(Curve::P384, 0x11, Some(1))];
+            let public_key = keys[0].public_key().unwrap();
+            let (card, session) = Authentic::new(keys);
+            let mut secured = Secured::new(session, card);
+            let result = open(&mut secured, &public_key, Some(&[9]), ChipAuthSuite { cipher }, &mut OsRandom);
+            assert!(matches!(
+                result.map(drop),
+                Err(ChipAuthError::Refused { instruction: 0x22, status: Status::REFERENCED_DATA_NOT_FOUND })
+            ));
+        }
+    }
+
+    /// The agreement of the EAC example; its keys come from version 2, which this crate does not speak.
+    #[test]
+    fn the_chip_agrees_as_in_the_worked_example() {
+        let vectors = Vectors::load("eac2-worked-example-ecdh");
+        let bytes = |name: &str| vectors.bytes(&format!("/chip_authentication/{name}"));
+        let private = Secret::new(bytes("sk_picc"));
+        let chip_key = ChipKey { key_id: None, curve: Curve::BrainpoolP256r1, private };
+        let public_key = chip_key.public_key().unwrap();
+        assert_eq!(public_key.point, bytes("pk_picc"));
+        let mut arithmetic = Arithmetic::new(Curve::BrainpoolP256r1).unwrap();
+        let chip = arithmetic.key_pair(None, &chip_key.private).unwrap();
+        let shared_secret = arithmetic.shared_secret(&chip, &bytes("pk_pcd")).unwrap();
+        assert_eq!(shared_secret.expose(), bytes("shared_secret_k"));
+
+        // The terminal's key is printed with a leading zero byte.
+        let (card, session) = Authentic::new(vec![chip_key]);
+        let mut secured = Secured::new(session, card);
+        let mut random = Fixed::new(&bytes("sk_pcd")[1..]);
+        let suite = ChipAuthSuite { cipher: Cipher::Aes128 };
+        let next = open(&mut secured, &public_key, None, suite, &mut random).unwrap();
+        secured.replace(next);
+        assert!(echo(&mut secured).is_ok());
+        let card = secured.into_inner();
+        assert_eq!(hex::encode(&card.plain[0]), "0022 41a4 0c 800a 04007f00070202030202".replace(' ', ""));
+        assert!(hex::encode(&card.plain[1]).ends_with(&format!("7c438041{}00", hex::encode(bytes("pk_pcd")))));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn hostile_terminals_never_agree(
+            data in prop::collection::vec(any::<u8>(), 0..80),
+            tag in prop::sample::select(vec![0x91u32, 0x80, 0x7C]),
+        ) {
+            let keys = [key(Curve::P256, 0x11, None)];
+            let mut state = ChipAuthentication::default();
+            for data in [data.clone(), encode(Tag(tag), &data)] {
+                prop_assert!(state.set_kat(&data, &keys).is_err());
+                prop_assert!(state.set_at(&data, &keys).is_err());
+                prop_assert!(state.general_authenticate(&data, &keys).is_err());
+                state.set_at(&encode(OBJECT_IDENTIFIER, ECDH[1]), &keys).unwrap();
+                prop_assert!(state.general_authenticate(&data, &keys).is_err());
+            }
+            prop_assert!(agree(&keys[0].private, Curve::P256, Cipher::Aes128, &data).is_err());
+            prop_assert!(agree(&Secret::new(data.clone()), Curve::P256, Cipher::Aes128, &data).is_err());
+        }
+
+        #[test]
+        fn hostile_chips_never_cause_a_panic(
+            point in prop::collection::vec(any::<u8>(), 0..100),
+            data in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            struct Hostile(Vec<u8>);
+            impl Card for Hostile {
+                fn transmit(&mut self, _: &Command) -> Result<Response, TransmitError> {
+                    Ok(Response::ok(self.0.clone()))
+                }
+            }
+            let suite = ChipAuthSuite { cipher: Cipher::Aes128 };
+            let mut card = Hostile(data);
+            let bad = ChipPublicKey { curve: Curve::P256, point };
+            prop_assert!(open(&mut card, &bad, None, suite, &mut OsRandom).is_err());
+            let good = key(Curve::P256, 0x11, None).public_key().unwrap();
+            let _ = open(&mut card, &good, None, suite, &mut OsRandom);
+        }
     }
 }

@@ -426,3 +426,6 @@ impl<C: Card> Card for Secured<C> {
         Ok(self.session.open_response(&response)?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ pub enum Cipher {
 }
 
 impl Cipher {
-    /// Every cipher, in the order of the last arc of the object identifiers (1 to 4).
+    /// Every cipher, in the order of the last arc of the standards' object identifiers (1 to 4).
     pub const ALL: [Cipher; 4] = [Cipher::TripleDes, Cipher::Aes128, Cipher::Aes192, Cipher::Aes256];
 
     /// Bytes in a key: 16, 16, 24, 32.
@@ -43,10 +43,6 @@ impl Cipher {
         // 256 less DO 99 (4), DO 8E (10) and the head of DO 87 (4), in whole blocks, less one byte of padding.
         let blocks = (256 - 4 - 10 - 4) / self.block_length();
         (blocks * self.block_length() - 1) as u32
-    }
-
-    pub(crate) fn from_arc(arc: u8) -> Option<Self> {
-        Cipher::ALL.get(usize::from(arc.checked_sub(1)?)).copied()
     }
 }
 
@@ -112,13 +108,5 @@ mod tests {
     fn short_reads_fill_a_short_response() {
         assert_eq!(Cipher::TripleDes.short_read(), 231);
         assert_eq!(Cipher::Aes256.short_read(), 223);
-    }
-
-    #[test]
-    fn arcs_count_from_one() {
-        assert_eq!(Cipher::from_arc(0), None);
-        assert_eq!(Cipher::from_arc(1), Some(Cipher::TripleDes));
-        assert_eq!(Cipher::from_arc(4), Some(Cipher::Aes256));
-        assert_eq!(Cipher::from_arc(5), None);
     }
 }

@@ -44,16 +44,16 @@ impl ChipPace {
     /// `6A80` for bad data or an unknown suite, `6A88` for an unknown password or parameters; the state is wiped.
     pub fn set_at(&mut self, data: &[u8], suites: &[Suite], passwords: &[Password]) -> Result<(), Status> {
         self.0 = State::Idle;
-        let (oid, reference, parameters) = read_set_at(data).map_err(|_| Status::WRONG_DATA)?;
-        let mut known = suites.iter().filter(|suite| suite.oid() == oid).peekable();
+        let chosen = SetAt::read(data).map_err(|_| Status::WRONG_DATA)?;
+        let mut known = suites.iter().filter(|suite| suite.oid() == chosen.oid).peekable();
         known.peek().ok_or(Status::WRONG_DATA)?;
-        let suite = match parameters {
+        let suite = match chosen.parameters {
             None => known.next(),
             Some(&[number]) => known.find(|suite| suite.curve.parameter_id() == number),
             Some(_) => return Err(Status::WRONG_DATA),
         };
         let suite = *suite.ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
-        let password = passwords.iter().find(|password| [password.reference()] == *reference);
+        let password = passwords.iter().find(|password| [password.reference()] == *chosen.password);
         let password = password.ok_or(Status::REFERENCED_DATA_NOT_FOUND)?.clone();
         self.0 = State::Chosen(suite, password);
         Ok(())
@@ -117,14 +117,22 @@ fn refusal(error: &PaceError) -> Status {
     }
 }
 
-/// Object identifier, password reference and parameter number, if given.
-fn read_set_at(data: &[u8]) -> Result<(&[u8], &[u8], Option<&[u8]>), TlvError> {
-    let mut objects = Reader::new(data);
-    let oid = objects.expect(OBJECT_IDENTIFIER)?;
-    let reference = objects.expect(PASSWORD)?;
-    let parameters = objects.optional(PARAMETERS)?;
-    objects.end()?;
-    Ok((oid, reference, parameters))
+/// The data field of MSE:Set AT.
+struct SetAt<'a> {
+    oid: &'a [u8],
+    password: &'a [u8],
+    parameters: Option<&'a [u8]>,
+}
+
+impl<'a> SetAt<'a> {
+    fn read(data: &'a [u8]) -> Result<Self, TlvError> {
+        let mut objects = Reader::new(data);
+        let oid = objects.expect(OBJECT_IDENTIFIER)?;
+        let password = objects.expect(PASSWORD)?;
+        let parameters = objects.optional(PARAMETERS)?;
+        objects.end()?;
+        Ok(SetAt { oid, password, parameters })
+    }
 }
 
 /// The one data object inside `7C`, if there is any.

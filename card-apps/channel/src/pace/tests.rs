@@ -116,6 +116,9 @@ fn intermediate_numbers_of_the_worked_example() {
     }
 }
 
+/// Changes the answer to a command.
+type Spoil = fn(&Command, &mut Vec<u8>);
+
 /// A card with nothing but PACE; after it, secure messaging that echoes.
 struct Pacing {
     suites: Vec<Suite>,
@@ -125,7 +128,7 @@ struct Pacing {
     /// Demands the parameter number in MSE:Set AT.
     wants_parameters: bool,
     /// Changes the nth GENERAL AUTHENTICATE answer (from 1).
-    spoil: Option<(usize, fn(&Command, &mut Vec<u8>))>,
+    spoil: Option<(usize, Spoil)>,
     step: usize,
 }
 
@@ -242,7 +245,8 @@ fn card_password() -> Password {
 #[test]
 fn a_dishonest_card_gets_no_session() {
     fn flip(_: &Command, data: &mut Vec<u8>) {
-        *data.last_mut().unwrap() ^= 1;
+        let last = data.len() - 1;
+        data[last] ^= 1;
     }
     /// Sends the terminal's own key back under the chip's tag.
     fn mirror(command: &Command, data: &mut Vec<u8>) {
@@ -256,7 +260,7 @@ fn a_dishonest_card_gets_no_session() {
     fn short_nonce(_: &Command, data: &mut Vec<u8>) {
         *data = vec![0x7C, 0x05, 0x80, 0x03, 1, 2, 3];
     }
-    fn run(step: usize, spoil: fn(&Command, &mut Vec<u8>)) -> PaceError {
+    fn run(step: usize, spoil: Spoil) -> PaceError {
         let mut card = Pacing::new(vec![P256]);
         card.spoil = Some((step, spoil));
         let password = card.passwords[0].clone();
