@@ -18,7 +18,7 @@ pub mod fonts;
 mod portrait;
 pub mod template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use resvg::tiny_skia::{Color, Pixmap, Transform};
@@ -86,8 +86,8 @@ pub enum RenderError {
         /// The letters without a glyph.
         letter: String,
     },
-    /// Text of the template would not be drawn: it names a font family that is not loaded.
-    #[error("{missing} text element(s) of the template would not be drawn; check their font-family")]
+    /// Fixed text of the template would not be drawn: it names a font family that is not loaded.
+    #[error("{missing} fixed text element(s) of the template would not be drawn; check their font-family")]
     Undrawn {
         /// How many.
         missing: usize,
@@ -212,9 +212,11 @@ fn text_nodes(tree: &Tree) -> impl Iterator<Item = &usvg::Text> {
 
 /// Every text is there, every letter has a glyph, and nothing runs off the face.
 fn check_texts(template: &Template, face: &Face, tree: &Tree) -> Result<(), RenderError> {
-    let mut found = 0;
+    let mut found = BTreeSet::new();
+    let mut fixed = 0;
     for text in text_nodes(tree) {
-        found += 1;
+        fixed += usize::from(!template.fields().any(|field| field == text.id()));
+        found.insert(text.id());
         let field = if text.id().is_empty() { "(fixed text)" } else { text.id() };
         let missing: String = text
             .layouted()
@@ -233,8 +235,12 @@ fn check_texts(template: &Template, face: &Face, tree: &Tree) -> Result<(), Rend
             return Err(RenderError::Overflow { field: field.to_owned(), needed, available });
         }
     }
-    let expected = template.drawn_texts(&face.texts);
-    if found < expected { Err(RenderError::Undrawn { missing: expected - found }) } else { Ok(()) }
+    // A text that consists of unknown letters only leaves no node behind.
+    if let Some((field, value)) = template.filled(&face.texts).find(|(field, _)| !found.contains(field)) {
+        return Err(RenderError::MissingGlyph { field: field.to_owned(), letter: value.to_owned() });
+    }
+    let missing = template.fixed_texts().saturating_sub(fixed);
+    if missing > 0 { Err(RenderError::Undrawn { missing }) } else { Ok(()) }
 }
 
 fn draw(tree: &Tree) -> Result<Raster, RenderError> {

@@ -110,8 +110,8 @@ pub struct Counters {
     pub output: u64,
     /// Cards put into the reject box.
     pub retained: u64,
-    /// Sides printed.
-    pub printed_sides: u64,
+    /// Ribbon panels printed.
+    pub printed_panels: u64,
 }
 
 /// Why a machine failed: the causes that CWA 16926-14 lists, and what a person does about each.
@@ -249,6 +249,9 @@ pub enum MachineError {
         /// What came.
         reply: Reply,
     },
+    /// A card of an earlier job is still inside.
+    #[error("a card is still inside the printer; reject it before feeding the next")]
+    CardInside,
     /// The model has no such part.
     #[error("the model {model} has no {part}")]
     NotFitted {

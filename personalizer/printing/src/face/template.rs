@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use resvg::usvg::roxmltree::{self, Document, Node};
 
-use super::RenderError;
+use super::{RenderError, invisible};
 use crate::raster::{HEIGHT, WIDTH};
 
 /// The only picture a template can refer to.
@@ -165,10 +165,18 @@ impl Template {
         })
     }
 
-    /// How many text elements leave marks on the card.
-    pub(super) fn drawn_texts(&self, values: &BTreeMap<String, String>) -> usize {
-        let filled = |field: &TextField| values.get(&field.name).is_some_and(|value| !value.trim().is_empty());
-        self.fixed_texts + self.texts().filter(|field| filled(field)).count()
+    /// The fields that leave marks on the card, with their values.
+    pub(super) fn filled<'a>(
+        &'a self,
+        values: &'a BTreeMap<String, String>,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let value = |field: &'a TextField| Some((field.name.as_str(), values.get(&field.name)?.as_str()));
+        self.texts().filter_map(value).filter(|(_, value)| !value.chars().all(|c| c.is_whitespace() || invisible(c)))
+    }
+
+    /// How many text elements with text of their own the template has.
+    pub(super) fn fixed_texts(&self) -> usize {
+        self.fixed_texts
     }
 
     /// The SVG of one card. `sizes` replaces the font sizes of fields that would be too wide.
@@ -319,7 +327,6 @@ fn close_run(out: &mut String, run: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::invisible;
     use super::*;
 
     fn svg(body: &str) -> String {

@@ -75,9 +75,9 @@ fn the_mrz_lies_inside_its_zone() {
         assert_eq!(lines.len(), 3, "{lines:?}");
         for (top, last) in lines {
             assert!(zone.contains(&top) && zone.contains(&last));
-            // OCR-B size 1 capitals and digits are about 2.4 mm high.
+            // OCR-B size 1: capitals and digits are 2.4 mm high, the tail of a Q or J included 2.8 mm.
             let height = (last - top + 1) as f32 / DOTS_PER_MM;
-            assert!((2.2..2.7).contains(&height), "{height} mm");
+            assert!((2.2..2.9).contains(&height), "{height} mm");
             let columns: Vec<u32> = (0..WIDTH).filter(|&x| (top..=last).any(|y| dark(raster.pixel(x, y)))).collect();
             let (left, right) = (columns[0], columns[columns.len() - 1]);
             assert!(
@@ -170,7 +170,7 @@ proptest! {
         let template = svg("<text data-field=\"a\" data-width=\"900\" data-min-size=\"6\" x=\"950\" y=\"300\" text-anchor=\"end\" font-family=\"Noto Naskh Arabic\" font-size=\"20\"/>");
         if let Ok(face) = Face::new().text("a", &value) {
             match render(&template, &face, &fonts()) {
-                Ok(_) | Err(RenderError::MissingGlyph { .. } | RenderError::Overflow { .. } | RenderError::Undrawn { .. }) => {}
+                Ok(_) | Err(RenderError::MissingGlyph { .. } | RenderError::Overflow { .. }) => {}
                 Err(other) => prop_assert!(false, "{other}"),
             }
         }
