@@ -154,7 +154,7 @@ impl<L: Line> Evolis<L> {
     fn answer(&mut self, command: &Command<'_>, label: &str, within: Duration) -> Result<Answer, MachineError> {
         let deadline = Instant::now() + within;
         let mut received = Vec::new();
-        while received.len() <= 2 * ANSWER_MAX_BYTES {
+        while received.len() <= 2 * ANSWER_MAX_BYTES + 1 {
             let mut buffer = [0; 64];
             let left = deadline.saturating_duration_since(Instant::now());
             let count = self.line.receive(&mut buffer, left)?;
