@@ -43,18 +43,24 @@ PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 self=$here/$(basename "$0")
 
-is_running() { [ -s "$1/pcscd.pid" ] && kill -0 "$(cat "$1/pcscd.pid")" 2>/dev/null; }
+# True for a process number that is a living pcscd: an old file may name anything by now.
+is_pcscd() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" = pcscd ] && ! grep -q ') Z ' "/proc/$1/stat" 2>/dev/null; }
+
+is_running() { [ -s "$1/pcscd.pid" ] && is_pcscd "$(cat "$1/pcscd.pid")"; }
 
 stop() {
-    dir=$1
-    [ -s "$dir/pcscd.pid" ] || return 0
-    pid=$(cat "$dir/pcscd.pid")
-    # pcscd sleeps for a second when asked to end. A private one has nothing to tidy up that we do not remove here.
-    if [ -S "$dir/sock/pcscd.comm" ]; then signal=KILL; else signal=TERM; fi
-    kill -s $signal "$pid" 2>/dev/null || true
-    tries=0
-    while kill -0 "$pid" 2>/dev/null && [ $tries -lt 500 ]; do sleep 0.01; tries=$((tries + 1)); done
-    rm -f "$dir/pcscd.pid" "$dir"/slot.* "$dir"/sock/*
+    if is_running "$1"; then
+        pid=$(cat "$1/pcscd.pid")
+        if [ -S "$1/sock/pcscd.comm" ]; then
+            # pcscd sleeps for a second when asked to end; a private one leaves nothing that is not removed here.
+            kill -s KILL "$pid"
+        else
+            kill -s TERM "$pid"
+            tries=0
+            while is_pcscd "$pid" && [ $tries -lt 500 ]; do sleep 0.01; tries=$((tries + 1)); done
+        fi
+    fi
+    rm -f "$1/pcscd.pid" "$1"/slot.* "$1"/sock/*
 }
 
 find_driver() {
@@ -110,7 +116,8 @@ END
     set -- --foreground --error --config "$dir/conf"
     if pcscd --help 2>&1 | grep -q -e --disable-polkit; then set -- "$@" --disable-polkit; fi
     launch "$@" </dev/null >"$dir/pcscd.log" 2>&1 &
-    echo $! > "$dir/pcscd.pid"
+    launched=$!
+    echo $launched > "$dir/pcscd.pid"
     await_ready
     echo "pcscd: $way"
     echo "readers: Bitaqa Virtual Reader 00 00 ... Bitaqa Virtual Reader 00 $(printf %02X $((slots - 1)))"
@@ -131,9 +138,10 @@ await_ready() {
     tries=0
     until [ -S "$csock" ] && [ -S "$dir/slot.$((slots - 1))" ]; do
         tries=$((tries + 1))
-        if [ $tries -gt 1000 ] || ! is_running "$dir"; then
+        if [ $tries -gt 1000 ] || ! kill -0 $launched 2>/dev/null; then
             tail -n 5 "$dir/pcscd.log" >&2
-            stop "$dir"
+            kill -s KILL $launched 2>/dev/null || true
+            rm -f "$dir/pcscd.pid"
             fail 1 "pcscd did not start (its log is $dir/pcscd.log)"
         fi
         sleep 0.01

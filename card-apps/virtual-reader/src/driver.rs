@@ -322,3 +322,131 @@ pub unsafe extern "C" fn IFDHControl(
 pub extern "C" fn IFDHICCPresence(lun: Dword) -> Code {
     with_slot(lun, |slot| if slot.presence() { ICC_PRESENT } else { ICC_NOT_PRESENT })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::ptr::null_mut;
+    use std::thread;
+
+    use iso7816::frame::{self, Request};
+
+    use super::*;
+
+    /// A reader at `lun` with one card that answers every power-up with `3B00` and every command with itself.
+    fn reader_with_card(lun: Dword) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let device = folder.path().join("slot");
+        std::fs::write(&device, "slots = 2\n").unwrap();
+        let name = CString::new(device.as_os_str().as_bytes()).unwrap();
+        // SAFETY: a string that ends with a zero.
+        assert_eq!(unsafe { IFDHCreateChannelByName(lun, name.as_ptr()) }, SUCCESS);
+        let mut stream = UnixStream::connect(format!("{}.{}", device.display(), lun & 0xFFFF)).unwrap();
+        stream.write_all(&[frame::VERSION]).unwrap();
+        thread::spawn(move || {
+            while let Ok(request) = Request::read(&mut stream) {
+                let answer = match request {
+                    Request::PowerOff => Vec::new(),
+                    Request::Apdu(command) => command,
+                    _ => vec![0x3B, 0x00],
+                };
+                frame::write_answer(&mut stream, &answer).unwrap();
+            }
+        });
+        folder
+    }
+
+    fn capability(lun: Dword, tag: Dword, room: usize) -> (Code, Vec<u8>) {
+        let mut value = vec![0; room];
+        let mut length = room as Dword;
+        // SAFETY: `length` says how many bytes `value` has.
+        let code = unsafe { IFDHGetCapabilities(lun, tag, &raw mut length, value.as_mut_ptr()) };
+        value.truncate(length as usize);
+        (code, value)
+    }
+
+    fn transmit(lun: Dword, command: &[u8], room: usize) -> (Code, Vec<u8>) {
+        let mut response = vec![0; room];
+        let mut length = room as Dword;
+        let mut received = IoHeader { protocol: 0, length: 0 };
+        // SAFETY: every length is the length of its buffer.
+        let code = unsafe {
+            let sent = IoHeader { protocol: 2, length: 16 };
+            let (at, count) = (command.as_ptr(), command.len() as Dword);
+            IFDHTransmitToICC(lun, sent, at, count, response.as_mut_ptr(), &raw mut length, &raw mut received)
+        };
+        assert_eq!(received.protocol, 2);
+        response.truncate(length as usize);
+        (code, response)
+    }
+
+    #[test]
+    fn a_whole_life_of_a_reader() {
+        let lun = 0x0001_0001;
+        let _folder = reader_with_card(lun);
+        assert_eq!(IFDHICCPresence(lun), ICC_PRESENT);
+        assert_eq!(capability(lun, 0x0009_0303, 33), (ERROR_TAG, vec![]));
+        let mut atr = [0; MAX_ATR];
+        let mut length = 0;
+        // SAFETY: room for the longest answer to reset.
+        assert_eq!(unsafe { IFDHPowerICC(lun, POWER_UP, atr.as_mut_ptr(), &raw mut length) }, SUCCESS);
+        assert_eq!(atr[..length as usize], [0x3B, 0x00]);
+        assert_eq!(capability(lun, 0x0009_0303, 33), (SUCCESS, vec![0x3B, 0x00]));
+        assert_eq!(capability(lun, 0x0009_0303, 1), (INSUFFICIENT_BUFFER, vec![]));
+        assert_eq!(capability(lun, 0x0FAE, 1), (SUCCESS, vec![2]));
+        assert_eq!(capability(lun, 0x0001_0100, 32), (SUCCESS, b"Bitaqa\0".to_vec()));
+        assert_eq!(capability(lun, TAG_POLLING_THREAD_WITH_TIMEOUT, 8).0, SUCCESS);
+        assert_eq!(capability(lun, TAG_POLLING_THREAD_WITH_TIMEOUT, 4), (INSUFFICIENT_BUFFER, vec![]));
+        assert_eq!(transmit(lun, &[1, 2, 3], 10), (SUCCESS, vec![1, 2, 3]));
+        assert_eq!(transmit(lun, &[1, 2, 3], 2), (INSUFFICIENT_BUFFER, vec![]));
+        assert_eq!(transmit(lun, &[1], 10), (COMMUNICATION_ERROR, vec![]));
+        // SAFETY: null buffers are allowed.
+        assert_eq!(unsafe { IFDHPowerICC(lun, POWER_DOWN, null_mut(), null_mut()) }, SUCCESS);
+        assert_eq!(IFDHCloseChannel(lun), SUCCESS);
+        assert_eq!(IFDHICCPresence(lun), NO_SUCH_DEVICE);
+        assert_eq!(IFDHCloseChannel(lun), NO_SUCH_DEVICE);
+    }
+
+    #[test]
+    fn features_lead_to_the_longest_command() {
+        let lun = 0x0002_0000;
+        let _folder = reader_with_card(lun);
+        let control = |code: Dword, room: usize| {
+            let mut output = vec![0; room];
+            let mut length = 99;
+            // SAFETY: `room` is the size of `output`.
+            let code =
+                unsafe { IFDHControl(lun, code, null_mut(), 0, output.as_mut_ptr(), room as Dword, &raw mut length) };
+            output.truncate(length as usize);
+            (code, output)
+        };
+        let (code, features) = control(0x4200_0000 + 3400, 64);
+        assert_eq!((code, &features[..2]), (SUCCESS, &[0x12, 4][..]));
+        let code = u32::from_be_bytes(features[2..].try_into().unwrap());
+        assert_eq!(control(code.into(), 64), (SUCCESS, vec![0x0A, 4, 0, 0, 1, 0]));
+        assert_eq!(control(code.into(), 3), (INSUFFICIENT_BUFFER, vec![]));
+        assert_eq!(control(1, 64), (NOT_SUPPORTED, vec![]));
+        IFDHCloseChannel(lun);
+    }
+
+    #[test]
+    fn nothing_unwinds_into_c() {
+        assert_eq!(guarded(|| panic!("on purpose")), COMMUNICATION_ERROR);
+    }
+
+    #[test]
+    fn null_pointers_are_answered() {
+        let lun = 0x0003_0000;
+        // SAFETY: null is allowed everywhere.
+        unsafe {
+            assert_eq!(IFDHCreateChannelByName(lun, null_mut()), COMMUNICATION_ERROR);
+            assert_eq!(IFDHGetCapabilities(lun, 0x0FAE, null_mut(), null_mut()), NO_SUCH_DEVICE);
+            let sent = IoHeader { protocol: 2, length: 16 };
+            let code = IFDHTransmitToICC(lun, sent, null_mut(), 5, null_mut(), null_mut(), null_mut());
+            assert_eq!(code, COMMUNICATION_ERROR);
+        }
+        assert_eq!(IFDHCreateChannel(lun, 0), COMMUNICATION_ERROR);
+    }
+}

@@ -31,10 +31,11 @@ pub fn log(level: Level, text: &str) {
             // outlive the call, and the format takes exactly one string.
             unsafe { log_msg(level as c_int, c"%s".as_ptr(), line.as_ptr()) }
         }
-        _ => {
+        _ if matches!(level, Level::Error) => {
             // Nobody is left to be told when this fails.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
+        _ => {}
     }
 }
 

@@ -10,6 +10,7 @@
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -350,7 +351,204 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// True for a socket file behind which nobody listens.
+/// True for a socket behind which nobody listens. (Any other file refuses connections as well.)
 fn is_dead_socket(path: &Path) -> bool {
-    UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::thread;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const ATR: [u8; 2] = [0x3B, 0x00];
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn slot() -> (TempDir, Arc<Slot>) {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { slots: 1, answer: Duration::from_millis(200) };
+        let slot = Slot::open(folder.path().join("slot.0"), settings).unwrap();
+        (folder, Arc::new(slot))
+    }
+
+    fn greet(slot: &Slot) -> UnixStream {
+        let mut stream = UnixStream::connect(&slot.path).unwrap();
+        stream.write_all(&[frame::VERSION]).unwrap();
+        stream
+    }
+
+    /// A card that answers each request with the next of these bytes, raw, and then leaves.
+    fn scripted(slot: &Slot, answers: Vec<Vec<u8>>) -> thread::JoinHandle<()> {
+        let mut stream = greet(slot);
+        thread::spawn(move || {
+            for answer in answers {
+                let _ = Request::read(&mut stream);
+                stream.write_all(&answer).unwrap();
+            }
+            let _ = Request::read(&mut stream);
+        })
+    }
+
+    fn framed(answer: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::write_answer(&mut bytes, answer).unwrap();
+        bytes
+    }
+
+    fn wait(slot: &Slot) -> Duration {
+        let start = Instant::now();
+        slot.wait_for_change(LONG);
+        start.elapsed()
+    }
+
+    #[test]
+    fn a_card_comes_answers_and_leaves() {
+        let (_folder, slot) = slot();
+        assert!(!slot.presence());
+        let card = scripted(&slot, vec![framed(&ATR), framed(&[0x90, 0x00])]);
+        assert!(wait(&slot) < LONG);
+        assert!(slot.presence());
+        assert_eq!(slot.atr(), None);
+        assert_eq!(slot.power_up(false).unwrap(), ATR);
+        assert_eq!(slot.atr().unwrap(), ATR);
+        assert_eq!(slot.transmit(&[0, 0xA4, 0, 0]).unwrap(), [0x90, 0x00]);
+        slot.power_down();
+        card.join().unwrap();
+        assert!(wait(&slot) < LONG);
+        assert!(!slot.presence());
+        assert_eq!(slot.transmit(&[0, 0xA4, 0, 0]), Err(ExchangeError::Gone));
+    }
+
+    #[test]
+    fn an_exchange_of_cards_is_seen_as_a_removal_first() {
+        let (_folder, slot) = slot();
+        let first = greet(&slot);
+        assert!(slot.presence());
+        drop(first);
+        let _second = greet(&slot);
+        assert!(!slot.presence());
+        assert!(wait(&slot) < LONG);
+        assert!(slot.presence());
+    }
+
+    #[test]
+    fn only_the_owner_reaches_the_socket_and_only_one_card_fits() {
+        let (_folder, slot) = slot();
+        assert_eq!(fs::metadata(&slot.path).unwrap().permissions().mode() & 0o777, 0o600);
+        let _card = greet(&slot);
+        assert!(slot.presence());
+        let mut second = greet(&slot);
+        assert!(slot.presence());
+        assert!(matches!(second.read(&mut [0]), Ok(0) | Err(_)));
+    }
+
+    #[test]
+    fn strangers_are_no_cards() {
+        let (_folder, slot) = slot();
+        let mut wrong = UnixStream::connect(&slot.path).unwrap();
+        wrong.write_all(b"GET / HTTP/1.1").unwrap();
+        assert!(!slot.presence());
+        let silent = UnixStream::connect(&slot.path).unwrap();
+        assert!(!slot.presence());
+        let _card = greet(&slot);
+        // The silent one is given up after its time, and the card behind it comes in.
+        assert!(wait(&slot) >= GREETING / 2);
+        assert!(slot.presence());
+        drop(silent);
+        assert!(slot.presence());
+    }
+
+    #[test]
+    fn answers_against_the_rules_take_the_card_out() {
+        let cases = [
+            (vec![0, 1, 0x10, 0], ExchangeError::Malformed),
+            (framed(&[0; MAX_RESPONSE + 1]), ExchangeError::Malformed),
+            (vec![0, 0, 0, 2, 0x90], ExchangeError::TooSlow),
+            (vec![], ExchangeError::TooSlow),
+        ];
+        for (answer, expected) in cases {
+            let (_folder, slot) = slot();
+            let card = scripted(&slot, vec![answer]);
+            assert!(slot.presence());
+            assert_eq!(slot.transmit(&[0, 0xA4, 0, 0]), Err(expected));
+            assert!(!slot.presence());
+            card.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mute_card_stays_and_a_talkative_one_does_not() {
+        let (_folder, slot) = slot();
+        let _card = scripted(&slot, vec![framed(&[]), [framed(&[0x90, 0x00]), framed(&[0x63, 0x00])].concat()]);
+        assert!(slot.presence());
+        assert_eq!(slot.transmit(&[0, 0xA4, 0, 0]), Err(ExchangeError::Mute));
+        assert!(slot.presence());
+        assert_eq!(slot.transmit(&[0, 0xA4, 0, 0]).unwrap(), [0x90, 0x00]);
+        assert_eq!(slot.transmit(&[0, 0xA4, 0, 0]), Err(ExchangeError::Gone));
+        assert!(!slot.presence());
+    }
+
+    #[test]
+    fn answers_to_reset_are_2_to_33_bytes() {
+        for (atr, valid) in [(vec![0x3B], false), (vec![0x3B; 33], true), (vec![0x3B; 34], false)] {
+            let (_folder, slot) = slot();
+            let _card = scripted(&slot, vec![framed(&atr)]);
+            assert!(slot.presence());
+            assert_eq!(slot.power_up(true).is_ok(), valid);
+            assert_eq!(slot.presence(), valid);
+        }
+    }
+
+    #[test]
+    fn a_card_that_drips_bytes_does_not_hold_the_slot() {
+        let (_folder, slot) = slot();
+        let mut stream = greet(&slot);
+        let card = thread::spawn(move || {
+            let _ = Request::read(&mut stream);
+            let _ = stream.write_all(&[0, 0, 0xFF, 0xFF]);
+            while stream.write_all(&[0]).is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        assert!(slot.presence());
+        let start = Instant::now();
+        assert_eq!(slot.transmit(&[0, 0xA4, 0, 0]), Err(ExchangeError::TooSlow));
+        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(!slot.presence());
+        card.join().unwrap();
+    }
+
+    #[test]
+    fn watching_ends_when_told_and_in_time() {
+        let (_folder, slot) = slot();
+        let watcher = thread::spawn({
+            let slot = Arc::clone(&slot);
+            move || wait(&slot)
+        });
+        slot.stop_waiting();
+        assert!(watcher.join().unwrap() < LONG);
+        let start = Instant::now();
+        slot.wait_for_change(Duration::from_millis(30));
+        assert!((30..5_000).contains(&start.elapsed().as_millis()));
+    }
+
+    #[test]
+    fn a_dead_socket_is_replaced_and_a_living_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slot.0");
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let slot = Slot::open(path.clone(), Settings::default()).unwrap();
+        assert!(Slot::open(path.clone(), Settings::default()).is_err());
+        drop(slot);
+        assert!(!path.exists());
+        fs::write(&path, "a file").unwrap();
+        assert!(Slot::open(path.clone(), Settings::default()).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"a file");
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -254,7 +255,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     let address = SocketAddrUnix::new(path)?;
     let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
     fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
-    if fs::symlink_metadata(path).is_ok() && is_dead(path) {
+    if is_dead_socket(path) {
         fs::remove_file(path)?;
     }
     rustix::net::bind(&socket, &address)?;
@@ -264,7 +265,8 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// True for a socket file behind which nobody listens.
-fn is_dead(path: &Path) -> bool {
-    UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+/// True for a socket behind which nobody listens. (Any other file refuses connections as well.)
+fn is_dead_socket(path: &Path) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }

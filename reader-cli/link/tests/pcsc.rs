@@ -17,11 +17,14 @@ use std::time::{Duration, Instant};
 use card::{ATR, TestCard};
 use iso7816::{Card, Chained, Command, TransmitError};
 use link::pcsc::{AtEnd, PcscReader, readers};
-use link::{ConnectError, Presence, Reader};
-use test_vectors::pcscd::PrivatePcscd;
+use link::{ConnectError, Presence, Reader, ServiceError};
+use test_vectors::pcscd::{PrivatePcscd, SOCKET_VARIABLE};
 
 /// Where the child finds the slots' sockets.
 const SLOTS: &str = "BITAQA_TEST_SLOTS";
+/// The tests that want a pcscd of their own, and none.
+const DYING: &str = "a_service_that_dies_is_an_error_and_no_wait";
+const ABSENT: &str = "a_service_that_is_not_there_is_named_with_its_remedy";
 /// The most that a test may wait for something that should take 10 ms.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What an insertion or a removal may take at worst, in the middle of all that runs beside.
@@ -32,12 +35,41 @@ fn through_the_real_pcscd() {
     let Some(pcscd) = PrivatePcscd::start(16).unwrap() else { return };
     let status = pcscd
         .command(env::current_exe().unwrap())
-        .args(["--ignored", "--nocapture", "--test-threads=2"])
+        .args(["--ignored", "--nocapture", "--test-threads=2", "--skip", DYING, "--skip", ABSENT])
         .env(SLOTS, pcscd.slot(0))
         .status()
         .unwrap();
     let log = pcscd.log();
     assert!(status.success(), "{status}; pcscd's log:\n{log}");
+}
+
+#[test]
+fn through_a_pcscd_that_dies() {
+    let Some(pcscd) = PrivatePcscd::start(1).unwrap() else { return };
+    let ready = pcscd.slot(0).with_extension("ready");
+    let mut child = pcscd
+        .command(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", DYING])
+        .env(SLOTS, pcscd.slot(0))
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + PATIENCE;
+    while !ready.exists() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(pcscd);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn without_a_pcscd() {
+    let folder = tempfile::tempdir().unwrap();
+    let status = Program::new(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", ABSENT])
+        .env(SOCKET_VARIABLE, folder.path().join("nothing.comm"))
+        .status()
+        .unwrap();
+    assert!(status.success());
 }
 
 /// The socket and the name of a slot; each test has slots of its own.
@@ -247,4 +279,48 @@ fn opensc_reads_the_card_without_options() {
     assert!(run(&["-a"]).to_lowercase().contains("3b:85:81:01"));
     let answer = run(&["-s", "80 EC 00 00 03 01 02 03 00"]);
     assert!(answer.contains("SW1=0x90, SW2=0x00") && answer.contains("01 02 03"), "{answer}");
+}
+
+#[test]
+#[ignore = "run by through_a_pcscd_that_dies"]
+fn a_service_that_dies_is_an_error_and_no_wait() {
+    let (_card, mut reader) = inserted(0);
+    let mut connection = reader.connect().unwrap();
+    connection.transmit(&echo(1)).unwrap();
+    let socket = slot(0).0;
+    std::fs::write(socket.with_extension("ready"), "").unwrap();
+    let until = Instant::now() + PATIENCE;
+    while socket.exists() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(matches!(connection.transmit(&echo(1)), Err(TransmitError::Reader { .. } | TransmitError::Lost)));
+    drop(connection);
+    assert!(matches!(reader.connect(), Err(ConnectError::Service(ServiceError::NotRunning))));
+    assert!(matches!(reader.wait_for(Presence::Card, PATIENCE), Err(ConnectError::Service(_))));
+    assert!(matches!(readers(), Err(ServiceError::NotRunning)));
+}
+
+#[test]
+#[ignore = "run by without_a_pcscd"]
+fn a_service_that_is_not_there_is_named_with_its_remedy() {
+    let error = readers().unwrap_err();
+    assert!(matches!(error, ServiceError::NotRunning));
+    assert!(error.to_string().contains("pcscd is not running"));
+    assert!(matches!(PcscReader::open("any"), Err(ConnectError::Service(ServiceError::NotRunning))));
+}
+
+#[test]
+#[ignore = "run by through_the_real_pcscd"]
+fn attributes_that_clients_ask_for_are_answered() {
+    use pcsc::{Attribute, Context, Protocols, Scope, ShareMode};
+
+    let (_test_card, reader) = inserted(10);
+    let context = Context::establish(Scope::User).unwrap();
+    let name = std::ffi::CString::new(reader.name()).unwrap();
+    let card = context.connect(&name, ShareMode::Shared, Protocols::ANY).unwrap();
+    let attribute = |attribute| card.get_attribute_owned(attribute).unwrap();
+    assert_eq!(attribute(Attribute::AtrString), ATR);
+    assert_eq!(attribute(Attribute::VendorName), b"Bitaqa\0");
+    assert_eq!(attribute(Attribute::DeviceFriendlyName), format!("{}\0", reader.name()).as_bytes());
+    assert_eq!(attribute(Attribute::IccInterfaceStatus), [1]);
 }
