@@ -126,11 +126,11 @@ fn accepted(unit: &Unit, before: &[Unit]) -> Vec<String> {
 
 fn follows_two_lams(before: &[Unit]) -> bool {
     const LAM: char = '\u{0644}';
-    match before {
-        [.., Unit::Letter { letter: LAM, doubled: true, .. }] => true,
-        [.., Unit::Letter { letter: LAM, .. }, Unit::Letter { letter: LAM, .. }] => true,
-        _ => false,
-    }
+    matches!(
+        before,
+        [.., Unit::Letter { letter: LAM, doubled: true, .. }]
+            | [.., Unit::Letter { letter: LAM, .. }, Unit::Letter { letter: LAM, .. }]
+    )
 }
 
 #[cfg(test)]
