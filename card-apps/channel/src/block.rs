@@ -93,12 +93,17 @@ impl Cbc {
         Ok(out)
     }
 
-    /// One block without chaining: at most 16 bytes, of which the cipher's block length is used.
+    /// One block of its own, as in ECB; the result's first block counts.
     pub(crate) fn single(&mut self, block: &[u8]) -> Result<[u8; 16], ErrorStack> {
-        let out = self.message(&ZERO_IV, block)?;
-        let mut result = [0; 16];
-        result.iter_mut().zip(out).for_each(|(to, from)| *to = from);
-        Ok(result)
+        self.start(&ZERO_IV)?;
+        self.block(block)
+    }
+
+    /// The next block of the message; the result's first block counts.
+    pub(crate) fn block(&mut self, block: &[u8]) -> Result<[u8; 16], ErrorStack> {
+        let mut out = [0; 32];
+        self.context.cipher_update(block, Some(&mut out))?;
+        Ok(out.first_chunk().copied().unwrap_or_default())
     }
 
     /// Encrypts `plain` with its padding and appends the cryptogram.

@@ -1,12 +1,12 @@
 //! Message authentication: CMAC for AES (SP 800-38B) and the retail MAC for 3DES (9797-1 algorithm 3).
 //!
-//! Both are a CBC chain over all blocks but the last, and a last block of their own. The blocks go
-//! through OpenSSL's CBC in one call a message, with the key schedule kept: OpenSSL 3.0's own CMAC
-//! sets the key again for each message and encrypts block by block.
+//! Both are a CBC chain whose last block is special. The chain goes through OpenSSL's CBC in one
+//! call a message, with the key schedule kept: OpenSSL 3.0's own CMAC sets the key again for each
+//! message and encrypts block by block.
 
 use openssl::error::ErrorStack;
 
-use crate::block::{Cbc, ZERO_IV};
+use crate::block::{Cbc, ZERO_IV, padding};
 use crate::secret::Secret;
 use crate::suite::Cipher;
 
@@ -14,17 +14,21 @@ use crate::suite::Cipher;
 pub(crate) struct Mac {
     chain: Cbc,
     last: Last,
-    block: usize,
-    /// The message, then the chain; kept to spare an allocation a message.
+    /// The message, then its chain; kept to spare an allocation a message.
     buffer: Vec<u8>,
 }
 
-/// What happens to the last block.
+/// What is special about the last block.
 enum Last {
-    /// Two-key 3DES instead of single DES.
+    /// It goes through two-key 3DES instead of single DES.
     TripleDes(Cbc),
-    /// A subkey is added: the first for a whole last block, the second for one that had to be padded.
-    Subkeys([u8; 16], [u8; 16]),
+    /// A subkey is added to it.
+    Subkeys {
+        /// For a message of whole blocks.
+        whole: [u8; 16],
+        /// For a message that had to be padded.
+        padded: [u8; 16],
+    },
 }
 
 impl Mac {
@@ -34,11 +38,11 @@ impl Mac {
             Cipher::TripleDes => (Cbc::single_des_encryptor(key)?, Last::TripleDes(Cbc::encryptor(cipher, key)?)),
             _ => {
                 let mut chain = Cbc::encryptor(cipher, key)?;
-                let first = doubled(chain.single(&ZERO_IV)?);
-                (chain, Last::Subkeys(first, doubled(first)))
+                let whole = doubled(chain.single(&ZERO_IV)?);
+                (chain, Last::Subkeys { whole, padded: doubled(whole) })
             }
         };
-        Ok(Mac { chain, last, block: cipher.block_length(), buffer: Vec::new() })
+        Ok(Mac { chain, last, buffer: Vec::new() })
     }
 
     /// The whole tag of the message made of `parts`: 16 bytes for AES; 8 and then zeros for 3DES.
@@ -47,26 +51,25 @@ impl Mac {
     pub(crate) fn tag(&mut self, parts: &[&[u8]]) -> Result<[u8; 16], ErrorStack> {
         self.buffer.clear();
         parts.iter().for_each(|part| self.buffer.extend_from_slice(part));
-        let length = self.buffer.len();
-        let whole = length > 0 && length.is_multiple_of(self.block);
-        let mut last = [0; 16];
-        let head = if whole { length - self.block } else { length - length % self.block };
-        last.iter_mut().zip(self.buffer.drain(head..)).for_each(|(to, from)| *to = from);
-        if let Last::Subkeys(first, second) = &self.last {
-            if !whole && let Some(mark) = last.get_mut(length - head) {
-                *mark = 0x80;
-            }
-            add(&mut last, if whole { first } else { second });
-        }
-        if head > 0 {
-            self.chain.start(&ZERO_IV)?;
-            self.chain.in_place(&mut self.buffer)?;
-            add(&mut last, self.buffer.get(head - self.block..).unwrap_or_default());
-        }
-        let block = last.get(..self.block).unwrap_or_default();
+        self.chain.start(&ZERO_IV)?;
         match &mut self.last {
-            Last::TripleDes(cipher) => cipher.single(block),
-            Last::Subkeys(..) => self.chain.single(block),
+            Last::TripleDes(cipher) => {
+                let block = self.buffer.split_off(self.buffer.len().saturating_sub(8));
+                self.chain.in_place(&mut self.buffer)?;
+                cipher.start(&tail(&self.buffer, 8))?;
+                cipher.block(&block)
+            }
+            Last::Subkeys { whole, padded } => {
+                let length = self.buffer.len();
+                let is_whole = length > 0 && length.is_multiple_of(16);
+                if !is_whole {
+                    self.buffer.extend_from_slice(padding(length, 16));
+                }
+                let block = self.buffer.iter_mut().rev().zip(if is_whole { whole } else { padded }.iter().rev());
+                block.for_each(|(to, subkey)| *to ^= subkey);
+                self.chain.in_place(&mut self.buffer)?;
+                Ok(tail(&self.buffer, 16))
+            }
         }
     }
 
@@ -78,12 +81,15 @@ impl Mac {
 
 /// The first eight bytes.
 pub(crate) fn first_half(tag: &[u8; 16]) -> [u8; 8] {
-    let [a, b, c, d, e, f, g, h, ..] = *tag;
-    [a, b, c, d, e, f, g, h]
+    tag.first_chunk().copied().unwrap_or_default()
 }
 
-fn add(to: &mut [u8; 16], what: &[u8]) {
-    to.iter_mut().zip(what).for_each(|(to, what)| *to ^= what);
+/// The last `length` bytes, or as many as there are, at the front of a block of zeros.
+fn tail(bytes: &[u8], length: usize) -> [u8; 16] {
+    let mut block = [0; 16];
+    let from = bytes.len().saturating_sub(length);
+    block.iter_mut().zip(bytes.iter().skip(from)).for_each(|(to, from)| *to = *from);
+    block
 }
 
 /// Multiplication by x in the field of SP 800-38B §6.1.

@@ -10,6 +10,7 @@
 //! sequence counter, so a repeated, lost or exchanged message does not verify. One broken message
 //! ends the session: its keys are wiped and every later call answers [`SmError::Closed`].
 
+use std::fmt;
 use std::marker::PhantomData;
 
 use iso7816::tlv::{Reader, Tag, TlvError, Writer};
@@ -163,8 +164,11 @@ struct Opened {
 }
 
 impl<R: Role> Session<R> {
-    /// A session whose keys come from a shared secret (PACE, Chip Authentication); the counter starts at zero.
-    pub(crate) fn agreed(cipher: Cipher, shared_secret: &[u8]) -> Result<Self, ErrorStack> {
+    /// A session whose keys come from a shared secret, as after PACE and Chip Authentication; the counter starts at zero.
+    ///
+    /// # Errors
+    /// When OpenSSL fails.
+    pub fn agreed(cipher: Cipher, shared_secret: &[u8]) -> Result<Self, ErrorStack> {
         let encryption = kdf::derive(shared_secret, cipher, Purpose::Encryption);
         let mac = kdf::derive(shared_secret, cipher, Purpose::Mac);
         Session::with_keys(cipher, &encryption, &mac, 0)
@@ -199,6 +203,12 @@ impl<R: Role> Session<R> {
             self.keys = None;
         }
         result
+    }
+}
+
+impl<R: Role> fmt::Debug for Session<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("cipher", &self.cipher).field("closed", &self.is_closed()).finish()
     }
 }
 
@@ -392,6 +402,7 @@ fn ne_of(le: &[u8]) -> Result<u32, SmError> {
 }
 
 /// The layer that speaks through a session.
+#[derive(Debug)]
 pub struct Secured<C> {
     session: Session<Terminal>,
     card: C,

@@ -1,17 +1,20 @@
 //! The chip's end: a state, with one answer for everything unexpected.
 
+use std::fmt;
+
 use iso7816::Status;
-use iso7816::tlv::{Reader, Tag, Tlv, TlvError, encode, sole};
+use iso7816::tlv::{Reader, TlvError, encode, sole};
 
 use super::steps::{AgreementStep, ConfirmationStep, MappingStep, conceal};
 use super::{DYNAMIC_AUTHENTICATION, KeyError, NONCE, OBJECT_IDENTIFIER, PARAMETERS, PASSWORD, PaceError, Suite};
 use crate::password::Password;
 use crate::random::Random;
-use crate::role::{Chip, Role, Terminal};
+use crate::role::Chip;
 use crate::secret::Secret;
 use crate::sm::Session;
 
 /// What the chip answers to a GENERAL AUTHENTICATE that it accepts.
+#[derive(Debug)]
 pub enum PaceStep {
     /// This response data; PACE goes on.
     Continue(Vec<u8>),
@@ -35,6 +38,18 @@ enum State {
     Agreement(Box<AgreementStep<Chip>>),
     /// After the public keys.
     Confirmation(ConfirmationStep<Chip>),
+}
+
+impl fmt::Debug for ChipPace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            State::Idle => "ChipPace(idle)",
+            State::Chosen(..) => "ChipPace(chosen)",
+            State::Concealed(..) => "ChipPace(nonce sent)",
+            State::Agreement(..) => "ChipPace(mapped)",
+            State::Confirmation(..) => "ChipPace(agreed)",
+        })
+    }
 }
 
 impl ChipPace {
@@ -76,29 +91,28 @@ impl ChipPace {
     ) -> Result<PaceStep, Status> {
         // Idle until the step has succeeded.
         let state = std::mem::take(&mut self.0);
-        let object = read_dynamic(data).map_err(|_| Status::WRONG_DATA)?;
-        let object = object.as_ref().map(|tlv| (tlv.tag.0, tlv.value));
-        let (next, answer) = match (state, chaining, object) {
-            (State::Chosen(suite, password), true, None) => {
+        let content = sole(data, DYNAMIC_AUTHENTICATION).map_err(|_| Status::WRONG_DATA)?;
+        let (next, answer) = match (state, chaining) {
+            (State::Chosen(suite, password), true) if content.is_empty() => {
                 let mut nonce = Secret::new(vec![0; suite.nonce_length()]);
                 random.fill(nonce.expose_mut()).map_err(|_| Status::UNKNOWN_ERROR)?;
                 let concealed = conceal(suite.cipher, &password, &nonce).map_err(|_| Status::UNKNOWN_ERROR)?;
                 (State::Concealed(suite, nonce), encode(NONCE, concealed))
             }
-            (State::Concealed(suite, nonce), true, Some((Terminal::MAPPING, peer))) => {
+            (State::Concealed(suite, nonce), true) => {
                 let mapping = MappingStep::begin(suite, nonce, random).map_err(|error| refusal(&error.into()))?;
-                let answer = encode(Tag(Chip::MAPPING), mapping.public());
-                let agreement = mapping.finish(peer, random).map_err(|error| refusal(&error))?;
+                let answer = mapping.object();
+                let agreement = mapping.finish(content, random).map_err(|error| refusal(&error))?;
                 (State::Agreement(Box::new(agreement)), answer)
             }
-            (State::Agreement(agreement), true, Some((Terminal::PUBLIC_KEY, peer))) => {
-                let answer = encode(Tag(Chip::PUBLIC_KEY), agreement.public());
-                let confirmation = agreement.finish(peer).map_err(|error| refusal(&error))?;
+            (State::Agreement(agreement), true) => {
+                let answer = agreement.object();
+                let confirmation = agreement.finish(content).map_err(|error| refusal(&error))?;
                 (State::Confirmation(confirmation), answer)
             }
-            (State::Confirmation(confirmation), false, Some((Terminal::TOKEN, peer))) => {
-                let answer = encode(Tag(Chip::TOKEN), confirmation.token());
-                let session = confirmation.finish(peer).map_err(|error| refusal(&error))?;
+            (State::Confirmation(confirmation), false) => {
+                let answer = confirmation.object();
+                let session = confirmation.finish(content).map_err(|error| refusal(&error))?;
                 return Ok(PaceStep::Done(encode(DYNAMIC_AUTHENTICATION, answer), session));
             }
             _ => return Err(Status::CONDITIONS_NOT_SATISFIED),
@@ -133,12 +147,4 @@ impl<'a> SetAt<'a> {
         objects.end()?;
         Ok(SetAt { oid, password, parameters })
     }
-}
-
-/// The one data object inside `7C`, if there is any.
-fn read_dynamic(data: &[u8]) -> Result<Option<Tlv<'_>>, TlvError> {
-    let mut objects = Reader::new(sole(data, DYNAMIC_AUTHENTICATION)?);
-    let object = objects.next()?;
-    objects.end()?;
-    Ok(object)
 }

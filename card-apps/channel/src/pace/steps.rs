@@ -1,10 +1,11 @@
 //! The three steps that both ends take: mapping, key agreement, mutual confirmation.
 //!
-//! A step consumes the one before it, so none can be left out or repeated.
+//! A step consumes the one before it, so none can be left out or repeated. What it sends and what it
+//! takes are the data objects inside `7C`, with the tags of its role and of the peer.
 
 use std::marker::PhantomData;
 
-use iso7816::tlv::{Tag, Writer};
+use iso7816::tlv::{Reader, Tag, TlvError, Writer, encode, sole};
 use openssl::error::ErrorStack;
 
 use super::{PaceError, Suite};
@@ -72,11 +73,12 @@ impl<R: Role> MappingStep<R> {
     }
 
     /// The mapping key to send.
-    pub(super) fn public(&self) -> &[u8] {
-        &self.own.public
+    pub(super) fn object(&self) -> Vec<u8> {
+        encode(Tag(R::MAPPING), &self.own.public)
     }
 
-    pub(super) fn finish(mut self, peer: &[u8], random: &mut dyn Random) -> Result<AgreementStep<R>, PaceError> {
+    pub(super) fn finish(mut self, object: &[u8], random: &mut dyn Random) -> Result<AgreementStep<R>, PaceError> {
+        let peer = sole(object, Tag(R::Peer::MAPPING)).map_err(malformed(2))?;
         different(&self.own.public, peer)?;
         let common = self.arithmetic.common_point(&self.own, peer)?;
         let generator = self.arithmetic.mapped_generator(&self.nonce, &common)?;
@@ -87,11 +89,12 @@ impl<R: Role> MappingStep<R> {
 
 impl<R: Role> AgreementStep<R> {
     /// The ephemeral public key to send.
-    pub(super) fn public(&self) -> &[u8] {
-        &self.own.public
+    pub(super) fn object(&self) -> Vec<u8> {
+        encode(Tag(R::PUBLIC_KEY), &self.own.public)
     }
 
-    pub(super) fn finish(mut self, peer: &[u8]) -> Result<ConfirmationStep<R>, PaceError> {
+    pub(super) fn finish(mut self, object: &[u8]) -> Result<ConfirmationStep<R>, PaceError> {
+        let peer = sole(object, Tag(R::Peer::PUBLIC_KEY)).map_err(malformed(3))?;
         different(&self.own.public, peer)?;
         let shared_secret = self.arithmetic.shared_secret(&self.own, peer)?;
         let mut tokens = Tokens::new(self.suite, &shared_secret).map_err(KeyError::from)?;
@@ -107,16 +110,22 @@ impl<R: Role> AgreementStep<R> {
 
 impl<R: Role> ConfirmationStep<R> {
     /// The token to send.
-    pub(super) fn token(&self) -> [u8; 8] {
-        self.own_token
+    pub(super) fn object(&self) -> Vec<u8> {
+        encode(Tag(R::TOKEN), self.own_token)
     }
 
-    pub(super) fn finish(self, peer: &[u8]) -> Result<Session<R>, PaceError> {
+    /// Names of certification authorities may follow the token; they belong to Terminal Authentication.
+    pub(super) fn finish(self, objects: &[u8]) -> Result<Session<R>, PaceError> {
+        let peer = Reader::new(objects).expect(Tag(R::Peer::TOKEN)).map_err(malformed(4))?;
         if !same(&self.expected_token, peer) {
             return Err(PaceError::NotAuthentic);
         }
         Ok(Session::agreed(self.suite.cipher, self.shared_secret.expose()).map_err(KeyError::from)?)
     }
+}
+
+fn malformed(step: u8) -> impl Fn(TlvError) -> PaceError {
+    move |source| PaceError::Malformed { step, source }
 }
 
 /// Equal keys would let one end be played against itself (9303-11 §4.4.1).

@@ -1,13 +1,13 @@
 //! The terminal's end: a straight line.
 
-use iso7816::tlv::{Reader, Tag, Writer, encode, sole};
+use iso7816::tlv::{Writer, encode, sole};
 use iso7816::{Card, Command, Status};
 
 use super::steps::{MappingStep, reveal};
 use super::{DYNAMIC_AUTHENTICATION, KeyError, NONCE, OBJECT_IDENTIFIER, PARAMETERS, PASSWORD, PaceError, Suite};
 use crate::password::Password;
 use crate::random::Random;
-use crate::role::{Chip, Role, Terminal};
+use crate::role::Terminal;
 use crate::sm::Session;
 
 /// The longest nonce that is believed; the standard's own are 16 or 32 bytes.
@@ -25,20 +25,22 @@ pub fn open(
 ) -> Result<Session<Terminal>, PaceError> {
     let suite = *suite;
     set_at(card, suite, password)?;
-    let concealed = authenticate(card, 1, None, NONCE)?;
+    let malformed = |source| PaceError::Malformed { step: 1, source };
+    let nonce = authenticate(card, 1, &[])?;
+    let concealed = sole(&nonce, NONCE).map_err(malformed)?;
     let length = concealed.len();
     if length == 0 || length > LONGEST_NONCE || !length.is_multiple_of(suite.cipher.block_length()) {
         return Err(PaceError::NonceLength { length });
     }
-    let nonce = reveal(suite.cipher, password, &concealed).map_err(KeyError::from)?;
+    let nonce = reveal(suite.cipher, password, concealed).map_err(KeyError::from)?;
 
     let mapping = MappingStep::<Terminal>::begin(suite, nonce, random)?;
-    let peer = authenticate(card, 2, Some((Terminal::MAPPING, mapping.public())), Tag(Chip::MAPPING))?;
-    let agreement = mapping.finish(&peer, random)?;
-    let peer = authenticate(card, 3, Some((Terminal::PUBLIC_KEY, agreement.public())), Tag(Chip::PUBLIC_KEY))?;
-    let confirmation = agreement.finish(&peer)?;
-    let token = authenticate(card, 4, Some((Terminal::TOKEN, &confirmation.token())), Tag(Chip::TOKEN))?;
-    confirmation.finish(&token)
+    let answer = authenticate(card, 2, &mapping.object())?;
+    let agreement = mapping.finish(&answer, random)?;
+    let answer = authenticate(card, 3, &agreement.object())?;
+    let confirmation = agreement.finish(&answer)?;
+    let answer = authenticate(card, 4, &confirmation.object())?;
+    confirmation.finish(&answer)
 }
 
 /// Chooses suite and password. The parameter number goes along only when the card asks for it: some
@@ -60,17 +62,11 @@ fn set_at(card: &mut dyn Card, suite: Suite, password: &Password) -> Result<(), 
     }
 }
 
-/// One GENERAL AUTHENTICATE: sends at most one data object, gets the value of the one expected.
-fn authenticate(
-    card: &mut dyn Card,
-    step: u8,
-    object: Option<(u32, &[u8])>,
-    expected: Tag,
-) -> Result<Vec<u8>, PaceError> {
+/// One GENERAL AUTHENTICATE: sends the content of `7C`, gets that of the answer.
+fn authenticate(card: &mut dyn Card, step: u8, content: &[u8]) -> Result<Vec<u8>, PaceError> {
     let last = step == 4;
-    let object = object.map(|(tag, value)| encode(Tag(tag), value)).unwrap_or_default();
     let command = Command::new(if last { 0x00 } else { 0x10 }, 0x86, 0x00, 0x00)
-        .with_data(encode(DYNAMIC_AUTHENTICATION, object))
+        .with_data(encode(DYNAMIC_AUTHENTICATION, content))
         .with_ne(256);
     let response = card.transmit(&command)?;
     match response.status {
@@ -80,14 +76,6 @@ fn authenticate(
         }
         status => return Err(PaceError::Refused { step, status }),
     }
-    let value = || {
-        let mut objects = Reader::new(sole(&response.data, DYNAMIC_AUTHENTICATION)?);
-        let value = objects.expect(expected)?.to_vec();
-        if !last {
-            // The last answer may name certification authorities behind the token.
-            objects.end()?;
-        }
-        Ok(value)
-    };
-    value().map_err(|source| PaceError::Malformed { step, source })
+    let content = sole(&response.data, DYNAMIC_AUTHENTICATION);
+    content.map(<[u8]>::to_vec).map_err(|source| PaceError::Malformed { step, source })
 }

@@ -245,8 +245,8 @@ fn card_password() -> Password {
 #[test]
 fn a_dishonest_card_gets_no_session() {
     fn flip(_: &Command, data: &mut Vec<u8>) {
-        let last = data.len() - 1;
-        data[last] ^= 1;
+        let last = data.pop().unwrap();
+        data.push(last ^ 1);
     }
     /// Sends the terminal's own key back under the chip's tag.
     fn mirror(command: &Command, data: &mut Vec<u8>) {

@@ -1,12 +1,14 @@
 //! The card's end: a state and one answer for everything out of order.
 
+use std::fmt;
+
 use iso7816::{Aid, Command, Response, Status};
 use openssl::error::ErrorStack;
 
 use super::session::{Derived, Session};
 use super::{
-    Cipher, Dek, EXTERNAL_AUTHENTICATE, InitializeUpdateInfo, KeySet, OPTION_PSEUDO_RANDOM, OPTION_RESPONSES,
-    SecurityLevel, carries_r_mac, pseudo_random_challenge,
+    Cipher, Dek, InitializeUpdateInfo, KeySet, OPTION_PSEUDO_RANDOM, OPTION_RESPONSES, SecurityLevel, carries_r_mac,
+    pseudo_random_challenge,
 };
 use crate::random::{self, Random};
 use crate::secret::{Secret, same};
@@ -52,6 +54,12 @@ enum State {
     Open(Box<Session>, Dek),
 }
 
+impl fmt::Debug for ChipChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChipChannel").field("level", &self.level()).finish()
+    }
+}
+
 impl ChipChannel {
     /// Answers INITIALIZE UPDATE (`80 50`): the response data. A session that was open is over.
     ///
@@ -84,7 +92,7 @@ impl ChipChannel {
         let State::Challenged(derived, dek) = std::mem::take(&mut self.0) else {
             return Err(Status::CONDITIONS_NOT_SATISFIED);
         };
-        if command.ins != EXTERNAL_AUTHENTICATE || command.p2 != 0x00 {
+        if command.p2 != 0x00 {
             return Err(Status::INCORRECT_P1_P2);
         }
         let level = SecurityLevel::from_byte(command.p1).ok_or(Status::INCORRECT_P1_P2)?;

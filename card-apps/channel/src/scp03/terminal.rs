@@ -1,5 +1,7 @@
 //! The terminal's end: opens the channel and is a layer over the card.
 
+use std::fmt;
+
 use iso7816::{Card, Command, MAX_DATA, Response, Status, TransmitError};
 
 use super::session::{Derived, Session};
@@ -58,6 +60,13 @@ fn accepted<C: Card>(card: &mut C, command: &Command) -> Result<Vec<u8>, Scp03Er
     match response.status {
         Status::OK => Ok(response.data),
         status => Err(Scp03Error::Refused { instruction: command.ins, status }),
+    }
+}
+
+impl<C> fmt::Debug for Channel<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let closed = self.session.is_none();
+        f.debug_struct("Channel").field("info", &self.info).field("closed", &closed).finish_non_exhaustive()
     }
 }
 
