@@ -8,8 +8,9 @@
 
 use iso7816::tlv::{Reader, Tag, TlvError, Writer, sole};
 
-use crate::files::{self, EF_COM};
+use crate::files;
 
+const EF_COM: Tag = Tag(0x60);
 const LDS_VERSION: Tag = Tag(0x5F01);
 const UNICODE_VERSION: Tag = Tag(0x5F36);
 const TAG_LIST: Tag = Tag(0x5C);
@@ -70,7 +71,7 @@ impl Com {
         let tags = self.data_groups.iter().filter_map(|number| files::data_group(*number)?.tag);
         let tags: Vec<u8> = tags.map(|tag| tag.0 as u8).collect();
         let mut writer = Writer::new();
-        writer.nest(Tag(0x60), |w| {
+        writer.nest(EF_COM, |w| {
             w.put(LDS_VERSION, &self.lds_version).put(UNICODE_VERSION, &self.unicode_version).put(TAG_LIST, tags);
         });
         writer.finish()
@@ -81,8 +82,7 @@ impl Com {
     /// # Errors
     /// When the file is not exactly such data objects.
     pub fn parse(bytes: &[u8]) -> Result<Self, ComError> {
-        let tag = EF_COM.tag.unwrap_or(Tag(0x60));
-        let mut reader = Reader::new(sole(bytes, tag)?);
+        let mut reader = Reader::new(sole(bytes, EF_COM)?);
         let lds_version = version(reader.expect(LDS_VERSION)?, LDS_VERSION, 4)?;
         let unicode_version = version(reader.expect(UNICODE_VERSION)?, UNICODE_VERSION, 6)?;
         let list = reader.expect(TAG_LIST)?;
@@ -103,6 +103,7 @@ fn version(value: &[u8], tag: Tag, digits: usize) -> Result<String, ComError> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use test_vectors::shared;
 
     use super::*;
 
@@ -114,6 +115,15 @@ mod tests {
         assert_eq!(hex::encode(&bytes), "60155f0104303130375f36063034303030305c0361756e");
         assert_eq!(Com::parse(&bytes).unwrap(), com);
         assert_eq!(Com::lds_1_8([1]).lds_version, "0108");
+    }
+
+    #[test]
+    fn the_specimen() {
+        let Some(file) = shared("data/lds-specimen/EF_COM.bin") else { return };
+        let bytes = std::fs::read(file).unwrap();
+        let com = Com::parse(&bytes).unwrap();
+        assert_eq!(com.data_groups, [1, 2, 3, 14]);
+        assert_eq!(com.to_bytes(), bytes);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub enum ReadError {
 /// A known deviation from the standard that was read nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Defect {
-    /// A date as BCD digits instead of ASCII digits, or the reverse of what the edition asks.
+    /// A date as BCD digits instead of ASCII digits.
     DateAsBcd {
         /// The data object.
         tag: Tag,

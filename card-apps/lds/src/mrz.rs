@@ -6,7 +6,7 @@
 mod name;
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use crate::date::{Date, DateError};
 
@@ -203,7 +203,7 @@ impl MrzDate {
     pub fn birth_date(self, today: Date) -> Result<Date, DateError> {
         let now = today.year().ok_or(DateError::NotADate)?;
         let this_century = self.in_century_of(now)?;
-        if this_century.year() > Some(now) || this_century > today && this_century.is_whole() {
+        if this_century > today {
             return self.in_century_of(now.saturating_sub(100));
         }
         Ok(this_century)
@@ -363,11 +363,9 @@ impl Td1 {
 
     /// Nine characters, check digit, fifteen characters (9303-5 §4.2.2, note j: long document numbers).
     fn number_and_optional(&self) -> Result<(String, char, String), MrzError> {
-        let number = field("document number", &self.document_number, 1..=22, is_mrz)?;
-        let number = number.trim_end_matches('<');
-        if number.is_empty() || number.contains('<') {
-            return Err(MrzError::FieldCharacter { field: "document number" });
-        }
+        let number = self.document_number.as_str();
+        let allowed = |byte: u8| is_mrz(byte) && byte != b'<';
+        check("document number", number, 1..=22, allowed)?;
         let Some((principal, rest)) = number.split_at_checked(9).filter(|(_, rest)| !rest.is_empty()) else {
             let optional = field("optional data of line 1", &self.optional_1, 0..=15, is_mrz)?;
             let number = format!("{number:<<9}");
@@ -392,19 +390,26 @@ fn is_mrz(byte: u8) -> bool {
 fn field(
     field: &'static str,
     text: &str,
-    lengths: std::ops::RangeInclusive<usize>,
+    lengths: RangeInclusive<usize>,
     allowed: impl Fn(u8) -> bool,
 ) -> Result<String, MrzError> {
+    let width = *lengths.end();
+    check(field, text, lengths, allowed)?;
+    Ok(format!("{text:<<width$}"))
+}
+
+fn check(
+    field: &'static str,
+    text: &str,
+    lengths: RangeInclusive<usize>,
+    allowed: impl Fn(u8) -> bool,
+) -> Result<(), MrzError> {
     if !text.bytes().all(allowed) {
         return Err(MrzError::FieldCharacter { field });
     }
-    if !lengths.contains(&text.len()) {
-        let (min, max) = (*lengths.start(), *lengths.end());
-        return Err(MrzError::FieldLength { field, length: text.len(), min, max });
-    }
-    // A document number is filled by its own rule.
-    let width = if field == "document number" { 0 } else { *lengths.end() };
-    Ok(format!("{text:<<width$}"))
+    let (min, max) = (*lengths.start(), *lengths.end());
+    let length = text.len();
+    if lengths.contains(&length) { Ok(()) } else { Err(MrzError::FieldLength { field, length, min, max }) }
 }
 
 /// A check digit of the MRZ.
@@ -749,6 +754,8 @@ mod tests {
         assert_eq!(resolve("261122"), "2026-11-22");
         assert_eq!(resolve("261123"), "1926-11-23");
         assert_eq!(resolve("27<<<<"), "1927");
+        assert_eq!(resolve("2612<<"), "1926-12");
+        assert_eq!(resolve("2611<<"), "2026-11");
         assert_eq!(resolve("<<<<<<"), "unknown");
         let expiry = |text| MrzDate::parse(text).unwrap().expiry_date(today).unwrap().to_string();
         assert_eq!(expiry("361121"), "2036-11-21");

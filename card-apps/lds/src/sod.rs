@@ -272,7 +272,9 @@ fn lds_version(value: &[u8]) -> Result<LdsVersion, SodError> {
 
 #[cfg(test)]
 mod tests {
+    use iso7816::tlv::find;
     use proptest::prelude::*;
+    use test_vectors::shared;
 
     use super::*;
 
@@ -318,6 +320,20 @@ mod tests {
         let cms = [0x30, 0x81, 0x02, 0x05, 0x00];
         assert_eq!(unwrap(&wrap(&cms)).unwrap(), cms);
         assert_eq!(unwrap(&wrap(&[0x31, 0x00])), Err(SodError::NotCms));
+    }
+
+    #[test]
+    fn the_specimen() {
+        let Some(file) = shared("data/lds-specimen/EF_SOD.bin") else { return };
+        let file = std::fs::read(file).unwrap();
+        let signed_data = find(sole(unwrap(&file).unwrap(), SEQUENCE).unwrap(), Tag(0xA0)).unwrap().unwrap();
+        let content_info = find(sole(signed_data, SEQUENCE).unwrap(), SEQUENCE).unwrap().unwrap();
+        let mut content_info = Reader::new(content_info);
+        assert_eq!(content_info.expect(OID).unwrap(), LDS_SECURITY_OBJECT);
+        let content = sole(content_info.expect(Tag(0xA0)).unwrap(), OCTET_STRING).unwrap();
+        let object = LdsSecurityObject::parse(content).unwrap();
+        assert_eq!((object.version, object.hash), (0, HashAlgorithm::Sha1));
+        assert_eq!(object.hashes.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 14]);
     }
 
     proptest! {
