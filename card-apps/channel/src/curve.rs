@@ -148,3 +148,108 @@ impl Arithmetic {
         point.to_bytes(&self.group, PointConversionForm::UNCOMPRESSED, &mut self.context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::random::Fixed;
+
+    fn number(curve: Curve, value: u16) -> Secret {
+        let mut bytes = vec![0; curve.field_length()];
+        let at = bytes.len() - 2;
+        bytes[at..].copy_from_slice(&value.to_be_bytes());
+        Secret::new(bytes)
+    }
+
+    /// One shared secret in 256 starts with a zero byte; an end that drops it computes other keys.
+    #[test]
+    fn shared_secrets_keep_their_leading_zeros() {
+        let curve = Curve::P256;
+        let mut arithmetic = Arithmetic::new(curve).unwrap();
+        let generator = arithmetic.key_pair(None, &number(curve, 1)).unwrap().public.clone();
+        let mut short = 0;
+        for value in 1..=1000 {
+            let own = arithmetic.key_pair(None, &number(curve, value)).unwrap();
+            let shared = arithmetic.shared_secret(&own, &generator).unwrap();
+            assert_eq!(shared.expose(), &own.public[1..33]);
+            short += usize::from(shared.expose()[0] == 0);
+        }
+        assert!(short > 0);
+    }
+
+    #[test]
+    fn both_ends_share_a_secret_on_every_curve() {
+        for curve in Curve::ALL {
+            let mut arithmetic = Arithmetic::new(curve).unwrap();
+            let one = arithmetic.generate(None, &mut crate::random::OsRandom).unwrap();
+            let two = arithmetic.generate(None, &mut crate::random::OsRandom).unwrap();
+            let shared = arithmetic.shared_secret(&one, &two.public).unwrap();
+            assert_eq!(shared, arithmetic.shared_secret(&two, &one.public).unwrap());
+            assert_eq!(shared.expose().len(), curve.field_length());
+        }
+    }
+
+    #[test]
+    fn private_keys_are_from_one_to_the_order_less_one() {
+        for curve in Curve::ALL {
+            let mut arithmetic = Arithmetic::new(curve).unwrap();
+            let mut order = BigNum::new().unwrap();
+            arithmetic.group.order(&mut order, &mut arithmetic.context).unwrap();
+            let order_octets = order.to_vec();
+            order.sub_word(1).unwrap();
+            for good in [number(curve, 1), Secret::new(order.to_vec())] {
+                assert!(arithmetic.key_pair(None, &good).is_ok());
+            }
+            let short = vec![1; curve.field_length() - 1];
+            for bad in [number(curve, 0), Secret::new(order_octets), Secret::new(short)] {
+                assert!(matches!(arithmetic.key_pair(None, &bad), Err(KeyError::PrivateKey)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_draw_out_of_range_is_repeated_and_a_broken_source_is_noticed() {
+        let mut arithmetic = Arithmetic::new(Curve::P256).unwrap();
+        let drawn = [[0xFF; 32], [0x00; 32], [0x01; 32]].concat();
+        let drawn = arithmetic.generate(None, &mut Fixed::new(drawn)).unwrap();
+        let expected = arithmetic.key_pair(None, &Secret::new(vec![0x01; 32])).unwrap();
+        assert_eq!(drawn.public, expected.public);
+        let stuck = arithmetic.generate(None, &mut Fixed::new(vec![0xFF; 32 * (DRAWS + 1)]));
+        assert!(matches!(stuck, Err(KeyError::Random(RandomError))));
+    }
+
+    #[test]
+    fn points_off_the_curve_and_in_other_forms_are_refused() {
+        for curve in Curve::ALL {
+            let mut arithmetic = Arithmetic::new(curve).unwrap();
+            let good = arithmetic.key_pair(None, &number(curve, 5)).unwrap().public.clone();
+            assert!(arithmetic.point(&good).is_ok());
+            let width = curve.field_length();
+            let mut off = good.clone();
+            off[2 * width] ^= 1;
+            let mut hybrid = good.clone();
+            hybrid[0] = 0x06 | (good[2 * width] & 1);
+            let compressed = [&[0x02 | (good[2 * width] & 1)], &good[1..=width]].concat();
+            let mut beyond = vec![0xFF; 2 * width + 1];
+            beyond[0] = 0x04;
+            let mut zero = vec![0x00; 2 * width + 1];
+            zero[0] = 0x04;
+            for bad in [off, hybrid, compressed, beyond, zero, vec![0x00], vec![], good[1..].to_vec()] {
+                assert!(matches!(arithmetic.point(&bad), Err(KeyError::NotOnCurve)));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_points_never_pass(curve in prop::sample::select(Curve::ALL.to_vec()), mut bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let mut arithmetic = Arithmetic::new(curve).unwrap();
+            prop_assert!(arithmetic.point(&bytes).is_err());
+            bytes.resize(2 * curve.field_length() + 1, 0x42);
+            bytes[0] = 0x04;
+            prop_assert!(arithmetic.point(&bytes).is_err());
+        }
+    }
+}

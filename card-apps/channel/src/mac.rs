@@ -5,6 +5,7 @@
 //! message and encrypts block by block.
 
 use openssl::error::ErrorStack;
+use zeroize::Zeroizing;
 
 use crate::block::{Cbc, ZERO_IV, padding};
 use crate::secret::Secret;
@@ -25,9 +26,9 @@ enum Last {
     /// A subkey is added to it.
     Subkeys {
         /// For a message of whole blocks.
-        whole: [u8; 16],
+        whole: Zeroizing<[u8; 16]>,
         /// For a message that had to be padded.
-        padded: [u8; 16],
+        padded: Zeroizing<[u8; 16]>,
     },
 }
 
@@ -38,8 +39,9 @@ impl Mac {
             Cipher::TripleDes => (Cbc::single_des_encryptor(key)?, Last::TripleDes(Cbc::encryptor(cipher, key)?)),
             _ => {
                 let mut chain = Cbc::encryptor(cipher, key)?;
-                let whole = doubled(chain.single(&ZERO_IV)?);
-                (chain, Last::Subkeys { whole, padded: doubled(whole) })
+                let whole = Zeroizing::new(doubled(chain.single(&ZERO_IV)?));
+                let padded = Zeroizing::new(doubled(*whole));
+                (chain, Last::Subkeys { whole, padded })
             }
         };
         Ok(Mac { chain, last, buffer: Vec::new() })
@@ -116,6 +118,15 @@ mod tests {
         let message = vectors.bytes("/D3_authentication/e_ifd");
         let tag = mac.short_tag(&[&message, crate::block::padding(message.len(), 8)]).unwrap();
         assert_eq!(tag.to_vec(), vectors.bytes("/D3_authentication/m_ifd"));
+    }
+
+    /// One block: nothing is chained, so the tag is 3DES of it.
+    #[test]
+    fn retail_mac_of_one_block() {
+        let key = Secret::new((1..=16).collect());
+        let block = [0x55; 8];
+        let expected = Cbc::encryptor(Cipher::TripleDes, &key).unwrap().message(&ZERO_IV, &block).unwrap();
+        assert_eq!(Mac::new(Cipher::TripleDes, &key).unwrap().short_tag(&[&block]).unwrap(), expected[..]);
     }
 
     proptest! {
