@@ -1,0 +1,122 @@
+//! `init`, `ds new`, `ds revoke`, `crl issue`.
+
+use std::path::Path;
+
+use authority::{Authority, Profile, SignerRecord};
+use jiff::Timestamp;
+use serde_json::json;
+use trust::Certificate;
+
+use crate::args::{Init, PassphraseSource, SignerPassphraseSource};
+use crate::failure::{Failure, USAGE};
+use crate::output::{grouped, show};
+use crate::passphrase;
+
+pub fn init(arguments: &Init, json: bool) -> Result<(), Failure> {
+    let profile = Profile::find(&arguments.profile).ok_or_else(|| unknown_profile(&arguments.profile))?;
+    let directory = &arguments.place.dir;
+    let passphrase = passphrase::new(&arguments.passphrase)?;
+    let authority = Authority::init(directory, profile, &passphrase, Timestamp::now())?;
+    let pin = authority.pin()?.to_string();
+    let csca = authority.csca();
+    let object = json!({
+        "directory": directory, "profile": profile.id, "csca": certificate(csca), "bundle_signer": pin,
+    });
+    let words = format!(
+        "authority set up in {}\n  csca           {}\n  valid until    {}\n  fingerprint    {}\n  bundle signer  {}\nnext: bitaqa-pki ds new --dir {}",
+        directory.display(),
+        csca.subject(),
+        day(csca.not_after()),
+        grouped(&hex::encode(csca.fingerprint())),
+        grouped(&pin),
+        directory.display(),
+    );
+    show(json, "init", object, &words);
+    Ok(())
+}
+
+pub fn new_signer(
+    name: Option<&str>,
+    directory: &Path,
+    source: &PassphraseSource,
+    signer_source: &SignerPassphraseSource,
+    json: bool,
+) -> Result<(), Failure> {
+    let mut authority = Authority::open(directory)?;
+    let passphrase = passphrase::existing(source)?;
+    let own = passphrase::signer(signer_source)?;
+    let signer =
+        authority.new_document_signer(name, &passphrase, own.as_ref().unwrap_or(&passphrase), Timestamp::now())?;
+    let words = format!(
+        "document signer {} made\n  name           {}\n  may sign until {}\n  valid until    {}\n  give this directory to the printing centre: {}",
+        signer.name,
+        signer.certificate.subject(),
+        day(signer.usage_end()),
+        day(signer.certificate.not_after()),
+        signer.directory.display(),
+    );
+    show(json, "ds new", record(&signer), &words);
+    Ok(())
+}
+
+pub fn revoke(name: &str, directory: &Path, json: bool) -> Result<(), Failure> {
+    let signer = Authority::open(directory)?.revoke(name, Timestamp::now())?;
+    let since = signer.revoked.map(day).unwrap_or_default();
+    let words = format!(
+        "document signer {name} is revoked since {since}\nnext: publish it within 48 hours with bitaqa-pki crl issue --dir {}",
+        directory.display(),
+    );
+    show(json, "ds revoke", record(&signer), &words);
+    Ok(())
+}
+
+pub fn crl(directory: &Path, source: &PassphraseSource, json: bool) -> Result<(), Failure> {
+    let mut authority = Authority::open(directory)?;
+    let passphrase = passphrase::existing(source)?;
+    let (path, crl) = authority.issue_crl(&passphrase, Timestamp::now())?;
+    let object = json!({
+        "file": path, "number": crl.number().map(hex::encode), "revoked": crl.len(),
+        "this_update": crl.this_update().to_string(), "next_update": crl.next_update().to_string(),
+    });
+    let words = format!(
+        "revocation list issued: {}\n  revoked        {}\n  next one until {}\nnext: bitaqa-pki bundle export --dir {} --out FILE",
+        path.display(),
+        crl.len(),
+        day(crl.next_update()),
+        directory.display(),
+    );
+    show(json, "crl issue", object, &words);
+    Ok(())
+}
+
+/// The day of a moment, as a date.
+pub fn day(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d").to_string()
+}
+
+fn record(signer: &SignerRecord) -> serde_json::Value {
+    json!({
+        "name": signer.name, "directory": signer.directory, "certificate": certificate(&signer.certificate),
+        "may_sign_until": signer.usage_end().to_string(), "revoked": signer.revoked.map(|since| since.to_string()),
+    })
+}
+
+fn certificate(certificate: &Certificate) -> serde_json::Value {
+    json!({
+        "subject": certificate.subject().to_string(),
+        "serial": hex::encode(certificate.serial()),
+        "key_id": hex::encode(certificate.key_identifier()),
+        "fingerprint": hex::encode(certificate.fingerprint()),
+        "not_before": certificate.not_before().to_string(),
+        "not_after": certificate.not_after().to_string(),
+    })
+}
+
+fn unknown_profile(name: &str) -> Failure {
+    Failure {
+        what: "The authority was not set up.".to_owned(),
+        why: format!("there is no profile {name}"),
+        remedy: "bitaqa-pki init --help lists the profiles.".to_owned(),
+        exit: USAGE,
+    }
+}

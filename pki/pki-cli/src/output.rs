@@ -1,0 +1,26 @@
+//! What is printed: one JSON object with a version, or words.
+
+use serde_json::{Value, json};
+
+/// Version of every JSON object this program prints.
+const VERSION: u32 = 1;
+
+/// Prints the result of a command.
+pub fn show(as_json: bool, command: &str, mut object: Value, words: &str) {
+    if as_json {
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("version".to_owned(), json!(VERSION));
+            fields.insert("command".to_owned(), json!(command));
+        }
+        println!("{object}");
+    } else {
+        println!("{words}");
+    }
+}
+
+/// A fingerprint in groups of eight digits, to be read aloud and compared on paper.
+pub fn grouped(fingerprint: &str) -> String {
+    let groups: Vec<&str> =
+        fingerprint.as_bytes().chunks(8).filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(" ")
+}

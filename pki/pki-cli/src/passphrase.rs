@@ -1,0 +1,73 @@
+//! Where passphrases come from: a descriptor, a file, or a prompt on the terminal. Never an argument.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use authority::Passphrase;
+use zeroize::Zeroizing;
+
+use crate::args::{PassphraseSource, SignerPassphraseSource};
+use crate::failure::{Failure, USAGE};
+
+/// No passphrase is longer.
+const MAX_PASSPHRASE: u64 = 1024;
+
+/// The passphrase of existing keys.
+pub fn existing(source: &PassphraseSource) -> Result<Passphrase, Failure> {
+    match given(source)? {
+        Some(passphrase) => Ok(passphrase),
+        None => prompt("Passphrase of the authority's keys: "),
+    }
+}
+
+/// The passphrase of keys about to be made: asked for twice.
+pub fn new(source: &PassphraseSource) -> Result<Passphrase, Failure> {
+    match given(source)? {
+        Some(passphrase) => Ok(passphrase),
+        None => {
+            let passphrase = prompt("New passphrase for the authority's keys: ")?;
+            let again = prompt("The same again: ")?;
+            if passphrase.expose() == again.expose() { Ok(passphrase) } else { Err(Failure::passphrases_differ()) }
+        }
+    }
+}
+
+/// The passphrase of a new signer's key, when it is to have its own.
+pub fn signer(source: &SignerPassphraseSource) -> Result<Option<Passphrase>, Failure> {
+    from(source.signer_passphrase_fd, source.signer_passphrase_file.as_deref())
+}
+
+fn given(source: &PassphraseSource) -> Result<Option<Passphrase>, Failure> {
+    from(source.passphrase_fd, source.passphrase_file.as_deref())
+}
+
+fn from(descriptor: Option<u32>, file: Option<&Path>) -> Result<Option<Passphrase>, Failure> {
+    match (descriptor, file) {
+        (Some(number), _) => first_line(&PathBuf::from(format!("/dev/fd/{number}"))).map(Some),
+        (None, Some(path)) => first_line(path).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn first_line(path: &Path) -> Result<Passphrase, Failure> {
+    // Reserved at once: a vector that grows leaves copies behind that nobody wipes.
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE as usize));
+    let read = File::open(path).and_then(|file| BufReader::new(file.take(MAX_PASSPHRASE)).read_until(b'\n', &mut line));
+    match read {
+        Ok(_) => Ok(Passphrase::new(std::mem::take(&mut *line))),
+        Err(error) => Err(Failure {
+            what: "The passphrase could not be read.".to_owned(),
+            why: format!("{}: {error}", path.display()),
+            remedy: "Name a file or descriptor that holds the passphrase in its first line.".to_owned(),
+            exit: USAGE,
+        }),
+    }
+}
+
+fn prompt(words: &str) -> Result<Passphrase, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::no_passphrase("there is no terminal to ask on"));
+    }
+    rpassword::prompt_password(words).map(Passphrase::new).map_err(|error| Failure::no_passphrase(&error.to_string()))
+}

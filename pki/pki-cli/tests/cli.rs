@@ -1,0 +1,199 @@
+//! The program as an operator and a monitoring script meet it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use trust::{Pin, TrustStore};
+
+const PASSPHRASE: &str = "never-to-be-seen-anywhere";
+
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("secret"), format!("{PASSPHRASE}\n")).unwrap();
+        Desk { folder }
+    }
+
+    fn with_authority() -> Self {
+        let desk = Desk::new();
+        desk.pki(&["init", "--profile", "specimen-uto", "--dir", "pki"]).assert().success();
+        desk
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn pki(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("bitaqa-pki").unwrap();
+        command.current_dir(self.path()).args(arguments).env("BITAQA_PASSPHRASE_FILE", "secret");
+        command
+    }
+
+    fn json(&self, arguments: &[&str]) -> (Value, i32) {
+        let output = self.pki(arguments).arg("--json").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        (serde_json::from_str(&text).unwrap(), output.status.code().unwrap())
+    }
+}
+
+#[test]
+fn from_nothing_to_a_bundle_that_installs() {
+    let desk = Desk::with_authority();
+    let (signer, code) = desk.json(&["ds", "new", "--dir", "pki"]);
+    assert_eq!((code, signer["name"].as_str()), (0, Some("ds-0001")));
+    fs::write(
+        desk.path().join("lost.jsonl"),
+        "{\"number\":\"A12345678\",\"reason\":\"lost\",\"since\":\"2026-11-01\"}\n\n",
+    )
+    .unwrap();
+    let arguments = ["bundle", "export", "--dir", "pki", "--out", "uto.bundle", "--revoked-documents", "lost.jsonl"];
+    let (exported, code) = desk.json(&arguments);
+    assert_eq!((code, exported["number"].as_u64(), exported["version"].as_u64()), (0, Some(1), Some(1)));
+
+    let pin = Pin::from_hex(exported["signer"].as_str().unwrap()).unwrap();
+    let key = fs::read_to_string(desk.path().join("uto.bundle.signer.pem")).unwrap();
+    assert_eq!(Pin::of(&trust::PublicKey::from_pem(&key).unwrap()), pin);
+    let bytes = fs::read(desk.path().join("uto.bundle")).unwrap();
+    let store = TrustStore::install(&desk.path().join("store"), &bytes, &pin).unwrap();
+    assert_eq!(store.anchors().len(), 1);
+    assert!(store.revoked_document("A12345678").is_some());
+    assert!(store.revoked_document("A12345679").is_none());
+
+    let (status, code) = desk.json(&["status", "--dir", "pki"]);
+    assert_eq!((code, status["need"].as_str()), (0, Some("nothing")));
+}
+
+#[test]
+fn status_is_for_monitoring() {
+    let desk = Desk::with_authority();
+    let output = desk.pki(&["status", "--dir", "pki"]).assert().code(40);
+    let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("now: bitaqa-pki ds new"), "{text}");
+    assert!(text.contains("soon: bitaqa-pki bundle export"), "{text}");
+}
+
+#[test]
+fn revoking_asks_for_a_list_and_the_list_is_published() {
+    let desk = Desk::with_authority();
+    desk.pki(&["ds", "new", "--dir", "pki", "--name", "first"]).assert().success();
+    desk.pki(&["ds", "revoke", "--dir", "pki", "first"]).assert().success();
+    let (refused, code) = desk.json(&["bundle", "export", "--dir", "pki", "--out", "uto.bundle"]);
+    assert_eq!((code, refused["error"]["exit"].as_i64()), (40, Some(40)));
+    assert!(refused["error"]["remedy"].as_str().unwrap().contains("crl issue"));
+    assert!(!desk.path().join("uto.bundle").exists());
+    let (list, code) = desk.json(&["crl", "issue", "--dir", "pki"]);
+    assert_eq!((code, list["revoked"].as_u64(), list["number"].as_str()), (0, Some(1), Some("02")));
+    desk.pki(&["bundle", "export", "--dir", "pki", "--out", "uto.bundle"]).assert().success();
+}
+
+#[test]
+fn a_signer_may_have_its_own_passphrase() {
+    let desk = Desk::with_authority();
+    fs::write(desk.path().join("centre"), "another passphrase\n").unwrap();
+    desk.pki(&["ds", "new", "--dir", "pki", "--signer-passphrase-file", "centre"]).assert().success();
+    let folder = desk.path().join("pki/ds/ds-0001");
+    let load = |words: &str| authority::DocumentSigner::load(&folder, &authority::Passphrase::new(words));
+    assert!(load("another passphrase").is_ok());
+    assert!(load(PASSPHRASE).is_err());
+}
+
+#[test]
+fn a_passphrase_comes_from_a_descriptor_too() {
+    let desk = Desk::with_authority();
+    desk.pki(&["crl", "issue", "--dir", "pki", "--passphrase-fd", "0"])
+        .env_remove("BITAQA_PASSPHRASE_FILE")
+        .write_stdin(format!("{PASSPHRASE}\n"))
+        .assert()
+        .success();
+}
+
+#[test]
+fn failures_say_what_why_and_what_to_do() {
+    let desk = Desk::with_authority();
+    fs::write(desk.path().join("wrong"), "a wrong passphrase\n").unwrap();
+    fs::write(desk.path().join("short"), "short\n").unwrap();
+    fs::write(desk.path().join("bad.jsonl"), "{\"number\":\"a 1\",\"reason\":\"lost\",\"since\":\"2026-11-01\"}\n")
+        .unwrap();
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["status", "--dir", "nowhere"], 40, "bitaqa-pki init"),
+        (&["init", "--profile", "specimen-uto", "--dir", "pki"], 2, "does not exist yet"),
+        (&["init", "--profile", "specimen-uto", "--dir", "new", "--passphrase-file", "short"], 2, "several words"),
+        (&["crl", "issue", "--dir", "pki", "--passphrase-file", "wrong"], 40, "passphrase of this key"),
+        (&["crl", "issue", "--dir", "pki", "--passphrase-file", "absent"], 2, "first line"),
+        (&["ds", "new", "--dir", "pki", "--name", "../x"], 2, "Choose a name"),
+        (
+            &["bundle", "export", "--dir", "pki", "--out", "b", "--revoked-documents", "bad.jsonl"],
+            2,
+            "Correct the line",
+        ),
+    ];
+    for (arguments, code, remedy) in cases {
+        let output = desk.pki(arguments).assert().code(code);
+        let text = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+        assert!(text.starts_with("error: ") && text.contains("why: ") && text.contains("do:  "), "{text}");
+        assert!(text.contains(remedy), "{text}");
+        let (object, json_code) = desk.json(arguments);
+        assert_eq!((json_code, object["error"]["exit"].as_i64()), (code, Some(i64::from(code))));
+    }
+    desk.pki(&["crl", "issue", "--dir", "pki"]).env_remove("BITAQA_PASSPHRASE_FILE").assert().code(2);
+    desk.pki(&["init", "--profile", "nobody", "--dir", "x"]).assert().code(2);
+    assert!(!desk.path().join("new").exists());
+}
+
+#[test]
+fn no_passphrase_and_no_key_in_anything_printed_or_written() {
+    let desk = Desk::new();
+    let commands: [&[&str]; 6] = [
+        &["init", "--profile", "iq-nid-compat", "--dir", "pki"],
+        &["ds", "new", "--dir", "pki"],
+        &["ds", "revoke", "--dir", "pki", "ds-0001"],
+        &["crl", "issue", "--dir", "pki"],
+        &["bundle", "export", "--dir", "pki", "--out", "b", "--include-signers"],
+        &["status", "--dir", "pki"],
+    ];
+    for arguments in commands {
+        let output = desk.pki(arguments).env("RUST_LOG", "trace").output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!text.contains(PASSPHRASE) && !text.contains("PRIVATE KEY"), "{text}");
+    }
+    fs::remove_file(desk.path().join("secret")).unwrap();
+    let mut folders = vec![desk.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+                assert!(!text.contains(PASSPHRASE), "{}", path.display());
+                assert!(!text.contains("BEGIN PRIVATE KEY"), "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn help_is_generated() {
+    let desk = Desk::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = desk.pki(&["completions", shell]).assert().success();
+        assert!(String::from_utf8_lossy(&output.get_output().stdout).contains("bitaqa-pki"));
+    }
+    desk.pki(&["man", "--out", "man"]).assert().success();
+    for page in ["bitaqa-pki.1", "bitaqa-pki-init.1", "bitaqa-pki-ds-new.1", "bitaqa-pki-bundle-export.1"] {
+        assert!(desk.path().join("man").join(page).exists(), "{page}");
+    }
+    for arguments in [&["--help"][..], &["bundle", "export", "--help"], &["ds", "new", "--help"]] {
+        let output = desk.pki(arguments).assert().success();
+        assert!(String::from_utf8_lossy(&output.get_output().stdout).contains("Example"));
+    }
+}
