@@ -3,6 +3,7 @@
 //! A blank is a state file `*.card` in the blanks' directory. Inserting it starts `BIN run --state FILE --connect SLOT`;
 //! taking it out ends that process, which is the card leaving the reader. The state then moves to `good/` or `reject/`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -106,7 +107,7 @@ impl Station {
             .map_err(|source| StationError::Start { program: self.soft_card.clone(), source })?;
         let deadline = Instant::now() + self.connect_within;
         // Where the system does not show connections, a program that keeps running counts as connected.
-        while connections(&self.slot) <= before && Instant::now() < deadline {
+        while connections(&self.slot).is_subset(&before) && Instant::now() < deadline {
             if !matches!(process.try_wait(), Ok(None)) {
                 return Err(StationError::Ended { state, slot: self.slot.clone() });
             }
@@ -168,15 +169,19 @@ fn free_name(directory: &Path, state: &Path) -> PathBuf {
     names.map(|name| directory.join(name)).find(|path| !path.exists()).unwrap_or_else(|| directory.join("unnamed.card"))
 }
 
-/// How many accepted connections a Unix socket has: lines of state 03 with its path in `/proc/net/unix`.
-fn connections(slot: &Path) -> usize {
-    let wanted = fs::canonicalize(slot).unwrap_or_else(|_| slot.to_owned());
-    let connected = |line: &&str| {
-        let mut words = line.split_ascii_whitespace();
-        words.nth(5) == Some("03")
-            && words.nth(1).is_some_and(|path| Path::new(path) == wanted || Path::new(path) == slot)
+/// The accepted connections of a Unix socket, by inode: lines of state 03 with its path in `/proc/net/unix`.
+///
+/// Inodes and not a number: the reader may still hold the connection of the card that was just taken out.
+fn connections(slot: &Path) -> BTreeSet<String> {
+    let real = fs::canonicalize(slot).unwrap_or_else(|_| slot.to_owned());
+    let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let inode = |line: &str| match line.split_ascii_whitespace().collect::<Vec<_>>().as_slice() {
+        [_, _, _, _, _, "03", inode, path] if Path::new(path) == real || Path::new(path) == slot => {
+            Some((*inode).to_owned())
+        }
+        _ => None,
     };
-    fs::read_to_string("/proc/net/unix").map_or(0, |table| table.lines().filter(connected).count())
+    table.lines().filter_map(inode).collect()
 }
 
 #[cfg(test)]
@@ -190,12 +195,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let slot = directory.path().join("slot");
         let listener = UnixListener::bind(&slot).unwrap();
-        assert_eq!(connections(&slot), 0);
+        assert!(connections(&slot).is_empty());
         let card = UnixStream::connect(&slot).unwrap();
         let reader = listener.accept().unwrap();
-        assert_eq!(connections(&slot), 1);
+        assert_eq!(connections(&slot).len(), 1);
         drop((card, reader));
-        assert_eq!(connections(&slot), 0);
+        assert!(connections(&slot).is_empty());
     }
 
     /// A program that writes down its arguments and stays.
