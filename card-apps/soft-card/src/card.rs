@@ -225,9 +225,7 @@ impl SoftCard {
                 }
                 Err(status) => Response::status(status),
             },
-            None => {
-                emrtd::answer(&plain, false, capacity, &self.state.emrtd, &mut volatile.emrtd, self.random.as_mut())
-            }
+            None => self.emrtd(&plain, false, capacity, volatile),
         };
         volatile.emrtd.protect(&response)
     }
@@ -254,15 +252,20 @@ impl SoftCard {
                     // The issuer domain has no files: leave it for the master file, where they are looked for.
                     *volatile = Volatile::new();
                 }
-                let (memory, random) = (&self.state.emrtd, self.random.as_mut());
-                let response = emrtd::answer(command, chaining, MAX_NE, memory, &mut volatile.emrtd, random);
-                if volatile.emrtd.is_at_master_file() {
-                    volatile.selected = None;
-                }
-                response
+                self.emrtd(command, chaining, MAX_NE, volatile)
             }
             (Class::Secured, _) => Response::status(Status::SM_OBJECTS_INCORRECT),
         }
+    }
+
+    /// A command for the eMRTD application or the master file, which a command may also select.
+    fn emrtd(&mut self, command: &Command, chaining: bool, capacity: u32, volatile: &mut Volatile) -> Response {
+        let (memory, random) = (&self.state.emrtd, self.random.as_mut());
+        let response = emrtd::answer(command, chaining, capacity, memory, &mut volatile.emrtd, random);
+        if volatile.emrtd.is_at_master_file() {
+            volatile.selected = None;
+        }
+        response
     }
 
     fn issuer_domain(&mut self, command: &Command, protected: bool, volatile: &mut Volatile) -> Response {

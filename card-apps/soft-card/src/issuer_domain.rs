@@ -74,10 +74,7 @@ fn execute(
         Command::SetStatus { scope, state: target, aid } => status::set(scope, target, aid, state),
         Command::InstallForPersonalization(aid) => personalization::install(&aid, state, volatile),
         Command::StoreData { block, number, data } => personalization::store(block, number, data, state, volatile),
-        Command::PutKey { replace, data } => {
-            let dek = volatile.dek.as_ref().ok_or(Status::SECURITY_NOT_SATISFIED)?;
-            put_key::put(replace, data, dek, &mut state.issuer_domain)
-        }
+        Command::PutKey { replace, data } => put_key::put(replace, data, &volatile.channel, &mut state.issuer_domain),
     }
 }
 

@@ -31,7 +31,6 @@ pub(super) fn initialize(
         return Err(Status::REFERENCE_DATA_NOT_USABLE);
     }
     set.sequence += 1;
-    volatile.dek = Some(set.dek.clone());
     let [_, sequence_counter @ ..] = set.sequence.to_be_bytes();
     let challenge = CardChallenge::PseudoRandom { sequence_counter, aid: Aid::issuer_domain() };
     let offer = Offer { keys: &set.keys(), key_version: *key_version, diversification, challenge };

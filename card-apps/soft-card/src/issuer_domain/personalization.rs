@@ -63,7 +63,7 @@ pub(super) fn store(
             let encrypted = run(block, encrypted, &pending)?;
             pending.push(data);
             while let Some(dgi) = pending.pop() {
-                emrtd_value(&dgi, encrypted, &mut volatile.channel, &mut state.emrtd)?;
+                emrtd_value(&dgi, encrypted, &volatile.channel, &mut state.emrtd)?;
             }
             if block.last {
                 pending.end().map_err(|_| Status::WRONG_DATA)?;
@@ -97,12 +97,7 @@ fn run(block: StoreData, before: bool, pending: &DgiReader) -> Result<bool, Stat
 }
 
 /// Hands one data grouping to the application, deciphered.
-fn emrtd_value(
-    dgi: &Dgi,
-    encrypted: bool,
-    channel: &mut ChipChannel,
-    memory: &mut emrtd::Memory,
-) -> Result<(), Status> {
+fn emrtd_value(dgi: &Dgi, encrypted: bool, channel: &ChipChannel, memory: &mut emrtd::Memory) -> Result<(), Status> {
     if !encrypted {
         return emrtd::personalization::store_file(dgi.id, &dgi.value, memory);
     }

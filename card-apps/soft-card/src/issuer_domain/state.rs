@@ -105,7 +105,5 @@ pub struct Memory {
 #[derive(Default)]
 pub(crate) struct Volatile {
     pub(super) channel: ChipChannel,
-    /// Key-DEK of the session, kept while PUT KEY may replace the stored one.
-    pub(super) dek: Option<Secret>,
     pub(super) personalization: Option<Target>,
 }

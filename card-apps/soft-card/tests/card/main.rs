@@ -1,0 +1,10 @@
+//! Dialogues with the card, in one process and through its binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+
+mod binary;
+mod hostile;
+mod issuer;
+mod power;
+mod reading;
+mod support;
+mod wrong_state;
