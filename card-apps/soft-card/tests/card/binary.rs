@@ -122,11 +122,11 @@ fn a_card_is_personalized_over_its_socket_and_the_file_has_it() {
     let mut host = Host::connect(&desk.socket());
     assert_eq!(desk.socket().metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(host.ask(&Request::Atr).unwrap(), soft_card::answer_to_reset());
-    assert_eq!(host.ask(&Request::Apdu(vec![0, 0xA4, 4, 0])).unwrap(), [], "no power yet");
+    assert_eq!(host.ask(&Request::Apdu(vec![0, 0xA4, 4, 0])).unwrap(), NOTHING, "no power yet");
     assert_eq!(host.ask(&Request::PowerOn).unwrap(), soft_card::answer_to_reset());
     personalize(&mut host, &document, SecurityLevel::Full, 200).unwrap();
     assert_eq!(host.ask(&Request::Reset).unwrap(), soft_card::answer_to_reset());
-    assert_eq!(host.ask(&Request::PowerOff).unwrap(), []);
+    assert_eq!(host.ask(&Request::PowerOff).unwrap(), NOTHING);
     drop(host);
 
     let state = State::load(&desk.card).unwrap();

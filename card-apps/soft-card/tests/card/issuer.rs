@@ -6,6 +6,7 @@ use channel::secret::Secret;
 use iso7816::tlv::{Tag, encode};
 use iso7816::{Aid, Card, Command, Status};
 use lds::globalplatform::{CardRecognitionData, Cplc, KeyInformation, install_for_personalization};
+use soft_card::SoftCard;
 use soft_card::emrtd::ApplicationLife;
 use soft_card::issuer_domain::CardLife;
 
@@ -85,7 +86,10 @@ fn a_chip_is_bound_once() {
 #[test]
 fn selection_answers_with_and_without_le() {
     let mut card = blank();
-    assert_eq!(hex::encode(send(&mut card, "00a4040008a00000015100000000").data), "6f108408a000000151000000a5049f6501ff");
+    assert_eq!(
+        hex::encode(send(&mut card, "00a4040008a00000015100000000").data),
+        "6f108408a000000151000000a5049f6501ff"
+    );
     assert_eq!(send(&mut card, "00a4040008a000000151000000").to_bytes(), [0x90, 0x00]);
     assert_eq!(send(&mut card, "00a4040000").data.len(), 18, "no name: the issuer domain");
     assert_eq!(hex::encode(send(&mut card, "00a4040007a000000247100100").data), "6f098407a0000002471001");
@@ -107,7 +111,7 @@ fn ten_wrong_keys_block_the_domain_for_good() {
     }
     assert_eq!(card.state().issuer_domain.failed_authentications, 0);
 
-    let attack = |card: &mut SoftCardUnderAttack| {
+    let attack = |card: &mut SoftCard| {
         card.reset();
         assert_eq!(status(card, "8050300008000102030405060700"), 0x9000);
         status(card, "84823300100000000000000000 0000000000000000")
@@ -125,12 +129,10 @@ fn ten_wrong_keys_block_the_domain_for_good() {
     card.reset();
     assert_eq!(status(&mut card, "8050300008000102030405060700"), 0x6983);
     assert!(matches!(open(&mut card, SecurityLevel::Full), Err(Stopped::Refused(0x50, Status::METHOD_BLOCKED))));
-    let mut reloaded = soft_card::SoftCard::from_state(card.state());
+    let mut reloaded = SoftCard::from_state(card.state());
     assert_eq!(status(&mut reloaded, "8050300008000102030405060700"), 0x6983);
     assert_eq!(status(&mut reloaded, "80ca9f7f00"), 0x9000);
 }
-
-type SoftCardUnderAttack = soft_card::SoftCard;
 
 #[test]
 fn a_card_challenge_is_never_given_twice() {
@@ -151,7 +153,8 @@ fn put_key_adds_and_replaces_a_whole_set() {
         let mut card = blank();
         let mut channel = open(&mut card, SecurityLevel::Full).unwrap();
         let data = put_key_data(&channel, 0x31, &fresh);
-        let answer = must(&mut channel, &Command::new(0x80, 0xD8, 0x00, 0x81).with_data(data.clone()).with_ne(256)).unwrap();
+        let answer =
+            must(&mut channel, &Command::new(0x80, 0xD8, 0x00, 0x81).with_data(data.clone()).with_ne(256)).unwrap();
         let checks = [&fresh.enc, &fresh.mac, &fresh.dek].map(|key| key_check_value(key).unwrap()).concat();
         assert_eq!(answer, [&[0x31][..], &checks].concat());
         let again = channel.transmit(&Command::new(0x80, 0xD8, 0x00, 0x81).with_data(data)).unwrap();
@@ -159,14 +162,18 @@ fn put_key_adds_and_replaces_a_whole_set() {
 
         // With the new keys, the old ones are replaced by others under a new version.
         must(&mut card, &select(&Aid::issuer_domain())).unwrap();
-        let mut channel = scp03::open(&mut card as &mut dyn Card, 0x31, &fresh, SecurityLevel::Full, &mut OsRandom).unwrap();
+        let mut channel =
+            scp03::open(&mut card as &mut dyn Card, 0x31, &fresh, SecurityLevel::Full, &mut OsRandom).unwrap();
         let other = KeySet { enc: key(4), mac: key(5), dek: key(6) };
         let data = put_key_data(&channel, 0x32, &other);
         must(&mut channel, &Command::new(0x80, 0xD8, 0x30, 0x81).with_data(data.clone()).with_ne(256)).unwrap();
         let gone = channel.transmit(&Command::new(0x80, 0xD8, 0x30, 0x81).with_data(data)).unwrap();
         assert_eq!(gone.status, Status::CONDITIONS_NOT_SATISFIED);
         assert_eq!(card.state().issuer_domain.keys.keys().collect::<Vec<_>>(), [&0x31, &0x32]);
-        assert!(matches!(open(&mut card, SecurityLevel::Full), Err(Stopped::Refused(0x50, Status::REFERENCED_DATA_NOT_FOUND))));
+        assert!(matches!(
+            open(&mut card, SecurityLevel::Full),
+            Err(Stopped::Refused(0x50, Status::REFERENCED_DATA_NOT_FOUND))
+        ));
         must(&mut card, &select(&Aid::issuer_domain())).unwrap();
         scp03::open(&mut card, 0x32, &other, SecurityLevel::CommandMac, &mut OsRandom).unwrap();
     }
@@ -221,7 +228,8 @@ fn life_cycles_take_legal_steps_only() {
             // A locked card warns at selection and still opens a channel.
             card.transmit(&select(&Aid::issuer_domain())).unwrap();
             let mut channel =
-                scp03::open(&mut card as &mut dyn Card, 0, &default_keys(), SecurityLevel::Full, &mut OsRandom).unwrap();
+                scp03::open(&mut card as &mut dyn Card, 0, &default_keys(), SecurityLevel::Full, &mut OsRandom)
+                    .unwrap();
             let answer = channel.transmit(&set_status(0x80, state, None)).unwrap().status;
             let after = card.state().issuer_domain.life_cycle;
             if legal.contains(&state) {
@@ -259,14 +267,15 @@ fn a_rejected_application_is_gone_and_a_dead_card_answers_get_data_only() {
     assert_eq!(status(&mut card, "00a4040c07a0000002471001"), 0x6A81);
     assert_eq!(status(&mut card, "00a4020c02011c"), 0x6985);
     assert_eq!(status(&mut card, "00a4040c08a000000151000000"), 0x6283);
-    let mut channel = scp03::open(&mut card as &mut dyn Card, 0, &default_keys(), SecurityLevel::Full, &mut OsRandom).unwrap();
+    let mut channel =
+        scp03::open(&mut card as &mut dyn Card, 0, &default_keys(), SecurityLevel::Full, &mut OsRandom).unwrap();
     assert_eq!(
         channel.transmit(&install_for_personalization(&Aid::emrtd())).unwrap().status,
         Status::CONDITIONS_NOT_SATISFIED
     );
     must(&mut channel, &set_status(0x80, 0xFF, None)).unwrap();
     card.reset();
-    assert!(card.state().is_terminated());
+    assert_eq!(card.state().issuer_domain.life_cycle, CardLife::Terminated);
     assert_eq!(status(&mut card, "00a4040c08a000000151000000"), 0x6285);
     assert_eq!(status(&mut card, "80ca9f7f00"), 0x9000);
     assert_eq!(status(&mut card, "8050000008000102030405060700"), 0x6985);

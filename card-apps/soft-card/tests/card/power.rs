@@ -28,7 +28,7 @@ fn a_cut_at_every_command_leaves_a_rewritable_or_a_complete_card() {
             let result = personalize(&mut card, &document, SecurityLevel::Full, 100);
             assert!(matches!(result, Err(Stopped::Lost)), "command {at} {when:?}: {result:?}");
             assert!(!card.is_powered());
-            assert_eq!(card.process(&[0x00, 0xA4, 0x04, 0x00]), [], "no power, no answer");
+            assert_eq!(card.process(&[0x00, 0xA4, 0x04, 0x00]), NOTHING, "no power, no answer");
 
             card.power_on();
             let (_, application) = life_cycles(&mut card);
@@ -67,9 +67,15 @@ fn the_state_file_is_the_memory_after_every_command() {
             assert_eq!(&stored, self.0.state());
             let mut reloaded = SoftCard::from_state(&stored);
             let mut resident = SoftCard::from_state(self.0.state());
-            for probe in
-                ["00a4020c02011c", "00b0000000", "80ca004500", "80ca00c100", "00a4040c07a0000002471001", "0084000008", "00b09e0000"]
-            {
+            for probe in [
+                "00a4020c02011c",
+                "00b0000000",
+                "80ca004500",
+                "80ca00c100",
+                "00a4040c07a0000002471001",
+                "0084000008",
+                "00b09e0000",
+            ] {
                 let (a, b) = (send(&mut reloaded, probe), send(&mut resident, probe));
                 assert_eq!(a.status, b.status);
                 // Challenges differ.
@@ -99,7 +105,7 @@ fn a_card_whose_memory_cannot_be_written_falls_silent_unchanged() {
     std::fs::rename(path.parent().unwrap(), directory.path().join("elsewhere")).unwrap();
     let before = card.state().clone();
     // INITIALIZE UPDATE programs the sequence counter.
-    assert_eq!(card.process(&hex::decode("8050000008000102030405060700").unwrap()), []);
+    assert_eq!(card.process(&hex::decode("8050000008000102030405060700").unwrap()), NOTHING);
     assert!(!card.is_powered());
     assert_eq!(card.state(), &before);
     assert!(card.take_failure().is_some());

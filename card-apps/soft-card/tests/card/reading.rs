@@ -55,9 +55,9 @@ fn suite(curve: Curve, cipher: Cipher) -> Suite {
 }
 
 /// PACE at the master file, then the application under secure messaging.
-fn by_pace(card: &mut SoftCard, password: &channel::password::Password) -> Secured<Box<dyn Card + '_>> {
+fn by_pace<'a>(card: &'a mut SoftCard, password: &channel::password::Password) -> Secured<Box<dyn Card + 'a>> {
     let session = pace::open(card, &suite(Curve::P256, Cipher::Aes128), password, &mut OsRandom).unwrap();
-    let mut card: Secured<Box<dyn Card + '_>> = Secured::new(session, Box::new(card));
+    let mut card: Secured<Box<dyn Card + 'a>> = Secured::new(session, Box::new(card));
     must(&mut card, &Command::new(0x00, 0xA4, 0x04, 0x0C).with_data(Aid::emrtd().as_bytes())).unwrap();
     card
 }
@@ -242,19 +242,28 @@ fn a_plain_command_or_a_broken_one_ends_the_session() {
         (|card, _| status(card, "00b0810010"), 0x6982),
         (|card, _| status(card, "00a4040c07a0000002471001"), 0x9000),
         (|card, _| status(card, "80ca9f7f00"), 0x6E00),
-        (|card, mut read| {
-            *read.data.last_mut().unwrap() ^= 1;
-            card.transmit(&read).unwrap().status.0
-        }, 0x6988),
-        (|card, mut read| {
-            read.p2 ^= 1;
-            card.transmit(&read).unwrap().status.0
-        }, 0x6988),
-        (|card, read| {
-            // The checksum's data object is missing.
-            let read = Command { data: read.data[..read.data.len() - 10].to_vec(), ..read };
-            card.transmit(&read).unwrap().status.0
-        }, 0x6987),
+        (
+            |card, mut read| {
+                *read.data.last_mut().unwrap() ^= 1;
+                card.transmit(&read).unwrap().status.0
+            },
+            0x6988,
+        ),
+        (
+            |card, mut read| {
+                read.p2 ^= 1;
+                card.transmit(&read).unwrap().status.0
+            },
+            0x6988,
+        ),
+        (
+            |card, read| {
+                // The checksum's data object is missing.
+                let read = Command { data: read.data[..read.data.len() - 10].to_vec(), ..read };
+                card.transmit(&read).unwrap().status.0
+            },
+            0x6987,
+        ),
     ];
     for (way, expected) in ways {
         let mut card = personalized(&document);

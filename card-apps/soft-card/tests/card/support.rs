@@ -14,9 +14,7 @@ use lds::globalplatform::{
     ChipAuthenticationKey, Dgi, StatusEntry, StoreData, StoreDataEncryption, StoreDataStructure,
     install_for_personalization,
 };
-use lds::security_infos::{
-    ID_CA_ECDH_3DES, ID_CA_ECDH_AES_128, PublicKeyInfo, SecurityInfo, SecurityInfos,
-};
+use lds::security_infos::{ID_CA_ECDH_3DES, ID_CA_ECDH_AES_128, PublicKeyInfo, SecurityInfo, SecurityInfos};
 use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey, EcPoint, PointConversionForm};
 use openssl::nid::Nid;
@@ -26,6 +24,9 @@ use soft_card::{BlankOptions, SoftCard};
 pub const MARKER: &[u8] = b"PROTECTED PERSONAL DATA";
 pub const INFORMATION: &str = "L898902C<369080619406236";
 pub const DIGITS: &[u8] = b"271828";
+
+/// What a card without power answers.
+pub const NOTHING: [u8; 0] = [];
 
 /// The PACE suites of the document.
 pub const SUITES: [(Curve, Cipher); 3] =
@@ -127,6 +128,7 @@ pub fn can() -> Password {
 pub enum Stopped {
     Lost,
     Refused(u8, Status),
+    #[expect(dead_code, reason = "shown by Debug when a test fails")]
     Other(String),
 }
 
@@ -178,10 +180,7 @@ pub fn get_status(scope: u8) -> Command {
     Command::new(0x80, 0xF2, scope, 0x02).with_data(ALL_AIDS).with_ne(256)
 }
 
-pub fn open<'a>(
-    card: &'a mut dyn Card,
-    level: SecurityLevel,
-) -> Result<scp03::Channel<&'a mut dyn Card>, Stopped> {
+pub fn open(card: &mut dyn Card, level: SecurityLevel) -> Result<scp03::Channel<&mut dyn Card>, Stopped> {
     must(card, &select(&Aid::issuer_domain()))?;
     Ok(scp03::open(card, 0x30, &default_keys(), level, &mut OsRandom)?)
 }
@@ -195,12 +194,7 @@ pub fn life_cycles(card: &mut dyn Card) -> (u8, u8) {
 }
 
 /// The whole dialogue, in blocks of `size` bytes.
-pub fn personalize(
-    card: &mut dyn Card,
-    document: &Document,
-    level: SecurityLevel,
-    size: usize,
-) -> Result<(), Stopped> {
+pub fn personalize(card: &mut dyn Card, document: &Document, level: SecurityLevel, size: usize) -> Result<(), Stopped> {
     let mut channel = open(card, level)?;
     must(&mut channel, &Command::new(0x80, 0xE2, 0x90, 0x00).with_data(encode(Tag(0x45), b"L898902C")))?;
     must(&mut channel, &install_for_personalization(&Aid::emrtd()))?;
@@ -211,11 +205,7 @@ pub fn personalize(
 }
 
 /// Every data grouping: files plain, then secrets encrypted.
-pub fn store_all(
-    channel: &mut scp03::Channel<&mut dyn Card>,
-    document: &Document,
-    size: usize,
-) -> Result<(), Stopped> {
+pub fn store_all(channel: &mut scp03::Channel<&mut dyn Card>, document: &Document, size: usize) -> Result<(), Stopped> {
     for command in blocks(channel, document, size) {
         must(channel, &command)?;
     }

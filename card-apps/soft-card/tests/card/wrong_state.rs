@@ -15,7 +15,8 @@ fn a_blank_reads_nothing_out() {
         ("00a4020c02011c", 0x6A82),
         ("00b09c0000", 0x6A82),
         ("00b0000000", 0x6986),
-        ("00a4020c02011d", 0x6A82),
+        // EF.CardSecurity, on a card that has it, comes after PACE.
+        ("00a4020c02011d", 0x6982),
         ("0022c1a40f800a04007f00070202040202830101", 0x6985),
         ("10860000027c0000", 0x6985),
         ("0084000008", 0x6985),
@@ -144,7 +145,8 @@ fn personalization_out_of_order_is_refused_and_starts_again() {
     let installed = |channel: &mut scp03::Channel<&mut dyn Card>| {
         must(channel, &install_for_personalization(&Aid::emrtd())).unwrap();
     };
-    let store = |p1: u8, number: u8, data: &str| Command::new(0x80, 0xE2, p1, number).with_data(hex::decode(data).unwrap());
+    let store =
+        |p1: u8, number: u8, data: &str| Command::new(0x80, 0xE2, p1, number).with_data(hex::decode(data).unwrap());
 
     // Without INSTALL the blocks are the issuer domain's own.
     refuse(&|_| store(0x08, 0, "01010461020000"), Status::WRONG_DATA);
@@ -198,7 +200,14 @@ fn personalization_out_of_order_is_refused_and_starts_again() {
         Status::WRONG_DATA,
     );
     // Encrypted values that are no MRZ, no CAN, no key.
-    for (id, value) in [(0x8001, &b"short"[..]), (0x8001, &[b'a'; 24]), (0x8002, b"12345"), (0x8002, b"12345A"), (0x8003, b"\x80\x01\x0e"), (0x8004, b"1")] {
+    for (id, value) in [
+        (0x8001, &b"short"[..]),
+        (0x8001, &[b'a'; 24]),
+        (0x8002, b"12345"),
+        (0x8002, b"12345A"),
+        (0x8003, b"\x80\x01\x0e"),
+        (0x8004, b"1"),
+    ] {
         let expected = if id == 0x8004 { Status::REFERENCED_DATA_NOT_FOUND } else { Status::WRONG_DATA };
         refuse(
             &|channel| {
