@@ -427,6 +427,19 @@ pub enum CheckDigit {
     Composite,
 }
 
+impl fmt::Display for CheckDigit {
+    /// What it protects: `date of birth`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DocumentNumber => "document number",
+            Self::Birth => "date of birth",
+            Self::Expiry => "date of expiry",
+            Self::Optional => "optional data",
+            Self::Composite => "whole zone",
+        })
+    }
+}
+
 /// The text of a machine readable zone with views of its fields.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mrz {

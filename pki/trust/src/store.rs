@@ -123,6 +123,14 @@ impl TrustStore {
         Ok(TrustStore { bundle: offered })
     }
 
+    /// The pin of the store in this directory.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn pinned(directory: &Path) -> Result<Pin, OpenError> {
+        read_pin(directory)
+    }
+
     /// The country signing certificates.
     pub fn anchors(&self) -> &[Certificate] {
         &self.bundle.anchors

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
 use lds::files::{self, EF_SOD};
 use lds::sod::LdsSecurityObject;
 use trust::chain::Document;
@@ -51,7 +53,7 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
         access_protocol: evidence.access.established.as_ref().map(ToString::to_string),
         trust_bundle_version: store.number(),
         checks: checks.collect(),
-        holder: Holder::of(&case.contents, case.authentic().is_some()),
+        holder: Holder::of(&case.contents, case.authentic().is_some(), case.today()),
         portrait: Portrait::of(&case.contents),
     }
 }
@@ -129,6 +131,11 @@ impl<'a> Case<'a> {
     /// What `trust` found under this name.
     pub fn finding(&self, id: &str) -> Option<&Finding> {
         self.sod.as_ref()?.findings().find(|finding| finding.id == id)
+    }
+
+    /// The day of inspection where it is latest on earth to become: a document is good to the end of its last day everywhere.
+    pub fn today(&self) -> Date {
+        self.now.to_zoned(TimeZone::fixed(Offset::constant(-12))).date()
     }
 
     /// DG14, when the authentic security object vouches for the bytes that were read.

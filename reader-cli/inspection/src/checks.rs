@@ -6,10 +6,16 @@
 mod access_protocol;
 mod chip_authentication;
 mod data_groups;
+mod date_of_birth;
+mod dates;
 mod document_status;
 mod expiration;
 mod issuer;
+mod mrz_check_digits;
+mod names;
+mod national_number;
 mod no_downgrade;
+mod printed_mrz;
 mod sod_com;
 
 use trust::{Finding, Outcome};
@@ -64,6 +70,12 @@ pub const CHECKS: &[Check] = &[
     chip_authentication::CHECK,
     expiration::CHECK,
     document_status::CHECK,
+    printed_mrz::CHECK,
+    mrz_check_digits::CHECK,
+    national_number::CHECK,
+    date_of_birth::CHECK,
+    dates::CHECK,
+    names::CHECK,
 ];
 
 /// The check with this id.
@@ -119,5 +131,14 @@ impl Judgement {
 impl From<&Finding> for Judgement {
     fn from(finding: &Finding) -> Self {
         Judgement { remedy: finding.remedy.clone(), ..Judgement::new(finding.outcome, finding.reason.clone()) }
+    }
+}
+
+/// What a check that compares with the MRZ says when there is none as signed.
+fn no_mrz(case: &Case<'_>) -> Judgement {
+    match &case.contents.dg1 {
+        Some(Err(error)) => Judgement::undetermined(format!("DG1 is as signed, but cannot be read: {error}")),
+        _ if case.evidence.interrupted.is_some() => Judgement::aborted("the session ended before DG1 was read"),
+        _ => Judgement::undetermined("no DG1 as signed was read"),
     }
 }

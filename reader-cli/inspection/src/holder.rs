@@ -1,13 +1,55 @@
 //! Whom the document names: the data groups that the security object vouches for, in plain terms.
 
-use jiff::civil::Date;
+use std::collections::BTreeMap;
+
+use jiff::civil;
+use lds::date::Date;
+use lds::dg::ReadError;
+use lds::dg::dg01::Dg1;
+use lds::dg::dg02::{Dg2, ImageFormat};
+use lds::dg::dg11::Dg11;
+use lds::dg::dg12::Dg12;
+use lds::dg::dg13::{Dg13, Field};
+use lds::mrz::Sex;
 use serde::Serialize;
 
-/// Whom the document names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// Whom the document names. Absent fields are `null` or empty; dates are ISO 8601, shortened where the day or the month is unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Holder {
-    /// True when the security object with these hashes is authentic; false when only the hashes agree with it.
+    /// True when the security object is authentic; false when the fields only agree with an object that nobody trusted vouches for.
     pub authentic: bool,
+    /// Document code of the MRZ: `ID`.
+    pub document_code: Option<String>,
+    /// Issuing State of the MRZ: `IRQ`.
+    pub issuing_state: Option<String>,
+    /// Document number.
+    pub document_number: Option<String>,
+    /// Full name in the holder's script.
+    pub name: Option<String>,
+    /// Other names; in the national profile mother and maternal grandfather.
+    pub other_names: Vec<String>,
+    /// Primary identifier of the MRZ.
+    pub mrz_primary: Option<String>,
+    /// Secondary identifier of the MRZ.
+    pub mrz_secondary: Option<String>,
+    /// National number.
+    pub national_number: Option<String>,
+    /// Nationality.
+    pub nationality: Option<String>,
+    /// `male`, `female` or `unspecified`.
+    pub sex: Option<&'static str>,
+    /// Date of birth.
+    pub date_of_birth: Option<String>,
+    /// Place of birth, from the town upwards.
+    pub place_of_birth: Vec<String>,
+    /// Issuing authority.
+    pub authority: Option<String>,
+    /// Date of issue.
+    pub date_of_issue: Option<String>,
+    /// Date of expiry.
+    pub date_of_expiry: Option<String>,
+    /// Fields of the national profile (DG13) that may be shown.
+    pub national: BTreeMap<&'static str, String>,
 }
 
 /// The holder's portrait.
@@ -19,46 +61,170 @@ pub struct Portrait {
     pub image: Vec<u8>,
 }
 
+/// One data group: absent (or not as listed), or parsed, or not what it should be.
+type Group<T> = Option<Result<T, ReadError>>;
+
 /// Data groups whose hash is the listed one, parsed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Contents {}
+pub(crate) struct Contents {
+    pub dg1: Group<Dg1>,
+    pub dg2: Option<Vec<u8>>,
+    pub dg11: Group<Dg11>,
+    pub dg12: Group<Dg12>,
+    pub dg13: Group<Dg13>,
+}
 
 impl Contents {
     /// Parses what `bytes` gives for a data group number.
     pub fn parse<'a>(bytes: impl Fn(u8) -> Option<&'a [u8]>) -> Self {
-        let _ = bytes(1);
-        Contents {}
+        Contents {
+            dg1: bytes(1).map(Dg1::parse),
+            dg2: bytes(2).map(<[u8]>::to_vec),
+            dg11: bytes(11).map(Dg11::parse),
+            dg12: bytes(12).map(Dg12::parse),
+            dg13: bytes(13).map(Dg13::parse),
+        }
+    }
+
+    pub fn mrz(&self) -> Option<&lds::mrz::Mrz> {
+        Some(&self.dg1.as_ref()?.as_ref().ok()?.mrz)
+    }
+
+    pub fn personal(&self) -> Option<&Dg11> {
+        self.dg11.as_ref()?.as_ref().ok()
+    }
+
+    pub fn details(&self) -> Option<&Dg12> {
+        self.dg12.as_ref()?.as_ref().ok()
     }
 
     pub fn document_code(&self) -> Option<String> {
-        None
+        self.mrz().map(|mrz| mrz.document_code().to_owned())
     }
 
     pub fn issuing_state(&self) -> Option<String> {
-        None
+        self.mrz().map(|mrz| mrz.issuing_state().to_owned())
     }
 
     pub fn document_number(&self) -> Option<String> {
-        None
+        self.mrz().map(|mrz| mrz.document_number())
     }
 
-    pub fn date_of_issue(&self) -> Option<Date> {
-        None
+    pub fn date_of_issue(&self) -> Option<civil::Date> {
+        whole(self.details()?.issue_date?)
     }
 
-    pub fn date_of_expiry(&self, _today: Date) -> Option<Date> {
-        None
+    /// The date of expiry; the date of issue settles the century where it is known, else `today` does.
+    pub fn date_of_expiry(&self, today: civil::Date) -> Option<civil::Date> {
+        let reference = partial(self.date_of_issue().unwrap_or(today))?;
+        whole(self.mrz()?.expiry().ok()?.expiry_date(reference).ok()?)
+    }
+
+    /// What DG13 says, without the fields that are never shown.
+    fn national(&self) -> BTreeMap<&'static str, String> {
+        let dg13 = self.dg13.as_ref().and_then(|dg13| dg13.as_ref().ok());
+        let fields = dg13.into_iter().flat_map(|dg13| dg13.shown());
+        fields.filter_map(|(field, value)| Some((national_key(field)?, value.to_owned()))).collect()
+    }
+
+    /// The date of birth: from DG11, which has its century, else from the MRZ.
+    fn date_of_birth(&self, today: civil::Date) -> Option<Date> {
+        let recorded = self.personal().and_then(|personal| personal.birth_date);
+        recorded.or_else(|| self.mrz()?.birth().ok()?.birth_date(partial(today)?).ok())
     }
 }
 
+fn whole(date: Date) -> Option<civil::Date> {
+    let (year, month, day) = (date.year()?, date.month()?, date.day()?);
+    civil::Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+fn partial(date: civil::Date) -> Option<Date> {
+    let part = |number: i8| u8::try_from(number).ok();
+    Date::new(u16::try_from(date.year()).ok()?, part(date.month())?, part(date.day())?).ok()
+}
+
 impl Holder {
-    pub(crate) fn of(_contents: &Contents, _authentic: bool) -> Option<Self> {
-        None
+    /// `None` when no data group with personal data is as listed.
+    pub(crate) fn of(contents: &Contents, authentic: bool, today: civil::Date) -> Option<Self> {
+        let (mrz, personal, details) = (contents.mrz(), contents.personal(), contents.details());
+        if mrz.is_none() && personal.is_none() && details.is_none() {
+            return None;
+        }
+        let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(|text| text.replace('<', " "));
+        let (primary, secondary) = mrz.map(|mrz| mrz.identifiers()).unzip();
+        let national = personal.and_then(|personal| personal.personal_number.as_deref());
+        Some(Holder {
+            authentic,
+            document_code: contents.document_code(),
+            issuing_state: contents.issuing_state(),
+            document_number: contents.document_number(),
+            name: personal.and_then(|personal| personal.full_name.as_deref()).map(spoken),
+            other_names: personal
+                .map(|personal| personal.other_names.iter().map(|name| spoken(name)).collect())
+                .unwrap_or_default(),
+            mrz_primary: text(primary),
+            mrz_secondary: text(secondary),
+            national_number: text(national.or(mrz.map(|mrz| mrz.optional_1()))),
+            nationality: text(mrz.map(|mrz| mrz.nationality())),
+            sex: mrz.and_then(|mrz| mrz.sex()).map(sex),
+            date_of_birth: contents.date_of_birth(today).map(|date| date.to_string()),
+            place_of_birth: personal.map(|personal| personal.birth_place.clone()).unwrap_or_default(),
+            authority: details.and_then(|details| details.authority.clone()),
+            date_of_issue: details.and_then(|details| details.issue_date).map(|date| date.to_string()),
+            date_of_expiry: contents.date_of_expiry(today).map(|date| date.to_string()),
+            national: contents.national(),
+        })
+    }
+}
+
+/// A name as it is said: the components in their order, the primary identifier of `primary<<secondary` last.
+fn spoken(name: &str) -> String {
+    let name = match name.split_once("<<") {
+        Some((primary, secondary)) => format!("{secondary} {primary}"),
+        None => name.to_owned(),
+    };
+    name.replace('<', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The key of a national field in reports; `None` for what is never shown.
+fn national_key(field: Field) -> Option<&'static str> {
+    Some(match field {
+        Field::Office => "civil_status_office",
+        Field::Register => "register",
+        Field::Page => "page",
+        Field::FamilyNumber => "family_number",
+        Field::BirthFamilyNumber => "family_number_at_birth",
+        Field::BloodGroup => "blood_group",
+        Field::NationalityClause => "nationality_clause",
+        Field::FatherBirthPlace => "father_place_of_birth",
+        Field::FatherNationality => "father_nationality",
+        Field::MotherBirthPlace => "mother_place_of_birth",
+        Field::MotherNationality => "mother_nationality",
+        Field::Religion | Field::Ethnicity => return None,
+    })
+}
+
+fn sex(sex: Sex) -> &'static str {
+    match sex {
+        Sex::Male => "male",
+        Sex::Female => "female",
+        Sex::Unspecified => "unspecified",
     }
 }
 
 impl Portrait {
-    pub(crate) fn of(_contents: &Contents) -> Option<Self> {
-        None
+    pub(crate) fn of(contents: &Contents) -> Option<Self> {
+        Self::from_dg2(contents.dg2.as_deref()?)
+    }
+
+    /// The first face of a DG2 file; nothing is verified here.
+    pub fn from_dg2(file: &[u8]) -> Option<Self> {
+        let face = Dg2::parse(file).ok()?.faces.into_iter().next()?;
+        let media_type = match face.format() {
+            ImageFormat::Jpeg => "image/jpeg",
+            ImageFormat::Jpeg2000 => "image/jp2",
+        };
+        Some(Portrait { media_type, image: face.image().to_vec() })
     }
 }

@@ -1,3 +1,43 @@
-//! `bitaqa-reader`.
+//! `bitaqa-reader`: read and judge identity cards.
+//!
+//! This program owns everything that `inspection` must not: the reader, the clock, the terminal and the files.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
-fn main() {}
+mod access;
+mod args;
+mod commands;
+mod exit;
+mod failure;
+mod output;
+mod progress;
+mod render;
+mod source;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let json = args.command.json();
+    match commands::run(args.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let failure = error.failure();
+            tell(&failure, json);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn tell(failure: &Failure, json: bool) {
+    if json {
+        println!("{}", serde_json::json!({ "version": 1, "error": failure }));
+    }
+    eprintln!("{}: {}", failure.what, failure.why);
+    eprintln!("{}", failure.remedy);
+}

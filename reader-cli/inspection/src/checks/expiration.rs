@@ -1,7 +1,6 @@
 //! Is the document still within its validity? (TR-03135-1 §5.7.1)
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use super::{Check, Judgement};
 use crate::case::Case;
@@ -24,7 +23,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     let Some(expiry) = expiry(case) else {
         return Judgement::undetermined("the date of expiry is not known from signed data");
     };
-    let today = today(case);
+    let today = case.today();
     if expiry < today {
         Judgement::failed(format!("expired on {expiry}"))
     } else {
@@ -34,15 +33,9 @@ fn judge(case: &Case<'_>) -> Judgement {
 
 /// True when the signed data say so.
 pub(super) fn is_expired(case: &Case<'_>) -> bool {
-    expiry(case).is_some_and(|expiry| expiry < today(case))
+    expiry(case).is_some_and(|expiry| expiry < case.today())
 }
 
 fn expiry(case: &Case<'_>) -> Option<Date> {
-    case.contents.date_of_expiry(today(case))
-}
-
-/// The day of inspection. A document is good to the end of its last day in the westernmost time zone.
-fn today(case: &Case<'_>) -> Date {
-    let west = jiff::tz::Offset::constant(-12);
-    case.now.to_zoned(TimeZone::fixed(west)).date()
+    case.contents.date_of_expiry(case.today())
 }

@@ -1,0 +1,230 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use jiff::Timestamp;
+
+use crate::exit;
+
+/// Read and judge national identity cards.
+#[derive(Parser)]
+#[command(name = "bitaqa-reader", version, about, after_help = exit::HELP, propagate_version = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// List the readers and what is in them
+    Readers(Readers),
+    /// Read a card and judge whether it is genuine and valid
+    Verify(Verify),
+    /// Read a card's files into a directory, without judging them
+    Read(Read),
+    /// Send commands to a card as they are and explain its answers
+    Apdu(Apdu),
+    /// Install or show the trust bundle that cards are judged against
+    #[command(subcommand)]
+    Trust(Trust),
+    /// Explain a check or a verdict; without a name, list them all
+    Explain(Explain),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one page for each command into a directory
+    Man {
+        /// The directory
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// Where the card is.
+#[derive(Group)]
+pub struct Source {
+    /// Name of the PC/SC reader, or a part that fits only one; without it, the only reader that holds a card
+    #[arg(long, value_name = "NAME")]
+    pub reader: Option<String>,
+    /// Socket on which a soft card listens, instead of a reader
+    #[arg(long, value_name = "PATH", conflicts_with = "reader")]
+    pub socket: Option<PathBuf>,
+    /// Write the dialogue with the card to this file, secrets masked
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+}
+
+/// What opens the chip. These are printed on the card; they keep a chip from being read unnoticed, and are no secret of the holder's.
+#[derive(Group)]
+#[group(id = "access-password", multiple = false)]
+pub struct AccessKey {
+    /// Card access number, as printed
+    #[arg(long, value_name = "DIGITS", group = "access-password")]
+    pub can: Option<String>,
+    /// File that holds the card access number; - is standard input
+    #[arg(long, value_name = "FILE", group = "access-password")]
+    pub can_file: Option<PathBuf>,
+    /// Machine-readable zone, its lines joined or separated by spaces; or NUMBER,YYMMDD,YYMMDD (document, birth, expiry)
+    #[arg(long, value_name = "TEXT", group = "access-password")]
+    pub mrz: Option<String>,
+    /// File that holds the machine-readable zone; - is standard input
+    #[arg(long, value_name = "FILE", group = "access-password")]
+    pub mrz_file: Option<PathBuf>,
+}
+
+/// How the chip is read.
+#[derive(Group)]
+pub struct Reading {
+    /// Basic Access Control on a card that offers no PACE
+    #[arg(long, value_enum, default_value_t = Bac::Never, value_name = "POLICY")]
+    pub bac: Bac,
+    /// Leave the portrait out, which is most of the reading time
+    #[arg(long)]
+    pub skip_image: bool,
+}
+
+/// Whether BAC may be used.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Bac {
+    /// PACE only
+    Never,
+    /// Only when the card offers no PACE
+    Allowed,
+}
+
+impl From<Bac> for inspection::Bac {
+    fn from(bac: Bac) -> Self {
+        match bac {
+            Bac::Never => inspection::Bac::Never,
+            Bac::Allowed => inspection::Bac::Allowed,
+        }
+    }
+}
+
+/// Arguments of `readers`.
+#[derive(Group)]
+pub struct Readers {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `verify`.
+#[derive(Group)]
+pub struct Verify {
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub access: AccessKey,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Judge stored evidence instead of a card
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["access-password", "reader", "socket", "journal", "save_evidence", "skip_image"])]
+    pub evidence: Option<PathBuf>,
+    /// Judge for this time (RFC 3339) instead of now; for stored evidence only
+    #[arg(long, value_name = "TIME", requires = "evidence")]
+    pub at: Option<Timestamp>,
+    /// Directory of the trust store
+    #[arg(long, value_name = "DIR", env = "BITAQA_TRUST")]
+    pub trust: Option<PathBuf>,
+    /// Store what was read, to be judged again later
+    #[arg(long, value_name = "FILE")]
+    pub save_evidence: Option<PathBuf>,
+    /// Write a report page with the portrait
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `read`.
+#[derive(Group)]
+pub struct Read {
+    /// Directory for the files; it is made, and must be empty if it is there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub access: AccessKey,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `apdu`.
+#[derive(Group)]
+pub struct Apdu {
+    #[command(flatten)]
+    pub source: Source,
+    /// Commands in hexadecimal; without any, one a line from standard input
+    #[arg(value_name = "APDU")]
+    pub commands: Vec<String>,
+    /// Print one JSON object for each command
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The trust store.
+#[derive(Subcommand)]
+pub enum Trust {
+    /// Install a trust bundle; an older one than the installed one is refused
+    Install {
+        /// The bundle
+        #[arg(value_name = "BUNDLE")]
+        bundle: PathBuf,
+        /// Fingerprint of the bundle signer's key (SHA-256, hexadecimal), as received on paper; needed the first time
+        #[arg(long, value_name = "HEX")]
+        pin: Option<String>,
+        /// Directory of the trust store
+        #[arg(long, value_name = "DIR", env = "BITAQA_TRUST")]
+        trust: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what is installed
+    Show {
+        /// Directory of the trust store
+        #[arg(long, value_name = "DIR", env = "BITAQA_TRUST")]
+        trust: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Arguments of `explain`.
+#[derive(Group)]
+pub struct Explain {
+    /// Id of a check, or a verdict
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Command {
+    /// Whether results, and failures, are wanted as JSON.
+    pub const fn json(&self) -> bool {
+        match self {
+            Command::Readers(Readers { json })
+            | Command::Verify(Verify { json, .. })
+            | Command::Read(Read { json, .. })
+            | Command::Apdu(Apdu { json, .. })
+            | Command::Trust(Trust::Install { json, .. } | Trust::Show { json, .. })
+            | Command::Explain(Explain { json, .. }) => *json,
+            Command::Completions { .. } | Command::Man { .. } => false,
+        }
+    }
+}

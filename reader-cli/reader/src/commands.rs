@@ -1,0 +1,66 @@
+//! One file for each command; each returns its exit code.
+
+mod apdu;
+mod explain;
+mod manual;
+mod read;
+mod readers;
+mod trust;
+mod verify;
+
+use std::path::PathBuf;
+
+use channel::random::OsRandom;
+use inspection::{Access, Evidence, Options, inspect};
+use iso7816::Chained;
+use jiff::Timestamp;
+use link::Recorded;
+
+use crate::args::{AccessKey, Command, Reading, Source};
+use crate::failure::Error;
+use crate::progress::Display;
+use crate::{access, source};
+
+/// Runs a command.
+pub fn run(command: Command) -> Result<u8, Error> {
+    match command {
+        Command::Readers(args) => readers::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Read(args) => read::run(&args),
+        Command::Apdu(args) => apdu::run(&args),
+        Command::Trust(args) => trust::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { dir } => manual::man(dir.as_deref()),
+    }
+}
+
+/// Reads the card: the one place where the stack of layers is put together.
+fn evidence(from: &Source, key: &AccessKey, reading: &Reading) -> Result<Evidence, Error> {
+    let access: Access = access::access(key, reading.bac.into())?;
+    let mut powered = source::connect(from)?;
+    let limits = powered.connection.limits();
+    let mut options = Options::new(Timestamp::now());
+    options.skip_image = reading.skip_image;
+    options.extended_length = limits.command_data > 255;
+    let display = Display::new();
+    let mut show = |progress| display.show(progress);
+    Ok(match powered.journal {
+        Some(journal) => {
+            let mut card = Chained::new(Recorded::new(powered.connection, journal), limits);
+            inspect(&mut card, &access, &options, &mut OsRandom, &mut show)
+        }
+        None => inspect(&mut Chained::new(powered.connection, limits), &access, &options, &mut OsRandom, &mut show),
+    })
+}
+
+/// The directory of the trust store: the one named, or `bitaqa/trust` among the user's data.
+fn trust_directory(named: Option<&PathBuf>) -> Result<PathBuf, Error> {
+    if let Some(directory) = named {
+        return Ok(directory.clone());
+    }
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = set("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    let data = data.or_else(|| Some(set("HOME")?.join(".local/share")));
+    Ok(data.ok_or(Error::NoTrustDirectory)?.join("bitaqa/trust"))
+}

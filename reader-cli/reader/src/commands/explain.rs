@@ -1,0 +1,101 @@
+//! `explain`: what a check or a verdict means.
+
+use inspection::checks::{CHECKS, Check, by_id};
+use inspection::{Class, Verdict};
+use serde_json::{Value, json};
+
+use crate::args::Explain;
+use crate::failure::Error;
+use crate::{exit, output, words};
+
+/// Explains one name, or lists all.
+pub fn run(args: &Explain) -> Result<u8, Error> {
+    match &args.name {
+        None => list(args.json)?,
+        Some(name) => one(name, args.json)?,
+    }
+    Ok(exit::GOOD)
+}
+
+fn one(name: &str, json: bool) -> Result<(), Error> {
+    let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.word().eq_ignore_ascii_case(name));
+    match (by_id(name), verdict) {
+        (Some(check), _) if json => output::json(&check_json(check)),
+        (Some(check), _) => output::line(&check_text(check)),
+        (None, Some(verdict)) if json => output::json(&verdict_json(verdict)),
+        (None, Some(verdict)) => output::line(&verdict_text(verdict)),
+        (None, None) => Err(Error::UnknownName { name: name.to_owned() }),
+    }
+}
+
+fn list(json: bool) -> Result<(), Error> {
+    if json {
+        let checks: Vec<Value> = CHECKS.iter().map(check_json).collect();
+        let verdicts: Vec<Value> = Verdict::ALL.into_iter().map(verdict_json).collect();
+        return output::json(&json!({ "version": 1, "checks": checks, "verdicts": verdicts }));
+    }
+    output::line("Checks")?;
+    for check in CHECKS {
+        output::line(&format!("  {:27} {:11} {}", check.id, class(check.class), check.title))?;
+    }
+    output::line("\nVerdicts")?;
+    for verdict in Verdict::ALL {
+        output::line(&format!("  {:27} exit {:<6} {}", verdict.word(), exit::of_verdict(verdict), verdict.sentence()))?;
+    }
+    Ok(())
+}
+
+fn check_text(check: &Check) -> String {
+    let weight = match check.class {
+        Class::Mandatory => format!(
+            "It must be successful. A failure gives {}, no result gives {}.",
+            check.failed.word(),
+            check.unjudged.word()
+        ),
+        Class::Optional => format!("It must not fail. A failure gives {}.", check.failed.word()),
+        Class::Evaluatory => "It is reported and never changes the verdict.".to_owned(),
+    };
+    format!(
+        "{} ({})\n\n{}\n\n{weight}\n\nIf it is not successful: {}\n\nSource: {}",
+        check.title, check.id, check.explanation, check.remedy, check.source
+    )
+}
+
+fn verdict_text(verdict: Verdict) -> String {
+    let (arabic, kurdish) = (words::isolated(words::arabic(verdict)), words::isolated(words::kurdish(verdict)));
+    let sentence = verdict.sentence();
+    format!("{} (exit code {})\n\n{sentence}\n{arabic}\n{kurdish}", verdict.word(), exit::of_verdict(verdict))
+}
+
+fn check_json(check: &Check) -> Value {
+    json!({
+        "version": 1,
+        "id": check.id,
+        "title": check.title,
+        "class": check.class,
+        "explanation": check.explanation,
+        "remedy": check.remedy,
+        "source": check.source,
+        "failed": check.failed,
+        "unjudged": check.unjudged,
+    })
+}
+
+fn verdict_json(verdict: Verdict) -> Value {
+    json!({
+        "version": 1,
+        "verdict": verdict,
+        "meaning": verdict.sentence(),
+        "arabic": words::arabic(verdict),
+        "kurdish": words::kurdish(verdict),
+        "exit": exit::of_verdict(verdict),
+    })
+}
+
+fn class(class: Class) -> &'static str {
+    match class {
+        Class::Mandatory => "mandatory",
+        Class::Optional => "optional",
+        Class::Evaluatory => "evaluatory",
+    }
+}

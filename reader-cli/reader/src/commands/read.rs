@@ -1,0 +1,82 @@
+//! `read`: the files of a card as they are. Nothing is judged, and nothing is shown as if it were.
+
+use inspection::Evidence;
+use inspection::evidence::FileEvidence;
+use inspection::holder::Portrait;
+use serde_json::{Value, json};
+
+use super::evidence;
+use crate::args::Read;
+use crate::failure::Error;
+use crate::{exit, output};
+
+/// Reads a card into a directory.
+pub fn run(args: &Read) -> Result<u8, Error> {
+    output::private_directory(&args.out)?;
+    let evidence = evidence(&args.source, &args.access, &args.reading)?;
+    let files = write(args, &evidence)?;
+    let opened = evidence.access.established.is_some();
+    if args.json {
+        output::json(&json!({
+            "version": 1,
+            "judged": false,
+            "access_protocol": evidence.access.established.as_ref().map(ToString::to_string),
+            "interrupted": evidence.interrupted,
+            "files": files,
+        }))?;
+    } else {
+        tell(args, &evidence, &files)?;
+    }
+    Ok(match (opened, &evidence.interrupted) {
+        (_, Some(_)) => exit::NO_CARD,
+        (true, None) => exit::GOOD,
+        (false, None) => exit::REFUSED,
+    })
+}
+
+/// Writes every file that was read, the portrait and the evidence.
+fn write(args: &Read, evidence: &Evidence) -> Result<Vec<Value>, Error> {
+    let mut list = Vec::new();
+    for (name, seen) in &evidence.files {
+        let (state, stored) = match seen {
+            FileEvidence::Read { content } => {
+                // EF.ATR/INFO is the one name with a slash; evidence from a card has only names of the table.
+                let file = format!("{}.bin", name.replace(['/', '.'], "_"));
+                output::private_file(&args.out.join(&file), content)?;
+                ("read", Some((file, content.len())))
+            }
+            FileEvidence::Absent => ("absent", None),
+            FileEvidence::Refused { .. } => ("refused", None),
+            FileEvidence::Malformed { .. } => ("malformed", None),
+            FileEvidence::Skipped => ("skipped", None),
+            FileEvidence::Interrupted => ("interrupted", None),
+        };
+        let (file, bytes) = stored.unzip();
+        list.push(json!({ "name": name, "state": state, "file": file, "bytes": bytes }));
+    }
+    if let Some(portrait) = evidence.content("EF.DG2").and_then(Portrait::from_dg2) {
+        let file = if portrait.media_type == "image/jpeg" { "portrait.jpg" } else { "portrait.jp2" };
+        output::private_file(&args.out.join(file), &portrait.image)?;
+    }
+    output::private_file(&args.out.join("evidence.json"), evidence.to_json()?.as_bytes())?;
+    Ok(list)
+}
+
+fn tell(args: &Read, evidence: &Evidence, files: &[Value]) -> Result<(), Error> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    for file in files {
+        let bytes =
+            file.get("bytes").and_then(Value::as_u64).map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();
+        let (name, state) = (file.get("name").map(text), file.get("state").map(text));
+        output::line(&format!("{:16} {}{bytes}", name.unwrap_or_default(), state.unwrap_or_default()))?;
+    }
+    for attempt in &evidence.access.attempts {
+        if let Some(error) = &attempt.error {
+            output::line(&format!("access refused: {error}"))?;
+        }
+    }
+    output::line(&format!(
+        "written to {}; nothing was judged (bitaqa-reader verify --evidence {0}/evidence.json)",
+        args.out.display()
+    ))
+}

@@ -1,0 +1,47 @@
+//! `verify`: is this card genuine and valid?
+
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+use inspection::evidence::MAX_STORED;
+use inspection::{Evidence, Policy, judge};
+use jiff::Timestamp;
+
+use super::{evidence, trust, trust_directory};
+use crate::args::Verify;
+use crate::failure::Error;
+use crate::render::{html, human};
+use crate::{exit, output};
+
+/// Reads (or loads) evidence, judges it, tells the verdict. The exit code is the verdict's.
+pub fn run(args: &Verify) -> Result<u8, Error> {
+    // Without trust material nothing can be judged: say so before the card is asked for.
+    let store = trust::open(&trust_directory(args.trust.as_ref())?)?;
+    let evidence = match &args.evidence {
+        Some(path) => load(path)?,
+        None => evidence(&args.source, &args.access, &args.reading)?,
+    };
+    if let Some(path) = &args.save_evidence {
+        output::private_file(path, evidence.to_json()?.as_bytes())?;
+    }
+    let policy = Policy { bac: args.reading.bac.into() };
+    let report = judge(&evidence, &store, &policy, args.at.unwrap_or_else(Timestamp::now));
+    if let Some(path) = &args.report {
+        output::private_file(path, html::page(&report).as_bytes())?;
+    }
+    if args.json {
+        output::json(&report)?;
+    } else {
+        let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        output::line(&human::text(&report, colours))?;
+    }
+    Ok(exit::of_verdict(report.verdict))
+}
+
+fn load(path: &PathBuf) -> Result<Evidence, Error> {
+    let failed = |source| Error::ReadFile { path: path.clone(), source };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(MAX_STORED as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(Evidence::from_json(&bytes)?)
+}

@@ -1,0 +1,218 @@
+//! What can stop a command, and what the operator can do about it: one exhaustive match.
+
+use std::io;
+use std::path::PathBuf;
+
+use inspection::evidence::LoadEvidenceError;
+use iso7816::{CommandError, TransmitError};
+use link::{ConnectError, ServiceError};
+use serde::Serialize;
+use trust::store::{InstallError, OpenError};
+
+use crate::exit;
+
+/// Everything that can stop a command. A verdict, however bad, is none of these.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("no reader holds a card")]
+    NoCard,
+    #[error("several readers hold a card: {}", readers.join(", "))]
+    SeveralCards { readers: Vec<String> },
+    #[error(transparent)]
+    Transmit(#[from] TransmitError),
+    #[error("no card access number and no MRZ was given")]
+    NoPassword,
+    #[error("the card access number {reason}")]
+    Can { reason: &'static str },
+    #[error("the MRZ is not usable: {reason}")]
+    Mrz { reason: String },
+    #[error("{}: {source}", path.display())]
+    ReadFile { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    WriteFile { path: PathBuf, source: io::Error },
+    #[error("{} is not empty", path.display())]
+    NotEmpty { path: PathBuf },
+    #[error("standard input: {source}")]
+    Stdin { source: io::Error },
+    #[error("standard output: {source}")]
+    Stdout { source: io::Error },
+    #[error("{0}")]
+    Evidence(#[from] LoadEvidenceError),
+    #[error("neither --trust nor XDG_DATA_HOME nor HOME says where the trust store is")]
+    NoTrustDirectory,
+    #[error("no trust bundle is installed in {}", directory.display())]
+    NoTrust { directory: PathBuf },
+    #[error(transparent)]
+    Trust(#[from] OpenError),
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    #[error("the pin is not 64 hexadecimal digits")]
+    Pin,
+    #[error("the first bundle needs the fingerprint of its signer")]
+    PinMissing,
+    #[error("command {index} is not hexadecimal")]
+    Hex { index: usize },
+    #[error("command {index}: {source}")]
+    Apdu { index: usize, source: CommandError },
+    #[error("no check and no verdict is called {name:?}")]
+    UnknownName { name: String },
+    #[error("the result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What is told about an error.
+#[derive(Debug, Serialize)]
+pub struct Failure {
+    /// What went wrong, in a few words.
+    pub what: &'static str,
+    /// The particulars.
+    pub why: String,
+    /// What to do now.
+    pub remedy: &'static str,
+    /// The exit code.
+    pub exit: u8,
+}
+
+impl Error {
+    /// The failure as the operator is told of it.
+    pub fn failure(&self) -> Failure {
+        let (what, remedy, exit) = self.advice();
+        Failure { what, why: self.to_string(), remedy, exit }
+    }
+
+    fn advice(&self) -> (&'static str, &'static str, u8) {
+        match self {
+            Error::Service(error) | Error::Connect(ConnectError::Service(error)) => service(error),
+            Error::Connect(error) => connect(error),
+            Error::NoCard => {
+                ("There is no card", "Put a card on a reader; `bitaqa-reader readers` shows them.", exit::NO_CARD)
+            }
+            Error::SeveralCards { .. } => ("Which card?", "Name one reader with --reader.", exit::USAGE),
+            Error::Transmit(TransmitError::Lost | TransmitError::TimedOut { .. }) => {
+                ("The card was lost", "Leave the card on the reader and try again.", exit::NO_CARD)
+            }
+            Error::Transmit(TransmitError::Reader { .. } | TransmitError::Unsendable { .. }) => {
+                ("The reader failed", "Plug the reader in again, or try a shorter command.", exit::NO_CARD)
+            }
+            Error::Transmit(
+                TransmitError::SecureMessaging { .. }
+                | TransmitError::Unprotected { .. }
+                | TransmitError::TooLong { .. }
+                | TransmitError::Replay { .. },
+            ) => ("The card gave an unusable answer", "Try again; keep the journal if it stays so.", exit::REFUSED),
+            Error::NoPassword => {
+                ("The chip is locked", "Give --can or --mrz: both are printed on the card.", exit::USAGE)
+            }
+            Error::Can { .. } => {
+                ("That is no card access number", "Give the six digits printed on the card.", exit::USAGE)
+            }
+            Error::Mrz { .. } => (
+                "That is no machine-readable zone",
+                "Give its three lines as printed, or NUMBER,YYMMDD,YYMMDD for document, birth and expiry.",
+                exit::USAGE,
+            ),
+            Error::ReadFile { .. } => ("A file cannot be read", "Check the path and its permissions.", exit::USAGE),
+            Error::WriteFile { .. } => {
+                ("A file cannot be written", "Check the path, its permissions and the space left.", exit::USAGE)
+            }
+            Error::NotEmpty { .. } => {
+                ("The directory is in use", "Name a new directory: files of two cards are never mixed.", exit::USAGE)
+            }
+            Error::Stdin { .. } => {
+                ("Standard input cannot be read", "Give the value as an option or in a file.", exit::USAGE)
+            }
+            Error::Stdout { .. } => ("The result cannot be printed", "Check where standard output goes.", exit::BUG),
+            Error::Evidence(_) => (
+                "The evidence cannot be judged",
+                "Give a file written by `verify --save-evidence` or `read`.",
+                exit::UNREADABLE,
+            ),
+            Error::NoTrustDirectory => ("There is no trust store", "Name its directory with --trust.", exit::TRUST),
+            Error::NoTrust { .. } => (
+                "There is no trust store",
+                "Install a bundle: bitaqa-reader trust install BUNDLE --pin FINGERPRINT",
+                exit::TRUST,
+            ),
+            Error::Trust(_) => {
+                ("The trust store is not usable", "Install the bundle again from a source you trust.", exit::TRUST)
+            }
+            Error::Install(InstallError::Rollback { .. }) => (
+                "The bundle is older than the installed one",
+                "Get the newest bundle; an older one is never installed over it.",
+                exit::TRUST,
+            ),
+            Error::Install(InstallError::OtherPin { .. }) => (
+                "The bundle has another signer",
+                "Ask the authority whether its key changed; if so, install into a new directory.",
+                exit::TRUST,
+            ),
+            Error::Install(InstallError::Bundle(_)) => (
+                "The bundle is not believed",
+                "Compare the fingerprint with the one on paper; get the bundle again.",
+                exit::TRUST,
+            ),
+            Error::Install(InstallError::Installed(_)) => (
+                "The installed trust store is not usable",
+                "Install into a new directory and report the old one.",
+                exit::TRUST,
+            ),
+            Error::Install(InstallError::Write { .. }) => {
+                ("The trust store cannot be written", "Check its permissions and the space left.", exit::TRUST)
+            }
+            Error::Pin => (
+                "That is no fingerprint",
+                "Type the 64 hexadecimal digits from the paper that came with the bundle.",
+                exit::USAGE,
+            ),
+            Error::PinMissing => (
+                "Whose bundle is it?",
+                "Give --pin with the fingerprint from the paper that came with the bundle.",
+                exit::USAGE,
+            ),
+            Error::Hex { .. } | Error::Apdu { .. } => (
+                "That is no command",
+                "Write CLA INS P1 P2 [Lc data] [Le] in hexadecimal, as in 00A4040C07A0000002471001.",
+                exit::USAGE,
+            ),
+            Error::UnknownName { .. } => {
+                ("There is no such name", "`bitaqa-reader explain` lists all checks and verdicts.", exit::USAGE)
+            }
+            Error::Json(_) => ("The program failed", "Report this as a bug.", exit::BUG),
+        }
+    }
+}
+
+fn service(error: &ServiceError) -> (&'static str, &'static str, u8) {
+    match error {
+        ServiceError::NotRunning => {
+            ("The smart card service is not running", "Start it: sudo systemctl start pcscd.socket", exit::NO_CARD)
+        }
+        ServiceError::Failed { .. } => {
+            ("The smart card service failed", "Restart pcscd and plug the reader in again.", exit::NO_CARD)
+        }
+    }
+}
+
+fn connect(error: &ConnectError) -> (&'static str, &'static str, u8) {
+    match error {
+        ConnectError::Service(error) => service(error),
+        ConnectError::NoSuchReader { .. } | ConnectError::Ambiguous { .. } => {
+            ("Which reader?", "Copy a name from `bitaqa-reader readers`.", exit::NO_CARD)
+        }
+        ConnectError::NoCard { .. } => {
+            ("There is no card", "Put the card on the reader and leave it there.", exit::NO_CARD)
+        }
+        ConnectError::Mute { .. } => ("The card does not answer", "Turn the card over and try again.", exit::NO_CARD),
+        ConnectError::Busy { .. } => ("The card is in use", "Close the program that holds it.", exit::NO_CARD),
+        ConnectError::TimedOut { .. } => ("The reader does not answer", "Plug the reader in again.", exit::NO_CARD),
+        ConnectError::Handshake { .. } | ConnectError::Socket { .. } => (
+            "The soft card does not answer",
+            "Start it: bitaqa-soft-card run --state FILE --listen PATH",
+            exit::NO_CARD,
+        ),
+    }
+}

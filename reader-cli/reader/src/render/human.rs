@@ -1,0 +1,82 @@
+//! A report as text: verdict first, then the holder, then the checks.
+
+use std::fmt::Write;
+
+use inspection::{CheckResult, Class, Report, Verdict};
+use trust::Outcome;
+
+use super::fields;
+use crate::words::{arabic, isolated, kurdish};
+
+/// The whole report; colour is decoration only.
+pub fn text(report: &Report, colours: bool) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    let _ = write(&mut out, report, colours);
+    out
+}
+
+fn write(out: &mut String, report: &Report, colours: bool) -> std::fmt::Result {
+    let verdict = report.verdict;
+    writeln!(out, "{}", paint(verdict.word(), of_verdict(verdict), colours))?;
+    writeln!(out, "{}", report.meaning)?;
+    writeln!(out, "{}   {}", isolated(arabic(verdict)), isolated(kurdish(verdict)))?;
+    holder(out, report)?;
+    writeln!(out, "\nChecks")?;
+    for check in &report.checks {
+        write_check(out, check, colours)?;
+    }
+    let access = report.access_protocol.as_deref().unwrap_or("not opened");
+    writeln!(out, "\nread {}, judged for {}, access: {access}", report.read_at, report.time)?;
+    write!(out, "trust bundle {}; `bitaqa-reader explain NAME` explains a check", report.trust_bundle_version)
+}
+
+fn holder(out: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(holder) = &report.holder else {
+        return writeln!(out, "\nHolder: no data that the security object vouches for");
+    };
+    let note =
+        if holder.authentic { "from authentic data" } else { "NOT AUTHENTIC: nobody trusted vouches for these data" };
+    writeln!(out, "\nHolder ({note})")?;
+    for (label, _, value) in fields(holder) {
+        writeln!(out, "  {label:18} {}", isolated(&value))?;
+    }
+    Ok(())
+}
+
+fn write_check(out: &mut String, check: &CheckResult, colours: bool) -> std::fmt::Result {
+    let result = paint(&format!("{:13}", check.result), of_outcome(check.result), colours);
+    let weight = if check.class == Class::Evaluatory { " (noted only)" } else { "" };
+    writeln!(out, "  {result} {:27} {}{weight}", check.id, isolated(&check.reason))?;
+    match &check.remedy {
+        Some(remedy) => writeln!(out, "  {:41} -> {}", "", isolated(remedy)),
+        None => Ok(()),
+    }
+}
+
+/// SGR parameters.
+const GREEN: &str = "1;32";
+const RED: &str = "1;31";
+const YELLOW: &str = "1;33";
+const GREY: &str = "2";
+
+fn of_verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::GenuineValid => GREEN,
+        Verdict::NotGenuine | Verdict::CloneSuspect | Verdict::GenuineRevoked => RED,
+        _ => YELLOW,
+    }
+}
+
+fn of_outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Successful => GREEN,
+        Outcome::Failed => RED,
+        Outcome::Undetermined => YELLOW,
+        Outcome::NotSupported | Outcome::Aborted => GREY,
+    }
+}
+
+fn paint(text: &str, sgr: &str, colours: bool) -> String {
+    if colours { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
+}
