@@ -1,7 +1,7 @@
 //! Dates in the documents: whole, or with an unknown day, month or year.
 //!
 //! Older records know only a year, or nothing. In the MRZ an unknown part is `<<` (9303-3 §4.8), in DG11 it is zeros
-//! (9303-10 table 50). The calendar is the Gregorian one.
+//! (9303-10 §4.7.11). The calendar is the Gregorian one.
 
 use std::fmt;
 

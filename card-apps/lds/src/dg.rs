@@ -1,7 +1,7 @@
 //! The data groups (9303-10 §4.7): each file of this crate knows one, in both directions.
 //!
-//! `parse` takes the whole file with its tag, as read; `to_bytes` gives the whole file to be written. A parsed value is for
-//! looking at: hashes are taken over the bytes that were read.
+//! `parse` takes the whole file with its tag, as read; `to_bytes` gives the whole file to be written. A parsed value
+//! is for looking at: hashes are taken over the bytes that were read.
 //!
 //! Cards in the field differ from the standard in known ways. Reading accepts these and reports each as a [`Defect`]
 //! (`parse_noting`); writing follows the standard.

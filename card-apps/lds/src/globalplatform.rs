@@ -54,7 +54,8 @@ pub enum FormatError {
     },
 }
 
-/// INSTALL [for personalization] of an application (GPCS §11.5.2.3.6): `80 E6 20 00`, data `00 00 <AID> 00 00 00`, each part with its length.
+/// INSTALL [for personalization] of an application (GPCS §11.5.2.3.6): `80 E6 20 00`, data `00 00 <AID> 00 00 00`,
+/// each part with its length.
 pub fn install_for_personalization(aid: &Aid) -> Command {
     let mut data = vec![0x00, 0x00, aid.as_bytes().len() as u8];
     data.extend_from_slice(aid.as_bytes());

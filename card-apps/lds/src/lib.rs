@@ -9,7 +9,8 @@
 //! - [`dg`]: the data groups; [`com`], [`sod`], [`security_infos`]: the files that speak about them
 //! - [`globalplatform`]: what the card and the personalizer agree on before there is a document
 //!
-//! Reading is lenient where cards in the field are known to differ (each leniency is a [`dg::Defect`]); writing is strict.
+//! Reading is lenient where cards in the field are known to differ (each leniency is a [`dg::Defect`]); writing is
+//! strict.
 
 pub mod com;
 pub mod date;

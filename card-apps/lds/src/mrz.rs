@@ -3,14 +3,18 @@
 //! [`Td1`] is what an issuer fills in; [`Mrz`] is the text as printed or as read from DG1, with views of its fields.
 //! Reading never corrects: wrong check digits are told by [`Mrz::wrong_check_digits`], the text stays as it is.
 
+mod date;
 mod name;
+mod td1;
 
 use std::fmt;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
-use crate::date::{Date, DateError};
+use crate::date::DateError;
 
+pub use date::MrzDate;
 pub use name::{NameField, NoSurname, NoSurnameRefused, holder_name, name_field};
+pub use td1::Td1;
 
 /// The three sizes of machine readable zones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,110 +154,13 @@ pub fn check_digit(text: &str) -> char {
     char::from_digit(sum, 10).unwrap_or('0')
 }
 
-/// MRZ_information, the input to the key derivation of BAC and PACE (9303-11 §4.3.2, §4.4.4.1): document number, date of birth,
-/// date of expiry, each with its check digit. The document number is filled up to nine characters.
+/// MRZ_information, the input to the key derivation of BAC and PACE (9303-11 §4.3.2, §4.4.4.1): document number, date
+/// of birth, date of expiry, each with its check digit. The document number is filled up to nine characters.
 pub fn mrz_information(document_number: &str, birth: MrzDate, expiry: MrzDate) -> String {
     let number = format!("{document_number:<<9}");
     let (birth, expiry) = (birth.as_str(), expiry.as_str());
     let digits = (check_digit(&number), check_digit(birth), check_digit(expiry));
     format!("{number}{}{birth}{}{expiry}{}", digits.0, digits.1, digits.2)
-}
-
-/// A date in the MRZ: `YYMMDD`, unknown parts `<<` (9303-3 §4.8).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MrzDate([u8; 6]);
-
-impl MrzDate {
-    /// Takes six characters: digits, or `<<` for an unknown part.
-    ///
-    /// # Errors
-    /// When it is anything else.
-    pub fn parse(text: &str) -> Result<Self, DateError> {
-        let form = DateError::Form { expected: "6 characters, YYMMDD, unknown parts as <<" };
-        let bytes: [u8; 6] = text.as_bytes().try_into().map_err(|_| form.clone())?;
-        let (parts, _) = bytes.as_chunks::<2>();
-        let good = parts.iter().all(|part| part == b"<<" || part.iter().all(u8::is_ascii_digit));
-        good.then_some(MrzDate(bytes)).ok_or(form)
-    }
-
-    /// The two characters of the year, the month and the day as text.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-
-    /// The year of its century, 0 to 99.
-    pub fn year(self) -> Option<u8> {
-        self.part(0)
-    }
-
-    /// The month as written.
-    pub fn month(self) -> Option<u8> {
-        self.part(2)
-    }
-
-    /// The day as written.
-    pub fn day(self) -> Option<u8> {
-        self.part(4)
-    }
-
-    /// The date of birth it stands for, seen on `today`: the latest such date that is not in the future.
-    ///
-    /// # Errors
-    /// When there is no such date in the calendar, or `today` has no year.
-    pub fn birth_date(self, today: Date) -> Result<Date, DateError> {
-        let now = today.year().ok_or(DateError::NotADate)?;
-        let this_century = self.in_century_of(now)?;
-        if this_century > today {
-            return self.in_century_of(now.saturating_sub(100));
-        }
-        Ok(this_century)
-    }
-
-    /// The date of expiry it stands for, seen on `today`: between 84 years before and 15 years after (TR-03135-1 §5.7.1).
-    ///
-    /// # Errors
-    /// When there is no such date in the calendar, or `today` has no year.
-    pub fn expiry_date(self, today: Date) -> Result<Date, DateError> {
-        let now = today.year().ok_or(DateError::NotADate)?;
-        let year = self.in_century_of(now)?.year().unwrap_or(now);
-        let century = match year {
-            year if year > now + 15 => now.saturating_sub(100),
-            year if year + 84 < now => now + 100,
-            _ => now,
-        };
-        self.in_century_of(century)
-    }
-
-    fn in_century_of(self, year: u16) -> Result<Date, DateError> {
-        let century = year / 100 * 100;
-        Date::partial(self.year().map(|year| century + u16::from(year)), self.month(), self.day())
-    }
-
-    fn part(self, at: usize) -> Option<u8> {
-        self.as_str().get(at..at + 2)?.parse().ok()
-    }
-}
-
-impl From<Date> for MrzDate {
-    /// The century is lost.
-    fn from(date: Date) -> Self {
-        let part = |value: Option<u8>| value.map_or_else(|| "<<".to_owned(), |value| format!("{:02}", value % 100));
-        let year = date.year().and_then(|year| u8::try_from(year % 100).ok());
-        let text = [part(year), part(date.month()), part(date.day())].concat();
-        Self::parse(&text).unwrap_or(MrzDate(*b"<<<<<<"))
-    }
-}
-
-impl fmt::Display for MrzDate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for MrzDate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// The sex as the MRZ has it.
@@ -286,130 +193,6 @@ impl Sex {
             _ => None,
         }
     }
-}
-
-/// The fields of a TD1 (9303-5 §4.2), without fillers and check digits.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Td1 {
-    /// One or two characters, the first `A`, `C` or `I`: `ID`.
-    pub document_code: String,
-    /// Issuing State or organization, up to three letters: `IRQ`, `UTO`.
-    pub issuing_state: String,
-    /// Document number, 1 to 22 characters; beyond nine it runs over into the optional data.
-    pub document_number: String,
-    /// Optional data of the first line, up to 15 characters (fewer beside a long document number): here the national number.
-    pub optional_1: String,
-    /// Date of birth.
-    pub birth: MrzDate,
-    /// Sex.
-    pub sex: Sex,
-    /// Date of expiry.
-    pub expiry: MrzDate,
-    /// Nationality, up to three letters.
-    pub nationality: String,
-    /// Optional data of the second line, up to 11 characters.
-    pub optional_2: String,
-    /// Name field, up to 30 characters, as [`name_field`] or [`holder_name`] make it.
-    pub name: String,
-}
-
-impl Td1 {
-    /// The three lines, with fillers and check digits.
-    ///
-    /// # Errors
-    /// Names the first field that does not fit.
-    pub fn to_mrz(&self) -> Result<Mrz, MrzError> {
-        let code = field("document code", &self.document_code, 1..=2, is_letter)?;
-        let state = field("issuing State", &self.issuing_state, 1..=3, is_letter)?;
-        let (number, check, optional_1) = self.number_and_optional()?;
-        let nationality = field("nationality", &self.nationality, 1..=3, is_letter)?;
-        let optional_2 = field("optional data of line 2", &self.optional_2, 0..=11, is_mrz)?;
-        let name = field("name", &self.name, 1..=30, is_letter)?;
-        let (birth, expiry, sex) = (self.birth.as_str(), self.expiry.as_str(), self.sex.to_char());
-        let (birth_check, expiry_check) = (check_digit(birth), check_digit(expiry));
-        let composite = format!("{number}{check}{optional_1}{birth}{birth_check}{expiry}{expiry_check}{optional_2}");
-        let text = format!(
-            "{code}{state}{number}{check}{optional_1}\
-             {birth}{birth_check}{sex}{expiry}{expiry_check}{nationality}{optional_2}{}\
-             {name}",
-            check_digit(&composite)
-        );
-        Mrz::parse(&text)
-    }
-
-    /// Reads the text of a TD1.
-    ///
-    /// # Errors
-    /// When it is not a TD1 of well-formed fields. Check digits are not judged here.
-    pub fn parse(text: &str) -> Result<Self, MrzError> {
-        let mrz = Mrz::parse(text)?;
-        if mrz.format != Format::Td1 {
-            return Err(MrzError::NotTd1);
-        }
-        let bad = |field| MrzError::FieldCharacter { field };
-        Ok(Td1 {
-            document_code: mrz.document_code().to_owned(),
-            issuing_state: mrz.issuing_state().to_owned(),
-            document_number: mrz.document_number(),
-            optional_1: mrz.optional_1().to_owned(),
-            birth: mrz.birth().map_err(|_| bad("date of birth"))?,
-            sex: mrz.sex().ok_or(bad("sex"))?,
-            expiry: mrz.expiry().map_err(|_| bad("date of expiry"))?,
-            nationality: mrz.nationality().to_owned(),
-            optional_2: mrz.optional_2().to_owned(),
-            name: mrz.name().to_owned(),
-        })
-    }
-
-    /// Nine characters, check digit, fifteen characters (9303-5 §4.2.2, note j: long document numbers).
-    fn number_and_optional(&self) -> Result<(String, char, String), MrzError> {
-        let number = self.document_number.as_str();
-        let allowed = |byte: u8| is_mrz(byte) && byte != b'<';
-        check("document number", number, 1..=22, allowed)?;
-        let Some((principal, rest)) = number.split_at_checked(9).filter(|(_, rest)| !rest.is_empty()) else {
-            let optional = field("optional data of line 1", &self.optional_1, 0..=15, is_mrz)?;
-            let number = format!("{number:<<9}");
-            let check = check_digit(&number);
-            return Ok((number, check, optional));
-        };
-        let room = 15 - (rest.len() + 2);
-        let optional = field("optional data of line 1", &self.optional_1, 0..=room, is_mrz)?;
-        Ok((principal.to_owned(), '<', format!("{rest}{}<{optional}", check_digit(number))))
-    }
-}
-
-fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_uppercase() || byte == b'<'
-}
-
-fn is_mrz(byte: u8) -> bool {
-    is_letter(byte) || byte.is_ascii_digit()
-}
-
-/// The field filled up with `<` to its greatest length.
-fn field(
-    field: &'static str,
-    text: &str,
-    lengths: RangeInclusive<usize>,
-    allowed: impl Fn(u8) -> bool,
-) -> Result<String, MrzError> {
-    let width = *lengths.end();
-    check(field, text, lengths, allowed)?;
-    Ok(format!("{text:<<width$}"))
-}
-
-fn check(
-    field: &'static str,
-    text: &str,
-    lengths: RangeInclusive<usize>,
-    allowed: impl Fn(u8) -> bool,
-) -> Result<(), MrzError> {
-    if !text.bytes().all(allowed) {
-        return Err(MrzError::FieldCharacter { field });
-    }
-    let (min, max) = (*lengths.start(), *lengths.end());
-    let length = text.len();
-    if lengths.contains(&length) { Ok(()) } else { Err(MrzError::FieldLength { field, length, min, max }) }
 }
 
 /// A check digit of the MRZ.
@@ -501,7 +284,8 @@ impl Mrz {
         }
     }
 
-    /// Optional data of the first line (TD1) or the only ones, without fillers and without the rest of a long document number.
+    /// Optional data of the first line (TD1) or the only ones, without fillers and without the rest of a long document
+    /// number.
     pub fn optional_1(&self) -> &str {
         let whole = self.part(self.fields().optional.clone());
         let after = self.long_number().map_or(0, |(rest, _)| rest.len() + 2);
@@ -551,8 +335,8 @@ impl Mrz {
         (primary, secondary.trim_start_matches('<'))
     }
 
-    /// True when the name fills its field so far that more may have been cut off. A code of the transliteration has at most three
-    /// characters and is never cut, so up to two places and a separator may stay empty.
+    /// True when the name fills its field so far that more may have been cut off. A code of the transliteration has at
+    /// most three characters and is never cut, so up to two places and a separator may stay empty.
     pub fn name_may_be_truncated(&self) -> bool {
         self.name().len() + 3 >= self.fields().name.len()
     }
@@ -576,7 +360,7 @@ impl Mrz {
             Some((_, check)) => check.starts_with(check_digit(&self.document_number())),
             None => simple(&fields.document_number),
         };
-        // An empty optional field of a TD3 may have a filler instead of its check digit (9303-4 §4.2.2).
+        // An empty optional field of a TD3 may have a filler instead of its check digit (9303-4 §4.2).
         let optional = fields.optional_check.is_none()
             || simple(&fields.optional)
             || self.trimmed(fields.optional.clone()).is_empty() && self.at(fields.optional.end) == Some('<');
@@ -624,6 +408,14 @@ impl fmt::Display for Mrz {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines().join("\n"))
     }
+}
+
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte == b'<'
+}
+
+fn is_mrz(byte: u8) -> bool {
+    is_letter(byte) || byte.is_ascii_digit()
 }
 
 #[cfg(test)]
@@ -720,25 +512,6 @@ mod tests {
     }
 
     #[test]
-    fn long_document_numbers_run_over_into_the_optional_data() {
-        let vectors = Vectors::load("icao9303-bac");
-        let text = vectors.text("/D2_key_seed/3/mrz_td1");
-        let td1 = Td1::parse(text).unwrap();
-        assert_eq!(td1.document_number, "D23145890734");
-        assert_eq!(td1.optional_1, "");
-        assert_eq!(td1.to_mrz().unwrap().as_str(), text);
-        let longest = Td1 { document_number: "A".repeat(22), ..td1.clone() };
-        assert_eq!(Td1::parse(longest.to_mrz().unwrap().as_str()).unwrap(), longest);
-        let beside = Td1 { document_number: "A123456789".into(), optional_1: "B12345678901".into(), ..td1.clone() };
-        assert_eq!(Td1::parse(beside.to_mrz().unwrap().as_str()).unwrap(), beside);
-        let crowded = Td1 { document_number: "A".repeat(22), optional_1: "B".into(), ..td1.clone() };
-        let error = crowded.to_mrz().unwrap_err();
-        assert_eq!(error, MrzError::FieldLength { field: "optional data of line 1", length: 1, min: 0, max: 0 });
-        let gap = Td1 { document_number: "A<1".into(), ..td1 };
-        assert_eq!(gap.to_mrz(), Err(MrzError::FieldCharacter { field: "document number" }));
-    }
-
-    #[test]
     fn passports_and_td2_are_read() {
         let passport = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10";
         let mrz = Mrz::parse(passport).unwrap();
@@ -752,30 +525,6 @@ mod tests {
         assert_eq!(mrz.to_string(), passport);
         let altered = passport.replace("7408122", "7408222");
         assert_eq!(Mrz::parse(&altered).unwrap().wrong_check_digits(), [CheckDigit::Birth, CheckDigit::Composite]);
-    }
-
-    #[test]
-    fn partial_dates() {
-        let date = |digits| MrzDate::from(Date::from_digits(digits).unwrap());
-        assert_eq!(date("19900615").as_str(), "900615");
-        assert_eq!(date("19900600").as_str(), "9006<<");
-        assert_eq!(date("19900000").as_str(), "90<<<<");
-        assert_eq!(date("00000000").as_str(), "<<<<<<");
-        let today = Date::new(2026, 11, 22).unwrap();
-        let resolve = |text| MrzDate::parse(text).unwrap().birth_date(today).unwrap().to_string();
-        assert_eq!(resolve("900615"), "1990-06-15");
-        assert_eq!(resolve("261122"), "2026-11-22");
-        assert_eq!(resolve("261123"), "1926-11-23");
-        assert_eq!(resolve("27<<<<"), "1927");
-        assert_eq!(resolve("2612<<"), "1926-12");
-        assert_eq!(resolve("2611<<"), "2026-11");
-        assert_eq!(resolve("<<<<<<"), "unknown");
-        let expiry = |text| MrzDate::parse(text).unwrap().expiry_date(today).unwrap().to_string();
-        assert_eq!(expiry("361121"), "2036-11-21");
-        assert_eq!(expiry("201121"), "2020-11-21");
-        assert_eq!(expiry("991231"), "1999-12-31");
-        assert!(MrzDate::parse("9<0615").is_err());
-        assert!(MrzDate::parse("901315").unwrap().birth_date(today).is_err());
     }
 
     #[test]
@@ -794,29 +543,6 @@ mod tests {
                 let _ = (mrz.optional_1(), mrz.optional_2(), mrz.birth(), mrz.expiry(), mrz.sex(), mrz.lines());
             }
             let _ = Td1::parse(&text);
-            let _ = MrzDate::parse(&text);
-        }
-
-        #[test]
-        fn written_zones_read_back_with_good_check_digits(
-            number in "[A-Z0-9]{1,22}", birth in "[0-9]{6}", expiry in "[0-9]{6}", name in "[A-Z]{1,10}(<<[A-Z]{1,10})?",
-        ) {
-            let td1 = Td1 {
-                document_code: "I".into(),
-                issuing_state: "UTO".into(),
-                document_number: number,
-                optional_1: String::new(),
-                birth: MrzDate::parse(&birth).unwrap(),
-                sex: Sex::Unspecified,
-                expiry: MrzDate::parse(&expiry).unwrap(),
-                nationality: "UTO".into(),
-                optional_2: String::new(),
-                name,
-            };
-            let mrz = td1.to_mrz().unwrap();
-            prop_assert_eq!(mrz.wrong_check_digits(), vec![]);
-            prop_assert_eq!(mrz.information(), mrz_information(&td1.document_number, td1.birth, td1.expiry));
-            prop_assert_eq!(Td1::parse(mrz.as_str()).unwrap(), td1);
         }
     }
 }

@@ -21,6 +21,8 @@ use iso7816::tlv::{Reader, Tag, Tlv, TlvError, Writer, encode, sole};
 
 use crate::files::MAX_FILE;
 
+pub use curves::{curve_name, parameter_id};
+
 const INTEGER: Tag = Tag(0x02);
 const BIT_STRING: Tag = Tag(0x03);
 const OCTET_STRING: Tag = Tag(0x04);
@@ -294,8 +296,7 @@ impl PublicKeyInfo {
     /// A key on a standardized curve, the curve spelled out as ECParameters: the form every inspection system knows.
     /// `None` when no elliptic curve has this id.
     pub fn explicit(parameter_id: u8, point: &[u8]) -> Option<Self> {
-        let curve = curves::CURVES.iter().find(|curve| curve.id == parameter_id)?;
-        let parameters = hex::decode(curve.parameters).ok()?;
+        let parameters = curves::explicit_parameters(parameter_id)?;
         Some(Self::new(parameter_id, point, ID_EC_PUBLIC_KEY, &parameters))
     }
 
@@ -335,99 +336,12 @@ impl PublicKeyInfo {
     }
 }
 
-/// The name of a standardized curve: `brainpoolP256r1`.
-pub fn curve_name(parameter_id: u8) -> Option<&'static str> {
-    curves::CURVES.iter().find(|curve| curve.id == parameter_id).map(|curve| curve.name)
-}
-
-/// The id of the standardized curve that ECParameters (a named curve or explicit ones, DER) stand for. Explicit
-/// parameters must equal a known curve in every field; others are never accepted, however alike.
-pub fn parameter_id(ec_parameters: &[u8]) -> Option<u8> {
-    let mut reader = Reader::new(ec_parameters);
-    let parameters = reader.next().ok()??;
-    reader.end().ok()?;
-    match parameters.tag {
-        OID => {
-            let named = hex::encode(parameters.value);
-            curves::CURVES.iter().find(|curve| curve.oid == named).map(|curve| curve.id)
-        }
-        SEQUENCE => {
-            let explicit = Explicit::parse(parameters.value).ok()?;
-            let equal = |curve: &&curves::KnownCurve| {
-                let known = hex::decode(curve.parameters).unwrap_or_default();
-                let known = sole(&known, SEQUENCE).ok().and_then(|value| Explicit::parse(value).ok());
-                known.is_some_and(|known| explicit.is(&known))
-            };
-            curves::CURVES.iter().find(equal).map(|curve| curve.id)
-        }
-        _ => None,
-    }
-}
-
 fn domain_parameters(algorithm: &[u8], parameters: &Tlv<'_>) -> Option<u8> {
     if algorithm == ID_STANDARDIZED_DOMAIN_PARAMETERS && parameters.tag == INTEGER {
         let id = small(parameters.value, "parameter id").ok()?;
         return curve_name(id).map(|_| id);
     }
     (algorithm == ID_EC_PUBLIC_KEY).then(|| parameter_id(parameters.raw)).flatten()
-}
-
-/// ```text
-/// ECParameters ::= SEQUENCE {
-///     version  INTEGER,
-///     fieldID  SEQUENCE { prime-field OBJECT IDENTIFIER, prime INTEGER },
-///     curve    SEQUENCE { a OCTET STRING, b OCTET STRING, seed BIT STRING OPTIONAL },
-///     base     OCTET STRING,
-///     order    INTEGER,
-///     cofactor INTEGER OPTIONAL }
-/// ```
-struct Explicit<'a> {
-    prime: &'a [u8],
-    a: &'a [u8],
-    b: &'a [u8],
-    base: &'a [u8],
-    order: &'a [u8],
-    cofactor: Option<&'a [u8]>,
-}
-
-impl<'a> Explicit<'a> {
-    fn parse(value: &'a [u8]) -> Result<Self, TlvError> {
-        let mut reader = Reader::new(value);
-        reader.expect(INTEGER)?;
-        let mut field = Reader::new(reader.expect(SEQUENCE)?);
-        let field_type = field.expect(OID)?;
-        let prime = trim(field.expect(INTEGER)?);
-        field.end()?;
-        let mut curve = Reader::new(reader.expect(SEQUENCE)?);
-        let a = trim(curve.expect(OCTET_STRING)?);
-        let b = trim(curve.expect(OCTET_STRING)?);
-        // The seed says where a curve came from; it does not change the curve.
-        curve.optional(BIT_STRING)?;
-        curve.end()?;
-        let base = reader.expect(OCTET_STRING)?;
-        let order = trim(reader.expect(INTEGER)?);
-        let cofactor = reader.optional(INTEGER)?.map(trim);
-        reader.end()?;
-        let prime = if field_type == ID_PRIME_FIELD { prime } else { &[] };
-        Ok(Explicit { prime, a, b, base, order, cofactor })
-    }
-
-    /// `known` has its generator uncompressed and its cofactor.
-    fn is(&self, known: &Explicit<'_>) -> bool {
-        let cofactor = self.cofactor.is_none() || self.cofactor == known.cofactor;
-        let numbers = [self.prime, self.a, self.b, self.order] == [known.prime, known.a, known.b, known.order];
-        cofactor && numbers && self.has_base(known.base)
-    }
-
-    fn has_base(&self, known: &[u8]) -> bool {
-        if self.base == known {
-            return true;
-        }
-        let Some((_, coordinates)) = known.split_first() else { return false };
-        let (x, y) = coordinates.split_at(coordinates.len() / 2);
-        let sign = 0x02 | (y.last().copied().unwrap_or_default() & 1);
-        self.base.split_first() == Some((&sign, x))
-    }
 }
 
 fn trim(integer: &[u8]) -> &[u8] {
@@ -506,36 +420,6 @@ mod tests {
         let read = SecurityInfos::parse(infos.as_bytes()).unwrap();
         assert_eq!(read.infos().len(), 2);
         assert_eq!(read.infos()[1], SecurityInfo::pace(ID_PACE_ECDH_GM_AES_128, 12));
-    }
-
-    #[test]
-    fn every_curve_is_recognised_in_each_form_and_nothing_else_is() {
-        for curve in curves::CURVES {
-            let explicit = hex::decode(curve.parameters).unwrap();
-            assert_eq!(parameter_id(&explicit), Some(curve.id));
-            assert_eq!(parameter_id(&encode(OID, hex::decode(curve.oid).unwrap())), Some(curve.id));
-            for at in (0..explicit.len()).step_by(7) {
-                let mut altered = explicit.clone();
-                altered[at] ^= 0x10;
-                assert_eq!(parameter_id(&altered).filter(|id| *id != curve.id), None);
-            }
-        }
-        let mut generator = hex::decode(curves::CURVES[4].parameters).unwrap();
-        let last = generator.len() - 40;
-        generator[last] ^= 1;
-        assert_eq!(parameter_id(&generator), None);
-    }
-
-    #[test]
-    fn compressed_generators_and_missing_cofactors_are_the_same_curve() {
-        let known = hex::decode(curves::CURVES[5].parameters).unwrap();
-        let known = Explicit::parse(sole(&known, SEQUENCE).unwrap()).unwrap();
-        let (x, y) = known.base[1..].split_at(32);
-        for (sign, expected) in [(2, y[31] & 1 == 0), (3, y[31] & 1 == 1)] {
-            let base = [&[sign], x].concat();
-            let compressed = Explicit { base: &base, cofactor: None, ..known };
-            assert_eq!(compressed.is(&known), expected);
-        }
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub enum Policy {
     /// The table of 9303-3 alone.
     #[default]
     Strict,
-    /// With the national profile's codes for the Kurdish letters ێ ۆ ڕ ڵ ە, the zero-width non-joiner dropped. Not part of
-    /// 9303, and lossy: documents that use it say so in their profile.
+    /// With the national profile's codes for the Kurdish letters ێ ۆ ڕ ڵ ە, the zero-width non-joiner dropped. Not
+    /// part of 9303, and lossy: documents that use it say so in their profile.
     KurdishExtension,
 }
 
@@ -66,8 +66,8 @@ pub struct ReadCode {
     pub repeated: bool,
 }
 
-/// Reads MRZ text back to the Arabic letters it can come from. Kurdish letters are among the candidates, and the two codes that
-/// the informative example of 9303-3 prints unlike the table (`XV` for ڤ, `I` for ې).
+/// Reads MRZ text back to the Arabic letters it can come from. Kurdish letters are among the candidates, and the two
+/// codes that the informative example of 9303-3 prints unlike the table (`XV` for ڤ, `I` for ې).
 pub fn reverse(mrz: &str) -> Vec<ReadCode> {
     let codes = codes(mrz);
     let next = codes.iter().skip(1).map(Some).chain([None]);
@@ -153,7 +153,8 @@ fn units(text: &str, code: impl Fn(char) -> Option<Code>) -> Result<Vec<Unit>, U
     Ok(units)
 }
 
-/// A hamza or madda written as a combining mark belongs to the letter before it (the canonical compositions of Unicode).
+/// A hamza or madda written as a combining mark belongs to the letter before it (the canonical compositions of
+/// Unicode).
 fn compose(units: &mut [Unit], mark: char, code: impl Fn(char) -> Option<Code>) -> bool {
     let Some(Unit::Letter { letter, code: last, .. }) = units.last_mut() else { return false };
     let composed = match (*letter, mark) {

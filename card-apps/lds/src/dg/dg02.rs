@@ -6,7 +6,8 @@
 //!                    5F2E facial record } .. } }
 //!
 //! facial record: "FAC" 00, "010" 00, length 4, number of faces 2, then for each face
-//!     face information   20: length 4, feature points 2, gender 1, eyes 1, hair 1, properties 3, expression 2, pose 3, uncertainty 3
+//!     face information   20: length 4, feature points 2, gender 1, eyes 1, hair 1, properties 3, expression 2,
+//!                            pose 3, uncertainty 3
 //!     feature points     8 each
 //!     image information  12: type 1, format 1, width 2, height 2, colour space 1, source 1, device 2, quality 2
 //!     the picture

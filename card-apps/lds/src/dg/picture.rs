@@ -1,5 +1,5 @@
-//! Format and size of an encoded picture, from its first headers, without decoding it (JPEG: T.81 §B.2; JPEG 2000: T.800
-//! §A.5.1, §I.5.3).
+//! Format and size of an encoded picture, from its first headers, without decoding it (JPEG: T.81 §B.2; JPEG 2000:
+//! T.800 §A.5.1, §I.5.3).
 //!
 //! Pictures from cards are hostile: whoever decodes one asks here first and refuses what is too large.
 

@@ -1,4 +1,4 @@
-//! The name field and its truncation (9303-3 §4.6, 9303-5 §4.2.3).
+//! The name field and its truncation (9303-3 §4.6, 9303-5 §4.2).
 
 use crate::transliteration::codes;
 
@@ -11,8 +11,8 @@ pub struct NameField {
     pub truncated: bool,
 }
 
-/// What to do for a holder without a surname. 9303-3 §4.6 puts the one name in the primary identifier; what an issuing State wants is its
-/// decision.
+/// What to do for a holder without a surname. 9303-3 §4.6 puts the one name in the primary identifier; what an issuing
+/// State wants is its decision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum NoSurname {
     /// The given name becomes the primary identifier, and there is no secondary one.
@@ -46,9 +46,10 @@ pub fn holder_name(
 
 /// Primary identifier, `<<`, secondary identifier, filled up with `<` to `width` characters (30 in a TD1).
 ///
-/// A name that does not fit is truncated: first the secondary identifier from its end, then, so that at least its first code stays, the
-/// primary identifier from its end. The codes of the transliteration are never cut. A place that cannot hold a whole code stays
-/// `<`, though 9303-5 §4.2.3 would have a letter in the last one: half a code would name another letter.
+/// A name that does not fit is truncated: first the secondary identifier from its end, then, so that at least its
+/// first code stays, the primary identifier from its end. The codes of the transliteration are never cut. A place that
+/// cannot hold a whole code stays `<`, though 9303-5 §4.2 would have a letter in the last one: half a code would
+/// name another letter.
 pub fn name_field(primary: &str, secondary: &str, width: usize) -> NameField {
     let whole = if secondary.is_empty() { primary.to_owned() } else { format!("{primary}<<{secondary}") };
     if whole.len() <= width {

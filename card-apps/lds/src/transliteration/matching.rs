@@ -57,9 +57,9 @@ pub fn agrees(mrz: &str, native: &str) -> Result<Agreement, UnmappedLetter> {
 
 /// Compares both identifiers of the MRZ with a full name as DG11 carries it.
 ///
-/// `full_name` is `primary<<secondary` (9303-10), or a list of components `given<father<grandfather<surname`. The MRZ may hold
-/// fewer of the secondary names than DG11, but the first ones. With an empty secondary identifier the primary may be the given name
-/// of a holder without surname.
+/// `full_name` is `primary<<secondary` (9303-10), or a list of components `given<father<grandfather<surname`. The MRZ
+/// may hold fewer of the secondary names than DG11, but the first ones. With an empty secondary identifier the primary
+/// may be the given name of a holder without surname.
 ///
 /// # Errors
 /// When the name has a letter that no table knows.
