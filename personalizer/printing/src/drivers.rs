@@ -5,6 +5,7 @@ pub mod evolis;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::evolis::panels::Ribbon;
 use crate::CardMachine;
 
 /// Every driver.
@@ -28,6 +29,8 @@ pub struct Connection {
     pub port: PathBuf,
     /// Bits per second.
     pub baud: u32,
+    /// The ribbon in the machine.
+    pub ribbon: Ribbon,
     /// Patience.
     pub timeouts: Timeouts,
     /// Receives one line for each command and each answer, without any data of a card.
@@ -55,9 +58,9 @@ impl Default for Timeouts {
 }
 
 impl Connection {
-    /// A port at 115,200 bits per second with the usual patience.
+    /// A port at 115,200 bits per second, a YMCKO ribbon and the usual patience.
     pub fn new(port: impl Into<PathBuf>) -> Self {
-        Connection { port: port.into(), baud: 115_200, timeouts: Timeouts::default(), log: None }
+        Connection { port: port.into(), baud: 115_200, ribbon: Ribbon::Ymcko, timeouts: Timeouts::default(), log: None }
     }
 }
 

@@ -229,10 +229,14 @@ fn check_texts(template: &Template, face: &Face, tree: &Tree) -> Result<(), Rend
             return Err(RenderError::MissingGlyph { field: field.to_owned(), letter: missing });
         }
         let bounds = text.abs_bounding_box();
-        if bounds.left() < 0.0 || bounds.right() > WIDTH as f32 {
-            let needed = bounds.width().ceil() as u32;
-            let available = (bounds.right().min(WIDTH as f32) - bounds.left().max(0.0)).max(0.0) as u32;
-            return Err(RenderError::Overflow { field: field.to_owned(), needed, available });
+        let inside = bounds.left() >= 0.0 && bounds.right() <= WIDTH as f32;
+        if !inside {
+            let available = bounds.right().min(WIDTH as f32) - bounds.left().max(0.0);
+            return Err(RenderError::Overflow {
+                field: field.to_owned(),
+                needed: bounds.width().ceil() as u32,
+                available: available.max(0.0) as u32,
+            });
         }
     }
     // A text that consists of unknown letters only leaves no node behind.

@@ -58,23 +58,15 @@ pub struct Evolis<L> {
 
 /// Makes a machine on a serial port: the entry in [`super::DRIVERS`].
 pub fn open(connection: Connection) -> Box<dyn CardMachine> {
-    let Connection { port, baud, timeouts, log } = connection;
-    let mut printer = Evolis::new(Port::new(port, baud), timeouts);
-    printer.baud = baud;
-    printer.log = log;
-    Box::new(printer)
+    let Connection { port, baud, ribbon, timeouts, log } = connection;
+    let line = Port::new(port, baud);
+    Box::new(Evolis { line, timeouts, baud, ribbon, model: None, log })
 }
 
 impl<L: Line> Evolis<L> {
     /// A printer with a YMCKO ribbon on a line that is not open yet.
     pub fn new(line: L, timeouts: Timeouts) -> Self {
         Evolis { line, timeouts, baud: 115_200, ribbon: Ribbon::Ymcko, model: None, log: None }
-    }
-
-    /// The same printer with another ribbon.
-    pub fn with_ribbon(mut self, ribbon: Ribbon) -> Self {
-        self.ribbon = ribbon;
-        self
     }
 
     fn model(&mut self) -> Result<&'static Model, MachineError> {

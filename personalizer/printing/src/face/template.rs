@@ -104,6 +104,9 @@ pub enum TemplateError {
         /// The field.
         field: String,
     },
+    /// A picture other than the portrait, which would be left out without a word.
+    #[error("the portrait is the only picture a template can show; draw everything else")]
+    Picture,
     /// The template does what resvg would get wrong without a word.
     #[error("{attribute} is not drawn as one expects; align with text-anchor and let the text be set smaller")]
     Unsupported {
@@ -121,8 +124,7 @@ impl Template {
         let document = Document::parse(svg)?;
         let root = document.root_element();
         let is = |name, value: u32| root.attribute(name).is_some_and(|text| text == value.to_string());
-        if !root.has_tag_name("svg") && root.tag_name().name() != "svg" || !is("width", WIDTH) || !is("height", HEIGHT)
-        {
+        if !is_element(root, "svg") || !is("width", WIDTH) || !is("height", HEIGHT) {
             return Err(TemplateError::Size);
         }
         let mut pieces = Vec::new();
@@ -249,14 +251,18 @@ fn field(name: &str, node: Node<'_, '_>) -> Result<Piece, TemplateError> {
     Ok(Piece::Text(TextField { name: name.to_owned(), attributes, size: number("font-size")?, room }))
 }
 
-/// What resvg ignores or what tears joined letters apart.
+/// What resvg leaves out, what it ignores, and what tears joined letters apart.
 fn refuse_traps(node: Node<'_, '_>) -> Result<(), TemplateError> {
+    let style = node.attribute("style").unwrap_or_default();
     for attribute in ["direction", "textLength", "unicode-bidi"] {
-        if node.attribute(attribute).is_some() {
+        if node.attribute(attribute).is_some() || style.contains(attribute) {
             return Err(TemplateError::Unsupported { attribute });
         }
     }
-    Ok(())
+    if is_element(node, "image") && node.attribute("data-field").is_none() {
+        return Err(TemplateError::Picture);
+    }
+    if is_element(node, "style") { Err(TemplateError::Unsupported { attribute: "a style sheet" }) } else { Ok(()) }
 }
 
 fn is_element(node: Node<'_, '_>, name: &str) -> bool {
@@ -365,6 +371,9 @@ mod tests {
         assert!(matches!(parse("<text data-field=\"a\"/>"), TemplateError::Attribute { attribute: "font-size", .. }));
         let twice = "<text data-field=\"a\" font-size=\"9\"/>";
         assert!(matches!(parse(&twice.repeat(2)), TemplateError::Twice { .. }));
+        assert!(matches!(parse("<image href=\"emblem.png\"/>"), TemplateError::Picture));
+        assert!(matches!(parse("<g style=\"direction: rtl\"/>"), TemplateError::Unsupported { .. }));
+        assert!(matches!(parse("<style>text{}</style>"), TemplateError::Unsupported { .. }));
         assert!(matches!(Template::parse("<svg/>"), Err(TemplateError::Size)));
         assert!(matches!(Template::parse("<svg"), Err(TemplateError::Xml(_))));
     }

@@ -81,6 +81,16 @@ fn a_whole_job_in_order() {
 }
 
 #[test]
+fn the_back_is_black_alone_on_a_ymcko_k_ribbon() {
+    let (mut driver, sent) = printer(Options::default());
+    driver.ribbon = Ribbon::YmckoK;
+    driver.feed_to_station(Station::Contact).unwrap();
+    driver.print(&picture(), Some(&picture())).unwrap();
+    assert_eq!((times(&sent, "Sp;k"), times(&sent, "Sp;y"), times(&sent, "Sp;o")), (2, 1, 1));
+    assert_eq!(driver.line.printer.printed(true).pixel(150, 60), [0; 3]);
+}
+
+#[test]
 fn status_tells_what_is_missing() {
     let (mut driver, _) = printer(Options { feeder: 0, ..Options::default() });
     let status = driver.status().unwrap();
