@@ -64,7 +64,8 @@ impl Connection {
     /// How long one APDU may be, through this reader to this card.
     ///
     /// The rule, in order:
-    /// 1. A reader that announces a limit (PC/SC part 10, `dwMaxAPDUDataSize`) below 256 bytes: short APDUs.
+    /// 1. A reader that announces a limit (PC/SC part 10, `dwMaxAPDUDataSize`) below 256 bytes, or the
+    ///    protocol T=0: short APDUs.
     /// 2. A card whose historical bytes do not announce extended length (7816-4 §12.1.1.9, card
     ///    capabilities, third byte, bit 7): short APDUs. Every card takes those.
     /// 3. Otherwise extended APDUs, of the size that EF.ATR/INFO gives (`7F66`, 7816-4 §12.7.1) where

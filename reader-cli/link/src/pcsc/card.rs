@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use iso7816::{Card, Command, Response, TransmitError};
-use pcsc::{Context, Disposition, Error, MAX_BUFFER_SIZE_EXTENDED, Protocols, Scope, ShareMode};
+use pcsc::{Context, Disposition, Error, MAX_BUFFER_SIZE_EXTENDED, Protocol, Protocols, Scope, ShareMode};
 
 use super::{AtEnd, RETRY, features};
 
@@ -33,8 +33,10 @@ pub(super) fn connect(name: &CStr, until: Instant, at_end: AtEnd) -> Result<Powe
     let mut held = hold(&context, name, until)?;
     held.reconnect(ShareMode::Exclusive, Protocols::ANY, Disposition::ResetCard)
         .map_err(|error| ("SCardReconnect", error))?;
-    let atr = held.status2_owned().map_err(|error| ("SCardStatus", error))?.atr().to_vec();
-    let reader_limit = features::max_apdu_data(&held);
+    let status = held.status2_owned().map_err(|error| ("SCardStatus", error))?;
+    let atr = status.atr().to_vec();
+    // A reader that takes extended APDUs still refuses them to a card of T=0, which has only short ones.
+    let reader_limit = if status.protocol2() == Some(Protocol::T0) { Some(0) } else { features::max_apdu_data(&held) };
     let buffer = vec![0; MAX_BUFFER_SIZE_EXTENDED].into_boxed_slice();
     Ok(Powered { card: PcscCard { held: Some(held), at_end, buffer }, atr, reader_limit })
 }
