@@ -327,6 +327,22 @@ mod tests {
         }
     }
 
+    /// A card that knows the key but answers another terminal's question.
+    #[test]
+    fn an_answer_to_another_question_opens_nothing() {
+        struct Confused;
+        impl Card for Confused {
+            fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+                if command.ins == GET_CHALLENGE {
+                    return Ok(Response::ok([9; 8]));
+                }
+                let proof = Proof { own: [9; 8], peer: [0; 8], key: Secret::new(vec![2; 16]) };
+                Ok(Response::ok(AccessKeys::new(&key()).unwrap().seal(&proof).unwrap()))
+            }
+        }
+        assert!(matches!(open(&mut Confused, &key(), &mut OsRandom), Err(BacError::NotAuthentic)));
+    }
+
     #[test]
     fn an_old_challenge_opens_nothing() {
         let mut recorded = ChipBac::default();

@@ -98,6 +98,9 @@ pub enum ChipAuthError {
 
 /// Runs Chip Authentication over the secured `card`; the caller goes on with the session returned (`Secured::replace`).
 ///
+/// `key_id` is the content of the INTEGER in DG14, when there is one. 3DES goes by MSE:Set KAT, which every
+/// chip of that suite knows.
+///
 /// # Errors
 /// See [`ChipAuthError`].
 pub fn open(
@@ -130,9 +133,17 @@ fn with_key_id(tag: Tag, value: &[u8], key_id: Option<&[u8]>) -> Vec<u8> {
     let mut data = Writer::new();
     data.put(tag, value);
     if let Some(key_id) = key_id {
-        data.put(KEY_IDENTIFIER, key_id);
+        data.put(KEY_IDENTIFIER, unsigned(key_id));
     }
     data.finish()
+}
+
+/// An INTEGER's octets without leading zeros: how a key identifier travels.
+fn unsigned(integer: &[u8]) -> &[u8] {
+    match integer {
+        [0, rest @ ..] if !rest.is_empty() => unsigned(rest),
+        _ => integer,
+    }
 }
 
 /// The response data of a command that the card must accept.
@@ -178,7 +189,8 @@ impl ChipKey {
 
     /// The key that the terminal names; without a name the first.
     fn find<'a>(keys: &'a [ChipKey], key_id: Option<&[u8]>) -> Result<&'a ChipKey, Status> {
-        let named = |key: &&ChipKey| key_id.is_none() || key.key_id.as_deref() == key_id;
+        let key_id = key_id.map(unsigned);
+        let named = |key: &&ChipKey| key_id.is_none() || key.key_id.as_deref().map(unsigned) == key_id;
         keys.iter().find(named).ok_or(Status::REFERENCED_DATA_NOT_FOUND)
     }
 }
@@ -203,15 +215,14 @@ impl ChipAuthentication {
         agree(&key.private, key.curve, Cipher::TripleDes, point).map_err(refusal)
     }
 
-    /// MSE:Set AT (AES): data field `80 object identifier [84 key identifier]`.
+    /// MSE:Set AT (AES, and 3DES of terminals that prefer it): data field `80 object identifier [84 key identifier]`.
     ///
     /// # Errors
-    /// `6A80` for bad data or a suite that is not one of AES, `6A88` for an unknown key.
+    /// `6A80` for bad data or an unknown suite, `6A88` for an unknown key.
     pub fn set_at(&mut self, data: &[u8], keys: &[ChipKey]) -> Result<(), Status> {
         self.chosen = None;
         let (oid, key_id) = read(data, OBJECT_IDENTIFIER).map_err(|_| Status::WRONG_DATA)?;
-        let suite = ChipAuthSuite::from_oid(oid).filter(|suite| suite.cipher != Cipher::TripleDes);
-        let suite = suite.ok_or(Status::WRONG_DATA)?;
+        let suite = ChipAuthSuite::from_oid(oid).ok_or(Status::WRONG_DATA)?;
         ChipKey::find(keys, key_id)?;
         self.chosen = Some((suite.cipher, key_id.map(<[u8]>::to_vec)));
         Ok(())
@@ -222,7 +233,7 @@ impl ChipAuthentication {
         self.chosen.is_some()
     }
 
-    /// GENERAL AUTHENTICATE (AES): data field `7C{ 80 point }`; the response data and the new session.
+    /// GENERAL AUTHENTICATE: data field `7C{ 80 point }`; the response data and the new session.
     ///
     /// # Errors
     /// `6985` without MSE:Set AT before, `6A80` for bad data.
@@ -257,7 +268,7 @@ fn read(data: &[u8], tag: Tag) -> Result<(&[u8], Option<&[u8]>), TlvError> {
 mod tests {
     use iso7816::Response;
     use proptest::prelude::*;
-    use test_vectors::Vectors;
+    use test_vectors::{Vectors, hex_of};
 
     use super::*;
     use crate::random::{Fixed, OsRandom};
@@ -395,6 +406,92 @@ mod tests {
         let card = secured.into_inner();
         assert_eq!(hex::encode(&card.plain[0]), "0022 41a4 0c 800a 04007f00070202030202".replace(' ', ""));
         assert!(hex::encode(&card.plain[1]).ends_with(&format!("7c438041{}00", hex::encode(bytes("pk_pcd")))));
+    }
+
+    fn cipher_named(name: &str) -> Cipher {
+        match name {
+            "3DES" => Cipher::TripleDes,
+            "AES-128" => Cipher::Aes128,
+            "AES-256" => Cipher::Aes256,
+            other => panic!("{other}"),
+        }
+    }
+
+    /// The session of a recorded case: the one that was there before, or the new one.
+    fn recorded<R: crate::role::Role>(case: &serde_json::Value, prefix: &str, ssc: u64) -> Session<R> {
+        let key = |name: &str| Secret::new(hex_of(&case[format!("{prefix}{name}")]));
+        let cipher = match prefix {
+            "new_" => &case["new_session_cipher"],
+            _ => &case["session_cipher"],
+        };
+        let cipher = cipher_named(cipher.as_str().unwrap());
+        Session::with_keys(cipher, &key("ks_enc"), &key("ks_mac"), ssc).unwrap()
+    }
+
+    /// Answers what was recorded, in order, to the commands that were recorded.
+    struct Recording(std::collections::VecDeque<(Vec<u8>, Vec<u8>)>);
+
+    impl Card for Recording {
+        fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+            let (expected, answer) = self.0.pop_front().unwrap();
+            assert_eq!(hex::encode(command.to_bytes()), hex::encode(expected));
+            Ok(Response::parse(&answer).unwrap())
+        }
+    }
+
+    #[test]
+    fn the_terminal_speaks_the_recorded_sessions() {
+        let vectors = Vectors::load("chip-authentication-sessions");
+        for case in vectors.list("/cases") {
+            let exchanges = case["exchanges"].as_array().unwrap();
+            let exchanges = exchanges.iter().map(|exchange| (hex_of(&exchange["c"]), hex_of(&exchange["r"])));
+            let before = recorded(case, "", u64::from(hex_of(&case["ssc"])[0]));
+            let mut secured = Secured::new(before, Recording(exchanges.collect()));
+            let curve = Curve::from_parameter_id(case["domain_parameter_id"].as_u64().unwrap() as u8).unwrap();
+            let public_key = ChipPublicKey { curve, point: hex_of(&case["chip_public_key"]) };
+            let key_id = case.get("key_id").map(hex_of);
+            let suite = ChipAuthSuite::from_oid(&hex_of(&case["chip_authentication_oid"])).unwrap();
+            let mut random = Fixed::new(hex_of(&case["sk_ifd"]));
+            let next = open(&mut secured, &public_key, key_id.as_deref(), suite, &mut random).unwrap();
+            assert_eq!(next.cipher(), cipher_named(case["new_session_cipher"].as_str().unwrap()));
+            secured.replace(next);
+            let select = Command::new(0x00, 0xA4, 0x02, 0x0C).with_data([0x01, 0x0E]);
+            assert_eq!(secured.transmit(&select).unwrap(), Response::ok([]));
+            assert!(secured.into_inner().0.is_empty());
+        }
+    }
+
+    /// The chip's private keys stayed in the chips, so the new session is the recorded one.
+    #[test]
+    fn the_chip_speaks_the_recorded_sessions() {
+        let vectors = Vectors::load("chip-authentication-sessions");
+        for case in vectors.list("/cases") {
+            let mut session = recorded::<Chip>(case, "", u64::from(hex_of(&case["ssc"])[0]));
+            let exchanges = case["exchanges"].as_array().unwrap();
+            for (at, exchange) in exchanges.iter().enumerate() {
+                if at + 1 == exchanges.len() {
+                    session = recorded(case, "new_", 0);
+                }
+                let plain = session.open_command(&Command::parse(&hex_of(&exchange["c"])).unwrap()).unwrap();
+                let answer = match plain.ins {
+                    GENERAL_AUTHENTICATE => encode(DYNAMIC_AUTHENTICATION, []),
+                    _ => vec![],
+                };
+                let response = session.protect_response(&Response::ok(answer)).unwrap();
+                assert_eq!(response.to_bytes(), hex_of(&exchange["r"]));
+            }
+        }
+    }
+
+    #[test]
+    fn key_identifiers_are_numbers() {
+        assert_eq!(unsigned(&[0x00, 0xC3]), [0xC3]);
+        assert_eq!(unsigned(&[0x00]), [0x00]);
+        assert!(unsigned(&[]).is_empty());
+        let keys = [key(Curve::P256, 0x11, None), ChipKey { key_id: Some(vec![0, 5]), ..key(Curve::P256, 0x22, None) }];
+        assert_eq!(ChipKey::find(&keys, Some(&[5])), Ok(&keys[1]));
+        assert_eq!(ChipKey::find(&keys, None), Ok(&keys[0]));
+        assert_eq!(ChipKey::find(&keys, Some(&[6])), Err(Status::REFERENCED_DATA_NOT_FOUND));
     }
 
     proptest! {

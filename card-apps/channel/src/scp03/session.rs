@@ -134,7 +134,7 @@ impl Session {
     }
 
     /// The MAC over chaining value, header with Lc, and data. The logical channel is not covered.
-    fn c_mac(&mut self, command: &Command, length: usize, data: &[u8]) -> Result<[u8; 16], ErrorStack> {
+    pub(super) fn c_mac(&mut self, command: &Command, length: usize, data: &[u8]) -> Result<[u8; 16], ErrorStack> {
         let header = [command.cla & 0xFC, command.ins, command.p1, command.p2];
         let [high, low] = (length as u16).to_be_bytes();
         let extended = length > 255 || command.ne.is_some_and(|ne| ne > 256);

@@ -326,6 +326,19 @@ fn a_repeated_or_plain_command_ends_the_session() {
     }
 }
 
+/// The class bit says that a command is protected; a right C-MAC without it proves nothing of the kind.
+#[test]
+fn the_class_bit_is_demanded() {
+    let mut card = Echo::new(16);
+    let keys = card.keys.clone();
+    let channel = open(&mut card, 0x30, &keys, SecurityLevel::CommandMac, &mut OsRandom).unwrap();
+    let mut session = channel.session.unwrap();
+    let data = b"four".to_vec();
+    let chain = session.c_mac(&Command::new(0x80, 0xE2, 0, 0), 12, &data).unwrap();
+    let command = Command::new(0x80, 0xE2, 0, 0).with_data([&data[..], &chain[..8]].concat());
+    assert_eq!(card.answer(&command), Err(Status::SECURITY_NOT_SATISFIED));
+}
+
 #[test]
 fn an_altered_or_bare_response_ends_the_session() {
     for level in [SecurityLevel::BothMac, SecurityLevel::CommandEncryptionBothMac, SecurityLevel::Full] {
