@@ -10,7 +10,7 @@ use iso7816::tlv::{Reader, Tag, TlvError, Writer, sole};
 
 use crate::files;
 
-const EF_COM: Tag = Tag(0x60);
+const EF_COM: Tag = files::outer_tag(&files::EF_COM);
 const LDS_VERSION: Tag = Tag(0x5F01);
 const UNICODE_VERSION: Tag = Tag(0x5F36);
 const TAG_LIST: Tag = Tag(0x5C);

@@ -117,6 +117,28 @@ pub fn by_name(name: &str) -> Option<&'static File> {
     })
 }
 
+/// The outer tag of data group `number`, for the module that knows its content.
+pub(crate) const fn group_tag(number: u8) -> Tag {
+    let mut rest = FILES;
+    while let [file, after @ ..] = rest {
+        if let Some(group) = file.data_group
+            && group == number
+        {
+            return outer_tag(file);
+        }
+        rest = after;
+    }
+    Tag(0)
+}
+
+/// The outer tag of a file that has one.
+pub(crate) const fn outer_tag(file: &File) -> Tag {
+    match file.tag {
+        Some(tag) => tag,
+        None => Tag(0),
+    }
+}
+
 const fn master(name: &'static str, id: u16, short_id: Option<u8>, tag: Option<u32>) -> File {
     let tag = match tag {
         Some(tag) => Some(Tag(tag)),

@@ -21,13 +21,15 @@ use std::collections::BTreeMap;
 use asn1_rs::oid;
 use iso7816::tlv::{Reader, Tag, TlvError, Writer, sole};
 
+use crate::files;
+
 const INTEGER: Tag = Tag(0x02);
 const OCTET_STRING: Tag = Tag(0x04);
 const NULL: Tag = Tag(0x05);
 const OID: Tag = Tag(0x06);
 const PRINTABLE_STRING: Tag = Tag(0x13);
 const SEQUENCE: Tag = Tag(0x30);
-const EF_SOD: Tag = Tag(0x77);
+const EF_SOD: Tag = files::outer_tag(&files::EF_SOD);
 
 /// id-icao-mrtd-security-ldsSecurityObject, `2.23.136.1.1.1`: the eContentType of EF.SOD, as content octets.
 pub const LDS_SECURITY_OBJECT: &[u8] = &oid!(raw 2.23.136.1.1.1);

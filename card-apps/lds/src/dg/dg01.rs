@@ -7,9 +7,10 @@
 use iso7816::tlv::{Reader, Tag, Writer};
 
 use super::{ReadError, content};
+use crate::files::group_tag;
 use crate::mrz::Mrz;
 
-const DG1: Tag = Tag(0x61);
+const DG1: Tag = group_tag(1);
 const MRZ: Tag = Tag(0x5F1F);
 
 /// The content of DG1.

@@ -20,8 +20,9 @@ use iso7816::tlv::{Reader, Tag, Writer};
 pub use super::picture::ImageFormat;
 use super::picture::{Picture, PictureError, inspect};
 use super::{Defect, ReadError, content};
+use crate::files::group_tag;
 
-const DG2: Tag = Tag(0x75);
+const DG2: Tag = group_tag(2);
 const GROUP: Tag = Tag(0x7F61);
 const COUNT: Tag = Tag(0x02);
 const TEMPLATE: Tag = Tag(0x7F60);

@@ -15,8 +15,9 @@ use iso7816::tlv::Tag;
 use super::details::{Details, DetailsWriter};
 use super::{Defect, ReadError, content};
 use crate::date::Date;
+use crate::files::group_tag;
 
-const DG11: Tag = Tag(0x6B);
+const DG11: Tag = group_tag(11);
 const FULL_NAME: Tag = Tag(0x5F0E);
 const OTHER_NAME: Tag = Tag(0x5F0F);
 const PERSONAL_NUMBER: Tag = Tag(0x5F10);

@@ -12,8 +12,9 @@ use iso7816::tlv::Tag;
 use super::details::{Details, DetailsWriter};
 use super::{Defect, ReadError, content};
 use crate::date::{Date, DateTime};
+use crate::files::group_tag;
 
-const DG12: Tag = Tag(0x6C);
+const DG12: Tag = group_tag(12);
 const AUTHORITY: Tag = Tag(0x5F19);
 const ISSUE_DATE: Tag = Tag(0x5F26);
 const OTHER_PERSON: Tag = Tag(0x5F1A);

@@ -29,8 +29,9 @@ use iso7816::tlv::{Reader, Tag, Tlv};
 
 use super::details::DetailsWriter;
 use super::{Defect, ReadError, content};
+use crate::files::group_tag;
 
-const DG13: Tag = Tag(0x6D);
+const DG13: Tag = group_tag(13);
 const TAG_LIST: Tag = Tag(0x5C);
 const VERSION: Tag = Tag(0xDF01);
 /// The profile version this crate writes.

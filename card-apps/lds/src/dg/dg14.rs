@@ -7,9 +7,10 @@
 use iso7816::tlv::{Tag, encode};
 
 use super::{ReadError, content};
+use crate::files::group_tag;
 use crate::security_infos::SecurityInfos;
 
-const DG14: Tag = Tag(0x6E);
+const DG14: Tag = group_tag(14);
 
 /// The content of DG14.
 #[derive(Clone, PartialEq, Eq, Debug)]
