@@ -1,0 +1,153 @@
+//! Hostile bytes: every parser answers with an error, never with a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::LazyLock;
+
+use authority::{Authority, BundleRequest, DocumentSigner, PROFILES, Passphrase};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::json;
+use trust::chain::Document;
+use trust::{Certificate, Crl, Pin, PublicKey, TrustStore, bundle, security_object};
+
+struct Samples {
+    certificate: Vec<u8>,
+    crl: Vec<u8>,
+    sod: Vec<u8>,
+    bundle: Vec<u8>,
+    pin: Pin,
+    store: TrustStore,
+}
+
+static SAMPLES: LazyLock<Samples> = LazyLock::new(|| {
+    let directory = tempfile::tempdir().unwrap();
+    let (now, passphrase) = (Timestamp::now(), Passphrase::new("a passphrase for tests"));
+    let mut authority = Authority::init(&directory.path().join("pki"), &PROFILES[0], &passphrase, now).unwrap();
+    let signer = authority.new_document_signer(None, &passphrase, &passphrase, now).unwrap();
+    authority.revoke("ds-0001", now).unwrap();
+    let (_, crl) = authority.issue_crl(&passphrase, now).unwrap();
+    let exported = authority.export_bundle(BundleRequest::default(), &passphrase, now).unwrap();
+    let signer = DocumentSigner::load(&signer.directory, &passphrase).unwrap();
+    Samples {
+        certificate: signer.certificate().der().to_vec(),
+        crl: crl.der().to_vec(),
+        sod: signer.sign_security_object(&[0x30, 0x00]).unwrap(),
+        bundle: exported.bytes,
+        pin: exported.pin,
+        store: TrustStore::from_bundle(exported.bundle),
+    }
+});
+
+fn document() -> Document {
+    Document { now: Timestamp::now(), code: Some("ID".into()), issuing_state: Some("UTO".into()), issued: None }
+}
+
+/// Gives bytes to every parser, and whatever could be read to the judge.
+fn everything(bytes: &[u8]) {
+    let samples = &*SAMPLES;
+    let _ = PublicKey::from_spki(bytes);
+    let _ = Crl::from_der(bytes).map(|crl| crl.verify_signature(samples.store.anchors()[0].public_key()));
+    let _ = bundle::open(bytes, &samples.pin);
+    if let Ok(certificate) = Certificate::from_der(bytes) {
+        let _ = certificate.subject().to_string();
+        trust::chain::judge(&certificate, &samples.store, &document());
+    }
+    if let Ok(signed) = security_object::parse(bytes) {
+        let _ = signed.judge(&samples.store, &document());
+    }
+}
+
+/// Some bytes of a good object changed, removed or inserted.
+fn spoiled(good: fn() -> &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3u8), 1..5);
+    edits.prop_map(move |edits| {
+        let mut bytes = good().to_vec();
+        for (place, byte, kind) in edits {
+            let place = place.index(bytes.len());
+            match kind {
+                0 => bytes[place] = byte,
+                1 => bytes.insert(place, byte),
+                _ => drop(bytes.remove(place)),
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        everything(&bytes);
+    }
+
+    #[test]
+    fn spoiled_certificates(bytes in spoiled(|| &SAMPLES.certificate)) {
+        everything(&bytes);
+    }
+
+    #[test]
+    fn spoiled_lists(bytes in spoiled(|| &SAMPLES.crl)) {
+        everything(&bytes);
+    }
+
+    #[test]
+    fn spoiled_security_objects_are_never_authentic_with_other_content(bytes in spoiled(|| &SAMPLES.sod)) {
+        everything(&bytes);
+        if let Ok(signed) = security_object::parse(&bytes) {
+            let judgement = signed.judge(&SAMPLES.store, &document());
+            if let Some(authentic) = judgement.authentic() {
+                prop_assert_eq!(authentic.content(), &[0x30, 0x00][..]);
+            }
+        }
+    }
+
+    #[test]
+    fn spoiled_bundles_never_open(bytes in spoiled(|| &SAMPLES.bundle)) {
+        if let Ok(opened) = bundle::open(&bytes, &SAMPLES.pin) {
+            // Only the JSON around the signed bytes can have changed, in its white space.
+            prop_assert_eq!(TrustStore::from_bundle(opened), SAMPLES.store.clone());
+        }
+    }
+
+    #[test]
+    fn hostile_payloads_under_a_good_container(payload in prop::collection::vec(any::<u8>(), 0..200)) {
+        let signer = STANDARD.encode([0x30, 0x00]);
+        let container = json!({
+            "format": "bitaqa-trust-bundle", "version": 1, "signer": signer,
+            "payload": STANDARD.encode(&payload), "signature": STANDARD.encode(&payload),
+        });
+        prop_assert!(bundle::open(container.to_string().as_bytes(), &SAMPLES.pin).is_err());
+    }
+}
+
+#[test]
+fn every_truncation_of_every_sample() {
+    let samples = &*SAMPLES;
+    for sample in [&samples.certificate, &samples.crl, &samples.sod] {
+        for length in 0..sample.len() {
+            let cut = &sample[..length];
+            assert!(Certificate::from_der(cut).is_err() && Crl::from_der(cut).is_err());
+            assert!(security_object::parse(cut).is_err() && PublicKey::from_spki(cut).is_err());
+        }
+        let longer = [&sample[..], &[0]].concat();
+        assert!(Certificate::from_der(&longer).is_err() && Crl::from_der(&longer).is_err());
+        assert!(security_object::parse(&longer).is_err());
+    }
+}
+
+#[test]
+fn deeply_nested_and_huge_lengths_end_at_once() {
+    let nested: Vec<u8> = (0..20_000).flat_map(|_| [0x30, 0x84, 0x00, 0xFF, 0xFF, 0xFF]).collect();
+    everything(&nested);
+    let mut inside = vec![0x05, 0x00];
+    for _ in 0..5_000 {
+        inside = iso7816::tlv::encode(iso7816::tlv::Tag(0x30), inside);
+    }
+    everything(&inside);
+    everything(&[0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF]);
+    assert!(Certificate::from_der(&vec![0x30; 100_000]).is_err());
+}

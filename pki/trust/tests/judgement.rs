@@ -1,0 +1,317 @@
+//! Issue with `authority`, judge with `trust`: each fault is found, and found under its own name.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::path::Path;
+
+use authority::{Authority, BundleRequest, DocumentSigner, PROFILES, Passphrase, Profile, SoftwareKey};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use trust::bundle::{RevocationReason, RevokedDocument};
+use trust::chain::{Document, id};
+use trust::security_object::{self, Judgement, SIGNATURE};
+use trust::{Bundle, Certificate, Crl, Leniency, Outcome, TrustStore};
+
+const CONTENT: &[u8] = b"\x30\x0dan LDS object";
+
+fn passphrase() -> Passphrase {
+    Passphrase::new("a passphrase for tests")
+}
+
+fn now() -> Timestamp {
+    "2026-11-22T09:00:00Z".parse().unwrap()
+}
+
+fn later(days: i64) -> Timestamp {
+    now().to_zoned(TimeZone::UTC).checked_add(days.days()).unwrap().timestamp()
+}
+
+fn document() -> Document {
+    Document {
+        now: later(1),
+        code: Some("I<".into()),
+        issuing_state: Some("UTO".into()),
+        issued: Some("2026-11-22".parse().unwrap()),
+    }
+}
+
+/// An authority with one signer, its bundle and a signed security object.
+struct World {
+    _directory: tempfile::TempDir,
+    authority: Authority,
+    bundle: Bundle,
+    sod: Vec<u8>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::of(&PROFILES[0])
+    }
+
+    fn of(profile: &'static Profile) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut authority = Authority::init(&directory.path().join("pki"), profile, &passphrase(), now()).unwrap();
+        let signer = authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap();
+        let sod = sign(&signer.directory);
+        let bundle = export(&mut authority);
+        World { _directory: directory, authority, bundle, sod }
+    }
+
+    fn judge(&self, document: &Document) -> Judgement {
+        judge(&self.sod, &self.bundle, document)
+    }
+}
+
+fn sign(directory: &Path) -> Vec<u8> {
+    let signer = DocumentSigner::load(directory, &passphrase()).unwrap();
+    signer.sign_security_object_at(CONTENT, now()).unwrap()
+}
+
+fn export(authority: &mut Authority) -> Bundle {
+    let lost =
+        RevokedDocument { number: "L1".into(), reason: RevocationReason::Lost, since: "2026-11-01".parse().unwrap() };
+    let request = BundleRequest { revoked_documents: vec![lost], include_signers: false };
+    authority.export_bundle(request, &passphrase(), now()).unwrap().bundle
+}
+
+fn judge(sod: &[u8], bundle: &Bundle, document: &Document) -> Judgement {
+    security_object::parse(sod).unwrap().judge(&TrustStore::from_bundle(bundle.clone()), document)
+}
+
+/// The findings that are not successful, with their results.
+fn odd(judgement: &Judgement) -> Vec<(&'static str, Outcome)> {
+    judgement
+        .findings()
+        .filter(|finding| !finding.is_successful())
+        .map(|finding| (finding.id, finding.outcome))
+        .collect()
+}
+
+#[test]
+fn what_was_issued_is_believed() {
+    for profile in PROFILES {
+        let world = World::of(profile);
+        let document = Document { issuing_state: Some(profile.state.into()), ..document() };
+        let judgement = world.judge(&document);
+        assert_eq!(odd(&judgement), [], "{:#?}", judgement.findings().collect::<Vec<_>>());
+        assert_eq!(judgement.findings().count(), 11);
+        let authentic = judgement.authentic().unwrap();
+        assert_eq!(authentic.content(), CONTENT);
+        assert_eq!(authentic.anchor(), world.authority.csca());
+        assert!(judgement.leniencies.is_empty());
+    }
+}
+
+#[test]
+fn altered_content_is_not_the_signed_one() {
+    let mut world = World::new();
+    let place = world.sod.windows(CONTENT.len()).position(|window| window == CONTENT).unwrap();
+    world.sod[place + 5] ^= 1;
+    let judgement = world.judge(&document());
+    assert_eq!(odd(&judgement), [(SIGNATURE, Outcome::Failed)]);
+    assert!(judgement.findings().next().unwrap().reason.contains("message digest"));
+    assert!(judgement.authentic().is_none());
+}
+
+#[test]
+fn an_altered_signature_does_not_verify() {
+    let mut world = World::new();
+    *world.sod.last_mut().unwrap() ^= 1;
+    let judgement = world.judge(&document());
+    assert_eq!(odd(&judgement), [(SIGNATURE, Outcome::Failed)]);
+    assert!(judgement.authentic().is_none());
+}
+
+#[test]
+fn an_unknown_csca_is_undetermined_and_named() {
+    let (world, other) = (World::new(), World::new());
+    let judgement = judge(&world.sod, &other.bundle, &document());
+    // Both authorities have the same names: only the key tells them apart.
+    assert_eq!(
+        odd(&judgement),
+        [
+            (id::CERTIFICATE_SIGNATURE, Outcome::Undetermined),
+            (id::TRUST, Outcome::Undetermined),
+            (id::ANCHOR_VALIDITY, Outcome::Undetermined),
+            (id::KEY_USAGE, Outcome::Undetermined),
+            (id::REVOCATION, Outcome::Undetermined),
+        ]
+    );
+    let trust = judgement.chain.as_ref().unwrap().finding(id::TRUST).unwrap();
+    let key = hex::encode(world.authority.csca().key_identifier());
+    assert!(trust.reason.contains(&key) && trust.remedy.as_ref().unwrap().contains(&key));
+    assert!(judgement.authentic().is_none());
+}
+
+#[test]
+fn a_certificate_that_the_named_csca_did_not_sign_is_forged() {
+    let mut world = World::new();
+    let certificate = world.authority.signers().unwrap()[0].certificate.der().to_vec();
+    let end =
+        world.sod.windows(certificate.len()).position(|window| window == certificate).unwrap() + certificate.len();
+    world.sod[end - 1] ^= 1;
+    let judgement = world.judge(&document());
+    assert!(judgement.signature.is_successful());
+    let failed: Vec<_> = odd(&judgement).into_iter().filter(|(_, outcome)| *outcome == Outcome::Failed).collect();
+    assert_eq!(failed, [(id::CERTIFICATE_SIGNATURE, Outcome::Failed), (id::TRUST, Outcome::Failed)]);
+    assert!(judgement.authentic().is_none());
+}
+
+#[test]
+fn a_revoked_signer_is_found() {
+    let mut world = World::new();
+    world.authority.revoke("ds-0001", now()).unwrap();
+    world.authority.issue_crl(&passphrase(), now()).unwrap();
+    world.bundle = export(&mut world.authority);
+    let revoked = Document { now: later(2), ..document() };
+    assert_eq!(odd(&world.judge(&revoked)), [(id::REVOCATION, Outcome::Failed)]);
+    // An old list still revokes, and the bundle's age is another finding.
+    let long_after = Document { now: later(120), ..document() };
+    assert_eq!(
+        odd(&world.judge(&long_after)),
+        [(id::BUNDLE, Outcome::Undetermined), (id::REVOCATION, Outcome::Failed)]
+    );
+}
+
+#[test]
+fn of_two_lists_the_newer_counts() {
+    let mut world = World::new();
+    let first = world.bundle.crls[0].clone();
+    world.authority.revoke("ds-0001", now()).unwrap();
+    let (_, second) = world.authority.issue_crl(&passphrase(), now()).unwrap();
+    for crls in [[first.clone(), second.clone()], [second, first]] {
+        world.bundle.crls = crls.to_vec();
+        assert_eq!(odd(&world.judge(&document())), [(id::REVOCATION, Outcome::Failed)]);
+    }
+}
+
+#[test]
+fn no_list_or_an_old_one_or_another_authoritys_leaves_revocation_open() {
+    let mut world = World::new();
+    let stranger = World::new().bundle.crls;
+    let open = [(id::REVOCATION, Outcome::Undetermined)];
+    for crls in [vec![], stranger] {
+        world.bundle.crls = crls;
+        let judgement = world.judge(&document());
+        assert_eq!(odd(&judgement), open);
+        // Still genuine; whether it is in good standing is what is open.
+        assert!(judgement.authentic().is_some());
+    }
+    let world = World::new();
+    let mut bundle = world.bundle.clone();
+    bundle.expires = later(365);
+    let late = Document { now: later(91), ..document() };
+    assert_eq!(odd(&judge(&world.sod, &bundle, &late)), open);
+}
+
+#[test]
+fn a_list_with_an_altered_entry_is_not_believed() {
+    let mut world = World::new();
+    world.authority.revoke("ds-0001", now()).unwrap();
+    let (_, crl) = world.authority.issue_crl(&passphrase(), now()).unwrap();
+    let mut raw = crl.der().to_vec();
+    let serial = world.authority.signers().unwrap()[0].certificate.serial().to_vec();
+    let place = raw.windows(serial.len()).position(|window| window == serial).unwrap();
+    raw[place + 3] ^= 1;
+    world.bundle.crls = vec![Crl::from_der(&raw).unwrap()];
+    assert_eq!(odd(&world.judge(&document())), [(id::REVOCATION, Outcome::Undetermined)]);
+}
+
+#[test]
+fn clocks_and_dates() {
+    let world = World::new();
+    let at = |now| odd(&world.judge(&Document { now, ..document() }));
+    let early = [
+        (id::BUNDLE, Outcome::Undetermined),
+        (id::ANCHOR_VALIDITY, Outcome::Failed),
+        (id::SIGNER_VALIDITY, Outcome::Failed),
+        (id::REVOCATION, Outcome::Undetermined),
+    ];
+    assert_eq!(at(later(-1)), early);
+    let stale = [(id::BUNDLE, Outcome::Undetermined), (id::REVOCATION, Outcome::Undetermined)];
+    assert_eq!(at(later(100)), stale);
+    let signer_expired = [
+        (id::BUNDLE, Outcome::Undetermined),
+        (id::SIGNER_VALIDITY, Outcome::Failed),
+        (id::REVOCATION, Outcome::Undetermined),
+    ];
+    assert_eq!(at(later(11 * 365)), signer_expired);
+
+    let issued = |day: &str| odd(&world.judge(&Document { issued: Some(day.parse().unwrap()), ..document() }));
+    assert_eq!(issued("2027-02-22"), []);
+    for day in ["2026-11-20", "2027-02-25"] {
+        assert_eq!(issued(day), [(id::KEY_PERIOD, Outcome::Failed)]);
+    }
+    let unknown = world.judge(&Document { issued: None, ..document() });
+    assert_eq!(odd(&unknown), [(id::KEY_PERIOD, Outcome::Undetermined)]);
+    assert!(unknown.authentic().is_some());
+}
+
+#[test]
+fn the_documents_type_and_state_must_fit_the_certificates() {
+    let mut world = World::new();
+    let code = |code: Option<&str>| world.judge(&Document { code: code.map(Into::into), ..document() });
+    assert_eq!(odd(&code(Some("ID"))), []);
+    assert_eq!(odd(&code(None)), [(id::DOCUMENT_TYPE, Outcome::Undetermined)]);
+    let passport = code(Some("P<"));
+    assert_eq!(odd(&passport), [(id::DOCUMENT_TYPE, Outcome::Failed)]);
+    assert!(passport.authentic().is_none());
+
+    let state = |state: Option<&str>| world.judge(&Document { issuing_state: state.map(Into::into), ..document() });
+    assert_eq!(odd(&state(None)), [(id::COUNTRY, Outcome::Undetermined)]);
+    let foreign = state(Some("IRQ"));
+    assert_eq!(odd(&foreign), [(id::COUNTRY, Outcome::Failed)]);
+    assert!(foreign.authentic().is_none());
+
+    world.bundle.policy.countries.clear();
+    assert_eq!(odd(&world.judge(&document())), [(id::COUNTRY, Outcome::Undetermined)]);
+    world.bundle.policy.countries.insert("UTO".into(), "XX".into());
+    assert_eq!(odd(&world.judge(&document())), [(id::COUNTRY, Outcome::Failed)]);
+}
+
+#[test]
+fn the_csca_itself_is_no_document_signer() {
+    let world = World::new();
+    let csca = world.authority.signers().unwrap()[0].directory.join("../../csca");
+    let key = SoftwareKey::from_pem(&std::fs::read(csca.join("key.p8")).unwrap(), &passphrase()).unwrap();
+    let signer = DocumentSigner::new(key, world.authority.csca().clone()).unwrap();
+    let sod = signer.sign_security_object_at(CONTENT, now()).unwrap();
+    let judgement = judge(&sod, &world.bundle, &document());
+    assert!(odd(&judgement).contains(&(id::KEY_USAGE, Outcome::Failed)));
+    assert!(odd(&judgement).contains(&(id::DOCUMENT_TYPE, Outcome::Failed)));
+    assert!(judgement.authentic().is_none());
+}
+
+#[test]
+fn a_certificate_of_another_key_identifies_nobody() {
+    let world = World::new();
+    let other = World::new();
+    // The other authority's certificate in place of the signer's: same length is not needed, the signer info stays.
+    let signed = security_object::parse(&world.sod).unwrap();
+    let certificate = &other.authority.signers().unwrap()[0].certificate;
+    assert!(signed.signed_data().signers()[0].identifies(certificate).is_none());
+    let own: &Certificate = &signed.signed_data().certificates()[0];
+    assert_eq!(signed.signed_data().signers()[0].identifies(own), Some(Vec::<Leniency>::new()));
+}
+
+#[test]
+fn the_published_specimen_verifies_but_its_csca_is_unknown() {
+    let Some(path) = test_vectors::shared("data/lds-specimen/EF_SOD.bin") else {
+        println!("skipped: the published specimen is not here");
+        return;
+    };
+    let file = std::fs::read(path).unwrap();
+    let cms = iso7816::tlv::sole(&file, iso7816::tlv::Tag(0x77)).unwrap();
+    let german = Document {
+        now: "2008-06-01T00:00:00Z".parse().unwrap(),
+        code: Some("P<".into()),
+        issuing_state: Some("D<<".into()),
+        issued: None,
+    };
+    let judgement = judge(cms, &World::new().bundle, &german);
+    assert!(judgement.signature.is_successful(), "{:?}", judgement.signature);
+    let chain = judgement.chain.as_ref().unwrap();
+    assert_eq!(chain.finding(id::TRUST).unwrap().outcome, Outcome::Undetermined);
+    assert_eq!(chain.finding(id::SIGNER_VALIDITY).unwrap().outcome, Outcome::Successful);
+    assert!(judgement.leniencies.contains(&Leniency::LegacySha1));
+    assert!(judgement.authentic().is_none());
+}

@@ -1,0 +1,117 @@
+//! Bundles and the store: nothing altered, nothing of another signer, nothing older.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::Path;
+
+use authority::{Authority, BundleRequest, ExportedBundle, PROFILES, Passphrase};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde_json::Value;
+use trust::bundle::{self, BundleError};
+use trust::store::{InstallError, OpenError};
+use trust::{Pin, TrustStore};
+
+fn passphrase() -> Passphrase {
+    Passphrase::new("a passphrase for tests")
+}
+
+fn authority(directory: &Path) -> Authority {
+    Authority::init(directory, &PROFILES[0], &passphrase(), Timestamp::now()).unwrap()
+}
+
+fn export(authority: &mut Authority) -> ExportedBundle {
+    authority.export_bundle(BundleRequest::default(), &passphrase(), Timestamp::now()).unwrap()
+}
+
+fn edited(bytes: &[u8], field: &str, edit: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut container: Value = serde_json::from_slice(bytes).unwrap();
+    let mut value = STANDARD.decode(container[field].as_str().unwrap()).unwrap();
+    edit(&mut value);
+    container[field] = STANDARD.encode(value).into();
+    container.to_string().into_bytes()
+}
+
+#[test]
+fn only_the_pinned_signers_exact_bytes_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut mine = authority(&directory.path().join("mine"));
+    let mut others = authority(&directory.path().join("others"));
+    let exported = export(&mut mine);
+    assert_eq!(bundle::open(&exported.bytes, &exported.pin).unwrap(), exported.bundle);
+
+    let altered = edited(&exported.bytes, "payload", |payload| {
+        let place = payload.windows(10).position(|window| window == b"\"number\":1").unwrap();
+        payload[place + 9] = b'9';
+    });
+    assert!(matches!(bundle::open(&altered, &exported.pin), Err(BundleError::Signature(_))));
+    let altered = edited(&exported.bytes, "signature", |signature| *signature.last_mut().unwrap() ^= 1);
+    assert!(matches!(bundle::open(&altered, &exported.pin), Err(BundleError::Signature(_))));
+
+    let foreign = export(&mut others);
+    assert!(matches!(bundle::open(&foreign.bytes, &exported.pin), Err(BundleError::WrongSigner { .. })));
+    let swapped = edited(&foreign.bytes, "signer", |signer| {
+        *signer = trust::PublicKey::from_pem(&exported.public_key).unwrap().spki().to_vec();
+    });
+    assert!(matches!(bundle::open(&swapped, &exported.pin), Err(BundleError::Signature(_))));
+
+    let mut container: Value = serde_json::from_slice(&exported.bytes).unwrap();
+    container["version"] = 2.into();
+    let newer = container.to_string();
+    assert!(matches!(bundle::open(newer.as_bytes(), &exported.pin), Err(BundleError::Format { version: 2, .. })));
+    assert!(matches!(bundle::open(b"{}", &exported.pin), Err(BundleError::Container(_))));
+    let trailing = [&exported.bytes[..], b" {}"].concat();
+    assert!(matches!(bundle::open(&trailing, &exported.pin), Err(BundleError::Container(_))));
+}
+
+#[test]
+fn the_store_never_goes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut issuer = authority(&directory.path().join("pki"));
+    let (first, second) = (export(&mut issuer), export(&mut issuer));
+    let store = directory.path().join("post/store");
+    TrustStore::install(&store, &first.bytes, &first.pin).unwrap();
+    TrustStore::install(&store, &second.bytes, &second.pin).unwrap();
+    assert!(matches!(
+        TrustStore::install(&store, &first.bytes, &first.pin),
+        Err(InstallError::Rollback { installed: 2, offered: 1 })
+    ));
+    // The same again is no error.
+    assert_eq!(TrustStore::install(&store, &second.bytes, &second.pin).unwrap().number(), 2);
+    assert_eq!(TrustStore::open(&store).unwrap().number(), 2);
+
+    let mut stranger = authority(&directory.path().join("stranger"));
+    let foreign = export(&mut stranger);
+    assert!(matches!(TrustStore::install(&store, &foreign.bytes, &foreign.pin), Err(InstallError::OtherPin { .. })));
+    assert_eq!(TrustStore::open(&store).unwrap().number(), 2);
+}
+
+#[test]
+fn an_altered_store_does_not_open_and_a_leftover_does_no_harm() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut issuer = authority(&directory.path().join("pki"));
+    let (first, second) = (export(&mut issuer), export(&mut issuer));
+    let store = directory.path().join("store");
+    TrustStore::install(&store, &first.bytes, &first.pin).unwrap();
+    fs::write(store.join("bundle.new"), &second.bytes[..100]).unwrap();
+    assert_eq!(TrustStore::open(&store).unwrap().number(), 1);
+    TrustStore::install(&store, &second.bytes, &second.pin).unwrap();
+    assert_eq!(TrustStore::open(&store).unwrap().number(), 2);
+
+    let altered = edited(&second.bytes, "payload", |payload| payload.push(b' '));
+    fs::write(store.join("bundle.json"), altered).unwrap();
+    assert!(matches!(TrustStore::open(&store), Err(OpenError::Bundle(BundleError::Signature(_)))));
+    fs::write(store.join("pin"), "something").unwrap();
+    assert!(matches!(TrustStore::open(&store), Err(OpenError::Pin(_))));
+    assert!(matches!(TrustStore::open(directory.path()), Err(OpenError::Read { .. })));
+}
+
+#[test]
+fn a_pin_is_read_as_it_is_printed() {
+    let pin = Pin([0xAB; 32]);
+    assert_eq!(Pin::from_hex(&pin.to_string()), Some(pin));
+    assert_eq!(Pin::from_hex(&"abababab ".repeat(8)), Some(pin));
+    assert_eq!(Pin::from_hex(&"AB:".repeat(32)), Some(pin));
+    assert_eq!(Pin::from_hex("abab"), None);
+}
