@@ -39,7 +39,7 @@ fn odd_parity(byte: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use test_vectors::Vectors;
+    use test_vectors::{Vectors, hex_of};
 
     use super::*;
 
@@ -60,5 +60,14 @@ mod tests {
         assert_eq!(derive(&k, Cipher::Aes128, Purpose::Encryption).expose(), vectors.bytes("/ks_enc"));
         assert_eq!(derive(&k, Cipher::Aes128, Purpose::Mac).expose(), vectors.bytes("/ks_mac"));
         assert_eq!(derive(&vectors.bytes("/k"), Cipher::Aes128, Purpose::Password).expose(), vectors.bytes("/k_pi"));
+    }
+
+    #[test]
+    fn long_keys_come_from_sha256() {
+        let vectors = Vectors::load("icao9303-kdf-aes");
+        for (case, cipher) in vectors.list("/cases").iter().zip([Cipher::Aes192, Cipher::Aes256]) {
+            let key = derive(&hex_of(&case["k"]), cipher, Purpose::Password);
+            assert_eq!(key.expose(), hex_of(&case["derived_key"]));
+        }
     }
 }
