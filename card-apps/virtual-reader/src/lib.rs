@@ -12,12 +12,12 @@
 //! CHANNELID    0
 //! ```
 //!
-//! The file DEVICENAME must exist (pcscd looks); it holds the settings, see [`settings`].
+//! The file DEVICENAME must exist (pcscd looks); it holds the settings, see `settings`.
 //!
-//! - [`driver`]: the functions that pcscd calls, and all pointers
-//! - [`slot`]: one slot: its socket, its card, what pcscd was told of it
-//! - [`settings`], [`attributes`]: the settings file; what the reader says of itself
-//! - [`pcscd`]: pcscd's own log
+//! - `driver`: the functions that pcscd calls, and all pointers
+//! - `slot`: one slot: its socket, its card, what pcscd was told of it
+//! - `settings`, `attributes`: the settings file; what the reader says of itself
+//! - `pcscd`: pcscd's own log
 //!
 //! It knows nothing of what APDUs mean.
 

@@ -4,7 +4,7 @@
 //! {"journal":"bitaqa-apdu","version":1,"detail":"masked"}
 //! {"connect":{"reader":"Bitaqa Virtual Reader 00 00","atr":"3b95.."}}
 //! {"exchange":{"number":0,"header":"00a4040c","lc":7,"data":"a0000002471001","status":"9000","length":0,"response":"","micros":41}}
-//! {"exchange":{"number":1,"header":"0020008 1","lc":8,"status":"9000","length":0,"micros":977}}
+//! {"exchange":{"number":1,"header":"00200081","lc":8,"status":"9000","length":0,"micros":977}}
 //! {"exchange":{"number":2,"header":"00b00000","lc":0,"ne":256,"data":"","lost":"the card was lost (..)","micros":12}}
 //! ```
 //!

@@ -71,9 +71,8 @@ impl Connection {
     /// 3. Otherwise extended APDUs, of the size that EF.ATR/INFO gives (`7F66`, 7816-4 §12.7.1) where
     ///    it can be read, never above the reader's limit.
     ///
-    /// Reads EF.ATR/INFO with short commands in the third case only, so call it before selecting
-    /// an application. A card that answers nothing is taken as a card of short APDUs: the next
-    /// command will say what is wrong with it.
+    /// Reads EF.ATR/INFO with short commands in the third case only, so call it before selecting an application. A
+    /// failure to read it says nothing; the next command will say what is wrong with the card.
     pub fn limits(&mut self) -> Limits {
         limits::discover(&mut self.card, &self.answer_to_reset, self.reader_limit)
     }

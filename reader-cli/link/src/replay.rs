@@ -188,6 +188,17 @@ mod tests {
     }
 
     #[test]
+    fn journals_of_version_1_stay_readable() {
+        let mut replay = Replay::read(&include_bytes!("../tests/samples/journal-1.jsonl")[..]).unwrap();
+        assert_eq!(replay.remaining(), 3);
+        let select = Command::new(0x00, 0xA4, 0x04, 0x0C).with_data([0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01]);
+        assert!(replay.transmit(&select).unwrap().status.is_ok());
+        let read = Command::new(0x00, 0xB0, 0x9E, 0x00).with_ne(8);
+        assert_eq!(replay.transmit(&read).unwrap().status, Status::SECURITY_NOT_SATISFIED);
+        assert!(matches!(replay.transmit(&read), Err(TransmitError::Lost)));
+    }
+
+    #[test]
     fn other_files_are_refused_for_their_reason() {
         assert!(matches!(refusal(""), ReplayError::NotAJournal));
         assert!(matches!(

@@ -262,6 +262,30 @@ fn a_card_held_by_another_program_is_waited_for_and_then_named() {
 
 #[test]
 #[ignore = "run by through_the_real_pcscd"]
+fn readers_work_side_by_side() {
+    let start = Instant::now();
+    let workers: Vec<_> = (11..16)
+        .map(|number| {
+            thread::spawn(move || {
+                for _ in 0..10 {
+                    let (_card, mut reader) = inserted(number);
+                    let mut connection = reader.connect().unwrap();
+                    for round in 0..50 {
+                        let own = Command::new(0x80, card::ECHO, 0, 0).with_data([number as u8, round]).with_ne(256);
+                        assert_eq!(connection.transmit(&own).unwrap().data, own.data);
+                    }
+                    drop((connection, _card));
+                    assert!(reader.wait_for(Presence::NoCard, PATIENCE).unwrap());
+                }
+            })
+        })
+        .collect();
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    eprintln!("5 readers, 50 cards, 2,500 commands: {:?}", start.elapsed());
+}
+
+#[test]
+#[ignore = "run by through_the_real_pcscd"]
 fn opensc_reads_the_card_without_options() {
     let Ok(version) = Program::new("opensc-tool").arg("--version").output() else {
         eprintln!("skipped: opensc-tool is not installed");
