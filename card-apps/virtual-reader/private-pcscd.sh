@@ -71,7 +71,6 @@ find_driver() {
     fi
     [ -n "$driver" ] || fail 1 "no driver: build it with  cargo build -p virtual-reader"
     [ -r "$driver" ] || fail 1 "the driver $driver cannot be read by $(id -un)"
-    driver=$(cd "$(dirname "$driver")" && pwd)/$(basename "$driver")
 }
 
 # Settles $way and $csock, or gives up.
@@ -97,6 +96,7 @@ start() {
     mkdir -p "$dir"
     dir=$(cd "$dir" && pwd -P)
     [ ${#dir} -lt 80 ] || fail 2 "the path $dir is too long for sockets"
+    case $dir in *[!A-Za-z0-9_./+-]*) fail 2 "pcscd's configuration cannot hold the path $dir" ;; esac
     case $dir in /run|/run/*) fail 2 "not below /run: the private pcscd sees another one" ;; esac
     if is_running "$dir"; then fail 1 "one is already running in $dir"; fi
     find_driver "${3-}"
@@ -105,11 +105,13 @@ start() {
     mkdir -p "$dir/conf" "$dir/sock"
     chmod 700 "$dir" "$dir/sock"
     rm -f "$dir"/slot.* "$dir"/sock/*
+    # A copy: builds may replace the original under a running pcscd, and its path may hold anything.
+    cp "$driver" "$dir/libifdbitaqa.so"
     echo "slots = $slots" > "$dir/slot"
     cat > "$dir/conf/bitaqa" <<END
 FRIENDLYNAME "Bitaqa Virtual Reader"
 DEVICENAME   $dir/slot
-LIBPATH      $driver
+LIBPATH      $dir/libifdbitaqa.so
 CHANNELID    0
 END
     # Who may use the cards is decided by the permissions of DIR; polkit knows nothing of a private pcscd.

@@ -72,16 +72,18 @@ impl SocketReader {
         SocketReader { name: format!("socket {}", path.display()), path, listener, slot: Arc::default() }
     }
 
-    /// Puts a waiting card into the slot; true when there is one.
-    fn insert(&self, slot: &mut Slot) -> Result<bool, ConnectError> {
+    /// Notices a card that left, and puts a waiting one into the slot unless the slot is `wanted` empty.
+    fn settle(&self, slot: &mut Slot, wanted: Presence) -> Result<Presence, ConnectError> {
         slot.stream.take_if(|stream| !is_quiet(stream));
-        if slot.stream.is_none()
+        // A card that listens can only be found by connecting.
+        if (wanted == Presence::Card || self.listener.is_none())
+            && slot.stream.is_none()
             && let Some(stream) = self.next_card()?
         {
             self.greet(&stream)?;
             slot.stream = Some(stream);
         }
-        Ok(slot.stream.is_some())
+        Ok(if slot.stream.is_some() { Presence::Card } else { Presence::NoCard })
     }
 
     fn next_card(&self) -> Result<Option<UnixStream>, ConnectError> {
@@ -132,8 +134,7 @@ impl SocketReader {
     fn wait(&self, wanted: Presence, timeout: Duration) -> Result<bool, ConnectError> {
         let until = Instant::now() + timeout;
         loop {
-            let present = self.insert(&mut lock(&self.slot))?;
-            if present == (wanted == Presence::Card) {
+            if self.settle(&mut lock(&self.slot), wanted)? == wanted {
                 return Ok(true);
             }
             if Instant::now() >= until {
