@@ -7,7 +7,7 @@
 //! 31        T=1; TA3 and TB3 follow
 //! FE        IFSC 254: full T=1 blocks
 //! 45        BWI 4, CWI 5
-//! 80        historical bytes: compact-TLV objects, no status indicator (7816-4 §8.1.1)
+//! 80        historical bytes: compact-TLV objects, no status indicator (7816-4 §12.1.1)
 //! 31 F8       card service data: selection by full and by partial AID; EF.DIR and EF.ATR/INFO hold
 //!             BER-TLV and are read with READ BINARY; the card has a master file
 //! 73 D4 01 E0 capabilities: selection by AID, partial AID, file identifier and short identifier;
@@ -23,9 +23,9 @@
 
 use iso7816::tlv::{Tag, Writer};
 
-/// Card service data, object 3 of the historical bytes and DO 43 (7816-4 §8.1.1.2.3).
+/// Card service data, object 3 of the historical bytes and DO 43 (7816-4 §12.1.1).
 const SERVICE_DATA: u8 = 0xF8;
-/// Card capabilities, object 7 of the historical bytes and DO 47 (7816-4 §8.1.1.2.7).
+/// Card capabilities, object 7 of the historical bytes and DO 47 (7816-4 §12.1.1).
 const CAPABILITIES: [u8; 3] = [0xD4, 0x01, 0xE0];
 /// The most bytes of a command and of a response APDU, as an unsigned INTEGER.
 const MAX_APDU: [u8; 3] = [0x00, 0xFF, 0xFF];
@@ -38,7 +38,7 @@ pub fn answer_to_reset() -> Vec<u8> {
     [&[0x3B][..], &body, &[check]].concat()
 }
 
-/// The content of EF.ATR/INFO: service data, capabilities, extended length information (7816-4 §12.7.1).
+/// The content of EF.ATR/INFO: service data, capabilities, extended length information (7816-4 §12).
 pub(crate) fn info_file() -> Vec<u8> {
     let mut writer = Writer::new();
     writer.put(Tag(0x43), [SERVICE_DATA]);
@@ -49,7 +49,7 @@ pub(crate) fn info_file() -> Vec<u8> {
     writer.finish()
 }
 
-/// The content of EF.DIR: one application template for the eMRTD application (7816-4 §12.2.3).
+/// The content of EF.DIR: one application template for the eMRTD application (7816-4 §12).
 pub(crate) fn directory_file() -> Vec<u8> {
     let mut writer = Writer::new();
     writer.nest(Tag(0x61), |template| {

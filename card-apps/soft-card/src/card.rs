@@ -3,41 +3,16 @@
 use std::path::Path;
 
 use channel::random::{OsRandom, Random, RandomError};
-use channel::scp03::KeySet;
-use channel::secret::Secret;
 use iso7816::{Card, Command, MAX_NE, Response, Status, TransmitError};
 use lds::files::Place;
-use lds::globalplatform::Cplc;
 
 use crate::atr;
+use crate::blank::BlankOptions;
 use crate::dispatch::{Application, Class, Selection};
 use crate::emrtd::{self, ApplicationLife};
 use crate::fault::{Tear, When};
-use crate::issuer_domain::{self, CardLife, StoredKeySet};
+use crate::issuer_domain::{self, CardLife};
 use crate::persistence::{State, StateError, StateFile};
-
-/// Key version of the keys that a blank is delivered with.
-pub const DEFAULT_KEY_VERSION: u8 = 0x30;
-
-/// What makes one blank differ from another.
-#[derive(Clone, Debug)]
-pub struct BlankOptions {
-    /// IC serial number and batch in the CPLC; fresh random bytes when absent.
-    pub serial: Option<[u8; 6]>,
-    /// Version of the first key set, `01` to `7F`.
-    pub key_version: u8,
-    /// The first key set.
-    pub keys: KeySet,
-}
-
-impl Default for BlankOptions {
-    /// A random serial number and the well-known test keys `40 41 .. 4F`, version `30`.
-    fn default() -> Self {
-        let key = Secret::new((0x40..=0x4F).collect());
-        let keys = KeySet { enc: key.clone(), mac: key.clone(), dek: key };
-        BlankOptions { serial: None, key_version: DEFAULT_KEY_VERSION, keys }
-    }
-}
 
 /// A card in software, inserted and powered.
 ///
@@ -46,6 +21,8 @@ impl Default for BlankOptions {
 pub struct SoftCard {
     state: State,
     stored: Option<StateFile>,
+    /// The memory before a command that may change it, until it is stored.
+    before: Option<State>,
     failure: Option<StateError>,
     volatile: Option<Volatile>,
     random: Box<dyn Random + Send>,
@@ -80,6 +57,7 @@ impl SoftCard {
         SoftCard {
             state: state.clone(),
             stored: None,
+            before: None,
             failure: None,
             volatile: Some(Volatile::new()),
             random: Box::new(OsRandom),
@@ -161,12 +139,11 @@ impl SoftCard {
         let Some(mut volatile) = self.volatile.take() else {
             return Vec::new();
         };
-        let before = self.stored.as_ref().map(|_| self.state.clone());
         let response = match Command::parse(bytes) {
             Ok(command) => self.answer(&command, &mut volatile),
             Err(_) => Response::status(Status::WRONG_LENGTH),
         };
-        if !self.program(before) || torn == Some(When::After) {
+        if !self.program() || torn == Some(When::After) {
             return Vec::new();
         }
         self.volatile = Some(volatile);
@@ -174,8 +151,8 @@ impl SoftCard {
     }
 
     /// Writes the state file if the memory differs from what it was; false when that failed.
-    fn program(&mut self, before: Option<State>) -> bool {
-        let (Some(file), Some(before)) = (&mut self.stored, before) else {
+    fn program(&mut self) -> bool {
+        let (Some(file), Some(before)) = (&mut self.stored, self.before.take()) else {
             return true;
         };
         if before == self.state {
@@ -231,7 +208,7 @@ impl SoftCard {
     }
 
     fn plain(&mut self, command: &Command, class: Class, volatile: &mut Volatile) -> Response {
-        if let (Class::Plain { .. }, Some(selection)) = (class, Selection::of(command)) {
+        if let (Class::Plain { chaining: false }, Some(selection)) = (class, Selection::of(command)) {
             return match selection.and_then(|selection| self.find(&selection, volatile)) {
                 Ok((application, information)) => self.select(application, information, volatile),
                 Err(status) => Response::status(status),
@@ -239,7 +216,7 @@ impl SoftCard {
         }
         match (class, volatile.selected) {
             (Class::GlobalPlatform { .. }, Some(Application::Emrtd)) => Response::status(Status::CLASS_NOT_SUPPORTED),
-            // The issuer domain is selected by itself after a reset (GPCS §6.4.1.1).
+            // The issuer domain is selected by itself after a reset (GPCS §6.4.1).
             (Class::GlobalPlatform { protected }, _) => self.issuer_domain(command, protected, volatile),
             (Class::Plain { chaining: false }, Some(Application::IssuerDomain) | None) if command.ins == GET_DATA => {
                 self.issuer_domain(command, false, volatile)
@@ -270,6 +247,8 @@ impl SoftCard {
 
     fn issuer_domain(&mut self, command: &Command, protected: bool, volatile: &mut Volatile) -> Response {
         volatile.selected = Some(Application::IssuerDomain);
+        // Nobody else writes to the memory.
+        self.before = self.stored.as_ref().map(|_| self.state.clone());
         let random = self.random.as_mut();
         issuer_domain::answer(command, protected, &mut self.state, &mut volatile.issuer_domain, random)
     }
@@ -287,7 +266,7 @@ impl SoftCard {
         };
         let found = selection.find(volatile.selected, selectable).ok_or(Status::FILE_NOT_FOUND)?;
         match found {
-            // GPCS §11.9.3.2: a locked card has no application to select.
+            // GPCS §11.9: a locked card has no application to select.
             Application::Emrtd if self.is_dead() => Err(Status::FUNCTION_NOT_SUPPORTED),
             _ => Ok((found, selection.information)),
         }
@@ -325,62 +304,4 @@ impl Card for SoftCard {
     fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
         Response::parse(&self.process(&command.to_bytes())).ok_or(TransmitError::Lost)
     }
-}
-
-impl State {
-    /// The chip's serial number as the ledger knows it ([`Cplc::chip_serial`]); empty for a memory without CPLC.
-    pub fn chip_serial(&self) -> String {
-        Cplc::parse(&self.issuer_domain.cplc).map(|cplc| cplc.chip_serial()).unwrap_or_default()
-    }
-
-    /// The memory of a card as its maker delivers it.
-    ///
-    /// # Errors
-    /// When no serial number was given and no randomness is to be had.
-    pub fn blank(options: BlankOptions) -> Result<Self, RandomError> {
-        let BlankOptions { serial, key_version, keys } = options;
-        let serial = match serial {
-            Some(serial) => serial,
-            None => {
-                let mut serial = [0; 6];
-                OsRandom.fill(&mut serial)?;
-                serial
-            }
-        };
-        let set = StoredKeySet { enc: keys.enc, mac: keys.mac, dek: keys.dek, sequence: 0 };
-        Ok(State {
-            issuer_domain: issuer_domain::Memory {
-                life_cycle: CardLife::Initialized,
-                cplc: production_data(serial),
-                issuer_identification: None,
-                card_image_number: None,
-                keys: [(key_version, set)].into(),
-                failed_authentications: 0,
-            },
-            emrtd: emrtd::Memory::empty(),
-        })
-    }
-}
-
-/// Where the value of the CPLC begins in its data object: after `9F7F 2A`.
-const CPLC_HEAD: usize = 3;
-
-/// The CPLC of a soft card. The fabricator is `FFFF`, which no maker of silicon has; dates are year and day, `6326`
-/// being day 326 of a year that ends in 6.
-fn production_data(serial: [u8; 6]) -> Vec<u8> {
-    let [a, b, c, d, e, f] = serial;
-    let cplc = Cplc {
-        ic_fabricator: [0xFF, 0xFF],
-        ic_type: [0x50, 0x0C],
-        os_id: [0xFF, 0xFF],
-        os_release_date: [0x63, 0x26],
-        os_release_level: [0x00, 0x01],
-        ic_fabrication_date: [0x63, 0x26],
-        ic_serial_number: [a, b, c, d],
-        ic_batch_id: [e, f],
-        module: [0; 8],
-        pre_personalization: [0; 8],
-        personalization: [0; 8],
-    };
-    cplc.to_bytes().split_off(CPLC_HEAD)
 }

@@ -105,7 +105,7 @@ impl<'a> Selection<'a> {
     }
 
     /// The first application whose AID begins with the name and which `selectable` admits; the next one after
-    /// `current` when that was asked for. No name at all means the issuer domain (GPCS §11.9.2.3).
+    /// `current` when that was asked for. No name at all means the issuer domain (GPCS §11.9).
     pub(crate) fn find(
         &self,
         current: Option<Application>,

@@ -71,7 +71,7 @@ impl Volatile {
         self.place == Place::MasterFile
     }
 
-    /// Ends secure messaging, as a plain command does (9303-11 §9.8.3); the current directory stays.
+    /// Ends secure messaging, as a plain command does (9303-11 §9.8); the current directory stays.
     pub(crate) fn end_session_if_any(&mut self) {
         if self.session.is_some() {
             self.end_session();
@@ -104,7 +104,7 @@ impl Volatile {
         protected
     }
 
-    /// How much plain data an answer of at most `ne` protected bytes carries (9303-11 §9.8.4: DO 87, 99, 8E).
+    /// How much plain data an answer of at most `ne` protected bytes carries (9303-11 §9.8: DO 87, 99, 8E).
     pub(crate) fn capacity(&self, ne: Option<u32>) -> u32 {
         let block = self.session.as_ref().map_or(1, |session| session.cipher().block_length() as u32);
         let ne = ne.unwrap_or(256).min(MAX_NE);

@@ -78,7 +78,7 @@ fn execute(
     }
 }
 
-/// The answer to SELECT: `6F { 84 AID  A5 { 9F65 FF } }`, the longest short data field (GPCS §11.9.3.1).
+/// The answer to SELECT: `6F { 84 AID  A5 { 9F65 FF } }`, the longest short data field (GPCS §11.9).
 pub(crate) fn file_control_information() -> Vec<u8> {
     let mut writer = Writer::new();
     writer.nest(Tag(0x6F), |information| {

@@ -1,6 +1,7 @@
 //! The card in software: the eMRTD application and a GlobalPlatform issuer domain, as a chip on a card would have them.
 //!
 //! - [`SoftCard`]: power, reset, bytes in, bytes out; it is an [`iso7816::Card`]
+//! - [`BlankOptions`]: what a new card is made of
 //! - [`emrtd`], [`issuer_domain`]: the two applications, one verb family a file
 //! - [`State`]: everything the card keeps without power, and its file
 //! - [`fault`]: loss of power at a chosen command
@@ -11,6 +12,7 @@
 //! demonstrations and training, never for one in a citizen's hand.
 
 mod atr;
+mod blank;
 mod card;
 mod dispatch;
 pub mod emrtd;
@@ -22,5 +24,6 @@ mod persistence;
 pub mod socket;
 
 pub use atr::answer_to_reset;
-pub use card::{BlankOptions, DEFAULT_KEY_VERSION, SoftCard};
+pub use blank::{BlankOptions, DEFAULT_KEY_VERSION};
+pub use card::SoftCard;
 pub use persistence::{State, StateError};

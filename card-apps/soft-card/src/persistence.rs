@@ -13,6 +13,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
 use crate::emrtd::{self, MAX_CONTENTS};
 use crate::issuer_domain::{self, MAX_KEY_SETS};
@@ -116,7 +117,7 @@ impl State {
 
     fn parse(bytes: &[u8], path: &Path) -> Result<Self, StateError> {
         let not_a_state =
-            |error: serde_json::Error| StateError::NotAState { path: path.into(), detail: error.to_string() };
+            |error: serde_json::Error| StateError::NotAState { path: path.into(), detail: position(&error) };
         let head: Head = serde_json::from_slice(bytes).map_err(not_a_state)?;
         if head.format != FORMAT {
             return Err(StateError::NotAState { path: path.into(), detail: "another format".into() });
@@ -211,6 +212,16 @@ impl StateFile {
     }
 }
 
+/// Where a file breaks off or goes wrong. The parser's own words could quote a key.
+fn position(error: &serde_json::Error) -> String {
+    let kind = match error.classify() {
+        Category::Eof => "cut off",
+        Category::Data => "unexpected content",
+        Category::Io | Category::Syntax => "no JSON",
+    };
+    format!("{kind} at line {} column {}", error.line(), error.column())
+}
+
 fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -226,11 +237,12 @@ fn io_error(path: &Path, source: io::Error) -> StateError {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::LazyLock;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::card::BlankOptions;
+    use crate::blank::BlankOptions;
 
     fn blank() -> State {
         State::blank(BlankOptions { serial: Some([1, 2, 3, 4, 5, 6]), ..BlankOptions::default() }).unwrap()
@@ -307,7 +319,8 @@ mod tests {
     proptest! {
         #[test]
         fn hostile_files_never_panic(cut in 0usize..3000, byte: u8, at in 0usize..3000) {
-            let mut bytes = document(&blank());
+            static BLANK: LazyLock<Vec<u8>> = LazyLock::new(|| document(&blank()));
+            let mut bytes = BLANK.clone();
             if let Some(there) = bytes.get_mut(at) {
                 *there = byte;
             }

@@ -1,4 +1,4 @@
-//! SELECT of files and READ BINARY (9303-10 §3.6.1 and §3.6.3, 7816-4 §11.1 and §11.2).
+//! SELECT of files and READ BINARY (9303-10 §3.6, 7816-4 §11.1 and §11.2).
 
 use std::borrow::Cow;
 

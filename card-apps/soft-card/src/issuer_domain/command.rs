@@ -57,7 +57,7 @@ pub enum Command<'a> {
     },
 }
 
-/// What GET STATUS and SET STATUS speak about (P1, GPCS table 11-33).
+/// What GET STATUS and SET STATUS speak about (P1, GPCS §11.4.2, §11.10.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// `80`: the issuer domain, whose state is the card's.

@@ -9,9 +9,9 @@ use lds::globalplatform::{CardRecognitionData, KeyInformation};
 
 use super::state::Memory;
 
-/// Sequence counter of the default key version (GPCS D §7.1.1.6).
+/// Sequence counter of the default key version (GPCS D §6.2.2).
 const TAG_SEQUENCE_COUNTER: Tag = Tag(0xC1);
-/// SCP03 option: pseudo-random card challenge, R-MAC and R-ENCRYPTION supported (GPCS D table 5-1).
+/// SCP03 option: pseudo-random card challenge, R-MAC and R-ENCRYPTION supported (GPCS D §5.1).
 pub(super) const SCP03_OPTION: u8 = 0x70;
 
 /// Answers one data object, or `6A88`.

@@ -39,7 +39,7 @@ pub(super) fn install(aid: &Aid, state: &mut State, volatile: &mut Volatile) -> 
     }
     emrtd::personalization::begin(&mut state.emrtd)?;
     volatile.personalization = Some(Target::Emrtd { next: 0, encrypted: false, pending: DgiReader::new() });
-    // One byte of data: no confirmation follows (GPCS §11.5.3.1).
+    // One byte of data: no confirmation follows (GPCS §11.5.3).
     Ok(Response::ok([0x00]))
 }
 

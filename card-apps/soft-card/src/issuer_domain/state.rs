@@ -37,7 +37,7 @@ impl CardLife {
         [OpReady, Initialized, Secured, CardLocked, Terminated].into_iter().find(|life| *life as u8 == byte)
     }
 
-    /// True when SET STATUS may lead from this state to `next` (GPCS §5.1.2, figure 5-1).
+    /// True when SET STATUS may lead from this state to `next` (GPCS §5.1).
     pub fn may_become(self, next: CardLife) -> bool {
         use CardLife::{CardLocked, Initialized, OpReady, Secured, Terminated};
         matches!(
@@ -64,7 +64,7 @@ pub struct StoredKeySet {
     /// Data encryption key.
     #[serde(with = "crate::encoding::secret")]
     pub dek: Secret,
-    /// Sequence counter, 3 bytes on the wire (GPCS D §6.2.2.1): how many sessions were begun.
+    /// Sequence counter, 3 bytes on the wire (GPCS D §6.2.2): how many sessions were begun.
     pub sequence: u32,
 }
 
@@ -86,7 +86,7 @@ impl StoredKeySet {
 pub struct Memory {
     /// Life cycle of the card.
     pub life_cycle: CardLife,
-    /// Card production life cycle data, 42 bytes (GPCS §H.6).
+    /// Card production life cycle data, 42 bytes (VGP 2.1.1 §9).
     #[serde(with = "hex::serde")]
     pub cplc: Vec<u8>,
     /// Issuer identification number, DO 42.

@@ -289,3 +289,22 @@ fn a_recorded_command_cannot_be_repeated() {
     assert!(card.transmit(&read).unwrap().status.is_ok());
     assert_eq!(card.transmit(&read).unwrap().status, Status::SM_OBJECTS_INCORRECT);
 }
+
+#[test]
+fn the_master_file_shows_its_free_files_to_anyone() {
+    let document = Document::new(100);
+    let mut card = personalized(&document);
+    assert_eq!(send(&mut card, "00b09c0000").data, document.file(0x011C), "EF.CardAccess by short identifier");
+    assert_eq!(send(&mut card, "00b0000410").data, document.file(0x011C)[4..20], "which made it current");
+    assert_eq!(hex::encode(send(&mut card, "00b09e0000").data), "61094f07a0000002471001", "EF.DIR");
+    let info = "4301f84703d401e07f660a020300ffff020300ffff";
+    assert_eq!(hex::encode(send(&mut card, "00b0810000").data), info, "EF.ATR/INFO");
+    let size = document.file(0x011C).len() as u8;
+    let control = format!("6f0a8004000000{size:02x}8302011c");
+    assert_eq!(hex::encode(send(&mut card, "00a4020002011c00").data), control);
+    assert_eq!(send(&mut card, "00a4020002011c").to_bytes(), [0x90, 0x00]);
+    // Also to a host that comes after one which spoke to the issuer domain.
+    assert_eq!(status(&mut card, "80ca9f7f00"), 0x9000);
+    assert_eq!(send(&mut card, "00b09c0000").data, document.file(0x011C));
+    assert_eq!(status(&mut card, "10a4040c07a0000002471001"), 0x6884);
+}
