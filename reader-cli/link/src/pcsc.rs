@@ -3,6 +3,9 @@
 //! Each reader keeps its own context with the service and opens a new one for every connection, so
 //! a restarted daemon is found again and readers never wait for each other's lock. A card is held
 //! exclusively: two programs talking to one card would break each other's secure channel.
+//!
+//! Connecting has a deadline of its own. A command lasts as long as the reader's driver lets the card
+//! think (some cards take minutes on purpose), and PC/SC has no way to call it back.
 
 mod card;
 mod features;
@@ -181,7 +184,7 @@ impl Reader for PcscReader {
     fn connect(&mut self) -> Result<Connection, ConnectError> {
         // The service may block for ever, so it is asked from a thread of its own; a card that
         // comes too late is left alone there.
-        let (sender, receiver) = mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(0);
         let (name, until, at_end) = (self.name.clone(), Instant::now() + self.wait, self.at_end);
         thread::spawn(move || {
             let answer = card::connect(&name, until, at_end);
