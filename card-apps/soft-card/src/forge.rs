@@ -2,9 +2,12 @@
 //!
 //! Both leave the security object as it was: whoever forges a card cannot sign.
 
+use std::ops::Range;
+
 use channel::random::{OsRandom, Random, RandomError};
 use channel::secret::Secret;
 use channel::suite::Curve;
+use iso7816::tlv::Reader;
 use lds::files;
 
 use crate::persistence::State;
@@ -26,18 +29,28 @@ pub enum ForgeError {
     Random(#[from] RandomError),
 }
 
-/// Changes one character of a data group: its last letter becomes the next of the alphabet. Where there is no
-/// letter, the last byte changes. The file keeps its structure; only its hash is wrong.
+/// Changes one character of a data group, in its longest primitive value that holds a capital letter: the last such
+/// letter becomes the next of the alphabet. Without any letter, the last byte of the longest value changes.
+///
+/// The file keeps its structure, and DG1 its check digits; only the hash is wrong.
 ///
 /// # Errors
-/// When the card does not have the data group.
+/// When the card does not have the data group, or nothing is in it.
 pub fn alter_data_group(state: &State, number: u8) -> Result<State, ForgeError> {
     let missing = ForgeError::NoDataGroup { number };
     let Some(file) = files::data_group(number) else { return Err(missing) };
     let mut forged = state.clone();
     let Some(contents) = forged.emrtd.files.get_mut(&file.id) else { return Err(missing) };
-    let letter = contents.iter().rposition(u8::is_ascii_uppercase).unwrap_or(contents.len().saturating_sub(1));
-    if let Some(byte) = contents.get_mut(letter) {
+    let values = primitive_values(contents, 0, MAX_DEPTH);
+    let last_letter = |range: &Range<usize>| {
+        let value = contents.get(range.clone()).unwrap_or_default();
+        value.iter().rposition(u8::is_ascii_uppercase).map(|position| range.start + position)
+    };
+    let with_letter = values.iter().filter(|range| last_letter(range).is_some()).max_by_key(|range| range.len());
+    let position = with_letter.and_then(last_letter);
+    let longest = || values.iter().max_by_key(|range| range.len()).map(|range| range.end.saturating_sub(1));
+    let position = position.or_else(longest).ok_or(missing)?;
+    if let Some(byte) = contents.get_mut(position) {
         *byte = match *byte {
             b'Z' => b'A',
             b'A'..=b'Y' => *byte + 1,
@@ -45,6 +58,25 @@ pub fn alter_data_group(state: &State, number: u8) -> Result<State, ForgeError> 
         };
     }
     Ok(forged)
+}
+
+/// How deep data objects of a data group lie in each other at most.
+const MAX_DEPTH: usize = 8;
+
+/// Where the primitive values lie in a sequence of data objects that begins at `start`.
+fn primitive_values(objects: &[u8], start: usize, depth: usize) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut reader = Reader::new(objects);
+    while let Ok(Some(object)) = reader.next() {
+        let end = start + objects.len() - reader.rest().len();
+        let value = end - object.value.len()..end;
+        if object.tag.is_constructed() && depth > 0 {
+            ranges.extend(primitive_values(object.value, value.start, depth - 1));
+        } else if !value.is_empty() {
+            ranges.push(value);
+        }
+    }
+    ranges
 }
 
 /// A clone: everything that can be read out, on another chip with another private key, as whoever copies a card
@@ -68,4 +100,49 @@ pub fn new_chip_key(state: &State) -> Result<State, ForgeError> {
     // IC serial number and batch: bytes 12 to 17 of the CPLC.
     forged.issuer_domain.cplc.iter_mut().skip(12).zip(serial).for_each(|(to, from)| *to = from);
     Ok(forged)
+}
+
+#[cfg(test)]
+mod tests {
+    use iso7816::tlv::{Tag, encode, find, sole};
+
+    use super::*;
+    use crate::blank::BlankOptions;
+
+    fn altered(number: u8, content: &[u8]) -> Vec<u8> {
+        let mut state = State::blank(BlankOptions::default()).unwrap();
+        let file = files::data_group(number).unwrap();
+        state.emrtd.files.insert(file.id, encode(file.tag.unwrap(), content));
+        let forged = alter_data_group(&state, number).unwrap();
+        sole(&forged.emrtd.files[&file.id], file.tag.unwrap()).unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_character_changes_and_the_structure_stays() {
+        // The length of the MRZ, 5A, is a capital letter too.
+        let mrz =
+            [&b"I<UTOD231458907<<<<<<<<<<<<<<<7408122F1204159UTO<<<<<<<<<<<6"[..], b"ERIKSSON<<ANNA<MARIA<<<<<<<<<<"]
+                .concat();
+        let content = altered(1, &encode(Tag(0x5F1F), &mrz));
+        let read = sole(&content, Tag(0x5F1F)).unwrap();
+        assert!(read.ends_with(b"ERIKSSON<<ANNA<MARIB<<<<<<<<<<"), "{}", String::from_utf8_lossy(read));
+
+        let name = encode(Tag(0x5F0E), [0xD8; 0x41]);
+        let place = encode(Tag(0x5F11), b"ZZZ");
+        let content = altered(11, &[name.clone(), place].concat());
+        assert_eq!(find(&content, Tag(0x5F0E)).unwrap().unwrap(), [0xD8; 0x41]);
+        assert_eq!(find(&content, Tag(0x5F11)).unwrap().unwrap(), b"ZZA");
+
+        let content = altered(11, &name);
+        assert_eq!(sole(&content, Tag(0x5F0E)).unwrap().last(), Some(&0xD9));
+    }
+
+    #[test]
+    fn nothing_to_alter_is_an_error() {
+        let mut state = State::blank(BlankOptions::default()).unwrap();
+        assert!(matches!(alter_data_group(&state, 1), Err(ForgeError::NoDataGroup { number: 1 })));
+        state.emrtd.files.insert(0x0101, vec![0x61, 0x00]);
+        assert!(matches!(alter_data_group(&state, 1), Err(ForgeError::NoDataGroup { number: 1 })));
+        assert!(matches!(new_chip_key(&state), Err(ForgeError::NoChipKey)));
+    }
 }

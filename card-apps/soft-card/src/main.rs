@@ -22,6 +22,8 @@ enum Failure {
     #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]
+    Create(StateError),
+    #[error(transparent)]
     Forge(#[from] ForgeError),
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -42,9 +44,10 @@ impl Failure {
             Failure::State(StateError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 (20, Some("make a card first: bitaqa-soft-card new --state FILE"))
             }
-            Failure::State(StateError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            Failure::Create(StateError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
                 (2, Some("give another name; a card is never overwritten"))
             }
+            Failure::Create(_) => (1, Some("check that the folder exists and is yours")),
             Failure::State(StateError::Io { .. }) => (1, Some("check the permissions of the file and its folder")),
             Failure::State(StateError::InUse { .. }) => {
                 (20, Some("one memory is one chip: stop the other program first"))
@@ -102,7 +105,7 @@ fn execute(verb: &Verb) -> Result<(), Failure> {
 fn new(path: &Path, serial: Option<args::Serial>) -> Result<(), Failure> {
     let options = BlankOptions { serial: serial.map(|serial| serial.0), ..BlankOptions::default() };
     let state = State::blank(options)?;
-    state.create(path)?;
+    state.create(path).map_err(Failure::Create)?;
     println!("{}", state.chip_serial());
     Ok(())
 }
@@ -133,6 +136,6 @@ fn forge_card(path: &Path, out: &Path, forgery: &Forgery) -> Result<(), Failure>
         Some(number) => forge::alter_data_group(&original, number)?,
         None => forge::new_chip_key(&original)?,
     };
-    forged.create(out)?;
+    forged.create(out).map_err(Failure::Create)?;
     Ok(())
 }

@@ -263,7 +263,7 @@ fn bad_files_and_usage_are_refused_with_advice() {
         (&["run", "--state", bad, "--listen", "x"], 20, "make a new one"),
         (&["show", "--state", "/nonexistent/card.json"], 20, "bitaqa-soft-card new"),
         (&["new", "--state", card], 2, "never overwritten"),
-        (&["new", "--state", "/nonexistent/card.json"], 20, "No such file"),
+        (&["new", "--state", "/nonexistent/card.json"], 1, "check that the folder exists"),
         (&["run", "--state", card], 2, "--connect"),
         (&["run", "--state", card, "--connect", "/nonexistent/slot.0"], 20, "start the reader first"),
         (&["run", "--state", card, "--listen", card], 2, "in use"),
