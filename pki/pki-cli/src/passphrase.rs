@@ -1,7 +1,7 @@
 //! Where passphrases come from: a descriptor, a file, or a prompt on the terminal. Never an argument.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use authority::Passphrase;
@@ -11,7 +11,7 @@ use crate::args::{PassphraseSource, SignerPassphraseSource};
 use crate::failure::{Failure, USAGE};
 
 /// No passphrase is longer.
-const MAX_PASSPHRASE: u64 = 1024;
+const MAX_PASSPHRASE: usize = 1024;
 
 /// The passphrase of existing keys.
 pub fn existing(source: &PassphraseSource) -> Result<Passphrase, Failure> {
@@ -51,11 +51,10 @@ fn from(descriptor: Option<u32>, file: Option<&Path>) -> Result<Option<Passphras
 }
 
 fn first_line(path: &Path) -> Result<Passphrase, Failure> {
-    // Reserved at once: a vector that grows leaves copies behind that nobody wipes.
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE as usize));
-    let read = File::open(path).and_then(|file| BufReader::new(file.take(MAX_PASSPHRASE)).read_until(b'\n', &mut line));
-    match read {
-        Ok(_) => Ok(Passphrase::new(std::mem::take(&mut *line))),
+    // Reserved at once and read without a buffer: what grows or is buffered leaves copies behind that nobody wipes.
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE));
+    match File::open(path).and_then(|file| read_line(file, &mut line)) {
+        Ok(()) => Ok(Passphrase::new(std::mem::take(&mut *line))),
         Err(error) => Err(Failure {
             what: "The passphrase could not be read.".to_owned(),
             why: format!("{}: {error}", path.display()),
@@ -63,6 +62,14 @@ fn first_line(path: &Path) -> Result<Passphrase, Failure> {
             exit: USAGE,
         }),
     }
+}
+
+fn read_line(mut file: File, line: &mut Vec<u8>) -> io::Result<()> {
+    let mut byte = [0];
+    while line.len() < MAX_PASSPHRASE && file.read(&mut byte)? == 1 && byte != *b"\n" {
+        line.extend_from_slice(&byte);
+    }
+    Ok(())
 }
 
 fn prompt(words: &str) -> Result<Passphrase, Failure> {

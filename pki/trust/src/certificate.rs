@@ -383,7 +383,8 @@ fn document_types(value: &[u8]) -> Option<Vec<String>> {
     let mut types = Vec::new();
     while let Some(item) = set.next().ok()? {
         let text = std::str::from_utf8(item.value).ok()?;
-        if item.tag != der::PRINTABLE_STRING || !matches!(text.len(), 1..=2) {
+        let letters = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'<');
+        if item.tag != der::PRINTABLE_STRING || !matches!(text.len(), 1..=2) || !letters {
             return None;
         }
         types.push(text.to_owned());

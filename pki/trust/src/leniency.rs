@@ -20,7 +20,7 @@ pub enum Leniency {
     ComputedKeyIdentifier,
     /// Two names were taken as equal although their encodings differ.
     NameEncodingsDiffer,
-    /// The certificate has no authority key identifier: the issuer was found by name.
+    /// The certificate does not name its issuer's key identifier as the issuer does: it was found by name.
     IssuerFoundByName,
     /// The CMS carries several signer infos where one is expected.
     SeveralSigners,
@@ -40,7 +40,7 @@ impl Leniency {
             Leniency::LegacySha1 => "a signature uses SHA-1",
             Leniency::ComputedKeyIdentifier => "the signer's certificate has no key identifier: computed",
             Leniency::NameEncodingsDiffer => "names were compared without their string encodings",
-            Leniency::IssuerFoundByName => "no authority key identifier: the issuer was found by its name",
+            Leniency::IssuerFoundByName => "the issuer was found by its name, not by its key identifier",
             Leniency::SeveralSigners => "the security object has several signers",
             Leniency::UnreadableCertificates => "the security object carries certificates that cannot be read",
         }

@@ -9,6 +9,7 @@
 //! rebuilt on the known curve: parameters that a signer could have chosen himself never reach a computation.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use iso7816::tlv::{self, Reader, TlvError};
 use openssl::bn::{BigNum, BigNumContext};
@@ -341,20 +342,20 @@ fn explicit_curve(value: &[u8]) -> Result<EllipticCurve, PublicKeyError> {
     let n = der::magnitude(reader.expect(der::INTEGER)?).ok_or(foreign.clone())?;
     let h = der::magnitude(reader.expect(der::INTEGER)?).ok_or(foreign.clone())?;
     reader.end()?;
-    EllipticCurve::ALL
-        .into_iter()
-        .find(|curve| {
-            curve.domain().is_ok_and(|known| {
-                known.p == p
-                    && unpadded(&known.a) == unpadded(a)
-                    && unpadded(&known.b) == unpadded(b)
-                    && same_point(&known.generator, base)
-                    && known.n == n
-                    && known.h == h
-            })
-        })
-        .ok_or(foreign)
+    let same = |known: &DomainParameters| {
+        known.p == p
+            && unpadded(&known.a) == unpadded(a)
+            && unpadded(&known.b) == unpadded(b)
+            && same_point(&known.generator, base)
+            && known.n == n
+            && known.h == h
+    };
+    KNOWN_CURVES.iter().find(|(_, known)| same(known)).map(|(curve, _)| *curve).ok_or(foreign)
 }
+
+/// The numbers of every curve that OpenSSL has, computed once.
+static KNOWN_CURVES: LazyLock<Vec<(EllipticCurve, DomainParameters)>> =
+    LazyLock::new(|| EllipticCurve::ALL.into_iter().filter_map(|curve| Some((curve, curve.domain().ok()?))).collect());
 
 /// Field elements of some issuers lack their leading zeros.
 fn unpadded(bytes: &[u8]) -> &[u8] {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use authority::{Authority, BundleRequest, DocumentSigner, PROFILES, Passphrase, Profile, SoftwareKey};
 use jiff::tz::TimeZone;
@@ -41,6 +42,10 @@ struct World {
     bundle: Bundle,
     sod: Vec<u8>,
 }
+
+/// Made once for the tests that issue nothing more: keys are slow to encrypt on purpose.
+static SPECIMEN: LazyLock<World> = LazyLock::new(World::new);
+static STRANGER: LazyLock<World> = LazyLock::new(World::new);
 
 impl World {
     fn new() -> Self {
@@ -103,10 +108,10 @@ fn what_was_issued_is_believed() {
 
 #[test]
 fn altered_content_is_not_the_signed_one() {
-    let mut world = World::new();
-    let place = world.sod.windows(CONTENT.len()).position(|window| window == CONTENT).unwrap();
-    world.sod[place + 5] ^= 1;
-    let judgement = world.judge(&document());
+    let mut sod = SPECIMEN.sod.clone();
+    let place = sod.windows(CONTENT.len()).position(|window| window == CONTENT).unwrap();
+    sod[place + 5] ^= 1;
+    let judgement = judge(&sod, &SPECIMEN.bundle, &document());
     assert_eq!(odd(&judgement), [(SIGNATURE, Outcome::Failed)]);
     assert!(judgement.findings().next().unwrap().reason.contains("message digest"));
     assert!(judgement.authentic().is_none());
@@ -114,16 +119,16 @@ fn altered_content_is_not_the_signed_one() {
 
 #[test]
 fn an_altered_signature_does_not_verify() {
-    let mut world = World::new();
-    *world.sod.last_mut().unwrap() ^= 1;
-    let judgement = world.judge(&document());
+    let mut sod = SPECIMEN.sod.clone();
+    *sod.last_mut().unwrap() ^= 1;
+    let judgement = judge(&sod, &SPECIMEN.bundle, &document());
     assert_eq!(odd(&judgement), [(SIGNATURE, Outcome::Failed)]);
     assert!(judgement.authentic().is_none());
 }
 
 #[test]
 fn an_unknown_csca_is_undetermined_and_named() {
-    let (world, other) = (World::new(), World::new());
+    let (world, other) = (&*SPECIMEN, &*STRANGER);
     let judgement = judge(&world.sod, &other.bundle, &document());
     // Both authorities have the same names: only the key tells them apart.
     assert_eq!(
@@ -187,7 +192,7 @@ fn of_two_lists_the_newer_counts() {
 #[test]
 fn no_list_or_an_old_one_or_another_authoritys_leaves_revocation_open() {
     let mut world = World::new();
-    let stranger = World::new().bundle.crls;
+    let stranger = STRANGER.bundle.crls.clone();
     let open = [(id::REVOCATION, Outcome::Undetermined)];
     for crls in [vec![], stranger] {
         world.bundle.crls = crls;
@@ -196,7 +201,7 @@ fn no_list_or_an_old_one_or_another_authoritys_leaves_revocation_open() {
         // Still genuine; whether it is in good standing is what is open.
         assert!(judgement.authentic().is_some());
     }
-    let world = World::new();
+    let world = &*SPECIMEN;
     let mut bundle = world.bundle.clone();
     bundle.expires = later(365);
     let late = Document { now: later(91), ..document() };
@@ -218,7 +223,7 @@ fn a_list_with_an_altered_entry_is_not_believed() {
 
 #[test]
 fn clocks_and_dates() {
-    let world = World::new();
+    let world = &*SPECIMEN;
     let at = |now| odd(&world.judge(&Document { now, ..document() }));
     let early = [
         (id::BUNDLE, Outcome::Undetermined),
@@ -270,7 +275,7 @@ fn the_documents_type_and_state_must_fit_the_certificates() {
 
 #[test]
 fn the_csca_itself_is_no_document_signer() {
-    let world = World::new();
+    let world = &*SPECIMEN;
     let csca = world.authority.signers().unwrap()[0].directory.join("../../csca");
     let key = SoftwareKey::from_pem(&std::fs::read(csca.join("key.p8")).unwrap(), &passphrase()).unwrap();
     let signer = DocumentSigner::new(key, world.authority.csca().clone()).unwrap();
@@ -283,14 +288,49 @@ fn the_csca_itself_is_no_document_signer() {
 
 #[test]
 fn a_certificate_of_another_key_identifies_nobody() {
-    let world = World::new();
-    let other = World::new();
-    // The other authority's certificate in place of the signer's: same length is not needed, the signer info stays.
+    let (world, other) = (&*SPECIMEN, &*STRANGER);
     let signed = security_object::parse(&world.sod).unwrap();
     let certificate = &other.authority.signers().unwrap()[0].certificate;
     assert!(signed.signed_data().signers()[0].identifies(certificate).is_none());
     let own: &Certificate = &signed.signed_data().certificates()[0];
     assert_eq!(signed.signed_data().signers()[0].identifies(own), Some(Vec::<Leniency>::new()));
+}
+
+#[test]
+fn without_a_key_identifier_the_issuer_is_found_by_name_and_nothing_is_called_forged() {
+    let key = || {
+        let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
+        openssl::pkey::PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap()
+    };
+    let (csca_key, other_key, signer_key) = (key(), key(), key());
+    let plain = |subject: &str, key: &openssl::pkey::PKey<_>, issuer: &openssl::pkey::PKey<_>| {
+        let name = |common: &str| {
+            let mut name = openssl::x509::X509NameBuilder::new().unwrap();
+            name.append_entry_by_text("C", "UT").unwrap();
+            name.append_entry_by_text("CN", common).unwrap();
+            name.build()
+        };
+        let mut builder = openssl::x509::X509Builder::new().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_subject_name(&name(subject)).unwrap();
+        builder.set_issuer_name(&name("CSCA")).unwrap();
+        builder.set_not_before(&openssl::asn1::Asn1Time::days_from_now(0).unwrap()).unwrap();
+        builder.set_not_after(&openssl::asn1::Asn1Time::days_from_now(9).unwrap()).unwrap();
+        builder.set_pubkey(key).unwrap();
+        builder.sign(issuer, openssl::hash::MessageDigest::sha256()).unwrap();
+        Certificate::from_der(&builder.build().to_der().unwrap()).unwrap()
+    };
+    let mut bundle = SPECIMEN.bundle.clone();
+    bundle.anchors = vec![plain("CSCA", &other_key, &other_key), plain("CSCA", &csca_key, &csca_key)];
+    let signer = plain("Signer", &signer_key, &csca_key);
+    let found = trust::chain::judge(&signer, &TrustStore::from_bundle(bundle.clone()), &document());
+    assert!(found.finding(id::TRUST).unwrap().is_successful());
+    assert_eq!(found.anchor.as_ref(), Some(&bundle.anchors[1]));
+    assert_eq!(found.leniencies, [Leniency::IssuerFoundByName]);
+
+    bundle.anchors.pop();
+    let open = trust::chain::judge(&signer, &TrustStore::from_bundle(bundle), &document());
+    assert_eq!(open.finding(id::CERTIFICATE_SIGNATURE).unwrap().outcome, Outcome::Undetermined);
 }
 
 #[test]
@@ -307,7 +347,7 @@ fn the_published_specimen_verifies_but_its_csca_is_unknown() {
         issuing_state: Some("D<<".into()),
         issued: None,
     };
-    let judgement = judge(cms, &World::new().bundle, &german);
+    let judgement = judge(cms, &SPECIMEN.bundle, &german);
     assert!(judgement.signature.is_successful(), "{:?}", judgement.signature);
     let chain = judgement.chain.as_ref().unwrap();
     assert_eq!(chain.finding(id::TRUST).unwrap().outcome, Outcome::Undetermined);

@@ -142,8 +142,8 @@ pub(super) fn country(
             format!("certificates of {country}; the document's issuing state is not known"),
         );
     };
-    let stated = signer.extensions().subject_state.as_deref();
-    if stated.is_some_and(|stated| stated.trim_end_matches('<') != state) {
+    let stated = signer.extensions().subject_state.as_deref().unwrap_or(state).trim_end_matches('<');
+    if stated != state {
         return Finding::failed(
             id::COUNTRY,
             format!("the document signer is of {stated:?}, the document of {state:?}"),
