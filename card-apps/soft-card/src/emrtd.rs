@@ -1,7 +1,7 @@
 //! The eMRTD application, `A0000002471001`, and the master file with EF.CardAccess (9303-10, 9303-11).
 //!
 //! Knows access control, secure messaging, Chip Authentication and reading. Its data come through the issuer
-//! domain ([`personalization`]); over its own commands nothing can be written.
+//! domain (module `personalization`); over its own commands nothing can be written.
 
 mod access;
 mod authentication;
@@ -17,7 +17,7 @@ use lds::files::Place;
 
 use command::Command;
 
-pub(crate) use personalization::is_personalized;
+pub(crate) use personalization::is_file;
 pub(crate) use state::Volatile;
 pub use state::{ApplicationLife, ChipKey, MAX_CONTENTS, Memory};
 

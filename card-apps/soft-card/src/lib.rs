@@ -1,4 +1,4 @@
-//! The card in software: the eMRTD application and a GlobalPlatform issuer domain, as a chip on a card would have them.
+//! The card in software: the eMRTD application and a GlobalPlatform issuer domain.
 //!
 //! - [`SoftCard`]: power, reset, bytes in, bytes out; it is an [`iso7816::Card`]
 //! - [`BlankOptions`]: what a new card is made of
@@ -8,8 +8,8 @@
 //! - [`forge`]: altered and cloned cards for demonstrations
 //! - [`socket`]: the card over a stream, for the virtual reader and for hosts without one
 //!
-//! The card believes no byte it receives. It protects nothing against whoever owns its state file: it stands for a chip in tests,
-//! demonstrations and training, never for one in a citizen's hand.
+//! The card believes no byte it receives. It protects nothing against whoever owns its state file: it stands for a
+//! chip in tests, demonstrations and training, never for one in a citizen's hand.
 
 mod atr;
 mod blank;

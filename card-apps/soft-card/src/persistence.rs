@@ -146,7 +146,7 @@ impl State {
             ("keys", !keys.is_empty() && keys.len() <= MAX_KEY_SETS && keys.values().all(uniform)),
             ("keys", keys.keys().all(|version| (0x01..=0x7F).contains(version))),
             ("sequence", keys.values().all(|set| set.sequence <= 0xFF_FFFF)),
-            ("files", emrtd.size() <= MAX_CONTENTS && emrtd.files.keys().all(|id| emrtd::is_personalized(*id))),
+            ("files", emrtd.size() <= MAX_CONTENTS && emrtd.files.keys().all(|id| emrtd::is_file(*id))),
             ("mrz_information", emrtd.mrz_information.as_ref().is_none_or(|text| text.expose().is_ascii())),
         ];
         checks.into_iter().find(|(_, good)| !good).map(|(field, _)| field)

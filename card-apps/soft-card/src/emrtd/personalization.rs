@@ -30,7 +30,7 @@ fn file(id: u16) -> Option<&'static File> {
 }
 
 /// True for a file identifier that personalization may write.
-pub(crate) fn is_personalized(id: u16) -> bool {
+pub(crate) fn is_file(id: u16) -> bool {
     file(id).is_some()
 }
 

@@ -126,7 +126,9 @@ proptest! {
     #[test]
     fn no_damage_to_a_protected_command_shows_protected_bytes(
         changes in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..4),
-        plain in prop::sample::select(vec!["00b0810010", "00a4020c020101", "00b1010103540100 00", "00a4040c07a0000002471001"]),
+        plain in prop::sample::select(
+            vec!["00b0810010", "00a4020c020101", "00b1010103540100 00", "00a4040c07a0000002471001"],
+        ),
         after in prop::collection::vec(hostile(), 0..6),
     ) {
         thread_local!(static FINISHED: State = personalized(&Document::new(300)).state().clone());
