@@ -1,9 +1,11 @@
 //! Responses: data and a status word.
 
+use std::fmt;
+
 use crate::Status;
 
 /// A response APDU (7816-4 §5.1): up to 65,536 data bytes and the status word.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// The response data field, without the status bytes.
     pub data: Vec<u8>,
@@ -33,5 +35,12 @@ impl Response {
         let mut bytes = self.data.clone();
         bytes.extend(self.status.0.to_be_bytes());
         bytes
+    }
+}
+
+/// Shows the length and the status only: response data may hold personal data.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes] {:?}", self.data.len(), self.status)
     }
 }

@@ -129,6 +129,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the bytes are not a data object.
+    #[expect(clippy::should_implement_trait, reason = "an iterator could not say that the bytes are broken")]
     pub fn next(&mut self) -> Result<Option<Tlv<'a>>, TlvError> {
         if self.is_empty() {
             return Ok(None);
