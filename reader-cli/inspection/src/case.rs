@@ -33,7 +33,7 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
         class: check.class,
         outcome: judgement.outcome,
         failed: judgement.points_at.unwrap_or(check.failed),
-        unjudged: check.unjudged,
+        unjudged: judgement.points_at.unwrap_or(check.unjudged),
     });
     let verdict = decide(weights, case.authentic());
     let checks = CHECKS.iter().zip(judgements).map(|(check, judgement)| CheckResult {

@@ -90,7 +90,7 @@ pub(crate) struct Judgement {
     pub reason: String,
     /// Advice that fits this case better than the table's.
     pub remedy: Option<String>,
-    /// A milder or graver verdict than the table's for a failure.
+    /// Another verdict than the table's, where this case is another one.
     pub points_at: Option<Verdict>,
 }
 
@@ -117,6 +117,11 @@ impl Judgement {
 
     fn aborted(reason: impl Into<String>) -> Self {
         Self::new(Outcome::Aborted, reason)
+    }
+
+    /// The same, pointing at another verdict than the table's.
+    fn pointing_at(self, verdict: Verdict) -> Self {
+        Judgement { points_at: Some(verdict), ..self }
     }
 
     /// The advice for the report: none for a success.

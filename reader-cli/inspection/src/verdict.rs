@@ -131,9 +131,86 @@ pub(crate) fn decide(
     weights: impl IntoIterator<Item = Weight>,
     witness: Option<&Authentic<SecurityObject>>,
 ) -> Verdict {
-    let gravest = weights.into_iter().filter_map(Weight::points_at).max().unwrap_or(Verdict::GenuineValid);
-    match witness {
-        None if gravest.is_genuine() => Verdict::Unreadable,
-        _ => gravest,
+    match (gravest(weights), witness) {
+        (verdict, None) if verdict.is_genuine() => Verdict::Unreadable,
+        (verdict, _) => verdict,
+    }
+}
+
+fn gravest(weights: impl IntoIterator<Item = Weight>) -> Verdict {
+    weights.into_iter().filter_map(Weight::points_at).max().unwrap_or(Verdict::GenuineValid)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        prop::sample::select(vec![
+            Outcome::Successful,
+            Outcome::Failed,
+            Outcome::Undetermined,
+            Outcome::NotSupported,
+            Outcome::Aborted,
+        ])
+    }
+
+    fn weight() -> impl Strategy<Value = Weight> {
+        let class = prop::sample::select(vec![Class::Mandatory, Class::Optional, Class::Evaluatory]);
+        // A table row never points at the best verdict.
+        let verdict = || prop::sample::select(Verdict::ALL.into_iter().skip(1).collect::<Vec<_>>());
+        (class, outcome(), verdict(), verdict()).prop_map(|(class, outcome, failed, unjudged)| Weight {
+            class,
+            outcome,
+            failed,
+            unjudged,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_genuine_without_a_proof(weights in prop::collection::vec(weight(), 0..40)) {
+            prop_assert!(!decide(weights, None).is_genuine());
+        }
+
+        #[test]
+        fn valid_only_when_every_mandatory_check_is_successful(weights in prop::collection::vec(weight(), 0..40)) {
+            let bad = weights.iter().any(|weight| match weight.class {
+                Class::Mandatory => weight.outcome != Outcome::Successful,
+                Class::Optional => weight.outcome == Outcome::Failed,
+                Class::Evaluatory => false,
+            });
+            prop_assert_eq!(gravest(weights) == Verdict::GenuineValid, !bad);
+        }
+
+        #[test]
+        fn one_result_more_never_makes_a_verdict_milder(weights in prop::collection::vec(weight(), 0..20), one in weight()) {
+            let more = weights.iter().copied().chain([one]).collect::<Vec<_>>();
+            prop_assert!(gravest(more) >= gravest(weights));
+        }
+
+        #[test]
+        fn aborted_neither_accuses_nor_clears(weights in prop::collection::vec(weight(), 0..20), one in weight()) {
+            let verdict = |outcome| gravest(weights.iter().copied().chain([Weight { outcome, ..one }]));
+            prop_assert_eq!(verdict(Outcome::Aborted), verdict(Outcome::Undetermined));
+        }
+
+        #[test]
+        fn order_does_not_matter(mut weights in prop::collection::vec(weight(), 0..20)) {
+            let verdict = gravest(weights.clone());
+            weights.reverse();
+            prop_assert_eq!(gravest(weights), verdict);
+        }
+    }
+
+    #[test]
+    fn words_and_json_are_the_same() {
+        for verdict in Verdict::ALL {
+            assert_eq!(serde_json::to_string(&verdict).unwrap(), format!("\"{}\"", verdict.word()));
+            assert!(!verdict.sentence().to_lowercase().contains("fake"));
+        }
+        assert_eq!(Verdict::ALL.iter().filter(|verdict| verdict.is_genuine()).count(), 4);
     }
 }

@@ -6,16 +6,13 @@ use super::{Check, Judgement};
 use crate::case::Case;
 use crate::verdict::{Class, Verdict};
 
-/// No document of 9303 is issued for longer.
-const LONGEST_YEARS: i64 = 15;
-
 pub(super) const CHECK: Check = Check {
     id: "issue-and-expiry",
     title: "Dates of issue and expiry fit each other",
     source: "national profile, 9303-10 §4.7.12",
     class: Class::Evaluatory,
-    explanation: "The date of issue in DG12 lies before the date of expiry in DG1 and the time of inspection, and the term is no longer than \
-        15 years. Both are signed, so a misfit is a mistake of the issuer, or the clock of this computer is wrong.",
+    explanation: "The date of issue in DG12 lies before the date of expiry in DG1 and before the time of inspection. Both are signed, so a \
+        misfit is a mistake of the issuer, or the clock of this computer is wrong.",
     remedy: "Check the clock of this computer; report the document number to the issuing State.",
     failed: Verdict::NotGenuine,
     unjudged: Verdict::Unreadable,
@@ -35,8 +32,6 @@ fn judge(case: &Case<'_>) -> Judgement {
         Judgement::failed(format!("issued on {issued}, which is to come"))
     } else if expiry <= issued {
         Judgement::failed(format!("issued on {issued}, expired on {expiry} already"))
-    } else if expiry > issued.saturating_add(LONGEST_YEARS.years()) {
-        Judgement::failed(format!("issued on {issued} for longer than {LONGEST_YEARS} years, until {expiry}"))
     } else {
         Judgement::successful(format!("issued on {issued}, valid until {expiry}"))
     }

@@ -121,7 +121,7 @@ pub(super) const COUNTRY: Check = Check {
     remedy: "Have the State's code added to the trust bundle's table of countries, if it is missing there.",
     failed: Verdict::UntrustedIssuer,
     unjudged: Verdict::UntrustedIssuer,
-    judge: |case| chain(case, id::COUNTRY),
+    judge: country,
 };
 
 pub(super) const REVOCATION: Check = Check {
@@ -165,25 +165,31 @@ fn chain(case: &Case<'_>, id: &str) -> Judgement {
     }
 }
 
+/// Without DG1 it is the document that is not known, not its issuer.
+fn country(case: &Case<'_>) -> Judgement {
+    let judgement = chain(case, id::COUNTRY);
+    let unread = judgement.outcome == Outcome::Undetermined && case.contents.mrz().is_none();
+    if unread { judgement.pointing_at(Verdict::Unreadable) } else { judgement }
+}
+
 /// A certificate that ran out under a document that ran out says no more than that.
 fn validity(case: &Case<'_>, id: &str) -> Judgement {
-    let mut judgement = chain(case, id);
+    let judgement = chain(case, id);
     let chain = case.sod.as_ref().and_then(|sod| sod.chain.as_ref());
     let certificate = chain.and_then(|chain| match id {
         id::SIGNER_VALIDITY => Some(&chain.signer),
         _ => chain.anchor.as_ref(),
     });
     let over = certificate.is_some_and(|certificate| case.now > certificate.not_after());
-    if judgement.outcome == Outcome::Failed && over && super::expiration::is_expired(case) {
-        judgement.points_at = Some(Verdict::GenuineExpired);
-    }
-    judgement
+    let expired = judgement.outcome == Outcome::Failed && over && super::expiration::is_expired(case);
+    if expired { judgement.pointing_at(Verdict::GenuineExpired) } else { judgement }
 }
 
 fn without_object(problem: Option<&SodProblem>) -> Judgement {
-    match problem {
+    let judgement = match problem {
         Some(SodProblem::Interrupted) => Judgement::aborted("the session ended before EF.SOD was read"),
         Some(SodProblem::Malformed(_)) => Judgement::undetermined("there is no security object"),
         Some(SodProblem::NotRead) | None => Judgement::undetermined("EF.SOD was not read"),
-    }
+    };
+    judgement.pointing_at(Verdict::Unreadable)
 }

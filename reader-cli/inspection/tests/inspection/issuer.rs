@@ -1,0 +1,245 @@
+//! A State in a temporary directory: it signs documents and puts them into soft cards, ready to be read.
+//!
+//! Cards are filled directly, not through the personalization dialogue: what is tested here is reading and judging.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile, SoftwareKey};
+use channel::secret::Secret;
+use channel::suite::Curve;
+use jiff::Timestamp;
+use jiff::civil::date;
+use lds::com::Com;
+use lds::date::Date;
+use lds::dg::dg01::Dg1;
+use lds::dg::dg02::{Dg2, Face};
+use lds::dg::dg11::Dg11;
+use lds::dg::dg12::Dg12;
+use lds::dg::dg13::{Dg13, Field};
+use lds::dg::dg14::Dg14;
+use lds::mrz::{Mrz, MrzDate, Sex, Td1, name_field};
+use lds::security_infos::{ID_CA_ECDH_AES_128, ID_PACE_ECDH_GM_AES_128, PublicKeyInfo, SecurityInfo, SecurityInfos};
+use lds::sod::{HashAlgorithm, LdsSecurityObject, wrap};
+use lds::transliteration::{Policy, arabic};
+use openssl::bn::BigNumContext;
+use openssl::ec::{EcGroup, EcKey, PointConversionForm};
+use openssl::nid::Nid;
+use openssl::sha::sha256;
+use soft_card::emrtd::{ApplicationLife, ChipKey};
+use soft_card::{BlankOptions, SoftCard, State};
+use tempfile::TempDir;
+use trust::{Certificate, RevokedDocument, TrustStore};
+
+pub const CAN: &str = "123456";
+
+/// Noon of a day in universal time.
+pub fn noon(year: i16, month: i8, day: i8) -> Timestamp {
+    date(year, month, day).at(12, 0, 0, 0).in_tz("UTC").unwrap().timestamp()
+}
+
+/// The day on which every document here is issued.
+pub fn issue_day() -> Timestamp {
+    noon(2026, 11, 2)
+}
+
+/// An authority with one document signer.
+pub struct Issuer {
+    pub directory: TempDir,
+    pub authority: Authority,
+    pub signer: DocumentSigner,
+    passphrase: Passphrase,
+}
+
+impl Issuer {
+    pub fn new(profile: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let passphrase = Passphrase::new("a passphrase for tests");
+        let start = noon(2026, 11, 1);
+        let profile = Profile::find(profile).unwrap();
+        let mut authority = Authority::init(&directory.path().join("pki"), profile, &passphrase, start).unwrap();
+        let record = authority.new_document_signer(Some("ds"), &passphrase, &passphrase, start).unwrap();
+        let signer = DocumentSigner::load(&record.directory, &passphrase).unwrap();
+        Issuer { directory, authority, signer, passphrase }
+    }
+
+    /// The trust store that posts have today.
+    pub fn store(&mut self, revoked: Vec<RevokedDocument>) -> TrustStore {
+        TrustStore::from_bundle(self.bundle(revoked).bundle)
+    }
+
+    pub fn bundle(&mut self, revoked_documents: Vec<RevokedDocument>) -> authority::ExportedBundle {
+        let request = BundleRequest { revoked_documents, include_signers: false };
+        self.authority.export_bundle(request, &self.passphrase, noon(2026, 11, 20)).unwrap()
+    }
+
+    pub fn revoke_signer(&mut self) {
+        self.authority.revoke("ds", noon(2026, 11, 10)).unwrap();
+        self.authority.issue_crl(&self.passphrase, noon(2026, 11, 10)).unwrap();
+    }
+
+    /// Makes the CSCA sign documents itself, which it must not.
+    pub fn sign_with_the_csca(&mut self) {
+        let csca = self.directory.path().join("pki/csca");
+        let key = SoftwareKey::from_pem(&fs::read(csca.join("key.p8")).unwrap(), &self.passphrase).unwrap();
+        let certificate = Certificate::from_der(&fs::read(csca.join("certificate.der")).unwrap()).unwrap();
+        self.signer = DocumentSigner::new(key, certificate).unwrap();
+    }
+
+    /// A card with this document, powered up.
+    pub fn card(&self, document: &Document) -> SoftCard {
+        SoftCard::from_state(&self.state(document))
+    }
+
+    /// The memory of a card with this document.
+    pub fn state(&self, document: &Document) -> State {
+        let (groups, key) = document.groups();
+        let hashes: BTreeMap<u8, Vec<u8>> = groups.iter().map(|(n, bytes)| (*n, sha256(bytes).to_vec())).collect();
+        let content = LdsSecurityObject::v0(HashAlgorithm::Sha256, hashes).to_bytes();
+        let cms = self.signer.sign_security_object_at(&content, issue_day()).unwrap();
+
+        let mut state = State::blank(BlankOptions { serial: Some([1, 2, 3, 4, 5, 6]), ..Default::default() }).unwrap();
+        let emrtd = &mut state.emrtd;
+        emrtd.files.insert(0x011E, Com::lds_1_7(groups.keys().copied()).to_bytes());
+        emrtd.files.insert(0x011D, wrap(&cms));
+        for (number, bytes) in groups {
+            emrtd.files.insert(0x0100 | u16::from(number), bytes);
+        }
+        if !document.pace.is_empty() {
+            emrtd.files.insert(0x011C, SecurityInfos::new(document.pace.clone()).to_bytes());
+        }
+        emrtd.mrz_information = Some(Secret::new(document.mrz().information().into_bytes()));
+        emrtd.card_access_number = Some(Secret::new(CAN.as_bytes().to_vec()));
+        emrtd.chip_key = document.chip_authentication.then_some(key);
+        emrtd.life_cycle = ApplicationLife::Personalized;
+        emrtd.complete = true;
+        state
+    }
+}
+
+/// What stands in a document, before it is signed.
+#[derive(Clone)]
+pub struct Document {
+    pub td1: Td1,
+    pub personal: Dg11,
+    pub details: Dg12,
+    pub national: Dg13,
+    pub portrait: Vec<u8>,
+    pub pace: Vec<SecurityInfo>,
+    pub chip_authentication: bool,
+    /// Data groups besides the usual ones, or instead of them.
+    pub extra: BTreeMap<u8, Vec<u8>>,
+    /// Overrides characters of the MRZ: position and character.
+    pub misprint: Option<(usize, char)>,
+}
+
+impl Document {
+    /// A specimen of Utopia with an Arabic name.
+    pub fn specimen() -> Self {
+        let translit = |text| arabic(text, Policy::KurdishExtension).unwrap();
+        let td1 = Td1 {
+            document_code: "ID".into(),
+            issuing_state: "UTO".into(),
+            document_number: "ZZ0000017".into(),
+            optional_1: "199900000011".into(),
+            birth: MrzDate::parse("990101").unwrap(),
+            sex: Sex::Female,
+            expiry: MrzDate::parse("361101").unwrap(),
+            nationality: "UTO".into(),
+            optional_2: String::new(),
+            name: name_field(&translit("التجريبي"), &translit("زينب"), 30).text,
+        };
+        let personal = Dg11 {
+            full_name: Some("زينب<علي<حسين<التجريبي".into()),
+            other_names: vec!["فاطمة<محمد".into()],
+            personal_number: Some("199900000011".into()),
+            birth_date: Some(Date::new(1999, 1, 1).unwrap()),
+            birth_place: vec!["الكرادة".into(), "بغداد".into()],
+            ..Dg11::default()
+        };
+        let details = Dg12 {
+            authority: Some("مديرية الجنسية والمعلومات المدنية".into()),
+            issue_date: Some(Date::new(2026, 11, 2).unwrap()),
+            ..Dg12::default()
+        };
+        let mut national = Dg13::new();
+        national.set(Field::BloodGroup, "O+");
+        national.set(Field::Religion, "never to be shown");
+        Document {
+            td1,
+            personal,
+            details,
+            national,
+            portrait: portrait(),
+            pace: vec![SecurityInfo::pace(ID_PACE_ECDH_GM_AES_128, Curve::BrainpoolP256r1.parameter_id())],
+            chip_authentication: true,
+            extra: BTreeMap::new(),
+            misprint: None,
+        }
+    }
+
+    pub fn mrz(&self) -> Mrz {
+        let mrz = self.td1.to_mrz().unwrap();
+        let Some((position, character)) = self.misprint else { return mrz };
+        let text = mrz.as_str().chars().enumerate().map(|(at, c)| if at == position { character } else { c });
+        Mrz::parse(&text.collect::<String>()).unwrap()
+    }
+
+    /// Every data group, and the chip's private key.
+    fn groups(&self) -> (BTreeMap<u8, Vec<u8>>, ChipKey) {
+        let (key, public) = chip_key();
+        let mut infos = self.pace.clone();
+        if self.chip_authentication {
+            infos.push(SecurityInfo::chip_authentication(ID_CA_ECDH_AES_128, None));
+            infos.push(SecurityInfo::chip_authentication_public_key(public, None));
+        }
+        let mut groups = BTreeMap::from([
+            (1, Dg1::new(self.mrz()).to_bytes()),
+            (2, Dg2::new(Face::new(self.portrait.clone()).unwrap()).to_bytes()),
+            (11, self.personal.to_bytes()),
+            (12, self.details.to_bytes()),
+            (13, self.national.to_bytes()),
+            (14, Dg14::new(SecurityInfos::new(infos)).to_bytes()),
+        ]);
+        groups.extend(self.extra.clone());
+        (groups, key)
+    }
+}
+
+fn chip_key() -> (ChipKey, PublicKeyInfo) {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = EcKey::generate(&group).unwrap();
+    let mut context = BigNumContext::new().unwrap();
+    let point = key.public_key().to_bytes(&group, PointConversionForm::UNCOMPRESSED, &mut context).unwrap();
+    let private = Secret::new(key.private_key().to_vec_padded(32).unwrap());
+    let id = Curve::P256.parameter_id();
+    (ChipKey { parameter_id: id, key_id: None, private }, PublicKeyInfo::explicit(id, &point).unwrap())
+}
+
+/// A drawn face, as a JPEG.
+fn portrait() -> Vec<u8> {
+    const WIDTH: u16 = 240;
+    const HEIGHT: u16 = 320;
+    let mut pixels = Vec::new();
+    for y in 0..i32::from(HEIGHT) {
+        for x in 0..i32::from(WIDTH) {
+            let inside = |cx: i32, cy: i32, rx: i32, ry: i32| {
+                let (dx, dy) = ((x - cx) * 100 / rx, (y - cy) * 100 / ry);
+                dx * dx + dy * dy < 10_000
+            };
+            let eye = inside(95, 135, 9, 6) || inside(145, 135, 9, 6);
+            let skin = inside(120, 150, 62, 82);
+            let colour = match (eye, skin, inside(120, 330, 110, 90)) {
+                (true, ..) => [40, 30, 30],
+                (_, true, _) => [214, 172, 140],
+                (.., true) => [60, 80, 120],
+                _ => [226, 230, 234],
+            };
+            pixels.extend(colour);
+        }
+    }
+    let mut jpeg = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
+    encoder.encode(&pixels, WIDTH, HEIGHT, jpeg_encoder::ColorType::Rgb).unwrap();
+    jpeg
+}

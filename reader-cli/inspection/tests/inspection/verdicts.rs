@@ -1,0 +1,211 @@
+//! Each verdict for its own reason.
+
+use inspection::evidence::{ChipAuthenticationOutcome, FileEvidence};
+use inspection::{Bac, Policy, Verdict, judge};
+use jiff::civil::date;
+use lds::security_infos::SecurityInfo;
+use soft_card::{SoftCard, forge};
+use trust::bundle::RevocationReason;
+use trust::{Bundle, RevokedDocument, TrustStore};
+
+use crate::issuer::{Document, Issuer, noon};
+use crate::{judged, read, result, today, with_can, with_mrz};
+
+#[test]
+fn a_genuine_card_names_its_holder() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let report = judged(&read(&mut issuer.card(&Document::specimen()), &with_can()), &issuer.store(vec![]));
+    assert_eq!(report.verdict, Verdict::GenuineValid);
+    let holder = report.holder.unwrap();
+    assert!(holder.authentic);
+    assert_eq!(holder.name.as_deref(), Some("زينب علي حسين التجريبي"));
+    assert_eq!(holder.date_of_birth.as_deref(), Some("1999-01-01"));
+    assert_eq!(holder.date_of_expiry.as_deref(), Some("2036-11-01"));
+    assert_eq!(holder.national_number.as_deref(), Some("199900000011"));
+    assert_eq!(holder.national.get("blood_group").map(String::as_str), Some("O+"));
+    assert_eq!(holder.national.len(), 1);
+    assert_eq!(report.portrait.unwrap().media_type, "image/jpeg");
+}
+
+#[test]
+fn an_altered_data_group_is_not_genuine_and_not_shown() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let state = issuer.state(&Document::specimen());
+    for number in [1, 2, 11, 12, 13, 14] {
+        let forged = forge::alter_data_group(&state, number).unwrap();
+        let report = judged(&read(&mut SoftCard::from_state(&forged), &with_can()), &store);
+        assert_eq!(report.verdict, Verdict::NotGenuine, "DG{number}");
+        assert_eq!(result(&report, &format!("dg{number}-integrity")), "failed");
+        match number {
+            1 => assert_eq!(report.holder.unwrap().document_number, None),
+            2 => assert!(report.portrait.is_none()),
+            11 => assert_eq!(report.holder.unwrap().name, None),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_clone_is_a_suspect() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let clone = forge::new_chip_key(&issuer.state(&Document::specimen())).unwrap();
+    let report = judged(&read(&mut SoftCard::from_state(&clone), &with_can()), &issuer.store(vec![]));
+    assert_eq!(report.verdict, Verdict::CloneSuspect);
+    assert_eq!(result(&report, "chip-authentication"), "failed");
+    assert_eq!(result(&report, "dg14-integrity"), "successful");
+}
+
+#[test]
+fn a_clone_with_a_key_of_its_own_does_not_pass() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let (original, other) = (issuer.state(&Document::specimen()), issuer.state(&Document::specimen()));
+    let mut clone = original;
+    // Its own key in its own DG14: the protocol succeeds, the hash does not.
+    clone.emrtd.files.insert(0x010E, other.emrtd.files[&0x010E].clone());
+    clone.emrtd.chip_key = other.emrtd.chip_key;
+    let evidence = read(&mut SoftCard::from_state(&clone), &with_can());
+    assert_eq!(evidence.chip_authentication.as_ref().unwrap().outcome, ChipAuthenticationOutcome::Proved);
+    let report = judged(&evidence, &issuer.store(vec![]));
+    assert_eq!(report.verdict, Verdict::NotGenuine);
+    assert_eq!(result(&report, "chip-authentication"), "failed");
+}
+
+#[test]
+fn a_chip_that_withholds_its_proof_does_not_pass() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let state = issuer.state(&Document::specimen());
+
+    let mut silent = state.clone();
+    silent.emrtd.chip_key = None;
+    let report = judged(&read(&mut SoftCard::from_state(&silent), &with_can()), &store);
+    assert_eq!(report.verdict, Verdict::CloneSuspect, "{:#?}", report.check("chip-authentication"));
+
+    let mut without = state;
+    without.emrtd.files.remove(&0x010E);
+    let report = judged(&read(&mut SoftCard::from_state(&without), &with_can()), &store);
+    assert_eq!(report.verdict, Verdict::NotGenuine);
+    assert_eq!(result(&report, "chip-authentication"), "failed");
+
+    let mut evidence = read(&mut issuer.card(&Document::specimen()), &with_can());
+    evidence.chip_authentication = None;
+    assert_eq!(judged(&evidence, &store).verdict, Verdict::CloneSuspect);
+}
+
+#[test]
+fn a_document_without_chip_authentication_is_not_called_genuine() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let document = Document { chip_authentication: false, ..Document::specimen() };
+    let report = judged(&read(&mut issuer.card(&document), &with_can()), &issuer.store(vec![]));
+    assert_eq!(report.verdict, Verdict::Unreadable);
+    assert_eq!(result(&report, "chip-authentication"), "not supported");
+    assert!(report.holder.unwrap().authentic);
+}
+
+#[test]
+fn an_unknown_issuer_is_not_called_false() {
+    let issuer = Issuer::new("specimen-uto");
+    let store = Issuer::new("specimen-uto").store(vec![]);
+    let report = judged(&read(&mut issuer.card(&Document::specimen()), &with_can()), &store);
+    assert_eq!(report.verdict, Verdict::UntrustedIssuer);
+    assert_eq!(result(&report, "sod-signature"), "successful");
+    assert!(!report.holder.unwrap().authentic);
+    assert!(!report.meaning.contains("fake"));
+}
+
+#[test]
+fn a_revoked_document_and_a_revoked_signer() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let evidence = read(&mut issuer.card(&Document::specimen()), &with_can());
+    let lost = RevokedDocument { number: "ZZ0000017".into(), reason: RevocationReason::Lost, since: date(2026, 11, 5) };
+    assert_eq!(judged(&evidence, &issuer.store(vec![lost])).verdict, Verdict::GenuineRevoked);
+
+    issuer.revoke_signer();
+    let report = judged(&evidence, &issuer.store(vec![]));
+    assert_eq!(report.verdict, Verdict::UntrustedIssuer);
+    assert_eq!(result(&report, "ds-revocation"), "failed");
+}
+
+#[test]
+fn status_unknown_without_fresh_trust_material() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let evidence = read(&mut issuer.card(&Document::specimen()), &with_can());
+    let bundle = issuer.bundle(vec![]).bundle;
+    let stale = judge(&evidence, &TrustStore::from_bundle(bundle.clone()), &Policy::default(), noon(2027, 9, 1));
+    assert_eq!(stale.verdict, Verdict::GenuineStatusUnknown);
+    assert_eq!(result(&stale, "trust-bundle-freshness"), "undetermined");
+
+    let without_list = TrustStore::from_bundle(Bundle { crls: vec![], ..bundle });
+    let report = judged(&evidence, &without_list);
+    assert_eq!(report.verdict, Verdict::GenuineStatusUnknown);
+    assert_eq!(result(&report, "ds-revocation"), "undetermined");
+}
+
+#[test]
+fn an_expired_document_stays_genuine() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let evidence = read(&mut issuer.card(&Document::specimen()), &with_can());
+    let mut bundle = issuer.bundle(vec![]).bundle;
+    bundle.expires = noon(2060, 1, 1);
+    let store = TrustStore::from_bundle(bundle);
+    let at = |time| judge(&evidence, &store, &Policy::default(), time);
+    // The list of revoked signers is out of date by then, which weighs less.
+    assert_eq!(at(noon(2036, 10, 31)).verdict, Verdict::GenuineStatusUnknown);
+    assert_eq!(at(noon(2036, 11, 3)).verdict, Verdict::GenuineExpired);
+    // Later the certificates have expired too.
+    let late = at(noon(2040, 1, 1));
+    assert_eq!(late.verdict, Verdict::GenuineExpired, "{:#?}", late.complaints().collect::<Vec<_>>());
+    assert_eq!(result(&late, "ds-validity"), "failed");
+}
+
+#[test]
+fn bac_on_a_card_that_signed_for_pace_is_a_downgrade() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let document = Document::specimen();
+    let mut state = issuer.state(&document);
+    state.emrtd.files.remove(&0x011C);
+    let evidence = read(&mut SoftCard::from_state(&state), &with_mrz(&document, Bac::Allowed));
+    let lenient = judge(&evidence, &store, &Policy { bac: Bac::Allowed }, today());
+    assert_eq!(result(&lenient, "no-downgrade"), "failed");
+    assert_eq!(lenient.verdict, Verdict::CloneSuspect);
+    let strict = judged(&evidence, &store);
+    assert_eq!(result(&strict, "access-protocol"), "failed");
+
+    let old = Document { pace: vec![], ..document };
+    let evidence = read(&mut issuer.card(&old), &with_mrz(&old, Bac::Allowed));
+    assert_eq!(judge(&evidence, &store, &Policy { bac: Bac::Allowed }, today()).verdict, Verdict::GenuineValid);
+    assert_eq!(judged(&evidence, &store).verdict, Verdict::Unreadable);
+}
+
+#[test]
+fn a_weaker_pace_than_signed_is_a_downgrade() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let document = Document::specimen();
+    let mut state = issuer.state(&document);
+    let weaker = SecurityInfo::pace(lds::security_infos::ID_PACE_ECDH_GM_AES_128, 12);
+    state.emrtd.files.insert(0x011C, lds::security_infos::SecurityInfos::new(vec![weaker]).to_bytes());
+    let report = judged(&read(&mut SoftCard::from_state(&state), &with_can()), &issuer.store(vec![]));
+    assert_eq!(result(&report, "no-downgrade"), "failed");
+    assert_eq!(report.verdict, Verdict::CloneSuspect);
+}
+
+#[test]
+fn no_evidence_at_all_is_unreadable() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let report = judged(&inspection::Evidence::new(today()), &issuer.store(vec![]));
+    assert_eq!(report.verdict, Verdict::Unreadable);
+    assert!(report.holder.is_none());
+}
+
+#[test]
+fn a_missing_portrait_is_noticed_but_may_be_left_out_on_request() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let mut evidence = read(&mut issuer.card(&Document::specimen()), &with_can());
+    evidence.files.insert("EF.DG2".into(), FileEvidence::Skipped);
+    assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid);
+    evidence.files.insert("EF.DG2".into(), FileEvidence::Absent);
+    assert_eq!(judged(&evidence, &store).verdict, Verdict::NotGenuine);
+}
