@@ -92,7 +92,8 @@ pub struct Memory {
     /// Issuer identification number, DO 42.
     #[serde(with = "crate::encoding::optional_hex")]
     pub issuer_identification: Option<Vec<u8>>,
-    /// Card image number, DO 45: what binds this chip to one document number.
+    /// Card image number, DO 45: what binds this chip to one document. GET DATA shows it to anyone: the issuer
+    /// chooses a value that says nothing.
     #[serde(with = "crate::encoding::optional_hex")]
     pub card_image_number: Option<Vec<u8>>,
     /// Key sets by version number, `01` to `7F`.

@@ -106,7 +106,7 @@ fn harmless(answer: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn no_sequence_of_commands_shows_protected_bytes(commands in prop::collection::vec(hostile(), 1..25)) {

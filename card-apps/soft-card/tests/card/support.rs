@@ -25,6 +25,9 @@ pub const MARKER: &[u8] = b"PROTECTED PERSONAL DATA";
 pub const INFORMATION: &str = "L898902C<369080619406236";
 pub const DIGITS: &[u8] = b"271828";
 
+/// What binds the chip to the document: anyone may read it, so it says nothing.
+pub const BINDING: &[u8] = &[0xB1, 0x4D, 0x09, 0x7C, 0x55, 0xE2, 0x83, 0x1A];
+
 /// What a card without power answers.
 pub const NOTHING: [u8; 0] = [];
 
@@ -196,7 +199,7 @@ pub fn life_cycles(card: &mut dyn Card) -> (u8, u8) {
 /// The whole dialogue, in blocks of `size` bytes.
 pub fn personalize(card: &mut dyn Card, document: &Document, level: SecurityLevel, size: usize) -> Result<(), Stopped> {
     let mut channel = open(card, level)?;
-    must(&mut channel, &Command::new(0x80, 0xE2, 0x90, 0x00).with_data(encode(Tag(0x45), b"L898902C")))?;
+    must(&mut channel, &Command::new(0x80, 0xE2, 0x90, 0x00).with_data(encode(Tag(0x45), BINDING)))?;
     must(&mut channel, &install_for_personalization(&Aid::emrtd()))?;
     store_all(&mut channel, document, size)?;
     must(&mut channel, &set_status(0x40, 0x0F, Some(Aid::emrtd())))?;
