@@ -17,16 +17,17 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
-use trust::{Bundle, Certificate, CertificateError, Crl, CrlError, Pin, Policy, PublicKey, RevokedDocument, bundle};
+use trust::{Bundle, Certificate, CertificateError, Crl, CrlError, Pin, PublicKey, RevokedDocument};
 
-use crate::document_signer::{CERTIFICATE_FILE, KEY_FILE};
-use crate::files::{self, FileError, Mode};
-use crate::key_store::{KeyError, Signer, SigningError, SoftwareKey, pem};
-use crate::passphrase::Passphrase;
+use crate::document_signer::CERTIFICATE_FILE;
+use crate::files::{self, FileError};
+use crate::key_store::{KeyError, SigningError};
 use crate::profile::Profile;
-use crate::state::{Revoked, STATE_FILE, State, StateError};
+use crate::state::{State, StateError};
 use crate::status::Status;
-use crate::x509::{self, Period, Role, Subject};
+
+mod issue;
+mod setup;
 
 /// The public key of the bundle signer, in its directory.
 const PUBLIC_KEY_FILE: &str = "public.pem";
@@ -186,55 +187,6 @@ pub enum IssueError {
 }
 
 impl Authority {
-    /// Sets up an authority: CSCA, bundle signer and a first, empty revocation list. It appears whole or not at all.
-    ///
-    /// # Errors
-    /// When the directory is not empty or something cannot be made.
-    pub fn init(
-        directory: &Path,
-        profile: &'static Profile,
-        passphrase: &Passphrase,
-        now: Timestamp,
-    ) -> Result<Self, InitError> {
-        if fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(InitError::NotEmpty(directory.to_owned()));
-        }
-        let csca = SoftwareKey::generate(profile.csca_curve).map_err(IssueError::NewKey)?;
-        let certificate = csca_certificate(profile, &csca, now)?;
-        let crl = first_crl(profile, &csca, &certificate, now)?;
-        let bundle_signer = SoftwareKey::generate(profile.signer_curve).map_err(IssueError::NewKey)?;
-        let keys = (
-            csca.to_pem(passphrase).map_err(IssueError::NewKey)?,
-            bundle_signer.to_pem(passphrase).map_err(IssueError::NewKey)?,
-        );
-        let mut state = State::new(profile.id);
-        state.crl_number = 1;
-        let fill = |fresh: &Path| {
-            let place = |name: &str, files: &[(&str, &[u8], Mode)]| {
-                let directory = fresh.join(name);
-                files::directory(&directory)?;
-                for (file, bytes, mode) in files {
-                    files::write(&directory.join(file), bytes, *mode)?;
-                }
-                files::sync_directory(&directory)
-            };
-            let public = pem("PUBLIC KEY", &x509::named_spki(&bundle_signer));
-            place("csca", &[(CERTIFICATE_FILE, certificate.der(), Mode::Public), (KEY_FILE, &keys.0, Mode::Private)])?;
-            place("bundle-signer", &[(PUBLIC_KEY_FILE, &public, Mode::Public), (KEY_FILE, &keys.1, Mode::Private)])?;
-            place("crl", &[(&crl_file(1), &crl, Mode::Public)])?;
-            place("ds", &[])?;
-            files::write(&fresh.join(STATE_FILE), &state.to_bytes(), Mode::Public)
-        };
-        // `.` and a name with a slash at its end have no last component to rename to.
-        let failed = |error| IssueError::File(FileError { path: directory.to_owned(), error });
-        let directory = std::path::absolute(directory).map_err(failed)?;
-        if let Some(parent) = directory.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
-        }
-        files::create_directory(&directory, fill).map_err(IssueError::File)?;
-        Ok(Authority { directory, profile, state, csca: certificate })
-    }
-
     /// Opens the authority in this directory.
     ///
     /// # Errors
@@ -312,124 +264,6 @@ impl Authority {
         Status::of(self, now)
     }
 
-    /// A new document signer. Its key file is encrypted under its own passphrase, because it goes to a printing centre.
-    ///
-    /// Without a name, the next free one of `ds-0001`, `ds-0002`, ... is taken.
-    ///
-    /// # Errors
-    /// When the name is taken, a passphrase is wrong or too short, or the CSCA's key may no longer sign.
-    pub fn new_document_signer(
-        &mut self,
-        name: Option<&str>,
-        passphrase: &Passphrase,
-        signer_passphrase: &Passphrase,
-        now: Timestamp,
-    ) -> Result<SignerRecord, IssueError> {
-        let _lock = self.lock()?;
-        let name = self.free_name(name)?;
-        let usage_end = self.csca.extensions().private_key_usage.and_then(|usage| usage.not_after);
-        if let Some(end) = usage_end.filter(|end| now > *end) {
-            return Err(IssueError::CscaKeyEnded(end));
-        }
-        let csca = self.csca_key(passphrase)?;
-        let key = SoftwareKey::generate(self.profile.signer_curve)?;
-        let certificate = self.signer_certificate(&name, &key, &csca, now)?;
-        let key_file = key.to_pem(signer_passphrase)?;
-        let directory = self.directory.join("ds").join(&name);
-        files::create_directory(&directory, |fresh| {
-            files::write(&fresh.join(CERTIFICATE_FILE), certificate.der(), Mode::Public)?;
-            files::write(&fresh.join(KEY_FILE), &key_file, Mode::Private)
-        })?;
-        Ok(SignerRecord { name, directory, certificate, revoked: None })
-    }
-
-    /// Revokes a document signer from now on; revoking it again changes nothing. It is published by the next revocation list.
-    ///
-    /// # Errors
-    /// When there is no such signer, or the state cannot be written.
-    pub fn revoke(&mut self, name: &str, now: Timestamp) -> Result<SignerRecord, IssueError> {
-        let _lock = self.lock()?;
-        let mut signer = self
-            .signers()?
-            .into_iter()
-            .find(|signer| signer.name == name)
-            .ok_or_else(|| IssueError::NoSuchSigner(name.to_owned()))?;
-        if signer.revoked.is_none() {
-            let since = x509::whole_seconds(now);
-            let serial = hex::encode(signer.certificate.serial());
-            self.change(|state| state.revoked.push(Revoked { name: name.to_owned(), serial, since }))?;
-            signer.revoked = Some(since);
-        }
-        Ok(signer)
-    }
-
-    /// Issues the next revocation list.
-    ///
-    /// # Errors
-    /// When the passphrase is wrong or the list cannot be written.
-    pub fn issue_crl(&mut self, passphrase: &Passphrase, now: Timestamp) -> Result<(PathBuf, Crl), IssueError> {
-        let _lock = self.lock()?;
-        let csca = self.csca_key(passphrase)?;
-        self.change(|state| state.crl_number += 1)?;
-        let number = self.state.crl_number;
-        let revoked = self
-            .state
-            .revoked
-            .iter()
-            .filter_map(|entry| Some((hex::decode(&entry.serial).ok()?, entry.since)))
-            .collect();
-        let update = Period::days(now, self.profile.crl_days)?;
-        let raw = x509::revocation_list(self.csca.subject().der(), update, number, &revoked, &csca)?;
-        let crl = verified_crl(&raw, &self.csca)?;
-        let path = self.directory.join("crl").join(crl_file(number));
-        files::replace(&path, &raw, Mode::Public)?;
-        Ok((path, crl))
-    }
-
-    /// Makes and signs a trust bundle: this CSCA, its current revocation list, and what the request adds.
-    ///
-    /// # Errors
-    /// When the revocation list is not up to date, or the passphrase is wrong.
-    pub fn export_bundle(
-        &mut self,
-        request: BundleRequest,
-        passphrase: &Passphrase,
-        now: Timestamp,
-    ) -> Result<ExportedBundle, IssueError> {
-        let _lock = self.lock()?;
-        let signers = self.signers()?;
-        let crl = self.up_to_date_crl(&signers, now)?;
-        let (public_key, signer_key) = self.bundle_signer()?;
-        let key = self.read_key(&self.directory.join("bundle-signer").join(KEY_FILE), passphrase)?;
-        let period = Period::days(now, self.profile.bundle_days)?;
-        self.change(|state| {
-            state.bundle_number += 1;
-            state.bundle_expires = Some(period.to);
-        })?;
-        let countries = [(self.profile.state.to_owned(), self.profile.country.to_owned())].into();
-        let included = signers.into_iter().filter(|signer| request.include_signers && signer.revoked.is_none());
-        let bundle = Bundle {
-            issuer: self.csca.subject().to_string(),
-            number: self.state.bundle_number,
-            issued: period.from,
-            expires: period.to,
-            anchors: vec![self.csca.clone()],
-            signers: included.map(|signer| signer.certificate).collect(),
-            crls: vec![crl],
-            policy: Policy { countries },
-            revoked_documents: request
-                .revoked_documents
-                .into_iter()
-                .map(|document| (document.number.clone(), document))
-                .collect(),
-        };
-        let payload = bundle.to_payload();
-        let bytes = bundle::seal(&payload, &signer_key, &key.sign(&bundle::message(&payload))?);
-        let pin = Pin::of(&signer_key);
-        let opened = bundle::open(&bytes, &pin).map_err(|_| IssueError::NotVerified)?;
-        Ok(ExportedBundle { bytes, bundle: opened, pin, public_key })
-    }
-
     /// The fingerprint of the bundle signer, which posts pin.
     ///
     /// # Errors
@@ -468,89 +302,6 @@ impl Authority {
         self.state = state;
         Ok(())
     }
-
-    fn free_name(&self, wanted: Option<&str>) -> Result<String, IssueError> {
-        let taken = |name: &str| self.directory.join("ds").join(name).exists();
-        match wanted {
-            Some(name) if !is_name(name) => Err(IssueError::Name(name.to_owned())),
-            Some(name) if taken(name) => Err(IssueError::NameTaken(name.to_owned())),
-            Some(name) => Ok(name.to_owned()),
-            None => (1..=9999)
-                .map(|number| format!("ds-{number:04}"))
-                .find(|name| !taken(name))
-                .ok_or_else(|| IssueError::NameTaken("ds-9999".to_owned())),
-        }
-    }
-
-    fn csca_key(&self, passphrase: &Passphrase) -> Result<SoftwareKey, IssueError> {
-        let path = self.directory.join("csca").join(KEY_FILE);
-        let key = self.read_key(&path, passphrase)?;
-        if self.csca.public_key().key_identifier() != x509::key_identifier(&key) {
-            return Err(IssueError::Key { path, error: KeyError::Unsupported });
-        }
-        Ok(key)
-    }
-
-    fn read_key(&self, path: &Path, passphrase: &Passphrase) -> Result<SoftwareKey, IssueError> {
-        SoftwareKey::from_pem(&files::read(path)?, passphrase)
-            .map_err(|error| IssueError::Key { path: path.to_owned(), error })
-    }
-
-    fn signer_certificate(
-        &self,
-        name: &str,
-        key: &SoftwareKey,
-        csca: &SoftwareKey,
-        now: Timestamp,
-    ) -> Result<Certificate, IssueError> {
-        let profile = self.profile;
-        let common_name = format!("{} {name}", profile.signer_name);
-        let subject = Subject {
-            serial: &serial_number()?,
-            issuer: self.csca.subject().der(),
-            subject: &x509::name(profile, &common_name),
-            validity: Period::months(now, profile.signer_months())?,
-            key_usage: Period::months(now, profile.signer_usage_months)?,
-            spki: &x509::explicit_spki(key)?,
-            key_identifier: &x509::key_identifier(key),
-            role: Role::DocumentSigner,
-        };
-        let raw = x509::certificate(profile, &subject, csca)?;
-        verified_certificate(&raw, self.csca.public_key())
-    }
-
-    fn up_to_date_crl(&self, signers: &[SignerRecord], now: Timestamp) -> Result<Crl, IssueError> {
-        let (_, crl) = self.current_crl()?.ok_or(IssueError::RevocationListOutdated)?;
-        let complete = signers
-            .iter()
-            .filter(|signer| signer.revoked.is_some())
-            .all(|signer| crl.revoked_since(signer.certificate.serial()).is_some());
-        if complete && now <= crl.next_update() { Ok(crl) } else { Err(IssueError::RevocationListOutdated) }
-    }
-}
-
-fn csca_certificate(profile: &Profile, key: &SoftwareKey, now: Timestamp) -> Result<Certificate, IssueError> {
-    let name = x509::name(profile, profile.csca_name);
-    let subject = Subject {
-        serial: &serial_number()?,
-        issuer: &name,
-        subject: &name,
-        validity: Period::months(now, profile.csca_months())?,
-        key_usage: Period::months(now, profile.csca_usage_months)?,
-        spki: &x509::explicit_spki(key)?,
-        key_identifier: &x509::key_identifier(key),
-        role: Role::CountrySigningCa,
-    };
-    let raw = x509::certificate(profile, &subject, key)?;
-    let own = PublicKey::from_spki(subject.spki).map_err(|_| IssueError::NotVerified)?;
-    verified_certificate(&raw, &own)
-}
-
-fn first_crl(profile: &Profile, key: &SoftwareKey, csca: &Certificate, now: Timestamp) -> Result<Vec<u8>, IssueError> {
-    let update = Period::days(now, profile.crl_days)?;
-    let raw = x509::revocation_list(csca.subject().der(), update, 1, &Vec::new(), key)?;
-    verified_crl(&raw, csca)?;
-    Ok(raw)
 }
 
 /// What a verifier would make of it, before it is stored.
@@ -568,16 +319,6 @@ fn verified_crl(raw: &[u8], csca: &Certificate) -> Result<Crl, IssueError> {
 
 fn read_certificate(path: &Path) -> Result<Certificate, OpenError> {
     Certificate::from_der(&files::read(path)?).map_err(|error| OpenError::Certificate { path: path.to_owned(), error })
-}
-
-/// Sixteen random bytes, positive and of full length (9303-12 §7.1: at most twenty).
-fn serial_number() -> Result<Vec<u8>, ErrorStack> {
-    let mut serial = [0; 16];
-    openssl::rand::rand_bytes(&mut serial)?;
-    if let Some(first) = serial.first_mut() {
-        *first = (*first & 0x7F) | 0x40;
-    }
-    Ok(serial.to_vec())
 }
 
 fn crl_file(number: u64) -> String {

@@ -316,27 +316,19 @@ fn signer_info(value: &[u8]) -> Result<SignerInfo, CmsError> {
     };
     let expected = if matches!(identifier, SignerIdentifier::KeyIdentifier(_)) { 3 } else { 1 };
     version("SignerInfo", stated, expected)?;
-    let digest = hash_algorithm(sequence(&mut reader)?)?;
+    let digest = hash_algorithm(der::sequence(&mut reader)?)?;
     let attributes = reader.optional(der::context_constructed(0))?.ok_or(CmsError::NoSignedAttributes)?;
     let attributes = Attributes::read(attributes)?;
-    let algorithm = SignatureAlgorithm::from_der(sequence(&mut reader)?, Some(digest))?;
+    let algorithm = SignatureAlgorithm::from_der(der::sequence(&mut reader)?, Some(digest))?;
     let signature = reader.expect(der::OCTET_STRING)?.to_vec();
     reader.optional(der::context_constructed(1))?;
     reader.end()?;
     Ok(SignerInfo { identifier, digest, attributes, algorithm, signature })
 }
 
-fn sequence<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], TlvError> {
-    match reader.next()? {
-        Some(tlv) if tlv.tag == der::SEQUENCE => Ok(tlv.raw),
-        Some(tlv) => Err(TlvError::Unexpected { expected: der::SEQUENCE, found: tlv.tag }),
-        None => Err(TlvError::Missing { tag: der::SEQUENCE }),
-    }
-}
-
 fn issuer_and_serial(value: &[u8]) -> Result<SignerIdentifier, TlvError> {
     let mut reader = Reader::new(value);
-    let issuer = Name::from_der(sequence(&mut reader)?);
+    let issuer = Name::from_der(der::sequence(&mut reader)?);
     let serial = reader.expect(der::INTEGER)?.to_vec();
     reader.end()?;
     Ok(SignerIdentifier::IssuerAndSerial { issuer, serial })

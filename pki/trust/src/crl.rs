@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Version};
 
-use crate::certificate::{CertificateError, Signed, timestamp};
+use crate::certificate::{CertificateError, timestamp};
 use crate::name::Name;
 use crate::public_key::PublicKey;
 use crate::signature::{SignatureAlgorithm, SignatureError};
+use crate::signed::Signed;
 
 /// The largest revocation list that is read, in bytes.
 pub const MAX_CRL: usize = 16 * 1024 * 1024;
@@ -77,7 +78,7 @@ impl Crl {
         if parsed.version() != Some(X509Version::V2) {
             return Err(CrlError::Structure("the version is not 2".to_owned()));
         }
-        if inner_algorithm(signed.to_be_signed)? != signed.algorithm {
+        if signed.algorithm_of_list()? != signed.algorithm {
             return Err(CrlError::AlgorithmMismatch);
         }
         let next_update = parsed.next_update().ok_or(CrlError::Date)?;
@@ -189,12 +190,4 @@ impl Crl {
 
 fn date(time: x509_parser::time::ASN1Time) -> Result<Timestamp, CrlError> {
     timestamp(time).map_err(|_: CertificateError| CrlError::Date)
-}
-
-fn inner_algorithm(to_be_signed: &[u8]) -> Result<&[u8], TlvError> {
-    use crate::der;
-    use iso7816::tlv::{Reader, sole};
-    let mut reader = Reader::new(sole(to_be_signed, der::SEQUENCE)?);
-    reader.optional(der::INTEGER)?;
-    reader.next()?.map(|tlv| tlv.raw).ok_or(TlvError::Missing { tag: der::SEQUENCE })
 }

@@ -131,6 +131,15 @@ pub mod oid {
     pub const ORGANIZATIONAL_UNIT_NAME: &[u8] = &oid!(raw 2.5.4.11);
 }
 
+/// The next data object, which must be a SEQUENCE: tag, length and value.
+pub(crate) fn sequence<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], TlvError> {
+    match reader.next()? {
+        Some(tlv) if tlv.tag == SEQUENCE => Ok(tlv.raw),
+        Some(tlv) => Err(TlvError::Unexpected { expected: SEQUENCE, found: tlv.tag }),
+        None => Err(TlvError::Missing { tag: SEQUENCE }),
+    }
+}
+
 /// A non-negative INTEGER that fits 64 bits.
 pub(crate) fn small_integer(value: &[u8]) -> Option<u64> {
     match value {

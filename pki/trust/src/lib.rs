@@ -22,6 +22,7 @@ pub mod outcome;
 pub mod public_key;
 pub mod security_object;
 pub mod signature;
+mod signed;
 pub mod store;
 
 pub use bundle::{Bundle, Pin, Policy, RevokedDocument};

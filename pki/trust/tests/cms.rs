@@ -106,7 +106,7 @@ impl Form {
     fn make(&self) -> (Vec<u8>, Certificate) {
         let key = key(self.algorithm);
         let certificate = certificate(&key, self.with_key_identifier);
-        let mut attributes = vec![
+        let mut attributes = [
             attribute(oid::CONTENT_TYPE, &encode(OID, self.signed_type)),
             attribute(oid::MESSAGE_DIGEST, &encode(OCTET_STRING, openssl::sha::sha256(CONTENT))),
         ];

@@ -1,0 +1,92 @@
+//! Setting up an authority.
+
+use std::fs;
+use std::path::Path;
+
+use jiff::Timestamp;
+use trust::{Certificate, PublicKey};
+
+use super::issue::serial_number;
+use super::{Authority, InitError, IssueError, PUBLIC_KEY_FILE, crl_file, verified_certificate, verified_crl};
+use crate::document_signer::{CERTIFICATE_FILE, KEY_FILE};
+use crate::files::{self, FileError, Mode};
+use crate::key_store::{SoftwareKey, pem};
+use crate::passphrase::Passphrase;
+use crate::profile::Profile;
+use crate::state::{STATE_FILE, State};
+use crate::x509::{self, Period, Role, Subject};
+
+impl Authority {
+    /// Sets up an authority: CSCA, bundle signer and a first, empty revocation list. It appears whole or not at all.
+    ///
+    /// # Errors
+    /// When the directory is not empty or something cannot be made.
+    pub fn init(
+        directory: &Path,
+        profile: &'static Profile,
+        passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<Self, InitError> {
+        if fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(InitError::NotEmpty(directory.to_owned()));
+        }
+        let csca = SoftwareKey::generate(profile.csca_curve).map_err(IssueError::NewKey)?;
+        let certificate = csca_certificate(profile, &csca, now)?;
+        let crl = first_crl(profile, &csca, &certificate, now)?;
+        let bundle_signer = SoftwareKey::generate(profile.signer_curve).map_err(IssueError::NewKey)?;
+        let keys = (
+            csca.to_pem(passphrase).map_err(IssueError::NewKey)?,
+            bundle_signer.to_pem(passphrase).map_err(IssueError::NewKey)?,
+        );
+        let mut state = State::new(profile.id);
+        state.crl_number = 1;
+        let fill = |fresh: &Path| {
+            let place = |name: &str, files: &[(&str, &[u8], Mode)]| {
+                let directory = fresh.join(name);
+                files::directory(&directory)?;
+                for (file, bytes, mode) in files {
+                    files::write(&directory.join(file), bytes, *mode)?;
+                }
+                files::sync_directory(&directory)
+            };
+            let public = pem("PUBLIC KEY", &x509::named_spki(&bundle_signer));
+            place("csca", &[(CERTIFICATE_FILE, certificate.der(), Mode::Public), (KEY_FILE, &keys.0, Mode::Private)])?;
+            place("bundle-signer", &[(PUBLIC_KEY_FILE, &public, Mode::Public), (KEY_FILE, &keys.1, Mode::Private)])?;
+            place("crl", &[(&crl_file(1), &crl, Mode::Public)])?;
+            place("ds", &[])?;
+            files::write(&fresh.join(STATE_FILE), &state.to_bytes(), Mode::Public)
+        };
+        // `.` and a name with a slash at its end have no last component to rename to.
+        let failed = |error| IssueError::File(FileError { path: directory.to_owned(), error });
+        let directory = std::path::absolute(directory).map_err(failed)?;
+        if let Some(parent) = directory.parent() {
+            fs::create_dir_all(parent).map_err(failed)?;
+        }
+        files::create_directory(&directory, fill).map_err(IssueError::File)?;
+        Ok(Authority { directory, profile, state, csca: certificate })
+    }
+}
+
+fn csca_certificate(profile: &Profile, key: &SoftwareKey, now: Timestamp) -> Result<Certificate, IssueError> {
+    let name = x509::name(profile, profile.csca_name);
+    let subject = Subject {
+        serial: &serial_number()?,
+        issuer: &name,
+        subject: &name,
+        validity: Period::months(now, profile.csca_months())?,
+        key_usage: Period::months(now, profile.csca_usage_months)?,
+        spki: &x509::explicit_spki(key)?,
+        key_identifier: &x509::key_identifier(key),
+        role: Role::CountrySigningCa,
+    };
+    let raw = x509::certificate(profile, &subject, key)?;
+    let own = PublicKey::from_spki(subject.spki).map_err(|_| IssueError::NotVerified)?;
+    verified_certificate(&raw, &own)
+}
+
+fn first_crl(profile: &Profile, key: &SoftwareKey, csca: &Certificate, now: Timestamp) -> Result<Vec<u8>, IssueError> {
+    let update = Period::days(now, profile.crl_days)?;
+    let raw = x509::revocation_list(csca.subject().der(), update, 1, &Vec::new(), key)?;
+    verified_crl(&raw, csca)?;
+    Ok(raw)
+}
