@@ -224,10 +224,17 @@ impl fmt::Display for CheckDigit {
 }
 
 /// The text of a machine readable zone with views of its fields.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Mrz {
     format: Format,
     text: String,
+}
+
+/// Never shows the text: it holds personal data, and it is a password of the chip.
+impl fmt::Debug for Mrz {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mrz").field("format", &self.format).finish_non_exhaustive()
+    }
 }
 
 impl Mrz {

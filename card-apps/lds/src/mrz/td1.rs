@@ -1,11 +1,13 @@
 //! The TD1 as an issuer fills it in (9303-5 §4.2).
 
+use std::fmt;
+
 use std::ops::RangeInclusive;
 
 use super::{Format, Mrz, MrzDate, MrzError, Sex, check_digit, is_letter, is_mrz};
 
 /// The fields of a TD1 (9303-5 §4.2), without fillers and check digits.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Td1 {
     /// One or two characters, the first `A`, `C` or `I`: `ID`.
     pub document_code: String,
@@ -28,6 +30,13 @@ pub struct Td1 {
     pub optional_2: String,
     /// Name field, up to 30 characters, as [`super::name_field`] or [`super::holder_name`] make it.
     pub name: String,
+}
+
+/// Never shows the text: it holds personal data, and it is a password of the chip.
+impl fmt::Debug for Td1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Td1").finish_non_exhaustive()
+    }
 }
 
 impl Td1 {
