@@ -1,5 +1,6 @@
 //! Making a document: orders, profiles, plans, execution, recovery, quality, ledger.
 
+pub mod issuer;
 pub mod ledger;
 pub mod order;
 pub mod portrait;
