@@ -88,6 +88,28 @@ pub struct Document {
 pub struct Names {
     /// Which table is used.
     pub transliteration: Transliteration,
+    /// How a holder without surname is written.
+    pub no_surname: NoSurname,
+}
+
+/// How a holder without surname is written in the MRZ (9303-3 §4.6; the issuing State decides).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoSurname {
+    /// The given name becomes the primary identifier.
+    GivenAsPrimary,
+    /// Such orders are refused.
+    Refuse,
+}
+
+impl NoSurname {
+    /// The policy as `lds` names it.
+    pub fn policy(self) -> lds::mrz::NoSurname {
+        match self {
+            NoSurname::GivenAsPrimary => lds::mrz::NoSurname::GivenAsPrimary,
+            NoSurname::Refuse => lds::mrz::NoSurname::Refuse,
+        }
+    }
 }
 
 /// Table of letters (9303-3 §6.C).
@@ -98,6 +120,16 @@ pub enum Transliteration {
     Strict,
     /// With the project's labelled extension for five Kurdish letters.
     KurdishExtension,
+}
+
+impl Transliteration {
+    /// The policy as `lds` names it.
+    pub fn policy(self) -> lds::transliteration::Policy {
+        match self {
+            Transliteration::Strict => lds::transliteration::Policy::Strict,
+            Transliteration::KurdishExtension => lds::transliteration::Policy::KurdishExtension,
+        }
+    }
 }
 
 /// The logical data structure.

@@ -29,6 +29,8 @@ pub struct DocumentRecord {
     pub reason: Option<String>,
     /// The chip it is bound to.
     pub chip: Option<String>,
+    /// What the chip carries as its binding, hexadecimal.
+    pub token: Option<String>,
     /// The time written into DG12.
     pub made_at: Option<Timestamp>,
     /// Digest of EF.SOD as written last, hexadecimal.
@@ -37,6 +39,8 @@ pub struct DocumentRecord {
     pub last: Option<(Step, Phase)>,
     /// True when the card was secured.
     pub sealed: bool,
+    /// True when the application of a rejected chip was locked for good.
+    pub invalidated: bool,
 }
 
 /// What is known of a chip.
@@ -162,7 +166,7 @@ impl Book {
             Event::BlanksReceived { count } => self.received += u64::from(*count),
             Event::Ordered { document, job_id, order, .. } => self.order(document, job_id, order)?,
             Event::WrongCryptogram { chip } => self.chips.entry(chip.clone()).or_default().wrong_cryptograms += 1,
-            Event::Bound { document, chip, made_at } => self.bind(document, chip, *made_at)?,
+            Event::Bound { document, chip, token, made_at } => self.bind(document, chip, token, *made_at)?,
             Event::Step { document, chip, step, phase, digest } => {
                 let record = self.bound(document, chip)?;
                 record.last = Some((*step, *phase));
@@ -170,6 +174,7 @@ impl Book {
                     record.security_object.clone_from(digest);
                 }
                 record.sealed |= (*step, *phase) == (Step::Seal, Phase::Done);
+                record.invalidated |= (*step, *phase) == (Step::Invalidate, Phase::Done);
             }
             Event::Failed { document, chip, .. } => {
                 self.bound(document, chip)?;
@@ -192,10 +197,12 @@ impl Book {
                     state: State::Ordered,
                     reason: None,
                     chip: None,
+                    token: None,
                     made_at: None,
                     security_object: None,
                     last: None,
                     sealed: false,
+                    invalidated: false,
                 };
                 self.documents.insert(document.to_owned(), record);
                 Ok(())
@@ -203,7 +210,7 @@ impl Book {
         }
     }
 
-    fn bind(&mut self, document: &str, chip: &str, made_at: Timestamp) -> Result<(), Rule> {
+    fn bind(&mut self, document: &str, chip: &str, token: &str, made_at: Timestamp) -> Result<(), Rule> {
         let not_bound = || Rule::NotBound { document: document.to_owned() };
         let record = self.documents.get_mut(document).ok_or_else(not_bound)?;
         if record.state != State::Ordered && record.chip.as_deref() != Some(chip) {
@@ -224,6 +231,7 @@ impl Book {
         }
         carrier.document = Some(document.to_owned());
         record.chip = Some(chip.to_owned());
+        record.token = Some(token.to_owned());
         record.made_at = Some(made_at);
         record.state = State::BlankAssigned;
         Ok(())

@@ -37,6 +37,8 @@ pub enum Event {
         document: String,
         /// The chip's serial.
         chip: String,
+        /// What is written into the chip as its binding: drawn at random, so that it says nothing to others; hexadecimal.
+        token: String,
         /// The time written into DG12; a resumed personalization uses it again.
         made_at: Timestamp,
     },

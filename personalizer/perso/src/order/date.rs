@@ -55,17 +55,6 @@ impl PartialDate {
         Date::new(self.year, self.month.unwrap_or(1), self.day.unwrap_or(1)).ok()
     }
 
-    /// Six characters for the MRZ, `<<` for what is not known (9303-3 §4.8): `990101`, `9901<<`, `99<<<<`.
-    pub fn mrz(self) -> String {
-        let part = |part: Option<i8>| part.map_or("<<".to_owned(), |number| format!("{number:02}"));
-        format!("{:02}{}{}", self.year.rem_euclid(100), part(self.month), part(self.day))
-    }
-
-    /// Eight digits for DG11, zeros for what is not known (9303-10 §4.7.11): `19990101`, `19990100`, `19990000`.
-    pub fn digits(self) -> String {
-        format!("{:04}{:02}{:02}", self.year, self.month.unwrap_or(0), self.day.unwrap_or(0))
-    }
-
     /// As printed on the card: `YYYY/MM/DD` as far as known.
     pub fn printed(self) -> String {
         self.to_string().replace('-', "/")
@@ -111,15 +100,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_parts_are_fillers_in_the_mrz_and_zeros_in_dg11() {
-        for (text, mrz, digits, printed) in [
-            ("1999-01-31", "990131", "19990131", "1999/01/31"),
-            ("1999-01", "9901<<", "19990100", "1999/01"),
-            ("1999", "99<<<<", "19990000", "1999"),
-        ] {
+    fn what_is_unknown_stays_unknown() {
+        for (text, printed) in [("1999-01-31", "1999/01/31"), ("1999-01", "1999/01"), ("1999", "1999")] {
             let date = PartialDate::parse(text).unwrap();
-            assert_eq!((date.mrz().as_str(), date.digits().as_str()), (mrz, digits));
             assert_eq!((date.printed().as_str(), date.to_string().as_str()), (printed, text));
+            assert_eq!(date.complete().is_some(), text.len() == 10);
         }
     }
 

@@ -1,0 +1,499 @@
+//! The plan of one card: order x profile x time x chip key -> bytes. Pure: the same arguments give the same plan.
+//!
+//! ```text
+//! order, profile --plan--> Plan --sign--> SignedPlan --> data groupings 8001..8003 (enciphered), files
+//! ```
+//!
+//! [`Plan`]'s `Display` is what `--dry-run` prints: files with sizes and digests, steps, sizes on the card; no access
+//! number, no key.
+
+use std::fmt;
+
+use channel::chip_auth::ChipAuthSuite;
+use channel::pace::{Mapping, Suite};
+use channel::password::Password;
+use channel::secret::Secret;
+use iso7816::Aid;
+use jiff::civil::Date as Day;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use lds::com::Com;
+use lds::date::{Date, DateError, DateTime};
+use lds::dg::dg01::Dg1;
+use lds::dg::dg02::{Dg2, Face as CodedFace, ImageFormat};
+use lds::dg::dg11::Dg11;
+use lds::dg::dg12::Dg12;
+use lds::dg::dg13::Dg13;
+use lds::dg::dg14::Dg14;
+use lds::files::{EF_CARD_ACCESS, EF_COM, EF_SOD, File, data_group};
+use lds::globalplatform::dgi::{CAN, CHIP_AUTHENTICATION_KEY, MRZ_INFORMATION};
+use lds::globalplatform::{ChipAuthenticationKey, Dgi};
+use lds::mrz::{self, Mrz, MrzDate, MrzError, NoSurnameRefused, Td1, holder_name};
+use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
+use lds::sod::{self, HashAlgorithm, LdsSecurityObject};
+use lds::transliteration::{self, UnmappedLetter};
+use openssl::error::ErrorStack;
+use openssl::hash::{MessageDigest, hash};
+use openssl::sha::sha256;
+
+use crate::keys::ChipKey;
+use crate::order::{CardAccessNumber, Order, PartialDate, Sex};
+use crate::portrait::Face;
+use crate::profile::{CivilField, Hash, LdsVersion, PortraitFormat, Profile};
+
+/// Width of the name field of a TD1.
+const NAME_WIDTH: usize = 30;
+/// Bytes that a CMS signature adds at most, as far as planning goes: certificate, attributes, signature.
+const SIGNATURE_ALLOWANCE: usize = 4_000;
+
+/// What the chip needs besides the order: nothing of it is in the order or the profile.
+pub struct Inputs<'a> {
+    /// The moment of production: DG12, and the day of issue when the order leaves it open.
+    pub made_at: Timestamp,
+    /// The access number, from the order or drawn.
+    pub access_number: &'a CardAccessNumber,
+    /// The chip's own key.
+    pub chip_key: &'a ChipKey,
+}
+
+/// Everything that will be written, but for the signature.
+pub struct Plan {
+    /// The document number.
+    pub document_number: String,
+    /// The profile's name.
+    pub profile: String,
+    /// The machine readable zone.
+    pub mrz: Mrz,
+    /// True when the name did not fit in the MRZ; DG11 has it whole.
+    pub name_truncated: bool,
+    /// Day of issue.
+    pub issued: Day,
+    /// Last day of validity.
+    pub expires: Day,
+    files: Vec<PlannedFile>,
+    security_object: Vec<u8>,
+    secrets: Secrets,
+    block_size: usize,
+}
+
+/// One file.
+#[derive(Clone)]
+pub struct PlannedFile {
+    /// Which.
+    pub file: &'static File,
+    /// Its whole content, tag included.
+    pub bytes: Vec<u8>,
+}
+
+struct Secrets {
+    mrz_information: Secret,
+    access_number: CardAccessNumber,
+    chip_key: ChipAuthenticationKey,
+}
+
+/// A plan whose security object is signed.
+pub struct SignedPlan {
+    plan: Plan,
+    security_object_file: Vec<u8>,
+}
+
+/// Why an order cannot become a card of this profile.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A letter that the profile's table lacks.
+    #[error("field {field}: the letter U+{:04X} at character {} is in no table of the profile", .letter.letter as u32, .letter.position)]
+    Letter {
+        /// The field of the order.
+        field: &'static str,
+        /// The letter.
+        letter: UnmappedLetter,
+    },
+    /// The holder has no surname and the profile refuses that.
+    #[error("field holder.surname: {0}")]
+    NoSurname(#[from] NoSurnameRefused),
+    /// The document number does not belong to a series of the profile.
+    #[error("field document_number: the profile's series are {}", .series.join(", "))]
+    Series {
+        /// The series.
+        series: Vec<String>,
+    },
+    /// The national number has another length.
+    #[error("field national_number: the profile has {expected} digits")]
+    NationalNumber {
+        /// Digits of the profile.
+        expected: usize,
+    },
+    /// The card would expire before it is issued, or after the profile's validity.
+    #[error("field issue.expiry: must lie between the day of issue and {latest}")]
+    Expiry {
+        /// The last day that the profile allows.
+        latest: Day,
+    },
+    /// The holder would be born after the day of issue.
+    #[error("field holder.birth_date: lies after the day of issue, {issued}")]
+    Birth {
+        /// The day of issue.
+        issued: Day,
+    },
+    /// A date that the chip's format cannot hold.
+    #[error("a date of the order cannot be written: {0}")]
+    Date(#[from] DateError),
+    /// The time zone of the profile is not known to the system.
+    #[error("the time zone {name} is not known here; install the Debian package tzdata or correct the profile")]
+    TimeZone {
+        /// Its name.
+        name: String,
+    },
+    /// A field that does not fit in the MRZ.
+    #[error("the machine readable zone: {0}")]
+    Mrz(#[from] MrzError),
+    /// More bytes than the chip holds.
+    #[error("the card's files need {needed} bytes, the chip has {capacity}; the portrait takes {portrait} of them")]
+    Capacity {
+        /// Bytes needed, the signature included.
+        needed: usize,
+        /// Bytes of the profile's chip.
+        capacity: usize,
+        /// Bytes of DG2.
+        portrait: usize,
+    },
+    /// OpenSSL failed.
+    #[error("cryptography failed")]
+    OpenSsl(#[from] ErrorStack),
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// When the order does not fit the profile.
+pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
+    check_numbers(order, profile)?;
+    let (issued, expires) = validity(order, profile, inputs.made_at)?;
+    let (mrz, name_truncated) = machine_readable_zone(order, profile, expires)?;
+    let mut groups = Vec::new();
+    for number in &profile.lds.data_groups {
+        let bytes = match number {
+            1 => Dg1::new(mrz.clone()).to_bytes(),
+            2 => dg2(face),
+            11 => dg11(order)?.to_bytes(),
+            12 => dg12(order, profile, issued, inputs.made_at)?.to_bytes(),
+            13 => dg13(order, profile).to_bytes(),
+            14 => dg14(profile, inputs.chip_key).to_bytes(),
+            _ => continue,
+        };
+        if let Some(file) = data_group(*number) {
+            groups.push(PlannedFile { file, bytes });
+        }
+    }
+    let security_object = security_object(profile, &groups)?;
+    let numbers: Vec<u8> = groups.iter().filter_map(|planned| planned.file.data_group).collect();
+    let com = match profile.lds.version {
+        LdsVersion::V1_7 => Com::lds_1_7(numbers),
+        LdsVersion::V1_8 => Com::lds_1_8(numbers),
+    };
+    let card_access = SecurityInfos::new(vec![pace_info(profile)]);
+    let mut files = vec![
+        PlannedFile { file: &EF_CARD_ACCESS, bytes: card_access.to_bytes() },
+        PlannedFile { file: &EF_COM, bytes: com.to_bytes() },
+    ];
+    files.extend(groups);
+    let plan = Plan {
+        document_number: order.document_number.clone(),
+        profile: profile.name.clone(),
+        secrets: secrets(&mrz, inputs),
+        mrz,
+        name_truncated,
+        issued,
+        expires,
+        files,
+        security_object,
+        block_size: profile.card.block_size,
+    };
+    plan.check_capacity(profile)?;
+    Ok(plan)
+}
+
+fn check_numbers(order: &Order, profile: &Profile) -> Result<(), PlanError> {
+    let series = &profile.document.series;
+    if !series.is_empty() && !series.iter().any(|series| order.document_number.starts_with(series.as_str())) {
+        return Err(PlanError::Series { series: series.clone() });
+    }
+    let expected = profile.document.national_number_digits;
+    if order.national_number.len() != expected {
+        return Err(PlanError::NationalNumber { expected });
+    }
+    Ok(())
+}
+
+/// Day of issue and last day of validity.
+fn validity(order: &Order, profile: &Profile, made_at: Timestamp) -> Result<(Day, Day), PlanError> {
+    let zone = || PlanError::TimeZone { name: profile.document.time_zone.clone() };
+    let issued = match order.issue.date {
+        Some(date) => date,
+        None => {
+            let zone = match profile.document.time_zone.as_str() {
+                "UTC" => TimeZone::UTC,
+                name => TimeZone::get(name).map_err(|_| zone())?,
+            };
+            made_at.to_zoned(zone).date()
+        }
+    };
+    let latest = issued.saturating_add(profile.document.validity_years.years());
+    let latest = if profile.document.expiry_is_day_before { latest.saturating_sub(1.day()) } else { latest };
+    let expires = order.issue.expiry.unwrap_or(latest);
+    if expires <= issued || expires > latest {
+        return Err(PlanError::Expiry { latest });
+    }
+    if order.holder.birth_date.earliest().is_some_and(|birth| birth > issued) {
+        return Err(PlanError::Birth { issued });
+    }
+    Ok((issued, expires))
+}
+
+fn machine_readable_zone(order: &Order, profile: &Profile, expires: Day) -> Result<(Mrz, bool), PlanError> {
+    let holder = &order.holder;
+    let policy = profile.names.transliteration.policy();
+    let letters = |field, text: &str| {
+        transliteration::arabic(text, policy).map_err(|letter| PlanError::Letter { field, letter })
+    };
+    let given = letters("holder.given_names", &holder.given_names)?;
+    let surname = holder.surname.as_deref().map(|surname| letters("holder.surname", surname)).transpose()?;
+    let name = holder_name(surname.as_deref(), &given, profile.names.no_surname.policy(), NAME_WIDTH)?;
+    let document = &profile.document;
+    let td1 = Td1 {
+        document_code: document.code.clone(),
+        issuing_state: document.state.clone(),
+        document_number: order.document_number.clone(),
+        optional_1: order.national_number.clone(),
+        birth: MrzDate::from(partial(holder.birth_date)?),
+        sex: match holder.sex {
+            Sex::F => mrz::Sex::Female,
+            Sex::M => mrz::Sex::Male,
+            Sex::X => mrz::Sex::Unspecified,
+        },
+        expiry: MrzDate::from(whole(expires)?),
+        nationality: document.nationality.clone(),
+        optional_2: String::new(),
+        name: name.text,
+    };
+    Ok((td1.to_mrz()?, name.truncated))
+}
+
+fn partial(date: PartialDate) -> Result<Date, DateError> {
+    let part = |part: Option<i8>| part.and_then(|part| u8::try_from(part).ok());
+    Date::partial(u16::try_from(date.year()).ok(), part(date.month()), part(date.day()))
+}
+
+fn whole(day: Day) -> Result<Date, DateError> {
+    let part = |part: i8| u8::try_from(part).unwrap_or_default();
+    Date::new(u16::try_from(day.year()).unwrap_or_default(), part(day.month()), part(day.day()))
+}
+
+fn dg11(order: &Order) -> Result<Dg11, PlanError> {
+    let holder = &order.holder;
+    let mother = [holder.mother.as_deref(), holder.maternal_grandfather.as_deref()];
+    let mother: Vec<&str> = mother.into_iter().flatten().collect();
+    let mut other_names = Vec::new();
+    if !mother.is_empty() {
+        other_names.push(mother.join("<"));
+    }
+    other_names.extend(holder.kurdish_name.clone());
+    Ok(Dg11 {
+        full_name: Some(holder.name_components().join("<")),
+        other_names,
+        personal_number: Some(order.national_number.clone()),
+        birth_date: Some(partial(holder.birth_date)?),
+        birth_place: holder.birth_place.components().into_iter().map(str::to_owned).collect(),
+        ..Dg11::default()
+    })
+}
+
+fn dg12(order: &Order, profile: &Profile, issued: Day, made_at: Timestamp) -> Result<Dg12, PlanError> {
+    let made = made_at.to_zoned(TimeZone::UTC);
+    let part = |part: i8| u8::try_from(part).unwrap_or_default();
+    let moment = DateTime::new(whole(made.date())?, part(made.hour()), part(made.minute()), part(made.second()))?;
+    Ok(Dg12 {
+        authority: Some(order.issue.authority.clone()),
+        issue_date: Some(whole(issued)?),
+        personalized: Some(moment),
+        system: Some(profile.dg12.system.clone()),
+        ..Dg12::default()
+    })
+}
+
+fn pace_info(profile: &Profile) -> SecurityInfo {
+    let suite =
+        Suite { mapping: Mapping::Generic, curve: profile.access.curve(), cipher: profile.access.cipher() };
+    SecurityInfo::pace(suite.oid(), suite.curve.parameter_id())
+}
+
+fn dg14(profile: &Profile, key: &ChipKey) -> Dg14 {
+    let suite = ChipAuthSuite { cipher: profile.chip_authentication.cipher() };
+    let id = key.curve().parameter_id();
+    // Every curve of `channel` is one whose parameters `lds` can spell out; the number alone would do as well.
+    let public = PublicKeyInfo::explicit(id, key.point()).unwrap_or_else(|| PublicKeyInfo::standardized(id, key.point()));
+    Dg14::new(SecurityInfos::new(vec![
+        SecurityInfo::chip_authentication(suite.oid(), None),
+        SecurityInfo::chip_authentication_public_key(public, None),
+        pace_info(profile),
+    ]))
+}
+
+/// The list of hashes that the document signer signs: over the very bytes that are written.
+fn security_object(profile: &Profile, groups: &[PlannedFile]) -> Result<Vec<u8>, ErrorStack> {
+    let (algorithm, digest) = match profile.lds.hash {
+        Hash::Sha256 => (HashAlgorithm::Sha256, MessageDigest::sha256()),
+        Hash::Sha384 => (HashAlgorithm::Sha384, MessageDigest::sha384()),
+        Hash::Sha512 => (HashAlgorithm::Sha512, MessageDigest::sha512()),
+    };
+    let entry = |planned: &PlannedFile| {
+        let number = planned.file.data_group?;
+        Some(hash(digest, &planned.bytes).map(|hash| (number, hash.to_vec())))
+    };
+    let hashes = groups.iter().filter_map(entry).collect::<Result<_, _>>()?;
+    let object = match profile.lds.version {
+        LdsVersion::V1_7 => LdsSecurityObject::v0(algorithm, hashes),
+        LdsVersion::V1_8 => LdsSecurityObject::v1(algorithm, hashes),
+    };
+    Ok(object.to_bytes())
+}
+
+fn secrets(mrz: &Mrz, inputs: &Inputs<'_>) -> Secrets {
+    let key = inputs.chip_key;
+    Secrets {
+        mrz_information: Secret::new(mrz.information().into_bytes()),
+        access_number: inputs.access_number.clone(),
+        chip_key: ChipAuthenticationKey {
+            parameter_id: key.curve().parameter_id(),
+            key_id: None,
+            private_key: key.private().expose().to_vec().into(),
+        },
+    }
+}
+
+impl Plan {
+    /// The files, in the order in which they are written; EF.SOD is not yet among them.
+    pub fn files(&self) -> &[PlannedFile] {
+        &self.files
+    }
+
+    /// The LDSSecurityObject (DER) that the document signer signs.
+    pub fn security_object(&self) -> &[u8] {
+        &self.security_object
+    }
+
+    /// The access number: for the printed face.
+    pub fn access_number(&self) -> &CardAccessNumber {
+        &self.secrets.access_number
+    }
+
+    /// The password with which the card is read back.
+    pub fn password(&self) -> Password {
+        Password::Can(Secret::from(self.secrets.access_number.expose().as_bytes()))
+    }
+
+    /// Puts the signature (CMS ContentInfo) beside the plan.
+    pub fn signed(self, cms: &[u8]) -> SignedPlan {
+        SignedPlan { plan: self, security_object_file: sod::wrap(cms) }
+    }
+
+    fn check_capacity(&self, profile: &Profile) -> Result<(), PlanError> {
+        let files: usize = self.files.iter().map(|planned| planned.bytes.len()).sum();
+        let needed = files + self.security_object.len() + SIGNATURE_ALLOWANCE;
+        let portrait = self.files.iter().find(|planned| planned.file.data_group == Some(2));
+        if needed <= profile.card.capacity {
+            return Ok(());
+        }
+        Err(PlanError::Capacity {
+            needed,
+            capacity: profile.card.capacity,
+            portrait: portrait.map_or(0, |planned| planned.bytes.len()),
+        })
+    }
+}
+
+impl SignedPlan {
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Every file to be written and read back, EF.SOD last.
+    pub fn files(&self) -> Vec<PlannedFile> {
+        let sod = PlannedFile { file: &EF_SOD, bytes: self.security_object_file.clone() };
+        self.plan.files.iter().cloned().chain([sod]).collect()
+    }
+
+    /// SHA-256 over EF.SOD.
+    pub fn security_object_digest(&self) -> [u8; 32] {
+        sha256(&self.security_object_file)
+    }
+
+    /// The data groupings of the files, plain.
+    pub fn file_groups(&self) -> Vec<Dgi> {
+        self.files().into_iter().map(|planned| Dgi::new(planned.file.id, planned.bytes)).collect()
+    }
+
+    /// The data groupings that are enciphered before they are written.
+    pub fn secret_groups(&self) -> Vec<Dgi> {
+        let secrets = &self.plan.secrets;
+        vec![
+            Dgi::new(MRZ_INFORMATION, secrets.mrz_information.expose()),
+            Dgi::new(CAN, secrets.access_number.expose().as_bytes()),
+            Dgi::new(CHIP_AUTHENTICATION_KEY, secrets.chip_key.to_bytes().to_vec()),
+        ]
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plan({}, {} files)", self.document_number, self.files.len())
+    }
+}
+
+impl fmt::Debug for SignedPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignedPlan({})", self.plan.document_number)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "document {} by profile {}", self.document_number, self.profile)?;
+        writeln!(f, "  issued {}, valid to {}", self.issued, self.expires)?;
+        for line in self.mrz.lines() {
+            writeln!(f, "  {line}")?;
+        }
+        if self.name_truncated {
+            writeln!(f, "  the name is truncated in the MRZ")?;
+        }
+        writeln!(f, "files")?;
+        for planned in &self.files {
+            let PlannedFile { file, bytes } = planned;
+            writeln!(f, "  {:04X} {:<13} {:>6} bytes  {}", file.id, file.name, bytes.len(), hex::encode(sha256(bytes)))?;
+        }
+        writeln!(f, "  {:04X} {:<13} signature over {} bytes", EF_SOD.id, EF_SOD.name, self.security_object.len())?;
+        writeln!(f, "secrets, enciphered under the card's data encryption key")?;
+        writeln!(f, "  {MRZ_INFORMATION:04X} MRZ_information, {CAN:04X} access number, {CHIP_AUTHENTICATION_KEY:04X} chip authentication key ({})", self.curve())?;
+        writeln!(f, "steps")?;
+        let blocks = self.files.iter().map(|planned| planned.bytes.len() + 5).sum::<usize>().div_ceil(self.block_size);
+        for step in [
+            format!("SELECT {}, GET DATA 9F7F 0045", Aid::issuer_domain()),
+            "INITIALIZE UPDATE, EXTERNAL AUTHENTICATE".to_owned(),
+            "GET STATUS: application SELECTABLE, no binding".to_owned(),
+            "STORE DATA 45: bind the chip to this document".to_owned(),
+            format!("INSTALL [for personalization] {}", Aid::emrtd()),
+            "STORE DATA 8001 8002 8003, enciphered".to_owned(),
+            format!("STORE DATA files and EF.SOD, {blocks} blocks and those of the signature, {} bytes each", self.block_size),
+            "SET STATUS application PERSONALIZED".to_owned(),
+            "read back: PACE with the access number, all files, chip authentication; judge".to_owned(),
+            "SET STATUS card SECURED".to_owned(),
+        ]
+        .iter()
+        .enumerate()
+        {
+            writeln!(f, "  {:>2}. {}", step.0 + 1, step.1)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Quality: every card is read back as an embassy would read it, before anyone calls it good.
+//!
+//! The same `inspection` code runs here and at the embassy: PACE with the access number, every file, passive authentication
+//! against the trust store, chip authentication. On top of its verdict, the bytes on the chip must be the bytes that were
+//! planned. [`Approved`] can only be made here.
+
+use std::collections::BTreeMap;
+
+use channel::password::Password;
+use channel::random::Random;
+use inspection::procedure::{Access, Bac, Options};
+use inspection::{Evidence, Policy, Report, Verdict};
+use iso7816::Card;
+use jiff::Timestamp;
+use lds::files::EF_SOD;
+use openssl::sha::sha256;
+use trust::TrustStore;
+
+use crate::plan::{PlannedFile, SignedPlan};
+
+/// What must be on the chip.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    files: BTreeMap<&'static str, Vec<u8>>,
+    security_object: [u8; 32],
+}
+
+impl Expected {
+    /// Every file of a plan.
+    pub fn of(plan: &SignedPlan) -> Self {
+        let entry = |planned: PlannedFile| (planned.file.name, planned.bytes);
+        Expected { files: plan.files().into_iter().map(entry).collect(), security_object: plan.security_object_digest() }
+    }
+
+    /// What is still known of a card whose chip key is gone: every file that does not depend on it, and the digest of
+    /// EF.SOD, which vouches for the rest.
+    pub fn without_key(files: &[PlannedFile], security_object: [u8; 32]) -> Self {
+        let independent = files.iter().filter(|planned| planned.file.data_group != Some(14));
+        let entry = |planned: &PlannedFile| (planned.file.name, planned.bytes.clone());
+        Expected { files: independent.map(entry).collect(), security_object }
+    }
+
+    /// The first file on the chip that is not the one planned.
+    fn difference(&self, evidence: &Evidence) -> Option<&'static str> {
+        let differs = |(name, bytes): &(&&'static str, &Vec<u8>)| evidence.content(name) != Some(bytes.as_slice());
+        let sod = evidence.content(EF_SOD.name).map(sha256);
+        if sod != Some(self.security_object) {
+            return Some(EF_SOD.name);
+        }
+        self.files.iter().find(differs).map(|(name, _)| *name)
+    }
+}
+
+/// The proof that a card was read back and found good.
+#[derive(Debug)]
+pub struct Approved {
+    report: Report,
+}
+
+impl Approved {
+    /// What the inspection said.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+}
+
+/// Why a card that was read back is not good.
+#[derive(Debug)]
+pub enum Complaint {
+    /// The reading ended early: the card is gone or the reader failed. Nothing is known about the card.
+    Interrupted,
+    /// The inspection's verdict is another one than "genuine, valid".
+    Verdict {
+        /// The verdict.
+        verdict: Verdict,
+        /// The checks that did not succeed, with their reasons.
+        checks: Vec<(&'static str, String)>,
+    },
+    /// A file on the chip is not the one planned.
+    Differs {
+        /// Its name.
+        file: &'static str,
+    },
+}
+
+/// Reads a card that was just powered up, and judges it.
+///
+/// # Errors
+/// See [`Complaint`].
+pub fn approve(
+    card: &mut dyn Card,
+    password: Password,
+    expected: &Expected,
+    trust: &TrustStore,
+    now: Timestamp,
+    random: &mut dyn Random,
+) -> Result<Approved, Complaint> {
+    let access = Access { password, bac: Bac::Never, printed_mrz: None };
+    let evidence = inspection::inspect(card, &access, &Options::new(now), random, &mut |_| {});
+    if evidence.interrupted.is_some() {
+        return Err(Complaint::Interrupted);
+    }
+    let report = inspection::judge(&evidence, trust, &Policy { bac: Bac::Never }, now);
+    if report.verdict != Verdict::GenuineValid {
+        let checks = report.complaints().map(|check| (check.id, check.reason.clone())).collect();
+        return Err(Complaint::Verdict { verdict: report.verdict, checks });
+    }
+    match expected.difference(&evidence) {
+        Some(file) => Err(Complaint::Differs { file }),
+        None => Ok(Approved { report }),
+    }
+}

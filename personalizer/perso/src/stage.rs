@@ -1,0 +1,241 @@
+//! The stages of a document as types: `Blank -> Bound -> Keyed -> Written -> Approved -> Sealed`.
+//!
+//! Each transition writes its intent into the ledger, takes the step, and writes the result. A transition consumes the
+//! document, so no step can be taken twice or out of order; only `quality` makes [`Approved`], and only an approved document
+//! can be sealed. Types do not survive a crash: [`crate::recover`] asks the card.
+
+use iso7816::Card;
+use jiff::Timestamp;
+use lds::globalplatform::{ApplicationState, CardState, Dgi, StoreDataEncryption};
+use openssl::sha::sha256;
+
+use crate::issuer::{DialogueError, Run, SecuredDomain};
+use crate::ledger::{Event, Ledger, LedgerError, Phase, State, Step};
+use crate::plan::SignedPlan;
+use crate::quality::Approved;
+
+/// A document and the chip it is on, at one stage.
+pub struct Document<S> {
+    /// Document number.
+    pub number: String,
+    /// The chip's serial.
+    pub chip: String,
+    stage: S,
+}
+
+/// A chip with an open channel and nothing on it.
+pub struct Blank<C> {
+    domain: SecuredDomain<C>,
+}
+
+/// The chip carries its binding.
+pub struct Bound<C> {
+    domain: SecuredDomain<C>,
+}
+
+/// The chip carries its passwords and its key; blocks are numbered on from here.
+pub struct Keyed<C> {
+    domain: SecuredDomain<C>,
+    next: u8,
+}
+
+/// The chip carries everything and takes no more data.
+pub struct Written(());
+
+/// Read back and found good, by [`crate::quality`].
+pub struct Judged {
+    approved: Approved,
+}
+
+/// Secured: ready for its holder.
+pub struct Sealed {
+    approved: Approved,
+}
+
+/// Why a step did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The ledger could not be written: nothing more is done.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The card did not do it.
+    #[error("step {step:?}: {source}")]
+    Card {
+        /// The step.
+        step: Step,
+        /// Why.
+        source: DialogueError,
+    },
+}
+
+impl<S> Document<S> {
+    fn with<T>(self, stage: T) -> Document<T> {
+        Document { number: self.number, chip: self.chip, stage }
+    }
+
+    fn event(&self, step: Step, phase: Phase, digest: Option<String>) -> Event {
+        Event::Step { document: self.number.clone(), chip: self.chip.clone(), step, phase, digest }
+    }
+
+    fn state(&self, state: State) -> Event {
+        Event::State { document: self.number.clone(), state, reason: None }
+    }
+
+    /// Intent into the ledger, the step, its result into the ledger.
+    fn take<T>(
+        &mut self,
+        ledger: &mut Ledger,
+        step: Step,
+        digest: Option<[u8; 32]>,
+        action: impl FnOnce(&mut S) -> Result<T, DialogueError>,
+    ) -> Result<T, StepError> {
+        ledger.append(self.event(step, Phase::Intent, digest.map(hex::encode)))?;
+        match action(&mut self.stage) {
+            Ok(value) => {
+                ledger.append(self.event(step, Phase::Done, None))?;
+                Ok(value)
+            }
+            Err(source) => {
+                let (instruction, status) = match &source {
+                    DialogueError::Refused { instruction, status } => (Some(*instruction), Some(*status)),
+                    _ => (None, None),
+                };
+                ledger.append(Event::Failed {
+                    document: self.number.clone(),
+                    chip: self.chip.clone(),
+                    step,
+                    reason: source.to_string(),
+                    instruction,
+                    status,
+                })?;
+                Err(StepError::Card { step, source })
+            }
+        }
+    }
+}
+
+impl<C: Card> Document<Blank<C>> {
+    /// A chip whose channel is open.
+    pub(crate) fn new(number: &str, chip: &str, domain: SecuredDomain<C>) -> Self {
+        Document { number: number.to_owned(), chip: chip.to_owned(), stage: Blank { domain } }
+    }
+
+    /// Binds document number and chip for ever: first in the ledger, then in the chip.
+    pub(crate) fn bind(
+        mut self,
+        ledger: &mut Ledger,
+        token: &[u8],
+        made_at: Timestamp,
+    ) -> Result<Document<Bound<C>>, StepError> {
+        ledger.append(Event::Bound {
+            document: self.number.clone(),
+            chip: self.chip.clone(),
+            token: hex::encode(token),
+            made_at,
+        })?;
+        self.take(ledger, Step::Bind, None, |stage| stage.domain.bind(token))?;
+        let Document { number, chip, stage: Blank { domain } } = self;
+        Ok(Document { number, chip, stage: Bound { domain } })
+    }
+}
+
+impl<C: Card> Document<Bound<C>> {
+    /// Erases what an earlier attempt wrote, and writes access passwords and chip key, enciphered.
+    pub(crate) fn write_keys(
+        mut self,
+        ledger: &mut Ledger,
+        plan: &SignedPlan,
+        block_size: usize,
+        written: &mut dyn FnMut(usize),
+    ) -> Result<Document<Keyed<C>>, StepError> {
+        let enciphered = self.encipher(plan)?;
+        let mut next = 0;
+        self.take(ledger, Step::WriteKeys, Some(sha256(&enciphered)), |stage| {
+            stage.domain.install()?;
+            let run =
+                Run { bytes: &enciphered, encryption: StoreDataEncryption::Encrypted, block_size, ends: false };
+            stage.domain.store(&run, &mut next, written)
+        })?;
+        ledger.append(self.state(State::ChipInitialised))?;
+        let Document { number, chip, stage: Bound { domain } } = self;
+        Ok(Document { number, chip, stage: Keyed { domain, next } })
+    }
+
+    fn encipher(&mut self, plan: &SignedPlan) -> Result<Vec<u8>, StepError> {
+        let failed = |source| StepError::Card { step: Step::WriteKeys, source };
+        let mut enciphered = Vec::new();
+        for dgi in plan.secret_groups() {
+            let value = self.stage.domain.encipher(&dgi.value).map_err(failed)?;
+            enciphered.extend(encode(&Dgi::new(dgi.id, value)).map_err(failed)?);
+        }
+        Ok(enciphered)
+    }
+}
+
+impl<C: Card> Document<Keyed<C>> {
+    /// Writes the files, then locks the application: from here on it answers readers and takes no more data.
+    pub(crate) fn write_files(
+        mut self,
+        ledger: &mut Ledger,
+        plan: &SignedPlan,
+        block_size: usize,
+        written: &mut dyn FnMut(usize),
+    ) -> Result<Document<Written>, StepError> {
+        let failed = |source| StepError::Card { step: Step::WriteFiles, source };
+        let groups = plan.file_groups().iter().map(encode).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let bytes = groups.concat();
+        self.take(ledger, Step::WriteFiles, Some(plan.security_object_digest()), |stage| {
+            let run = Run { bytes: &bytes, encryption: StoreDataEncryption::Plain, block_size, ends: true };
+            stage.domain.store(&run, &mut stage.next, written)
+        })?;
+        self.take(ledger, Step::Lock, None, |stage| stage.domain.set_application(ApplicationState::PERSONALIZED))?;
+        ledger.append(self.state(State::Personalised))?;
+        Ok(self.with(Written(())))
+    }
+}
+
+fn encode(dgi: &Dgi) -> Result<Vec<u8>, DialogueError> {
+    // A planned value is far below the limit of the length field.
+    dgi.to_bytes().map_err(|_| DialogueError::Encipher)
+}
+
+impl Document<Written> {
+    /// A document that an earlier run wrote and locked.
+    pub(crate) fn found(number: &str, chip: &str) -> Self {
+        Document { number: number.to_owned(), chip: chip.to_owned(), stage: Written(()) }
+    }
+
+    /// Enters the approval into the ledger.
+    pub(crate) fn approved(self, ledger: &mut Ledger, approved: Approved) -> Result<Document<Judged>, LedgerError> {
+        ledger.append(self.event(Step::ReadBack, Phase::Done, None))?;
+        ledger.append(self.state(State::QaPassed))?;
+        Ok(self.with(Judged { approved }))
+    }
+}
+
+impl Document<Judged> {
+    /// Secures the card.
+    pub(crate) fn seal<C: Card>(
+        mut self,
+        ledger: &mut Ledger,
+        domain: &mut SecuredDomain<C>,
+    ) -> Result<Document<Sealed>, StepError> {
+        self.take(ledger, Step::Seal, None, |_| match domain.card_state()? {
+            CardState::SECURED => Ok(()),
+            CardState::OP_READY => {
+                domain.set_card(CardState::INITIALIZED)?;
+                domain.set_card(CardState::SECURED)
+            }
+            _ => domain.set_card(CardState::SECURED),
+        })?;
+        let Document { number, chip, stage: Judged { approved } } = self;
+        Ok(Document { number, chip, stage: Sealed { approved } })
+    }
+}
+
+impl Document<Sealed> {
+    /// What the inspection said of the card.
+    pub fn approved(&self) -> &Approved {
+        &self.stage.approved
+    }
+}
