@@ -171,11 +171,8 @@ impl<C: Card> SecuredDomain<C> {
     /// # Errors
     /// When the card refuses or is gone.
     pub fn bind(&mut self, binding: &[u8]) -> Result<(), DialogueError> {
-        let p1 = StoreData {
-            last: true,
-            encryption: StoreDataEncryption::Plain,
-            structure: StoreDataStructure::BerTlv,
-        };
+        let p1 =
+            StoreData { last: true, encryption: StoreDataEncryption::Plain, structure: StoreDataStructure::BerTlv };
         let data = tlv::encode(TAG_CARD_IMAGE_NUMBER, binding);
         let command = Command::new(CLA, INS_STORE_DATA, p1.to_p1(), 0x00).with_data(data);
         accepted(&mut self.channel, &command).map(drop)
@@ -265,14 +262,5 @@ fn accepted(card: &mut dyn Card, command: &Command) -> Result<Response, Dialogue
         Ok(response)
     } else {
         Err(DialogueError::Refused { instruction: command.ins, status: response.status })
-    }
-}
-
-/// The level that a profile names; profiles are checked when they are read.
-pub(crate) fn level(byte: u8) -> SecurityLevel {
-    match byte {
-        0x03 => SecurityLevel::CommandEncryption,
-        0x13 => SecurityLevel::CommandEncryptionBothMac,
-        _ => SecurityLevel::Full,
     }
 }

@@ -20,11 +20,12 @@ use jiff::{Timestamp, ToSpan};
 use lds::com::Com;
 use lds::date::{Date, DateError, DateTime};
 use lds::dg::dg01::Dg1;
-use lds::dg::dg02::{Dg2, Face as CodedFace, ImageFormat};
+use lds::dg::dg02::{Dg2, Face as CodedFace};
 use lds::dg::dg11::Dg11;
 use lds::dg::dg12::Dg12;
-use lds::dg::dg13::Dg13;
+use lds::dg::dg13::{Dg13, Field};
 use lds::dg::dg14::Dg14;
+use lds::dg::picture::PictureError;
 use lds::files::{EF_CARD_ACCESS, EF_COM, EF_SOD, File, data_group};
 use lds::globalplatform::dgi::{CAN, CHIP_AUTHENTICATION_KEY, MRZ_INFORMATION};
 use lds::globalplatform::{ChipAuthenticationKey, Dgi};
@@ -39,7 +40,7 @@ use openssl::sha::sha256;
 use crate::keys::ChipKey;
 use crate::order::{CardAccessNumber, Order, PartialDate, Sex};
 use crate::portrait::Face;
-use crate::profile::{CivilField, Hash, LdsVersion, PortraitFormat, Profile};
+use crate::profile::{CivilField, Hash, LdsVersion, Profile};
 
 /// Width of the name field of a TD1.
 const NAME_WIDTH: usize = 30;
@@ -70,6 +71,7 @@ pub struct Plan {
     pub issued: Day,
     /// Last day of validity.
     pub expires: Day,
+    made_at: Timestamp,
     files: Vec<PlannedFile>,
     security_object: Vec<u8>,
     secrets: Secrets,
@@ -144,6 +146,9 @@ pub enum PlanError {
         /// Its name.
         name: String,
     },
+    /// The coded portrait is no picture of a known format.
+    #[error("the portrait: {0}")]
+    Portrait(#[from] PictureError),
     /// A field that does not fit in the MRZ.
     #[error("the machine readable zone: {0}")]
     Mrz(#[from] MrzError),
@@ -174,7 +179,7 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
     for number in &profile.lds.data_groups {
         let bytes = match number {
             1 => Dg1::new(mrz.clone()).to_bytes(),
-            2 => dg2(face),
+            2 => Dg2::new(CodedFace::new(face.coded.clone())?).to_bytes(),
             11 => dg11(order)?.to_bytes(),
             12 => dg12(order, profile, issued, inputs.made_at)?.to_bytes(),
             13 => dg13(order, profile).to_bytes(),
@@ -205,6 +210,7 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         name_truncated,
         issued,
         expires,
+        made_at: inputs.made_at,
         files,
         security_object,
         block_size: profile.card.block_size,
@@ -253,9 +259,8 @@ fn validity(order: &Order, profile: &Profile, made_at: Timestamp) -> Result<(Day
 fn machine_readable_zone(order: &Order, profile: &Profile, expires: Day) -> Result<(Mrz, bool), PlanError> {
     let holder = &order.holder;
     let policy = profile.names.transliteration.policy();
-    let letters = |field, text: &str| {
-        transliteration::arabic(text, policy).map_err(|letter| PlanError::Letter { field, letter })
-    };
+    let letters =
+        |field, text: &str| transliteration::arabic(text, policy).map_err(|letter| PlanError::Letter { field, letter });
     let given = letters("holder.given_names", &holder.given_names)?;
     let surname = holder.surname.as_deref().map(|surname| letters("holder.surname", surname)).transpose()?;
     let name = holder_name(surname.as_deref(), &given, profile.names.no_surname.policy(), NAME_WIDTH)?;
@@ -321,9 +326,37 @@ fn dg12(order: &Order, profile: &Profile, issued: Day, made_at: Timestamp) -> Re
     })
 }
 
+fn dg13(order: &Order, profile: &Profile) -> Dg13 {
+    let mut group = Dg13::new();
+    for field in &profile.dg13.fields {
+        if let Some((field, value)) = civil_fact(order, *field) {
+            group.set(field, value);
+        }
+    }
+    group
+}
+
+/// A fact of the civil register with its place in DG13; `None` when the order does not give it.
+fn civil_fact(order: &Order, field: CivilField) -> Option<(Field, &str)> {
+    let record = order.civil_record.as_ref();
+    let (field, value) = match field {
+        CivilField::Office => (Field::Office, record.map(|record| &record.office)),
+        CivilField::Register => (Field::Register, record.map(|record| &record.register)),
+        CivilField::Page => (Field::Page, record.map(|record| &record.page)),
+        CivilField::FamilyNumber => (Field::FamilyNumber, record.map(|record| &record.family_number)),
+        CivilField::BirthFamilyNumber => (Field::BirthFamilyNumber, record?.birth_family_number.as_ref()),
+        CivilField::BloodGroup => (Field::BloodGroup, order.holder.blood_group.as_ref()),
+        CivilField::NationalityClause => (Field::NationalityClause, record?.nationality_clause.as_ref()),
+        CivilField::FatherBirthPlace => (Field::FatherBirthPlace, record?.father_birth_place.as_ref()),
+        CivilField::MotherBirthPlace => (Field::MotherBirthPlace, record?.mother_birth_place.as_ref()),
+        CivilField::FatherNationality => (Field::FatherNationality, record?.father_nationality.as_ref()),
+        CivilField::MotherNationality => (Field::MotherNationality, record?.mother_nationality.as_ref()),
+    };
+    Some((field, value?.as_str()))
+}
+
 fn pace_info(profile: &Profile) -> SecurityInfo {
-    let suite =
-        Suite { mapping: Mapping::Generic, curve: profile.access.curve(), cipher: profile.access.cipher() };
+    let suite = Suite { mapping: Mapping::Generic, curve: profile.access.curve(), cipher: profile.access.cipher() };
     SecurityInfo::pace(suite.oid(), suite.curve.parameter_id())
 }
 
@@ -331,7 +364,8 @@ fn dg14(profile: &Profile, key: &ChipKey) -> Dg14 {
     let suite = ChipAuthSuite { cipher: profile.chip_authentication.cipher() };
     let id = key.curve().parameter_id();
     // Every curve of `channel` is one whose parameters `lds` can spell out; the number alone would do as well.
-    let public = PublicKeyInfo::explicit(id, key.point()).unwrap_or_else(|| PublicKeyInfo::standardized(id, key.point()));
+    let public =
+        PublicKeyInfo::explicit(id, key.point()).unwrap_or_else(|| PublicKeyInfo::standardized(id, key.point()));
     Dg14::new(SecurityInfos::new(vec![
         SecurityInfo::chip_authentication(suite.oid(), None),
         SecurityInfo::chip_authentication_public_key(public, None),
@@ -375,6 +409,11 @@ impl Plan {
     /// The files, in the order in which they are written; EF.SOD is not yet among them.
     pub fn files(&self) -> &[PlannedFile] {
         &self.files
+    }
+
+    /// The moment of production.
+    pub fn made_at(&self) -> Timestamp {
+        self.made_at
     }
 
     /// The LDSSecurityObject (DER) that the document signer signs.
@@ -424,6 +463,11 @@ impl SignedPlan {
         self.plan.files.iter().cloned().chain([sod]).collect()
     }
 
+    /// Bytes of all files.
+    pub fn size(&self) -> usize {
+        self.files().iter().map(|planned| planned.bytes.len()).sum()
+    }
+
     /// SHA-256 over EF.SOD.
     pub fn security_object_digest(&self) -> [u8; 32] {
         sha256(&self.security_object_file)
@@ -470,11 +514,21 @@ impl fmt::Display for Plan {
         writeln!(f, "files")?;
         for planned in &self.files {
             let PlannedFile { file, bytes } = planned;
-            writeln!(f, "  {:04X} {:<13} {:>6} bytes  {}", file.id, file.name, bytes.len(), hex::encode(sha256(bytes)))?;
+            writeln!(
+                f,
+                "  {:04X} {:<13} {:>6} bytes  {}",
+                file.id,
+                file.name,
+                bytes.len(),
+                hex::encode(sha256(bytes))
+            )?;
         }
         writeln!(f, "  {:04X} {:<13} signature over {} bytes", EF_SOD.id, EF_SOD.name, self.security_object.len())?;
         writeln!(f, "secrets, enciphered under the card's data encryption key")?;
-        writeln!(f, "  {MRZ_INFORMATION:04X} MRZ_information, {CAN:04X} access number, {CHIP_AUTHENTICATION_KEY:04X} chip authentication key ({})", self.curve())?;
+        writeln!(
+            f,
+            "  {MRZ_INFORMATION:04X} MRZ_information, {CAN:04X} access number, {CHIP_AUTHENTICATION_KEY:04X} chip authentication key"
+        )?;
         writeln!(f, "steps")?;
         let blocks = self.files.iter().map(|planned| planned.bytes.len() + 5).sum::<usize>().div_ceil(self.block_size);
         for step in [
@@ -484,7 +538,10 @@ impl fmt::Display for Plan {
             "STORE DATA 45: bind the chip to this document".to_owned(),
             format!("INSTALL [for personalization] {}", Aid::emrtd()),
             "STORE DATA 8001 8002 8003, enciphered".to_owned(),
-            format!("STORE DATA files and EF.SOD, {blocks} blocks and those of the signature, {} bytes each", self.block_size),
+            format!(
+                "STORE DATA files and EF.SOD, {blocks} blocks and those of the signature, {} bytes each",
+                self.block_size
+            ),
             "SET STATUS application PERSONALIZED".to_owned(),
             "read back: PACE with the access number, all files, chip authentication; judge".to_owned(),
             "SET STATUS card SECURED".to_owned(),

@@ -12,6 +12,7 @@
 
 use std::path::Path;
 
+use channel::scp03::SecurityLevel;
 use channel::suite::{Cipher, Curve};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -248,13 +249,20 @@ pub struct Card {
     /// Version of the keys the blank arrives with.
     pub key_version: u8,
     /// Security level of the channel (GPCS Amendment D §7.1.2.2).
-    pub security_level: u8,
+    security_level: u8,
     /// Data bytes in one STORE DATA.
     pub block_size: usize,
     /// Bytes of files that fit in the chip.
     pub capacity: usize,
     /// Openings of the channel with a wrong cryptogram before a chip is left alone.
     pub attempts: u32,
+}
+
+impl Card {
+    /// The security level of the channel.
+    pub fn security_level(&self) -> SecurityLevel {
+        SecurityLevel::from_byte(self.security_level).unwrap_or(SecurityLevel::Full)
+    }
 }
 
 /// Personalization details.

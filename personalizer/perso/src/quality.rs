@@ -29,7 +29,10 @@ impl Expected {
     /// Every file of a plan.
     pub fn of(plan: &SignedPlan) -> Self {
         let entry = |planned: PlannedFile| (planned.file.name, planned.bytes);
-        Expected { files: plan.files().into_iter().map(entry).collect(), security_object: plan.security_object_digest() }
+        Expected {
+            files: plan.files().into_iter().map(entry).collect(),
+            security_object: plan.security_object_digest(),
+        }
     }
 
     /// What is still known of a card whose chip key is gone: every file that does not depend on it, and the digest of

@@ -152,8 +152,7 @@ impl<C: Card> Document<Bound<C>> {
         let mut next = 0;
         self.take(ledger, Step::WriteKeys, Some(sha256(&enciphered)), |stage| {
             stage.domain.install()?;
-            let run =
-                Run { bytes: &enciphered, encryption: StoreDataEncryption::Encrypted, block_size, ends: false };
+            let run = Run { bytes: &enciphered, encryption: StoreDataEncryption::Encrypted, block_size, ends: false };
             stage.domain.store(&run, &mut next, written)
         })?;
         ledger.append(self.state(State::ChipInitialised))?;

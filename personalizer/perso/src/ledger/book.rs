@@ -219,7 +219,7 @@ impl Book {
                 None => Err(Rule::Closed { document: document.to_owned(), state: record.state }),
             };
         }
-        if matches!(record.state, State::QaPassed | State::QaRejected | State::Packed) {
+        if !matches!(record.state, State::Ordered | State::BlankAssigned | State::ChipInitialised) {
             return Err(Rule::Closed { document: document.to_owned(), state: record.state });
         }
         let carrier = self.chips.entry(chip.to_owned()).or_default();

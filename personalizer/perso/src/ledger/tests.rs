@@ -13,7 +13,12 @@ fn ordered(document: &str) -> Event {
 }
 
 fn bound(document: &str, chip: &str) -> Event {
-    Event::Bound { document: document.to_owned(), chip: chip.to_owned(), token: "0102".to_owned(), made_at: Timestamp::UNIX_EPOCH }
+    Event::Bound {
+        document: document.to_owned(),
+        chip: chip.to_owned(),
+        token: "0102".to_owned(),
+        made_at: Timestamp::UNIX_EPOCH,
+    }
 }
 
 fn state(document: &str, state: State) -> Event {

@@ -1,0 +1,635 @@
+//! Making one card: prepare everything, then touch the chip.
+//!
+//! ```text
+//! plan, sign, judge the signature -> select, who are you, are you blank -> SCP03 -> bind -> keys -> files -> lock
+//!   -> read back as an embassy would -> secure
+//! ```
+//!
+//! Everything that can fail without a card is done before the first command. Until the binding is written a failure
+//! costs at most a blank; after it, the document number belongs to this chip, and ends there: finished or rejected.
+//! A card that is taken away in the middle is neither: [`Failure::Interrupted`] leaves it to [`crate::recover`].
+
+use channel::random::{Random, RandomError};
+use channel::scp03::KeySet;
+use inspection::Verdict;
+use iso7816::{Card, Status};
+use jiff::Timestamp;
+use lds::globalplatform::{ApplicationState, CardState};
+use openssl::error::ErrorStack;
+use trust::chain::Document as Judged;
+use trust::{Outcome as CheckOutcome, TrustStore, security_object};
+
+use crate::issuer::{DialogueError, IssuerDomain, SecuredDomain};
+use crate::keys::ChipKey;
+use crate::ledger::{Event, Ledger, LedgerError, Phase, Rule, State, Step};
+use crate::order::{CardAccessNumber, Order};
+use crate::plan::{Inputs, PlanError, SignedPlan, plan};
+use crate::portrait::Face;
+use crate::profile::Profile;
+use crate::quality::{self, Complaint, Expected};
+use crate::stage::{Blank, Bound, Document, Sealed, StepError, Written};
+
+/// Bytes of the random binding between chip and document number.
+const TOKEN_LENGTH: usize = 16;
+
+/// The card of the chip station: a reader with a card in it.
+pub type StationCard = Box<dyn Card>;
+
+/// The place where the chip is reached.
+pub trait Station {
+    /// Powers the card up (each call resets it) and connects to it.
+    ///
+    /// # Errors
+    /// When there is no card or no reader.
+    fn connect(&mut self) -> Result<StationCard, StationError>;
+}
+
+/// Why the chip station gave no card.
+#[derive(Debug, thiserror::Error)]
+pub enum StationError {
+    /// No card in the station.
+    #[error("there is no card in the chip station")]
+    NoCard,
+    /// The reader failed.
+    #[error("the reader of the chip station failed: {detail}")]
+    Reader {
+        /// What it said.
+        detail: String,
+    },
+}
+
+/// The document signer: a key that this crate never sees.
+pub trait SecurityObjectSigner {
+    /// Signs an LDSSecurityObject (DER); the answer is a CMS ContentInfo.
+    ///
+    /// # Errors
+    /// When the signer cannot sign.
+    fn sign(&self, lds_security_object: &[u8]) -> Result<Vec<u8>, SignerError>;
+}
+
+/// Why the document signer did not sign.
+#[derive(Debug, thiserror::Error)]
+#[error("the document signer did not sign: {source}")]
+pub struct SignerError {
+    /// What the signer said.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Where the work on one card stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A step begins.
+    Step(Step),
+    /// Bytes written, and bytes in all.
+    Written {
+        /// Bytes written.
+        done: usize,
+        /// Bytes in all.
+        total: usize,
+    },
+}
+
+/// Everything a production line has at hand.
+pub struct Line<'a> {
+    /// The card profile.
+    pub profile: &'a Profile,
+    /// The keys the blanks arrive with.
+    pub keys: &'a KeySet,
+    /// The document signer.
+    pub signer: &'a dyn SecurityObjectSigner,
+    /// What an embassy believes: quality uses the same.
+    pub trust: &'a TrustStore,
+    /// The chip station.
+    pub station: &'a mut dyn Station,
+    /// The ledger.
+    pub ledger: &'a mut Ledger,
+    /// Randomness.
+    pub random: &'a mut dyn Random,
+    /// The time.
+    pub clock: &'a dyn Fn() -> Timestamp,
+    /// Told where the work stands.
+    pub progress: &'a mut dyn FnMut(Progress),
+}
+
+/// One order with its portrait, ready for the line.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The order.
+    pub order: &'a Order,
+    /// Its portrait.
+    pub face: &'a Face,
+}
+
+/// How the work on one card ended, as far as the chip goes.
+pub enum Outcome {
+    /// Finished and approved.
+    Finished(Finished),
+    /// Rejected: the document number is closed, the chip is spoiled.
+    Rejected(Rejected),
+}
+
+/// A finished card.
+pub struct Finished {
+    /// The document.
+    pub document: Document<Sealed>,
+    /// What was written: for the printed faces.
+    pub plan: SignedPlan,
+}
+
+/// A rejected card.
+#[derive(Debug)]
+pub struct Rejected {
+    /// Document number.
+    pub document: String,
+    /// The chip's serial.
+    pub chip: String,
+    /// Why.
+    pub reason: Reason,
+    /// True when the chip's application was locked for good.
+    pub invalidated: bool,
+}
+
+/// Why a card was rejected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The card refused a command.
+    #[error("step {step:?}: the card refused instruction {instruction:02X}: {status}")]
+    Refused {
+        /// The step.
+        step: Step,
+        /// Instruction byte.
+        instruction: u8,
+        /// Status word.
+        status: Status,
+    },
+    /// The card answered nonsense, or broke the secure channel.
+    #[error("step {step:?}: the card's answers are wrong")]
+    BadAnswer {
+        /// The step.
+        step: Step,
+    },
+    /// The read-back did not say "genuine, valid".
+    #[error("read back: {} ({})", .verdict.word(), .checks.join(", "))]
+    Verdict {
+        /// The verdict.
+        verdict: Verdict,
+        /// Checks that did not succeed.
+        checks: Vec<String>,
+    },
+    /// A file on the chip is not the one written.
+    #[error("read back: {file} is not what was written")]
+    Differs {
+        /// The file.
+        file: String,
+    },
+    /// The chip's state and the ledger do not fit together.
+    #[error("chip and ledger do not agree: {what}")]
+    Disagreement {
+        /// In what.
+        what: &'static str,
+    },
+    /// Printing or moving the card failed.
+    #[error("the printer failed: {what}")]
+    Machine {
+        /// What it said.
+        what: String,
+    },
+    /// A person decided.
+    #[error("rejected by the operator")]
+    Operator,
+}
+
+/// Why no card came out, neither finished nor rejected.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The ledger cannot be written, or forbids it: nothing was done.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The order does not fit the profile.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The document signer did not sign.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// What the document signer signs would not be accepted by an embassy.
+    #[error("what the document signer signs is not accepted with this trust material: {check}: {reason}")]
+    NotTrusted {
+        /// The check that is not successful.
+        check: String,
+        /// What it saw.
+        reason: String,
+    },
+    /// No card or reader.
+    #[error(transparent)]
+    Station(#[from] StationError),
+    /// The card in the station cannot be used; the order is still open.
+    #[error("the card in the station cannot be used: {0}")]
+    Unusable(#[from] Unusable),
+    /// The card was taken away in the middle: put it back and recover.
+    #[error("the card with document {document} was interrupted: {detail}")]
+    Interrupted {
+        /// Document number.
+        document: String,
+        /// The chip's serial.
+        chip: String,
+        /// What happened.
+        detail: String,
+    },
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// OpenSSL failed.
+    #[error("cryptography failed")]
+    OpenSsl(#[from] ErrorStack),
+}
+
+/// Why a card in the station is no usable blank.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The ledger knows it: it carries a document.
+    #[error("chip {chip} carries document {document}")]
+    InUse {
+        /// The chip.
+        chip: String,
+        /// The document.
+        document: String,
+    },
+    /// It carries a binding that this ledger did not write.
+    #[error("chip {chip} is bound to a document of somebody else")]
+    Foreign {
+        /// The chip.
+        chip: String,
+    },
+    /// It was put away.
+    #[error("chip {chip} was put away as spoiled")]
+    Spoiled {
+        /// The chip.
+        chip: String,
+    },
+    /// It has other keys. It is not tried again: failed attempts can lock a card.
+    #[error("chip {chip} has other keys than this line")]
+    WrongKeys {
+        /// The chip.
+        chip: String,
+    },
+    /// Its application or the card itself is in another state than a blank's.
+    #[error("chip {chip} is no blank: card {card}, application {application}")]
+    NotBlank {
+        /// The chip.
+        chip: String,
+        /// State of the card.
+        card: CardState,
+        /// State of the application.
+        application: ApplicationState,
+    },
+    /// It did not answer as a blank does.
+    #[error("the card is no blank of this profile: {0}")]
+    Dialogue(#[from] DialogueError),
+}
+
+impl Unusable {
+    /// The chip's serial, where it was read.
+    pub fn chip(&self) -> Option<&str> {
+        match self {
+            Unusable::InUse { chip, .. }
+            | Unusable::Foreign { chip }
+            | Unusable::Spoiled { chip }
+            | Unusable::WrongKeys { chip }
+            | Unusable::NotBlank { chip, .. } => Some(chip),
+            Unusable::Dialogue(_) => None,
+        }
+    }
+}
+
+/// Makes one card from the blank in the station.
+///
+/// # Errors
+/// See [`Failure`]; after [`Failure::Interrupted`] the card must come back and be recovered.
+pub fn personalize(line: &mut Line<'_>, job: Job<'_>) -> Result<Outcome, Failure> {
+    accept(line.ledger, job.order)?;
+    let plan = prepare(line, job, (line.clock)())?;
+    let (blank, made_at) = take_blank(line, &plan)?;
+    let mut token = [0; TOKEN_LENGTH];
+    line.random.fill(&mut token)?;
+    tracing::info!(document = blank.number, chip = blank.chip, "personalization begins");
+    go_on(line, plan, |line, plan| {
+        (line.progress)(Progress::Step(Step::Bind));
+        let bound = blank.bind(line.ledger, &token, made_at)?;
+        write(line, bound, plan)
+    })
+}
+
+/// Enters the order, or says why it is not open.
+pub(crate) fn accept(ledger: &mut Ledger, order: &Order) -> Result<(), LedgerError> {
+    let document = order.document_number.clone();
+    if let Some(record) = ledger.book().document(&document) {
+        if record.state != State::Ordered {
+            return Err(LedgerError::Refused { rule: Rule::Closed { document, state: record.state } });
+        }
+        if record.order == order.digest {
+            return Ok(());
+        }
+    }
+    ledger.append(Event::Ordered {
+        document,
+        job_id: order.job_id.clone(),
+        job: order.job,
+        order: order.digest.clone(),
+    })
+}
+
+/// The order of a document that is in work must be the one it was begun with.
+pub(crate) fn accept_again(ledger: &mut Ledger, order: &Order) -> Result<(), LedgerError> {
+    let document = order.document_number.clone();
+    match ledger.book().document(&document) {
+        Some(record) if record.order == order.digest => Ok(()),
+        _ => Err(LedgerError::Refused { rule: Rule::OrderedDifferently { document } }),
+    }
+}
+
+/// Everything that can fail without a card: plan, signature, and what an embassy would say of the signature.
+pub(crate) fn prepare(line: &mut Line<'_>, job: Job<'_>, made_at: Timestamp) -> Result<SignedPlan, Failure> {
+    let drawn;
+    let access_number = match &job.order.card_access_number {
+        Some(number) => number,
+        None => {
+            drawn = draw_access_number(line.random)?;
+            &drawn
+        }
+    };
+    let chip_key = ChipKey::generate(line.profile.chip_authentication.curve())?;
+    let inputs = Inputs { made_at, access_number, chip_key: &chip_key };
+    let plan = plan(job.order, line.profile, job.face, &inputs)?;
+    let cms = line.signer.sign(plan.security_object())?;
+    check_signature(line, &plan, &cms)?;
+    Ok(plan.signed(&cms))
+}
+
+/// Six digits, each value equally likely.
+fn draw_access_number(random: &mut dyn Random) -> Result<CardAccessNumber, RandomError> {
+    loop {
+        let mut bytes = [0; 4];
+        random.fill(&mut bytes)?;
+        let number = u32::from_be_bytes(bytes);
+        // The largest multiple of a million below 2^32: beyond it some values would be likelier.
+        if number < 4_294_000_000 {
+            let digits = format!("{:06}", number % 1_000_000);
+            if let Some(number) = CardAccessNumber::new(digits) {
+                return Ok(number);
+            }
+        }
+    }
+}
+
+/// A signer that embassies do not accept would spoil card after card: refuse before the first.
+fn check_signature(line: &Line<'_>, plan: &crate::plan::Plan, cms: &[u8]) -> Result<(), Failure> {
+    let refused = |check: &str, reason: String| Failure::NotTrusted { check: check.to_owned(), reason };
+    let signed = security_object::parse(cms).map_err(|error| refused(security_object::SIGNATURE, error.to_string()))?;
+    if signed.claimed().content() != plan.security_object() {
+        return Err(refused(security_object::SIGNATURE, "the signer signed other data".to_owned()));
+    }
+    let document = Judged {
+        now: (line.clock)(),
+        code: Some(line.profile.document.code.clone()),
+        issuing_state: Some(line.profile.document.state.clone()),
+        issued: Some(plan.issued),
+    };
+    let judgement = signed.judge(line.trust, &document);
+    let bad = judgement.findings().find(|finding| finding.outcome != CheckOutcome::Successful);
+    match (judgement.authentic(), bad) {
+        (Some(_), None) => Ok(()),
+        (_, Some(finding)) => Err(refused(finding.id, finding.reason.clone())),
+        (None, None) => Err(refused(security_object::SIGNATURE, "no trusted signer was found".to_owned())),
+    }
+}
+
+/// The blank in the station, with an open channel, looked at but not changed.
+fn take_blank(line: &mut Line<'_>, plan: &SignedPlan) -> Result<(Document<Blank<StationCard>>, Timestamp), Failure> {
+    let number = &plan.plan().document_number;
+    let mut domain = select(line)?;
+    let chip = domain.serial().to_owned();
+    if let Some(record) = line.ledger.book().chip(&chip) {
+        if let Some(document) = record.document.clone() {
+            return Err(Unusable::InUse { chip, document }.into());
+        }
+        if record.spoiled {
+            return Err(Unusable::Spoiled { chip }.into());
+        }
+    }
+    if domain.binding().map_err(Unusable::Dialogue)?.is_some() {
+        return Err(Unusable::Foreign { chip }.into());
+    }
+    let mut secured = open(line, domain)?;
+    let card = secured.card_state().map_err(Unusable::Dialogue)?;
+    let application = secured.application_state().map_err(Unusable::Dialogue)?;
+    let blank = [CardState::OP_READY, CardState::INITIALIZED].contains(&card);
+    if !blank || application != ApplicationState::SELECTABLE {
+        return Err(Unusable::NotBlank { chip, card, application }.into());
+    }
+    Ok((Document::new(number, &chip, secured), plan.plan().made_at()))
+}
+
+/// Connects and selects the issuer domain.
+pub(crate) fn select(line: &mut Line<'_>) -> Result<IssuerDomain<StationCard>, Failure> {
+    let card = line.station.connect()?;
+    Ok(IssuerDomain::select(card).map_err(Unusable::Dialogue)?)
+}
+
+/// Opens the secure channel, unless too many attempts with wrong keys were made on this chip already.
+pub(crate) fn open(
+    line: &mut Line<'_>,
+    domain: IssuerDomain<StationCard>,
+) -> Result<SecuredDomain<StationCard>, Failure> {
+    let chip = domain.serial().to_owned();
+    let card = &line.profile.card;
+    let attempts = line.ledger.book().chip(&chip).map_or(0, |record| record.wrong_cryptograms);
+    if attempts >= card.attempts {
+        return Err(Unusable::WrongKeys { chip }.into());
+    }
+    match domain.open(card.key_version, line.keys, card.security_level(), line.random) {
+        Ok(secured) => Ok(secured),
+        Err(error) if error.is_wrong_cryptogram() => {
+            line.ledger.append(Event::WrongCryptogram { chip: chip.clone() })?;
+            Err(Unusable::WrongKeys { chip }.into())
+        }
+        Err(error) => Err(Unusable::Dialogue(error).into()),
+    }
+}
+
+/// Keys, files, lock.
+pub(crate) fn write(
+    line: &mut Line<'_>,
+    bound: Document<Bound<StationCard>>,
+    plan: &SignedPlan,
+) -> Result<Document<Written>, StepError> {
+    let block_size = line.profile.card.block_size;
+    let total = plan.size();
+    let mut done = 0;
+    let progress = &mut *line.progress;
+    progress(Progress::Step(Step::WriteKeys));
+    let mut written = |bytes| {
+        done += bytes;
+        progress(Progress::Written { done: done.min(total), total });
+    };
+    let keyed = bound.write_keys(line.ledger, plan, block_size, &mut written)?;
+    let written = keyed.write_files(line.ledger, plan, block_size, &mut written)?;
+    (line.progress)(Progress::Step(Step::Lock));
+    Ok(written)
+}
+
+/// Writes by `steps`, reads back, seals; a fault of the card rejects it.
+pub(crate) fn go_on(
+    line: &mut Line<'_>,
+    plan: SignedPlan,
+    steps: impl FnOnce(&mut Line<'_>, &SignedPlan) -> Result<Document<Written>, StepError>,
+) -> Result<Outcome, Failure> {
+    let document = plan.plan().document_number.clone();
+    match steps(line, &plan) {
+        Ok(written) => {
+            let expected = Expected::of(&plan);
+            approve_and_seal(line, written, plan, &expected)
+        }
+        Err(error) => fault(line, &document, error),
+    }
+}
+
+/// Reads a written card back, judges it, secures it.
+pub(crate) fn approve_and_seal(
+    line: &mut Line<'_>,
+    written: Document<Written>,
+    plan: SignedPlan,
+    expected: &Expected,
+) -> Result<Outcome, Failure> {
+    let (document, chip) = (written.number.clone(), written.chip.clone());
+    let interrupted = |detail: String| Failure::Interrupted { document: document.clone(), chip: chip.clone(), detail };
+    (line.progress)(Progress::Step(Step::ReadBack));
+    line.ledger.append(Event::Step {
+        document: document.clone(),
+        chip: chip.clone(),
+        step: Step::ReadBack,
+        phase: Phase::Intent,
+        digest: None,
+    })?;
+    let mut card = line.station.connect().map_err(|error| interrupted(error.to_string()))?;
+    let now = (line.clock)();
+    let approved = match quality::approve(card.as_mut(), plan.plan().password(), expected, line.trust, now, line.random)
+    {
+        Ok(approved) => approved,
+        Err(Complaint::Interrupted) => return Err(interrupted("the card left while it was read back".to_owned())),
+        Err(complaint) => return reject(line, &document, &chip, reason_of(complaint)).map(Outcome::Rejected),
+    };
+    drop(card);
+    let judged = written.approved(line.ledger, approved)?;
+    (line.progress)(Progress::Step(Step::Seal));
+    let mut secured = reopen(line, &document, &chip)?;
+    match judged.seal(line.ledger, &mut secured) {
+        Ok(document) => {
+            tracing::info!(document = document.number, chip = document.chip, "personalization finished");
+            Ok(Outcome::Finished(Finished { document, plan }))
+        }
+        Err(error) => fault(line, &document, error),
+    }
+}
+
+fn reason_of(complaint: Complaint) -> Reason {
+    match complaint {
+        Complaint::Verdict { verdict, checks } => {
+            let checks = checks.into_iter().map(|(id, _)| id.to_owned()).collect();
+            Reason::Verdict { verdict, checks }
+        }
+        Complaint::Differs { file } => Reason::Differs { file: file.to_owned() },
+        Complaint::Interrupted => Reason::Disagreement { what: "the card left while it was read back" },
+    }
+}
+
+/// The same chip again, channel open.
+pub(crate) fn reopen(line: &mut Line<'_>, document: &str, chip: &str) -> Result<SecuredDomain<StationCard>, Failure> {
+    let interrupted =
+        |detail: String| Failure::Interrupted { document: document.to_owned(), chip: chip.to_owned(), detail };
+    let domain = match select(line) {
+        Ok(domain) => domain,
+        Err(Failure::Ledger(error)) => return Err(error.into()),
+        Err(failure) => return Err(interrupted(failure.to_string())),
+    };
+    if domain.serial() != chip {
+        return Err(interrupted("another card is in the station".to_owned()));
+    }
+    match open(line, domain) {
+        Ok(secured) => Ok(secured),
+        Err(Failure::Ledger(error)) => Err(error.into()),
+        Err(failure) => Err(interrupted(failure.to_string())),
+    }
+}
+
+/// A step that did not succeed: gone, or rejected.
+pub(crate) fn fault(line: &mut Line<'_>, document: &str, error: StepError) -> Result<Outcome, Failure> {
+    let (step, source) = match error {
+        StepError::Ledger(error) => return Err(error.into()),
+        StepError::Card { step, source } => (step, source),
+    };
+    let chip = line.ledger.book().document(document).and_then(|record| record.chip.clone()).unwrap_or_default();
+    if source.is_interruption() {
+        return Err(Failure::Interrupted { document: document.to_owned(), chip, detail: source.to_string() });
+    }
+    let reason = match source {
+        DialogueError::Refused { instruction, status } => Reason::Refused { step, instruction, status },
+        _ => Reason::BadAnswer { step },
+    };
+    reject(line, document, &chip, reason).map(Outcome::Rejected)
+}
+
+/// Closes the document as rejected, then locks the chip's application for good if it can be reached.
+///
+/// # Errors
+/// When the ledger cannot be written.
+pub fn reject(line: &mut Line<'_>, document: &str, chip: &str, reason: Reason) -> Result<Rejected, Failure> {
+    tracing::warn!(document, chip, %reason, "rejected");
+    line.ledger.append(Event::State {
+        document: document.to_owned(),
+        state: State::QaRejected,
+        reason: Some(reason.to_string()),
+    })?;
+    let invalidated = invalidate(line, document, chip)?;
+    Ok(Rejected { document: document.to_owned(), chip: chip.to_owned(), reason, invalidated })
+}
+
+/// Locks the application of a rejected chip; false when the chip cannot be reached or does not obey.
+pub(crate) fn invalidate(line: &mut Line<'_>, document: &str, chip: &str) -> Result<bool, Failure> {
+    let event = |phase| Event::Step {
+        document: document.to_owned(),
+        chip: chip.to_owned(),
+        step: Step::Invalidate,
+        phase,
+        digest: None,
+    };
+    line.ledger.append(event(Phase::Intent))?;
+    let locked = match reopen(line, document, chip) {
+        Err(Failure::Ledger(error)) => return Err(error.into()),
+        Err(failure) => Err(failure.to_string()),
+        Ok(mut secured) => lock(&mut secured).map_err(|error| error.to_string()),
+    };
+    match locked {
+        Ok(()) => {
+            line.ledger.append(event(Phase::Done))?;
+            Ok(true)
+        }
+        Err(reason) => {
+            line.ledger.append(Event::Failed {
+                document: document.to_owned(),
+                chip: chip.to_owned(),
+                step: Step::Invalidate,
+                reason,
+                instruction: None,
+                status: None,
+            })?;
+            Ok(false)
+        }
+    }
+}
+
+fn lock<C: Card>(secured: &mut SecuredDomain<C>) -> Result<(), DialogueError> {
+    if secured.application_state()?.is_locked() {
+        return Ok(());
+    }
+    secured.set_application(ApplicationState::LOCKED)
+}

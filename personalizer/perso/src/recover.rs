@@ -1,0 +1,214 @@
+//! Recovery: a card that was taken away in the middle comes back.
+//!
+//! The card is asked (serial, binding, life cycle), and compared with the ledger. Then there are only two ends for a card that
+//! the ledger knows: the same document is finished on the same chip, or it is rejected. What the ledger does not know is
+//! never touched.
+//!
+//! | application | binding | what is done |
+//! |---|---|---|
+//! | SELECTABLE | none, none was announced written | bind, write everything |
+//! | SELECTABLE | this document's | write everything again, with a new chip key and a new signature |
+//! | PERSONALIZED | this document's | read back, secure |
+//! | anything else | | reject |
+
+use lds::globalplatform::{ApplicationState, CardState};
+
+use crate::execute::{
+    Failure, Job, Line, Outcome, Reason, Rejected, StationCard, Unusable, accept_again, approve_and_seal, go_on,
+    invalidate, open, prepare, reject, select, write,
+};
+use crate::issuer::{IssuerDomain, SecuredDomain};
+use crate::ledger::{DocumentRecord, Event, State, Step};
+use crate::quality::Expected;
+use crate::stage::Document;
+
+/// What became of the card in the station.
+pub enum Recovered {
+    /// The ledger does not know the chip, or knows it without a document: nothing was done. A blank can be used.
+    Nothing {
+        /// The chip's serial.
+        chip: String,
+    },
+    /// The chip carries a binding that is not in this ledger: nothing was done.
+    Foreign {
+        /// The chip's serial.
+        chip: String,
+    },
+    /// The document was finished before.
+    Complete {
+        /// Document number.
+        document: String,
+        /// The chip's serial.
+        chip: String,
+    },
+    /// It is finished or rejected now.
+    Now(Outcome),
+}
+
+/// What to do with a card of the ledger when its order is not at hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WithoutOrder {
+    /// Leave it as it is.
+    Leave,
+    /// Reject it.
+    Reject,
+}
+
+/// Why a card could not be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The order is needed to finish the card and was not given.
+    #[error("chip {chip} carries document {document}, whose order was not given")]
+    OrderMissing {
+        /// Document number.
+        document: String,
+        /// The chip's serial.
+        chip: String,
+    },
+    /// As in making a card.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Looks at the card in the station and brings what was begun to its end. `jobs` finds the order of a document number.
+///
+/// # Errors
+/// When the order is missing, or the card is interrupted again.
+pub fn recover<'j>(
+    line: &mut Line<'_>,
+    jobs: &dyn Fn(&str) -> Option<Job<'j>>,
+    without: WithoutOrder,
+) -> Result<Recovered, RecoverError> {
+    let mut domain = select(line)?;
+    let chip = domain.serial().to_owned();
+    let binding = domain.binding().map_err(Unusable::Dialogue).map_err(Failure::Unusable)?;
+    let document = line.ledger.book().chip(&chip).and_then(|record| record.document.clone());
+    let Some(document) = document else {
+        return Ok(match binding {
+            Some(_) => Recovered::Foreign { chip },
+            None => Recovered::Nothing { chip },
+        });
+    };
+    let Some(record) = line.ledger.book().document(&document).cloned() else {
+        return Ok(Recovered::Nothing { chip });
+    };
+    tracing::info!(document, chip, state = ?record.state, "recovery");
+    match record.state {
+        State::Packed => return Ok(Recovered::Complete { document, chip }),
+        State::QaPassed if record.sealed => return Ok(Recovered::Complete { document, chip }),
+        State::QaRejected => return Ok(Recovered::Now(Outcome::Rejected(again(line, &document, &chip, &record)?))),
+        _ => {}
+    }
+    if let Some(what) = disagreement(&record, binding.as_deref()) {
+        return Ok(rejected(reject(line, &document, &chip, Reason::Disagreement { what })?));
+    }
+    let Some(job) = jobs(&document) else {
+        return match without {
+            WithoutOrder::Leave => Err(RecoverError::OrderMissing { document, chip }),
+            WithoutOrder::Reject => Ok(rejected(reject(line, &document, &chip, Reason::Operator)?)),
+        };
+    };
+    let unbound = binding.is_none();
+    Ok(Recovered::Now(finish(line, job, &record, domain, unbound)?))
+}
+
+fn rejected(rejected: Rejected) -> Recovered {
+    Recovered::Now(Outcome::Rejected(rejected))
+}
+
+/// A rejected card is back: lock it if that did not succeed before.
+fn again(line: &mut Line<'_>, document: &str, chip: &str, record: &DocumentRecord) -> Result<Rejected, Failure> {
+    let invalidated = record.invalidated || invalidate(line, document, chip)?;
+    let reason = Reason::Disagreement { what: "it was rejected before" };
+    Ok(Rejected { document: document.to_owned(), chip: chip.to_owned(), reason, invalidated })
+}
+
+/// In what chip and ledger differ, as far as the binding goes.
+fn disagreement(record: &DocumentRecord, binding: Option<&[u8]>) -> Option<&'static str> {
+    let token = record.token.as_deref().and_then(|token| hex::decode(token).ok());
+    match binding {
+        Some(binding) if token.as_deref() != Some(binding) => Some("the chip carries another binding"),
+        // The binding is the first thing written: without it, nothing else can have been.
+        None if record.state != State::BlankAssigned || record.last.is_some_and(|(step, _)| step != Step::Bind) => {
+            Some("the chip lost its binding")
+        }
+        _ => None,
+    }
+}
+
+fn finish(
+    line: &mut Line<'_>,
+    job: Job<'_>,
+    record: &DocumentRecord,
+    domain: IssuerDomain<StationCard>,
+    unbound: bool,
+) -> Result<Outcome, Failure> {
+    let document = job.order.document_number.clone();
+    let chip = domain.serial().to_owned();
+    accept_again(line.ledger, job.order)?;
+    let mut secured = open(line, domain)?;
+    let card = secured.card_state().map_err(Unusable::Dialogue)?;
+    let application = secured.application_state().map_err(Unusable::Dialogue)?;
+    match (application, card) {
+        (ApplicationState::SELECTABLE, CardState::OP_READY | CardState::INITIALIZED)
+            if matches!(record.state, State::BlankAssigned | State::ChipInitialised) =>
+        {
+            rewrite(line, job, record, &chip, secured)
+        }
+        (ApplicationState::PERSONALIZED, CardState::OP_READY | CardState::INITIALIZED | CardState::SECURED)
+            if !unbound =>
+        {
+            drop(secured);
+            read_back(line, job, record, &chip)
+        }
+        _ => {
+            drop(secured);
+            let reason = Reason::Disagreement { what: "the chip is in a state that its document was never in" };
+            reject(line, &document, &chip, reason).map(Outcome::Rejected)
+        }
+    }
+}
+
+/// Everything from the start on the same chip: what it holds is erased, key and signature are new.
+fn rewrite(
+    line: &mut Line<'_>,
+    job: Job<'_>,
+    record: &DocumentRecord,
+    chip: &str,
+    secured: SecuredDomain<StationCard>,
+) -> Result<Outcome, Failure> {
+    let token = record.token.as_deref().and_then(|token| hex::decode(token).ok()).unwrap_or_default();
+    let made_at = (line.clock)();
+    let plan = prepare(line, job, made_at)?;
+    let blank = Document::new(&job.order.document_number, chip, secured);
+    go_on(line, plan, |line, plan| {
+        // The chip accepts the same binding again.
+        let bound = blank.bind(line.ledger, &token, made_at)?;
+        write(line, bound, plan)
+    })
+}
+
+/// The card is written and locked, its chip key is known to nobody but the chip: what can be planned again must be on it, and
+/// EF.SOD must be the one whose digest the ledger has.
+fn read_back(line: &mut Line<'_>, job: Job<'_>, record: &DocumentRecord, chip: &str) -> Result<Outcome, Failure> {
+    let document = job.order.document_number.clone();
+    let digest = record.security_object.as_deref().and_then(|digest| hex::decode(digest).ok());
+    let digest = digest.and_then(|digest| <[u8; 32]>::try_from(digest).ok());
+    let what = match (digest, record.made_at, &job.order.card_access_number) {
+        (Some(digest), Some(made_at), Some(_)) => {
+            let plan = prepare(line, job, made_at)?;
+            if matches!(record.state, State::BlankAssigned | State::ChipInitialised) {
+                line.ledger.append(Event::State {
+                    document: document.clone(),
+                    state: State::Personalised,
+                    reason: None,
+                })?;
+            }
+            let expected = Expected::without_key(plan.plan().files(), digest);
+            return approve_and_seal(line, Document::found(&document, chip), plan, &expected);
+        }
+        (_, _, None) => "the access number was drawn in the interrupted session and is known to nobody",
+        _ => "the chip is locked, but its files were never announced",
+    };
+    reject(line, &document, chip, Reason::Disagreement { what }).map(Outcome::Rejected)
+}
