@@ -1,0 +1,12 @@
+//! Whole personalizations against the soft card: one that goes well, one that is torn at every command, one that is
+//! searched for secrets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+#[path = "personalization/bench.rs"]
+mod bench;
+#[path = "personalization/good.rs"]
+mod good;
+#[path = "personalization/secrets.rs"]
+mod secrets;
+#[path = "personalization/torn.rs"]
+mod torn;

@@ -1,0 +1,143 @@
+//! A printing centre in memory: authority, document signer, trust store, soft card, ledger.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use authority::{Authority, BundleRequest, DocumentSigner, Passphrase};
+use channel::random::OsRandom;
+use channel::scp03::KeySet;
+use channel::secret::Secret;
+use iso7816::{Card, Command, Response, TransmitError};
+use jiff::Timestamp;
+use perso::execute::{Job, Line, Progress, SecurityObjectSigner, SignerError, Station, StationCard, StationError};
+use perso::ledger::Ledger;
+use perso::order::{self, Order};
+use perso::portrait::{self, Face};
+use perso::profile::Profile;
+use soft_card::{BlankOptions, SoftCard};
+use trust::TrustStore;
+
+/// The document signer's passphrase.
+pub const SIGNER_PASSPHRASE: &str = "signer-passphrase-of-the-bench";
+
+/// What all tests share: made once, as keys take time.
+pub struct Centre {
+    pub signer: DocumentSigner,
+    pub trust: TrustStore,
+    pub orders: Vec<Order>,
+    pub folder: PathBuf,
+}
+
+struct Signer<'a>(&'a DocumentSigner);
+
+impl SecurityObjectSigner for Signer<'_> {
+    fn sign(&self, object: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.0.sign_security_object(object).map_err(|error| SignerError { source: Box::new(error) })
+    }
+}
+
+/// The centre.
+pub fn centre() -> &'static Centre {
+    static CENTRE: OnceLock<Centre> = OnceLock::new();
+    CENTRE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("authority");
+        let (root, own) = (Passphrase::new("the authority's passphrase"), Passphrase::new(SIGNER_PASSPHRASE));
+        let now = Timestamp::now();
+        let profile = authority::Profile::find("specimen-uto").unwrap();
+        let mut authority = Authority::init(&directory, profile, &root, now).unwrap();
+        let record = authority.new_document_signer(None, &root, &own, now).unwrap();
+        let bundle = authority.export_bundle(BundleRequest::default(), &root, now).unwrap();
+        let orders = test_vectors::path("orders/specimen.jsonl");
+        Centre {
+            signer: DocumentSigner::load(&record.directory, &own).unwrap(),
+            trust: TrustStore::from_bundle(bundle.bundle),
+            orders: order::parse(&std::fs::read(&orders).unwrap()).unwrap(),
+            folder: orders.parent().unwrap().to_owned(),
+        }
+    })
+}
+
+/// The card in the station, shared with the test.
+#[derive(Clone)]
+pub struct Slot {
+    pub card: Rc<RefCell<SoftCard>>,
+    pub trace: Rc<RefCell<String>>,
+}
+
+impl Slot {
+    /// A slot with this blank.
+    pub fn new(serial: u8) -> Self {
+        let options = BlankOptions { serial: Some([serial; 6]), ..BlankOptions::default() };
+        Slot { card: Rc::new(RefCell::new(SoftCard::blank(options).unwrap())), trace: Rc::default() }
+    }
+}
+
+impl Station for Slot {
+    fn connect(&mut self) -> Result<StationCard, StationError> {
+        self.card.borrow_mut().reset();
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Card for Slot {
+    fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+        let answer = self.card.borrow_mut().transmit(command);
+        let mut trace = self.trace.borrow_mut();
+        trace.push_str(&hex::encode(command.to_bytes()));
+        trace.push('\n');
+        if let Ok(response) = &answer {
+            trace.push_str(&hex::encode(response.to_bytes()));
+            trace.push('\n');
+        }
+        answer
+    }
+}
+
+/// The keys of the test cards.
+pub fn keys() -> KeySet {
+    let key = || Secret::new((0x40..=0x4F).collect());
+    KeySet { enc: key(), mac: key(), dek: key() }
+}
+
+/// A specimen profile with a small portrait, so that a loop over all commands is quick.
+pub fn small_profile() -> Profile {
+    let source = "extends = \"specimen-uto\"\nname = \"small\"\n[portrait]\nwidth = 100\nheight = 128\nmax_bytes = 3000\n";
+    Profile::parse("small", source).unwrap()
+}
+
+/// The portrait of an order.
+pub fn face(order: &Order, profile: &Profile) -> Face {
+    portrait::prepare(order, &centre().folder, &profile.portrait).unwrap()
+}
+
+/// Runs `work` with a line over `slot`.
+pub fn with_line<T>(
+    slot: &Slot,
+    profile: &Profile,
+    ledger: &mut Ledger,
+    keys: &KeySet,
+    work: impl FnOnce(&mut Line<'_>) -> T,
+) -> T {
+    let mut station = slot.clone();
+    let mut seen = Vec::new();
+    let mut line = Line {
+        profile,
+        keys,
+        signer: &Signer(&centre().signer),
+        trust: &centre().trust,
+        station: &mut station,
+        ledger,
+        random: &mut OsRandom,
+        clock: &Timestamp::now,
+        progress: &mut |progress: Progress| seen.push(progress),
+    };
+    work(&mut line)
+}
+
+/// The job of an order.
+pub fn job<'a>(order: &'a Order, face: &'a Face) -> Job<'a> {
+    Job { order, face }
+}

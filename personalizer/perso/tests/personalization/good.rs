@@ -1,0 +1,92 @@
+use lds::globalplatform::{ApplicationState, CardState};
+use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
+use perso::ledger::{Ledger, Reading, State};
+use perso::profile::Profile;
+use perso::recover::{Recovered, WithoutOrder, recover};
+
+use crate::bench::*;
+
+#[test]
+fn every_specimen_order_becomes_a_card() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.jsonl");
+    let mut ledger = Ledger::open(&path).unwrap();
+    let profile = Profile::load("specimen-uto").unwrap();
+    for (index, order) in centre().orders.iter().enumerate() {
+        let slot = Slot::new(index as u8 + 1);
+        let face = face(order, &profile);
+        let outcome =
+            with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face))).unwrap();
+        let Outcome::Finished(finished) = outcome else { panic!("{} was not finished", order.document_number) };
+        assert_eq!(finished.document.number, order.document_number);
+        assert_eq!(finished.document.approved().report().verdict, inspection::Verdict::GenuineValid);
+        let record = ledger.book().document(&order.document_number).unwrap();
+        assert_eq!((record.state, record.sealed), (State::QaPassed, true));
+    }
+    let reading = Reading::of(&path).unwrap();
+    assert_eq!(reading.book.documents().count(), 20);
+}
+
+#[test]
+fn a_used_chip_a_foreign_chip_and_a_chip_with_other_keys_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
+    let profile = small_profile();
+    let orders = &centre().orders;
+    let (first, second) = (&orders[0], &orders[1]);
+    let (face_1, face_2) = (face(first, &profile), face(second, &profile));
+    let slot = Slot::new(1);
+    with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(first, &face_1))).unwrap();
+
+    let state = slot.card.borrow().state().clone();
+    let again = with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(second, &face_2)));
+    assert!(matches!(again, Err(Failure::Unusable(Unusable::InUse { .. }))));
+    let same = with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(first, &face_1)));
+    assert!(matches!(same, Err(Failure::Ledger(_))));
+
+    // The same card seen by another centre.
+    let mut other = Ledger::open(&folder.path().join("other.jsonl")).unwrap();
+    let foreign = with_line(&slot, &profile, &mut other, &keys(), |line| personalize(line, job(second, &face_2)));
+    assert!(matches!(foreign, Err(Failure::Unusable(Unusable::Foreign { .. }))));
+    let recovered = with_line(&slot, &profile, &mut other, &keys(), |line| {
+        recover(line, &|_| Some(job(second, &face_2)), WithoutOrder::Reject)
+    });
+    assert!(matches!(recovered.unwrap(), Recovered::Foreign { .. }));
+    assert!(*slot.card.borrow().state() == state);
+
+    let fresh = Slot::new(2);
+    let mut wrong = keys();
+    wrong.mac = channel::secret::Secret::new(vec![7; 16]);
+    for _ in 0..3 {
+        let refused = with_line(&fresh, &profile, &mut ledger, &wrong, |line| personalize(line, job(second, &face_2)));
+        assert!(matches!(refused, Err(Failure::Unusable(Unusable::WrongKeys { .. }))));
+    }
+    // One attempt was made, with INITIALIZE UPDATE only.
+    let attempts = fresh.trace.borrow().lines().filter(|line| line.starts_with("8050")).count();
+    let authentications = fresh.trace.borrow().lines().filter(|line| line.starts_with("8482")).count();
+    assert_eq!((attempts, authentications), (1, 0));
+    assert_eq!(ledger.book().document(&second.document_number).unwrap().state, State::Ordered);
+}
+
+#[test]
+fn a_refused_command_rejects_the_card_and_locks_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
+    let order = &centre().orders[0];
+    // The chip holds less than this profile believes.
+    let source = "extends = \"specimen-uto\"\nname = \"large\"\n[portrait]\nmax_bytes = 60000\nwidth = 413\n[card]\ncapacity = 900000\n";
+    let profile = Profile::parse("large", source).unwrap();
+    let mut face = face(order, &profile);
+    face.coded.resize(120_000, 0);
+    let slot = Slot::new(3);
+    let outcome =
+        with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face))).unwrap();
+    let Outcome::Rejected(rejected) = outcome else { panic!("finished") };
+    assert!(matches!(rejected.reason, Reason::Refused { instruction: 0xE2, .. }), "{}", rejected.reason);
+    assert!(rejected.invalidated);
+    let state = slot.card.borrow().state().clone();
+    assert!(ApplicationState(state.emrtd.life_cycle as u8).is_locked());
+    assert_eq!(CardState(state.issuer_domain.life_cycle as u8), CardState::INITIALIZED);
+    let record = ledger.book().document(&order.document_number).unwrap();
+    assert_eq!((record.state, record.invalidated), (State::QaRejected, true));
+}
