@@ -123,7 +123,7 @@ pub struct Job<'a> {
 /// How the work on one card ended, as far as the chip goes.
 pub enum Outcome {
     /// Finished and approved.
-    Finished(Finished),
+    Finished(Box<Finished>),
     /// Rejected: the document number is closed, the chip is spoiled.
     Rejected(Rejected),
 }
@@ -525,7 +525,7 @@ pub(crate) fn approve_and_seal(
     match judged.seal(line.ledger, &mut secured) {
         Ok(document) => {
             tracing::info!(document = document.number, chip = document.chip, "personalization finished");
-            Ok(Outcome::Finished(Finished { document, plan }))
+            Ok(Outcome::Finished(Box::new(Finished { document, plan })))
         }
         Err(error) => fault(line, &document, error),
     }

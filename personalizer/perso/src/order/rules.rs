@@ -198,12 +198,9 @@ fn spaced(text: &str, limit: usize) -> Result<(), Fault> {
 
 /// Relative, and at most one `..` at its start: pictures lie beside the orders or in a folder next to theirs.
 fn relative_path(text: &str) -> Result<(), Fault> {
-    let ordinary = |component: (usize, Component<'_>)| match component {
-        (0, Component::ParentDir | Component::CurDir) => true,
-        (_, Component::Normal(_)) => true,
-        _ => false,
+    let ordinary = |component: (usize, Component<'_>)| {
+        matches!(component, (0, Component::ParentDir | Component::CurDir) | (_, Component::Normal(_)))
     };
-    let path = Path::new(text);
     let holds = !text.is_empty() && text.len() <= 1000 && path.components().enumerate().all(ordinary);
     if holds && path.file_name().is_some() { Ok(()) } else { Err(Fault::BadPath) }
 }

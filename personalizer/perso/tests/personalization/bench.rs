@@ -9,7 +9,7 @@ use authority::{Authority, BundleRequest, DocumentSigner, Passphrase};
 use channel::random::OsRandom;
 use channel::scp03::KeySet;
 use channel::secret::Secret;
-use iso7816::{Card, Command, Response, TransmitError};
+use iso7816::{Card, Command, Response, Status, TransmitError};
 use jiff::Timestamp;
 use perso::execute::{Job, Line, Progress, SecurityObjectSigner, SignerError, Station, StationCard, StationError};
 use perso::ledger::Ledger;
@@ -65,13 +65,19 @@ pub fn centre() -> &'static Centre {
 pub struct Slot {
     pub card: Rc<RefCell<SoftCard>>,
     pub trace: Rc<RefCell<String>>,
+    /// Refuse the so-manieth command with this instruction, as a chip whose memory is full does.
+    pub refuse: Rc<RefCell<Option<(u8, usize)>>>,
 }
 
 impl Slot {
     /// A slot with this blank.
     pub fn new(serial: u8) -> Self {
         let options = BlankOptions { serial: Some([serial; 6]), ..BlankOptions::default() };
-        Slot { card: Rc::new(RefCell::new(SoftCard::blank(options).unwrap())), trace: Rc::default() }
+        Slot {
+            card: Rc::new(RefCell::new(SoftCard::blank(options).unwrap())),
+            trace: Rc::default(),
+            refuse: Rc::default(),
+        }
     }
 }
 
@@ -84,6 +90,14 @@ impl Station for Slot {
 
 impl Card for Slot {
     fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+        if let Some((instruction, left)) = self.refuse.borrow_mut().as_mut()
+            && *instruction == command.ins
+        {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return Ok(Response::status(Status::NOT_ENOUGH_MEMORY));
+            }
+        }
         let answer = self.card.borrow_mut().transmit(command);
         let mut trace = self.trace.borrow_mut();
         trace.push_str(&hex::encode(command.to_bytes()));
@@ -104,7 +118,8 @@ pub fn keys() -> KeySet {
 
 /// A specimen profile with a small portrait, so that a loop over all commands is quick.
 pub fn small_profile() -> Profile {
-    let source = "extends = \"specimen-uto\"\nname = \"small\"\n[portrait]\nwidth = 100\nheight = 128\nmax_bytes = 3000\n";
+    let source =
+        "extends = \"specimen-uto\"\nname = \"small\"\n[portrait]\nwidth = 100\nheight = 128\nmax_bytes = 3000\n";
     Profile::parse("small", source).unwrap()
 }
 

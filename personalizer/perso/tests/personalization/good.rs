@@ -1,3 +1,4 @@
+use iso7816::Status;
 use lds::globalplatform::{ApplicationState, CardState};
 use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
 use perso::ledger::{Ledger, Reading, State};
@@ -73,16 +74,18 @@ fn a_refused_command_rejects_the_card_and_locks_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
     let order = &centre().orders[0];
-    // The chip holds less than this profile believes.
-    let source = "extends = \"specimen-uto\"\nname = \"large\"\n[portrait]\nmax_bytes = 60000\nwidth = 413\n[card]\ncapacity = 900000\n";
-    let profile = Profile::parse("large", source).unwrap();
-    let mut face = face(order, &profile);
-    face.coded.resize(120_000, 0);
+    let profile = small_profile();
+    let face = face(order, &profile);
     let slot = Slot::new(3);
+    slot.refuse.replace(Some((0xE2, 12)));
     let outcome =
         with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face))).unwrap();
     let Outcome::Rejected(rejected) = outcome else { panic!("finished") };
-    assert!(matches!(rejected.reason, Reason::Refused { instruction: 0xE2, .. }), "{}", rejected.reason);
+    assert!(
+        matches!(rejected.reason, Reason::Refused { instruction: 0xE2, status: Status::NOT_ENOUGH_MEMORY, .. }),
+        "{}",
+        rejected.reason
+    );
     assert!(rejected.invalidated);
     let state = slot.card.borrow().state().clone();
     assert!(ApplicationState(state.emrtd.life_cycle as u8).is_locked());

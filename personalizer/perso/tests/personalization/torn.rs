@@ -72,7 +72,11 @@ fn torn_at(at: u64, when: When, again: Option<u64>) -> bool {
     assert_eq!(record.chip.as_deref(), reading.book.chips().next().map(|(serial, _)| serial));
     assert_eq!(state.issuer_domain.card_image_number.map(hex::encode), record.token);
     let mut chips: BTreeMap<&str, usize> = BTreeMap::new();
-    reading.book.chips().filter_map(|(_, chip)| chip.document.as_deref()).for_each(|d| *chips.entry(d).or_default() += 1);
+    reading
+        .book
+        .chips()
+        .filter_map(|(_, chip)| chip.document.as_deref())
+        .for_each(|d| *chips.entry(d).or_default() += 1);
     assert!(chips.values().all(|count| *count == 1), "{chips:?}");
     true
 }

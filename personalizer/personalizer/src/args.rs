@@ -1,0 +1,193 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Make cards from orders.
+#[derive(Parser, Debug)]
+#[command(name = "bitaqa-personalizer", version, about, after_help = crate::exit::HELP)]
+pub struct Arguments {
+    /// Print one JSON object a line instead of words.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Make the cards of an order file.
+    Run(Run),
+    /// Bring an interrupted card to its end: finish it, or reject it.
+    Recover(Recover),
+    /// Draw the faces of an order without making a card.
+    Preview(Preview),
+    /// Look at the ledger.
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// Look at orders.
+    #[command(subcommand)]
+    Orders(Orders),
+    /// List the profiles, or print one.
+    Profiles {
+        /// Print the source of this profile.
+        name: Option<String>,
+    },
+    /// Print the completion script of a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// Orders and profile.
+#[derive(Args, Debug)]
+pub struct Work {
+    /// The order file: one JSON object a line (see ORDERS.md).
+    pub orders: PathBuf,
+    /// Name of a profile, or a file that overrides one.
+    #[arg(long, default_value = "specimen-uto")]
+    pub profile: String,
+}
+
+/// What a card is made with.
+#[derive(Args, Debug)]
+pub struct Equipment {
+    /// The reader of the chip station, by its name or a part of it.
+    #[arg(long, conflicts_with = "socket", required_unless_present_any = ["socket", "dry_run"])]
+    pub reader: Option<String>,
+    /// The socket of a soft card that listens, in place of a reader.
+    #[arg(long)]
+    pub socket: Option<PathBuf>,
+    /// Folder of the document signer: certificate.der and key.p8.
+    #[arg(long, required_unless_present = "dry_run")]
+    pub signer: Option<PathBuf>,
+    /// Trust material that every card is judged with: a folder where a bundle was installed, or a bundle file.
+    #[arg(long, required_unless_present = "dry_run")]
+    pub trust: Option<PathBuf>,
+    /// Fingerprint of the bundle's signer, hexadecimal; needed with a bundle file.
+    #[arg(long)]
+    pub pin: Option<String>,
+    /// The ledger; begun when it does not exist.
+    #[arg(long, required_unless_present = "dry_run")]
+    pub ledger: Option<PathBuf>,
+    /// Folder for what is kept of each card: faces and result.
+    #[arg(long, required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// File with the keys of the blanks: three lines, ENC, MAC, DEK in hexadecimal. The known test keys when absent,
+    /// and only for profiles of the test series ZZ.
+    #[arg(long)]
+    pub card_keys: Option<PathBuf>,
+    /// Read the signer's passphrase from this file descriptor.
+    #[arg(long, conflicts_with = "passphrase_file")]
+    pub passphrase_fd: Option<u32>,
+    /// Read the signer's passphrase from the first line of this file.
+    #[arg(long, env = "BITAQA_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Write what is said to the chip into this file; secrets are masked.
+    #[arg(long)]
+    pub journal: Option<PathBuf>,
+    /// Plan every card and print the plans; touch nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Make the cards of an order file.
+#[derive(Args, Debug)]
+pub struct Run {
+    #[command(flatten)]
+    pub work: Work,
+    #[command(flatten)]
+    pub equipment: Equipment,
+    /// Serial port of the printer, or `none` to put cards into the reader by hand.
+    #[arg(long, default_value = "none")]
+    pub printer: String,
+    /// Make of the printer.
+    #[arg(long, default_value = "evolis", value_parser = drivers())]
+    pub driver: String,
+    /// Stop after this many good cards.
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Enter this many blanks as received before beginning.
+    #[arg(long, value_name = "COUNT")]
+    pub blanks: Option<u32>,
+    /// Stop the line after this many identical faults in a row.
+    #[arg(long, default_value_t = perso::breaker::DEFAULT_LIMIT)]
+    pub breaker: u32,
+    /// Wait at most this many seconds for a card in the chip station.
+    #[arg(long, default_value_t = 60)]
+    pub wait: u64,
+}
+
+fn drivers() -> clap::builder::PossibleValuesParser {
+    printing::drivers::DRIVERS.iter().map(|driver| driver.name).collect::<Vec<_>>().into()
+}
+
+/// Bring an interrupted card to its end.
+#[derive(Args, Debug)]
+pub struct Recover {
+    #[command(flatten)]
+    pub work: Work,
+    #[command(flatten)]
+    pub equipment: Equipment,
+    /// Reject a card of the ledger whose order is not in the file.
+    #[arg(long)]
+    pub reject: bool,
+    /// Wait at most this many seconds for the card.
+    #[arg(long, default_value_t = 60)]
+    pub wait: u64,
+}
+
+/// Draw the faces of an order.
+#[derive(Args, Debug)]
+pub struct Preview {
+    #[command(flatten)]
+    pub work: Work,
+    /// Document number; the first order of the file when absent.
+    #[arg(long)]
+    pub document: Option<String>,
+    /// Folder for front.png and back.png.
+    #[arg(long, default_value = ".")]
+    pub out: PathBuf,
+}
+
+/// Look at the ledger.
+#[derive(Subcommand, Debug)]
+pub enum Ledger {
+    /// Print the documents and where they stand; with --json, every line as stored.
+    Show {
+        /// The ledger.
+        file: PathBuf,
+    },
+    /// Verify that nothing was altered, and print the hash of the last line.
+    Verify {
+        /// The ledger.
+        file: PathBuf,
+        /// A hash noted down earlier: it must still be there.
+        #[arg(long)]
+        head: Option<String>,
+    },
+    /// Print where all blanks are.
+    Balance {
+        /// The ledger.
+        file: PathBuf,
+        /// Blanks counted by hand; anything but the ledger's number is an error.
+        #[arg(long)]
+        counted: Option<i64>,
+    },
+}
+
+/// Look at orders.
+#[derive(Subcommand, Debug)]
+pub enum Orders {
+    /// Check an order file against the format and the profile: portraits, names, sizes, faces.
+    Check(Work),
+    /// Print the JSON Schema of an order.
+    Schema,
+}

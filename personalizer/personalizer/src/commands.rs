@@ -1,0 +1,161 @@
+//! One file for each command that does more than print a table.
+
+mod ledger;
+mod preview;
+mod recover;
+mod run;
+
+use std::path::Path;
+
+use channel::random::OsRandom;
+use clap::CommandFactory;
+use jiff::Timestamp;
+use perso::execute::Line;
+use perso::keys::ChipKey;
+use perso::order::{self, CardAccessNumber};
+use perso::plan::{Inputs, Plan, plan};
+use perso::profile::{EMBEDDED, Profile};
+use serde_json::json;
+
+use crate::args::{Arguments, Command, Orders, Work};
+use crate::exit;
+use crate::faces::{Drawn, Faces};
+use crate::failure::Failure;
+use crate::input::{self, Item};
+use crate::output::Output;
+
+/// Runs the command; the exit code.
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let output = Output::new(arguments.json);
+    match &arguments.command {
+        Command::Run(options) => run::run(options, &output),
+        Command::Recover(options) => recover::recover(options, &output),
+        Command::Preview(options) => preview::preview(options, &output),
+        Command::Ledger(command) => ledger::run(command, &output),
+        Command::Orders(Orders::Check(work)) => check(work, &output),
+        Command::Orders(Orders::Schema) => {
+            println!("{}", serde_json::to_string_pretty(&order::schema()).unwrap_or_default());
+            Ok(exit::GOOD)
+        }
+        Command::Profiles { name } => profiles(name.as_deref(), &output),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(*shell, &mut command, "bitaqa-personalizer", &mut std::io::stdout());
+            Ok(exit::GOOD)
+        }
+        Command::Man => {
+            let page = clap_mangen::Man::new(Arguments::command());
+            page.render(&mut std::io::stdout()).map_err(|error| Failure::unwritable(Path::new("stdout"), &error))?;
+            Ok(exit::GOOD)
+        }
+    }
+}
+
+/// A plan with a key and an access number that no card will have: to look at, and to find out what does not fit.
+fn trial_plan(item: &Item, profile: &Profile) -> Result<Plan, Failure> {
+    let key = ChipKey::generate(profile.chip_authentication.curve()).map_err(|error| {
+        Failure::new("Cryptography failed.", error, "Check the installation of OpenSSL.", exit::BUG)
+    })?;
+    let drawn = item.order.card_access_number.clone().or_else(|| CardAccessNumber::new("000000"));
+    let access_number = drawn.as_ref().ok_or_else(|| {
+        Failure::new("The access number cannot be used.", "it is not six digits", "Correct the order.", exit::ORDER)
+    })?;
+    let inputs = Inputs { made_at: Timestamp::now(), access_number, chip_key: &key };
+    Ok(plan(&item.order, profile, &item.face, &inputs)?)
+}
+
+/// Plans and draws every order; each that does not fit is printed.
+fn preflight(items: &[Item], profile: &Profile, faces: &Faces, output: &Output) -> usize {
+    let mut problems = 0;
+    for item in items {
+        let drawn = trial_plan(item, profile).and_then(|plan| faces.draw(&item.order, &plan, &item.face.printed));
+        if let Err(failure) = drawn {
+            problems += 1;
+            output.order_fault(&item.order.document_number, "card", &failure);
+        }
+    }
+    problems
+}
+
+fn check(work: &Work, output: &Output) -> Result<u8, Failure> {
+    let (profile, items) = input::work(work, output)?;
+    let faces = Faces::load(&profile)?;
+    match preflight(&items, &profile, &faces, output) {
+        0 => {
+            let words = format!("{} order(s) fit profile {}", items.len(), profile.name);
+            output.say("checked", json!({ "orders": items.len(), "profile": profile.name }), &words);
+            Ok(exit::GOOD)
+        }
+        problems => Err(input::unusable(problems, &work.orders)),
+    }
+}
+
+fn profiles(name: Option<&str>, output: &Output) -> Result<u8, Failure> {
+    if let Some(name) = name {
+        let source = EMBEDDED.iter().find(|(known, _)| *known == name).map(|(_, source)| *source);
+        let missing = || perso::profile::ProfileError::NotFound { name: name.to_owned() };
+        print!("{}", source.ok_or_else(missing)?);
+        return Ok(exit::GOOD);
+    }
+    for (name, _) in EMBEDDED {
+        let profile = Profile::load(name)?;
+        output.say(
+            "profile",
+            json!({ "name": name, "title": profile.title }),
+            &format!("{name:<16} {}", profile.title),
+        );
+    }
+    Ok(exit::GOOD)
+}
+
+/// Writes both faces into a folder.
+fn save(drawn: &Drawn, folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| Failure::unwritable(folder, &error))?;
+    for (name, raster) in [("front.png", &drawn.front), ("back.png", &drawn.back)] {
+        let path = folder.join(name);
+        let png = raster
+            .to_png()
+            .map_err(|error| Failure::new("A face cannot be written.", error, "Report this.", exit::BUG))?;
+        std::fs::write(&path, png).map_err(|error| Failure::unwritable(&path, &error))?;
+    }
+    Ok(())
+}
+
+/// What a line is made of, but for the parts that change from card to card.
+struct Parts {
+    profile: Profile,
+    keys: channel::scp03::KeySet,
+    signer: input::Signer,
+    trust: trust::TrustStore,
+    station: crate::line::ChipStation,
+    ledger: perso::ledger::Ledger,
+    random: OsRandom,
+}
+
+impl Parts {
+    fn open(equipment: &crate::args::Equipment, profile: Profile) -> Result<Self, Failure> {
+        let keys = input::card_keys(equipment, &profile)?;
+        let trust = input::trust(equipment)?;
+        let signer = input::signer(equipment)?;
+        let station = crate::line::ChipStation::open(equipment)?;
+        let ledger = perso::ledger::Ledger::open(input::given(equipment.ledger.as_deref(), "--ledger")?)?;
+        Ok(Parts { profile, keys, signer, trust, station, ledger, random: OsRandom })
+    }
+
+    /// Runs `work` with the line.
+    fn with<T>(&mut self, output: &Output, work: impl FnOnce(&mut Line<'_>) -> T) -> T {
+        let mut progress = |progress| output.progress(progress);
+        let mut line = Line {
+            profile: &self.profile,
+            keys: &self.keys,
+            signer: &self.signer,
+            trust: &self.trust,
+            station: &mut self.station,
+            ledger: &mut self.ledger,
+            random: &mut self.random,
+            clock: &Timestamp::now,
+            progress: &mut progress,
+        };
+        work(&mut line)
+    }
+}

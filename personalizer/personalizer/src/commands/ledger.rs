@@ -1,0 +1,66 @@
+//! `ledger show`, `ledger verify`, `ledger balance`.
+
+use perso::ledger::Reading;
+use serde_json::json;
+
+use crate::args::Ledger;
+use crate::exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub fn run(command: &Ledger, output: &Output) -> Result<u8, Failure> {
+    match command {
+        Ledger::Show { file } => {
+            show(&Reading::of(file)?, output);
+            Ok(exit::GOOD)
+        }
+        Ledger::Verify { file, head } => verify(&Reading::of(file)?, head.as_deref(), output),
+        Ledger::Balance { file, counted } => balance(&Reading::of(file)?, *counted, output),
+    }
+}
+
+fn show(reading: &Reading, output: &Output) {
+    for (number, record) in reading.book.documents() {
+        let chip = record.chip.as_deref().unwrap_or("no chip");
+        let reason = record.reason.as_deref().map(|reason| format!("  {reason}")).unwrap_or_default();
+        let words = format!("{number}  {:?}  {chip}{reason}", record.state);
+        output.say("document", json!({ "document": number, "record": record }), &words);
+    }
+}
+
+fn verify(reading: &Reading, head: Option<&str>, output: &Output) -> Result<u8, Failure> {
+    if head.is_some_and(|head| !reading.contains(head)) {
+        return Err(Failure::new(
+            "The ledger is not the one that was noted down.",
+            "no line has that hash: lines were removed, or this is another ledger",
+            "Stop production. Compare the file with its last copy, and tell the auditor.",
+            exit::ORDER,
+        ));
+    }
+    let object = json!({ "lines": reading.entries.len(), "head": reading.head, "torn_bytes": reading.torn });
+    let torn = match reading.torn {
+        0 => String::new(),
+        bytes => format!("\na last line of {bytes} bytes was cut off; the next run repairs it"),
+    };
+    output.say("verified", object, &format!("{} lines, head {}{torn}", reading.entries.len(), reading.head));
+    Ok(exit::GOOD)
+}
+
+fn balance(reading: &Reading, counted: Option<i64>, output: &Output) -> Result<u8, Failure> {
+    let balance = reading.book.balance();
+    // Whoever counts must not see the number first.
+    if let Some(counted) = counted.filter(|counted| *counted != balance.left) {
+        return Err(Failure::new(
+            "The blanks do not balance.",
+            format!("{counted} were counted, the ledger expects {}", balance.left),
+            "Count again with a second person, look into feeder and reject box, then tell the supervisor.",
+            exit::ORDER,
+        ));
+    }
+    let words = format!(
+        "received {}  good {}  spoiled {}  in work {}  left {}",
+        balance.received, balance.good, balance.spoiled, balance.in_work, balance.left
+    );
+    output.say("balance", json!(balance), &words);
+    Ok(exit::GOOD)
+}

@@ -1,0 +1,349 @@
+//! `run`: card after card, from the feeder to the tray.
+//!
+//! Late binding: a card is printed only after its chip was approved, and goes to the good tray only after it was printed.
+//! Everything else ends in the reject box and in the ledger.
+
+use std::path::Path;
+
+use link::Presence;
+use perso::breaker::Breaker;
+use perso::execute::{self, Finished, Job, Outcome, Reason, Rejected, Unusable};
+use perso::ledger::{Event, Ledger, State, Step};
+use perso::recover::{Recovered, WithoutOrder};
+use serde_json::json;
+
+use super::recover::find;
+use super::{Parts, preflight, save, trial_plan};
+use crate::args::Run;
+use crate::exit;
+use crate::faces::{Drawn, Faces};
+use crate::failure::Failure;
+use crate::input::{self, Item, given};
+use crate::line::{Motion, MotionError, Printer};
+use crate::output::Output;
+
+/// How often an interrupted card in the machine is asked again before it is rejected.
+const RETRIES: usize = 2;
+
+/// What became of one turn of the line.
+enum Turn {
+    /// A good card.
+    Good,
+    /// The document number is closed; the name of the fault for the breaker, and the exit code.
+    Rejected(String, u8),
+    /// The blank was no good; the order is still open.
+    Again(String, Failure),
+}
+
+pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
+    let (profile, items) = input::work(&options.work, output)?;
+    let faces = Faces::load(&profile)?;
+    if preflight(&items, &profile, &faces, output) > 0 {
+        return Err(input::unusable(1, &options.work.orders));
+    }
+    if options.equipment.dry_run {
+        for item in &items {
+            let plan = trial_plan(item, &profile)?;
+            let object = json!({ "document": plan.document_number, "plan": plan.to_string() });
+            output.say("plan", object, &plan.to_string());
+        }
+        return Ok(exit::GOOD);
+    }
+    let out = given(options.equipment.out.as_deref(), "--out")?.to_owned();
+    let mut parts = Parts::open(&options.equipment, profile)?;
+    if let Some(count) = options.blanks {
+        parts.ledger.append(Event::BlanksReceived { count })?;
+    }
+    let printer = Printer::open(&options.printer, &options.driver)?;
+    let mut shift = Shift { options, output, items: &items, faces: &faces, out: &out, parts, printer };
+    shift.work()
+}
+
+/// One run over an order file.
+struct Shift<'a> {
+    options: &'a Run,
+    output: &'a Output,
+    items: &'a [Item],
+    faces: &'a Faces,
+    out: &'a Path,
+    parts: Parts,
+    printer: Printer,
+}
+
+impl Shift<'_> {
+    fn work(&mut self) -> Result<u8, Failure> {
+        let mut breaker = Breaker::new(self.options.breaker);
+        let (mut good, mut rejected, mut worst) = (0, 0, exit::GOOD);
+        for item in self.items {
+            if self.options.limit.is_some_and(|limit| good >= limit) {
+                break;
+            }
+            if self.is_closed(item) {
+                continue;
+            }
+            loop {
+                let turn = self.turn(item);
+                self.output.end();
+                match turn? {
+                    Turn::Good => {
+                        good += 1;
+                        breaker.good();
+                        break;
+                    }
+                    Turn::Rejected(fault, code) => {
+                        rejected += 1;
+                        worst = code;
+                        if breaker.fault(&fault) {
+                            return Err(self.stopped(&fault, code));
+                        }
+                        break;
+                    }
+                    Turn::Again(fault, failure) => {
+                        self.output.fault(&item.order.document_number, &failure);
+                        // By hand, the operator puts in another card and starts again.
+                        if matches!(self.printer, Printer::None) || breaker.fault(&fault) {
+                            return Err(failure);
+                        }
+                    }
+                }
+            }
+        }
+        let balance = self.parts.ledger.book().balance();
+        let object =
+            json!({ "good": good, "rejected": rejected, "balance": balance, "ledger_head": self.parts.ledger.head() });
+        self.output.say("summary", object, &format!("{good} card(s) good, {rejected} rejected"));
+        Ok(worst)
+    }
+
+    /// True when the ledger says that nothing is to be done for this order now.
+    fn is_closed(&self, item: &Item) -> bool {
+        let document = &item.order.document_number;
+        let Some(record) = self.parts.ledger.book().document(document) else {
+            return false;
+        };
+        let words = match record.state {
+            State::Ordered => return false,
+            State::Packed => "was made before",
+            State::QaRejected => "was rejected before: order a new document number",
+            _ => "was interrupted: put its card back and run `recover`",
+        };
+        let object = json!({ "document": document, "outcome": "skipped", "state": record.state, "why": words });
+        self.output.say("card", object, &format!("{document}: {words}"));
+        true
+    }
+
+    fn stopped(&self, fault: &str, code: u8) -> Failure {
+        Failure::new(
+            "The line was stopped.",
+            format!("{} identical faults in a row: {fault}", self.options.breaker),
+            "Find the cause before more blanks are spoiled; then start the run again.",
+            code,
+        )
+    }
+
+    /// One blank, one try.
+    fn turn(&mut self, item: &Item) -> Result<Turn, Failure> {
+        let document = item.order.document_number.clone();
+        self.output.begin(&document);
+        self.printer.feed()?;
+        if !self.parts.station.wait(Presence::Card, self.options.wait)? {
+            return self.no_card();
+        }
+        let job = Job { order: &item.order, face: &item.face };
+        let outcome = self.parts.with(self.output, |line| execute::personalize(line, job));
+        match outcome {
+            Ok(outcome) => self.chip_done(item, outcome),
+            Err(execute::Failure::Interrupted { chip, detail, .. }) => self.interrupted(item, &chip, &detail),
+            Err(execute::Failure::Unusable(unusable)) => self.unusable(unusable),
+            Err(failure) => {
+                // The blank is untouched; a machine must not keep it.
+                self.printer.discard()?;
+                Err(failure.into())
+            }
+        }
+    }
+
+    /// A blank was fed and the reader does not see it.
+    fn no_card(&mut self) -> Result<Turn, Failure> {
+        let failure = || {
+            Failure::new(
+                "There is no card in the chip station.",
+                format!("the reader saw none within {} s", self.options.wait),
+                "Put a blank in, or check the contact station and the reader's name.",
+                exit::NO_CARD,
+            )
+        };
+        if matches!(self.printer, Printer::None) {
+            return Err(failure());
+        }
+        let failure = failure();
+        self.spoil(None, "the chip station saw no card")?;
+        Ok(Turn::Again("no card in the station".to_owned(), failure))
+    }
+
+    fn spoil(&mut self, chip: Option<String>, reason: &str) -> Result<(), Failure> {
+        self.parts.ledger.append(Event::BlankSpoiled { chip, reason: reason.to_owned() })?;
+        Ok(self.printer.discard()?)
+    }
+
+    /// The card is no blank that this line can use.
+    fn unusable(&mut self, unusable: Unusable) -> Result<Turn, Failure> {
+        let known = matches!(unusable, Unusable::InUse { .. } | Unusable::Spoiled { .. });
+        let (chip, words) = (unusable.chip().map(str::to_owned), unusable.to_string());
+        let fault = match &unusable {
+            Unusable::InUse { .. } => "a card with a document was fed",
+            Unusable::Foreign { .. } => "a card of somebody else was fed",
+            Unusable::Spoiled { .. } => "a spoiled card was fed",
+            Unusable::WrongKeys { .. } => "other keys",
+            Unusable::NotBlank { .. } => "no blank",
+            Unusable::Dialogue(_) => "a card that does not answer",
+        };
+        if matches!(self.printer, Printer::Machine(_)) {
+            if known { self.printer.discard()? } else { self.spoil(chip, &words)? }
+        }
+        Ok(Turn::Again(fault.to_owned(), unusable.into()))
+    }
+
+    /// The card left in the middle. In a machine it is still there: ask it again, then give it up.
+    fn interrupted(&mut self, item: &Item, chip: &str, detail: &str) -> Result<Turn, Failure> {
+        let document = item.order.document_number.clone();
+        if matches!(self.printer, Printer::None) {
+            let (chip, detail) = (chip.to_owned(), detail.to_owned());
+            return Err(execute::Failure::Interrupted { document, chip, detail }.into());
+        }
+        for _ in 0..RETRIES {
+            let items = self.items;
+            let again = self.parts.with(self.output, |line| {
+                perso::recover::recover(line, &|number| find(items, number), WithoutOrder::Leave)
+            });
+            match again {
+                Ok(Recovered::Now(outcome)) => return self.chip_done(item, outcome),
+                Ok(_) => break,
+                Err(perso::recover::RecoverError::Failure(execute::Failure::Ledger(error))) => return Err(error.into()),
+                Err(error) => tracing::warn!(document, %error, "recovery in the machine"),
+            }
+        }
+        let reason = Reason::Machine { what: "the chip station lost the card".to_owned() };
+        let rejected = self.parts.with(self.output, |line| execute::reject(line, &document, chip, reason))?;
+        self.rejected(rejected)
+    }
+
+    fn chip_done(&mut self, item: &Item, outcome: Outcome) -> Result<Turn, Failure> {
+        match outcome {
+            Outcome::Finished(finished) => self.finished(item, &finished),
+            Outcome::Rejected(rejected) => self.rejected(rejected),
+        }
+    }
+
+    fn rejected(&mut self, rejected: Rejected) -> Result<Turn, Failure> {
+        say_rejected(&rejected, self.output);
+        let motion = Motion { document: &rejected.document, chip: &rejected.chip };
+        if let Printer::Machine(machine) = &mut self.printer {
+            motion.take(&mut self.parts.ledger, Step::Reject, || machine.reject()).map_err(motion_failure)?;
+        }
+        Ok(Turn::Rejected(fault_name(&rejected.reason), exit_of(&rejected.reason)))
+    }
+
+    /// The chip is approved: print, eject, pack.
+    fn finished(&mut self, item: &Item, finished: &Finished) -> Result<Turn, Failure> {
+        let drawn = self.faces.draw(&item.order, finished.plan.plan(), &item.face.printed)?;
+        let folder = self.out.join(&finished.document.number);
+        save(&drawn, &folder)?;
+        if let Err(error) = self.print(finished, &drawn) {
+            let what = match error {
+                MotionError::Ledger(error) => return Err(error.into()),
+                MotionError::Machine(error) => error.to_string(),
+            };
+            let (document, chip) = (finished.document.number.clone(), finished.document.chip.clone());
+            let reason = Reason::Machine { what };
+            let rejected = self.parts.with(self.output, |line| execute::reject(line, &document, &chip, reason))?;
+            return self.rejected(rejected);
+        }
+        let motion = Motion { document: &finished.document.number, chip: &finished.document.chip };
+        motion.packed(&mut self.parts.ledger)?;
+        say_finished(finished, &folder, &self.parts.ledger, self.output)?;
+        self.next_by_hand()?;
+        Ok(Turn::Good)
+    }
+
+    fn print(&mut self, finished: &Finished, drawn: &Drawn) -> Result<(), MotionError> {
+        let Printer::Machine(machine) = &mut self.printer else {
+            return Ok(());
+        };
+        let motion = Motion { document: &finished.document.number, chip: &finished.document.chip };
+        let ledger = &mut self.parts.ledger;
+        motion.take(ledger, Step::Print, || machine.print(&drawn.front, Some(&drawn.back)))?;
+        motion.take(ledger, Step::Eject, || machine.eject())
+    }
+
+    /// Without a machine the operator takes the card out before the next one.
+    fn next_by_hand(&mut self) -> Result<(), Failure> {
+        let last = self.items.iter().all(|item| {
+            let record = self.parts.ledger.book().document(&item.order.document_number);
+            record.is_some_and(|record| record.state != State::Ordered)
+        });
+        if matches!(self.printer, Printer::None) && !last && self.options.limit != Some(1) {
+            self.parts.station.wait(Presence::NoCard, self.options.wait)?;
+        }
+        Ok(())
+    }
+}
+
+fn motion_failure(error: MotionError) -> Failure {
+    match error {
+        MotionError::Ledger(error) => error.into(),
+        MotionError::Machine(error) => error.into(),
+    }
+}
+
+/// The same words for the same fault, whatever the card.
+fn fault_name(reason: &Reason) -> String {
+    match reason {
+        Reason::Machine { .. } => "the printer failed".to_owned(),
+        reason => reason.to_string(),
+    }
+}
+
+/// The exit code for a rejected card.
+pub fn exit_of(reason: &Reason) -> u8 {
+    match reason {
+        Reason::Refused { .. } | Reason::BadAnswer { .. } | Reason::Disagreement { .. } => exit::REFUSED,
+        Reason::Verdict { .. } | Reason::Differs { .. } => exit::NOT_GENUINE,
+        Reason::Machine { .. } => exit::PRINTER,
+        Reason::Operator => exit::REFUSED,
+    }
+}
+
+/// Tells that a card was rejected.
+pub fn say_rejected(rejected: &Rejected, output: &Output) {
+    let Rejected { document, chip, reason, invalidated } = rejected;
+    let object = json!({
+        "document": document, "chip": chip, "outcome": "rejected", "reason": reason.to_string(), "chip_locked": invalidated,
+    });
+    let locked = if *invalidated { "" } else { " (the chip could not be locked: destroy it, and revoke the number)" };
+    output.say("card", object, &format!("{document}: rejected: {reason}{locked}"));
+}
+
+/// Tells that a card is good, and keeps the result beside its faces.
+pub fn say_finished(finished: &Finished, folder: &Path, ledger: &Ledger, output: &Output) -> Result<(), Failure> {
+    // A card that was recovered carries the security object of its first session, not the plan's.
+    let record = ledger.book().document(&finished.document.number);
+    let report = finished.document.approved().report();
+    let object = json!({
+        "version": 1,
+        "event": "card",
+        "document": finished.document.number,
+        "chip": finished.document.chip,
+        "outcome": "finished",
+        "verdict": report.verdict,
+        "security_object": record.and_then(|record| record.security_object.as_deref()),
+        "name_truncated": finished.plan.plan().name_truncated,
+        "folder": folder,
+    });
+    let path = folder.join("result.json");
+    std::fs::create_dir_all(folder).map_err(|error| Failure::unwritable(folder, &error))?;
+    std::fs::write(&path, format!("{object}\n")).map_err(|error| Failure::unwritable(&path, &error))?;
+    let words = format!("{}: finished, {}", finished.document.number, report.verdict.word());
+    output.say("card", object, &words);
+    Ok(())
+}

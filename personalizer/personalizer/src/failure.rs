@@ -1,0 +1,223 @@
+//! What an operator is told when something does not work: what, why, what to do.
+
+use std::path::Path;
+
+use link::ConnectError;
+use perso::execute::{Failure as Perso, StationError, Unusable};
+use perso::ledger::LedgerError;
+use perso::plan::PlanError;
+use perso::portrait::PortraitError;
+use perso::profile::ProfileError;
+use perso::recover::RecoverError;
+use printing::MachineError;
+use serde_json::json;
+
+use crate::exit;
+
+/// A failure for people and for programs.
+#[derive(Debug)]
+pub struct Failure {
+    /// What did not happen.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// What to do.
+    pub remedy: String,
+    /// The exit code.
+    pub exit: u8,
+}
+
+impl Failure {
+    /// A failure.
+    pub fn new(what: impl Into<String>, why: impl ToString, remedy: impl Into<String>, exit: u8) -> Self {
+        Failure { what: what.into(), why: why.to_string(), remedy: remedy.into(), exit }
+    }
+
+    /// Prints it: words on stderr, or one JSON object on stdout.
+    pub fn show(&self, as_json: bool) {
+        if as_json {
+            let error = json!({ "what": self.what, "why": self.why, "remedy": self.remedy, "exit": self.exit });
+            println!("{}", json!({ "version": 1, "event": "error", "error": error }));
+        } else {
+            eprintln!("error: {}\n  why: {}\n  do:  {}", self.what, self.why, self.remedy);
+        }
+    }
+
+    /// A file that cannot be read.
+    pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        Failure::new(
+            format!("{} cannot be read.", path.display()),
+            error,
+            "Check the path and its permissions.",
+            exit::USAGE,
+        )
+    }
+
+    /// A file that cannot be written.
+    pub fn unwritable(path: &Path, error: &std::io::Error) -> Self {
+        Failure::new(
+            format!("{} cannot be written.", path.display()),
+            error,
+            "Check the path, its permissions and the space on the disk.",
+            exit::USAGE,
+        )
+    }
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
+        let remedy = match &error {
+            ProfileError::NotFound { .. } => "Name one of `bitaqa-personalizer profiles`, or a file.",
+            ProfileError::Unreadable { .. } => "Check the path and its permissions.",
+            ProfileError::Format { .. } | ProfileError::Value { .. } => {
+                "Correct the value; `bitaqa-personalizer profiles NAME` prints a complete profile."
+            }
+            ProfileError::Version { .. } => "Use the program's version that the profile was written for.",
+        };
+        Failure::new("The profile cannot be used.", error, remedy, exit::ORDER)
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        let (remedy, exit) = match &error {
+            LedgerError::Io { .. } => ("Check the path, its permissions and the space on the disk.", exit::USAGE),
+            LedgerError::InUse { .. } => {
+                ("Wait until the other line has ended, or give this line its own ledger.", exit::USAGE)
+            }
+            LedgerError::NotAnEntry { .. } | LedgerError::Broken { .. } => {
+                ("Stop production. Compare the file with its last copy, and tell the auditor.", exit::ORDER)
+            }
+            LedgerError::Version { .. } => ("Use the program's version that wrote the ledger.", exit::ORDER),
+            LedgerError::Refused { .. } => {
+                ("Look at the document with `ledger show`; recover it, or order a new number.", exit::ORDER)
+            }
+            LedgerError::Poisoned => ("Start the program again when the disk is in order.", exit::USAGE),
+        };
+        Failure::new("The ledger does not allow it.", error, remedy, exit)
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        let remedy = match &error {
+            PlanError::Letter { .. } => "Correct the name in the register, or choose the profile's transliteration.",
+            PlanError::NoSurname(_) => "Add the surname, or set names.no_surname in the profile.",
+            PlanError::Series { .. } => "Use a number of the profile's series, or another profile.",
+            PlanError::NationalNumber { .. } | PlanError::Mrz(_) => "Correct the number in the order.",
+            PlanError::Expiry { .. } | PlanError::Birth { .. } | PlanError::Date(_) => {
+                "Correct the dates of the order."
+            }
+            PlanError::TimeZone { .. } => "Install the Debian package tzdata, or correct document.time_zone.",
+            PlanError::Portrait(_) => "Replace the portrait.",
+            PlanError::Capacity { .. } => "Lower portrait.max_bytes in the profile.",
+            PlanError::OpenSsl(_) => "Check the installation of OpenSSL.",
+        };
+        Failure::new("The order does not fit the profile.", error, remedy, exit::ORDER)
+    }
+}
+
+impl From<PortraitError> for Failure {
+    fn from(error: PortraitError) -> Self {
+        let remedy = match &error {
+            PortraitError::NoJpeg2000Encoder => "apt install libopenjp2-tools",
+            PortraitError::Unreadable { .. } => "Check the path: it is relative to the order file.",
+            PortraitError::Encoder { .. } => "Check the space in the temporary folder.",
+            _ => "Give a PNG or JPEG of the profile's shape, at least of its size.",
+        };
+        Failure::new("The portrait cannot be used.", error, remedy, exit::ORDER)
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let remedy = match &error {
+            ConnectError::Service(_) => "Start pcscd: systemctl start pcscd.socket",
+            ConnectError::NoSuchReader { .. } | ConnectError::Ambiguous { .. } => {
+                "Give the whole name, as `bitaqa-reader readers` prints it."
+            }
+            ConnectError::NoCard { .. } | ConnectError::Mute { .. } => {
+                "Put the card in, contacts to the reader's contacts."
+            }
+            ConnectError::Busy { .. } => "End the other program.",
+            _ => "Plug the reader in again and retry.",
+        };
+        Failure::new("There is no connection to a card.", error, remedy, exit::NO_CARD)
+    }
+}
+
+impl From<MachineError> for Failure {
+    fn from(error: MachineError) -> Self {
+        let remedy = error.cause().map_or("Look at the printer and at its cable.", |cause| cause.advice());
+        Failure::new("The printer does not work.", &error, remedy, exit::PRINTER)
+    }
+}
+
+impl From<Unusable> for Failure {
+    fn from(error: Unusable) -> Self {
+        let remedy = match &error {
+            Unusable::InUse { .. } => "Run `bitaqa-personalizer recover` with this card, or take it out.",
+            Unusable::Foreign { .. } => "Take the card out and give it to the supervisor.",
+            Unusable::Spoiled { .. } => "Put the card into the reject box.",
+            Unusable::WrongKeys { .. } => {
+                "Check --card-keys. The chip is not tried again: failed attempts can lock a card."
+            }
+            Unusable::NotBlank { .. } | Unusable::Dialogue(_) => "Put a blank of the profile's kind into the station.",
+        };
+        Failure::new("The card in the station cannot be used.", error, remedy, exit::REFUSED)
+    }
+}
+
+impl From<Perso> for Failure {
+    fn from(error: Perso) -> Self {
+        match error {
+            Perso::Ledger(error) => error.into(),
+            Perso::Plan(error) => error.into(),
+            Perso::Unusable(error) => error.into(),
+            Perso::Signer(error) => Failure::new(
+                "The document signer did not sign.",
+                error,
+                "Check its period of use with `bitaqa-pki status`, and ask the authority for a new signer.",
+                exit::TRUST,
+            ),
+            error @ Perso::NotTrusted { .. } => Failure::new(
+                "No embassy would accept what the document signer signs.",
+                error,
+                "Install the current trust bundle, with a fresh revocation list, or use the signer that it knows.",
+                exit::TRUST,
+            ),
+            Perso::Station(error @ StationError::NoCard) => {
+                Failure::new("There is no card.", error, "Put a blank into the station.", exit::NO_CARD)
+            }
+            Perso::Station(error @ StationError::Reader { .. }) => {
+                Failure::new("The chip station does not work.", error, "Check reader and pcscd.", exit::NO_CARD)
+            }
+            error @ Perso::Interrupted { .. } => Failure::new(
+                "A card was interrupted: it is neither finished nor rejected.",
+                error,
+                "Put the same card back and run `bitaqa-personalizer recover`.",
+                exit::INTERRUPTED,
+            ),
+            Perso::Random(error) => {
+                Failure::new("No randomness.", error, "Check the installation of OpenSSL.", exit::BUG)
+            }
+            Perso::OpenSsl(error) => {
+                Failure::new("Cryptography failed.", error, "Check the installation of OpenSSL.", exit::BUG)
+            }
+        }
+    }
+}
+
+impl From<RecoverError> for Failure {
+    fn from(error: RecoverError) -> Self {
+        match error {
+            RecoverError::Failure(failure) => failure.into(),
+            error @ RecoverError::OrderMissing { .. } => Failure::new(
+                "The card cannot be finished.",
+                error,
+                "Give the order file that it was begun with, or --reject.",
+                exit::ORDER,
+            ),
+        }
+    }
+}

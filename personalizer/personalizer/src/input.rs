@@ -1,0 +1,182 @@
+//! Files, keys and passphrases that the command line names.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use authority::{DocumentSigner, Passphrase};
+use channel::scp03::KeySet;
+use channel::secret::Secret;
+use perso::execute::{SecurityObjectSigner, SignerError};
+use perso::order::{self, Order};
+use perso::portrait::{self, Face};
+use perso::profile::Profile;
+use trust::{Pin, TrustStore, bundle};
+use zeroize::Zeroizing;
+
+use crate::args::{Equipment, Work};
+use crate::exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// No passphrase or key line is longer.
+const MAX_LINE: u64 = 1024;
+
+/// An order with its portrait.
+pub struct Item {
+    pub order: Order,
+    pub face: Face,
+}
+
+/// The profile and every order with its portrait; each problem is printed.
+pub fn work(work: &Work, output: &Output) -> Result<(Profile, Vec<Item>), Failure> {
+    let profile = Profile::load(&work.profile)?;
+    let file = std::fs::read(&work.orders).map_err(|error| Failure::unreadable(&work.orders, &error))?;
+    let orders = order::parse(&file).map_err(|problems| {
+        problems.iter().for_each(|problem| output.problem(problem));
+        unusable(problems.len(), &work.orders)
+    })?;
+    let folder = work.orders.parent().unwrap_or(Path::new("."));
+    let mut items = Vec::new();
+    let mut problems = 0;
+    for order in orders {
+        match portrait::prepare(&order, folder, &profile.portrait) {
+            Ok(face) => items.push(Item { order, face }),
+            Err(error) => {
+                problems += 1;
+                output.order_fault(&order.document_number, "portrait", &Failure::from(error));
+            }
+        }
+    }
+    if problems > 0 { Err(unusable(problems, &work.orders)) } else { Ok((profile, items)) }
+}
+
+/// The whole file is refused.
+pub fn unusable(problems: usize, path: &Path) -> Failure {
+    Failure::new(
+        format!("{} cannot be used.", path.display()),
+        format!("{problems} problem(s), listed above"),
+        "Correct the orders where they are made; nothing of this file was begun.",
+        exit::ORDER,
+    )
+}
+
+/// The document signer as the line sees it.
+pub struct Signer(DocumentSigner);
+
+impl SecurityObjectSigner for Signer {
+    fn sign(&self, lds_security_object: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.0.sign_security_object(lds_security_object).map_err(|error| SignerError { source: Box::new(error) })
+    }
+}
+
+/// Loads the document signer.
+pub fn signer(equipment: &Equipment) -> Result<Signer, Failure> {
+    let directory = given(equipment.signer.as_deref(), "--signer")?;
+    let passphrase = passphrase(equipment)?;
+    let signer = DocumentSigner::load(directory, &passphrase).map_err(|error| {
+        Failure::new("The document signer cannot be loaded.", error, "Check --signer and the passphrase.", exit::TRUST)
+    })?;
+    Ok(Signer(signer))
+}
+
+/// Loads the trust material.
+pub fn trust(equipment: &Equipment) -> Result<TrustStore, Failure> {
+    let path = given(equipment.trust.as_deref(), "--trust")?;
+    let refused = |why: String| {
+        Failure::new(
+            "The trust material cannot be used.",
+            why,
+            "Install the current bundle, and check the pin.",
+            exit::TRUST,
+        )
+    };
+    if path.is_dir() {
+        return TrustStore::open(path).map_err(|error| refused(error.to_string()));
+    }
+    let pin = equipment.pin.as_deref().and_then(Pin::from_hex);
+    let pin = pin.ok_or_else(|| {
+        refused("a bundle file needs --pin: the signer's fingerprint, 64 hexadecimal digits".to_owned())
+    })?;
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| Failure::unreadable(path, &error))?;
+    file.take(bundle::MAX_BUNDLE as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::unreadable(path, &error))?;
+    bundle::open(&bytes, &pin).map(TrustStore::from_bundle).map_err(|error| refused(error.to_string()))
+}
+
+/// The keys of the blanks.
+pub fn card_keys(equipment: &Equipment, profile: &Profile) -> Result<KeySet, Failure> {
+    let Some(path) = &equipment.card_keys else {
+        return test_keys(profile);
+    };
+    let wrong = || {
+        Failure::new(
+            format!("{} holds no keys.", path.display()),
+            "three lines are expected: ENC, MAC, DEK, each 16, 24 or 32 bytes in hexadecimal",
+            "Correct the file.",
+            exit::USAGE,
+        )
+    };
+    let file = File::open(path).map_err(|error| Failure::unreadable(path, &error))?;
+    let mut lines = BufReader::new(file.take(MAX_LINE)).split(b'\n');
+    let mut key = || {
+        let line = Zeroizing::new(lines.next().and_then(Result::ok).unwrap_or_default());
+        let bytes = Secret::new(hex::decode(line.trim_ascii()).map_err(|_| wrong())?);
+        if [16, 24, 32].contains(&bytes.expose().len()) { Ok(bytes) } else { Err(wrong()) }
+    };
+    Ok(KeySet { enc: key()?, mac: key()?, dek: key()? })
+}
+
+/// The keys that everybody knows, for cards that nobody can mistake for real ones.
+fn test_keys(profile: &Profile) -> Result<KeySet, Failure> {
+    if profile.document.series != ["ZZ"] {
+        return Err(Failure::new(
+            "The keys of the blanks are missing.",
+            "the known test keys are only for profiles whose single series is ZZ",
+            "Give --card-keys FILE.",
+            exit::USAGE,
+        ));
+    }
+    let key = || Secret::new((0x40..=0x4F).collect());
+    Ok(KeySet { enc: key(), mac: key(), dek: key() })
+}
+
+/// The value of an option that is only optional for a dry run.
+pub fn given<'a>(path: Option<&'a Path>, name: &str) -> Result<&'a Path, Failure> {
+    path.ok_or_else(|| {
+        Failure::new(format!("{name} is missing."), "a card cannot be made without it", "Add the option.", exit::USAGE)
+    })
+}
+
+fn passphrase(equipment: &Equipment) -> Result<Passphrase, Failure> {
+    match (equipment.passphrase_fd, &equipment.passphrase_file) {
+        (Some(number), _) => first_line(&PathBuf::from(format!("/dev/fd/{number}"))),
+        (None, Some(path)) => first_line(path),
+        (None, None) => prompt(),
+    }
+}
+
+fn first_line(path: &Path) -> Result<Passphrase, Failure> {
+    // Reserved at once: a vector that grows leaves copies behind that nobody wipes.
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE as usize));
+    let read = File::open(path).and_then(|file| BufReader::new(file.take(MAX_LINE)).read_until(b'\n', &mut line));
+    read.map_err(|error| Failure::unreadable(path, &error))?;
+    Ok(Passphrase::new(std::mem::take(&mut *line)))
+}
+
+fn prompt() -> Result<Passphrase, Failure> {
+    let no = |why: &dyn std::fmt::Display| {
+        Failure::new(
+            "The document signer's passphrase is needed.",
+            why,
+            "Give --passphrase-file FILE or --passphrase-fd N, or set BITAQA_PASSPHRASE_FILE.",
+            exit::USAGE,
+        )
+    };
+    if !std::io::stdin().is_terminal() {
+        return Err(no(&"there is no terminal to ask on"));
+    }
+    rpassword::prompt_password("Passphrase of the document signer: ").map(Passphrase::new).map_err(|error| no(&error))
+}

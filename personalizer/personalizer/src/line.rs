@@ -1,0 +1,159 @@
+//! The production line: a chip station, perhaps a printer, the ledger.
+
+use std::time::Duration;
+
+use iso7816::{Chained, Limits};
+use link::pcsc::PcscReader;
+use link::socket::SocketReader;
+use link::{ConnectError, Detail, Journal, Presence, Reader, Recorded};
+use perso::execute::{Station, StationCard, StationError};
+use perso::ledger::{Event, Ledger, LedgerError, Phase, State, Step};
+use printing::drivers::{Connection, Driver};
+use printing::machine::Station as Place;
+use printing::{CardMachine, MachineError};
+
+use crate::args::Equipment;
+use crate::exit;
+use crate::failure::Failure;
+
+/// The chip station: a reader, and a journal of what is said.
+pub struct ChipStation {
+    reader: Box<dyn Reader>,
+    journal: Option<Journal>,
+}
+
+impl ChipStation {
+    /// The reader or socket that the command line names.
+    pub fn open(equipment: &Equipment) -> Result<Self, Failure> {
+        let reader: Box<dyn Reader> = match (&equipment.socket, &equipment.reader) {
+            (Some(path), _) => Box::new(SocketReader::connect_to(path)),
+            (None, Some(name)) => Box::new(PcscReader::open(name)?),
+            (None, None) => {
+                return Err(Failure::new(
+                    "No chip station was named.",
+                    "",
+                    "Give --reader NAME or --socket PATH.",
+                    exit::USAGE,
+                ));
+            }
+        };
+        let journal = equipment
+            .journal
+            .as_deref()
+            .map(|path| Journal::create(path, Detail::Masked).map_err(|error| Failure::unwritable(path, &error)));
+        Ok(ChipStation { reader, journal: journal.transpose()? })
+    }
+
+    /// Waits for a card to be there, or to be gone.
+    pub fn wait(&mut self, wanted: Presence, seconds: u64) -> Result<bool, ConnectError> {
+        self.reader.wait_for(wanted, Duration::from_secs(seconds))
+    }
+}
+
+impl Station for ChipStation {
+    fn connect(&mut self) -> Result<StationCard, StationError> {
+        let connection = self.reader.connect().map_err(|error| match error {
+            ConnectError::NoCard { .. } => StationError::NoCard,
+            error => StationError::Reader { detail: error.to_string() },
+        })?;
+        Ok(match &self.journal {
+            Some(journal) => {
+                journal.connected(self.reader.name(), connection.atr());
+                Box::new(Chained::new(Recorded::new(connection, journal.clone()), Limits::SHORT))
+            }
+            None => Box::new(Chained::new(connection, Limits::SHORT)),
+        })
+    }
+}
+
+/// The printer, or the operator's hands.
+pub enum Printer {
+    /// Cards are put in and taken out by hand; nothing is printed.
+    None,
+    /// A machine.
+    Machine(Box<dyn CardMachine>),
+}
+
+impl Printer {
+    /// Opens the printer on `port` and asks whether it is ready.
+    pub fn open(port: &str, driver: &str) -> Result<Self, Failure> {
+        if port == "none" {
+            return Ok(Printer::None);
+        }
+        let driver = Driver::named(driver).ok_or_else(|| {
+            Failure::new("There is no such driver.", driver, "Name one that --help lists.", exit::USAGE)
+        })?;
+        let mut machine = (driver.open)(Connection::new(port));
+        let identity = machine.connect()?;
+        tracing::info!(model = identity.model, serial = identity.serial, "printer");
+        let status = machine.status()?;
+        match status.fault {
+            Some(cause) => Err(Failure::new("The printer is not ready.", cause, cause.advice(), exit::PRINTER)),
+            None => Ok(Printer::Machine(machine)),
+        }
+    }
+
+    /// Takes a blank to the chip station.
+    pub fn feed(&mut self) -> Result<(), MachineError> {
+        match self {
+            Printer::None => Ok(()),
+            Printer::Machine(machine) => machine.feed_to_station(Place::Contact),
+        }
+    }
+
+    /// Puts a card that no document is on into the reject box.
+    pub fn discard(&mut self) -> Result<(), MachineError> {
+        match self {
+            Printer::None => Ok(()),
+            Printer::Machine(machine) => machine.reject(),
+        }
+    }
+}
+
+/// A card motion or a print, with its lines in the ledger.
+pub struct Motion<'a> {
+    pub document: &'a str,
+    pub chip: &'a str,
+}
+
+/// Why a motion did not succeed.
+pub enum MotionError {
+    /// The ledger cannot be written.
+    Ledger(LedgerError),
+    /// The printer.
+    Machine(MachineError),
+}
+
+impl Motion<'_> {
+    fn event(&self, step: Step, phase: Phase) -> Event {
+        Event::Step { document: self.document.to_owned(), chip: self.chip.to_owned(), step, phase, digest: None }
+    }
+
+    /// Intent into the ledger, the motion, its result into the ledger.
+    pub fn take(
+        &self,
+        ledger: &mut Ledger,
+        step: Step,
+        motion: impl FnOnce() -> Result<(), MachineError>,
+    ) -> Result<(), MotionError> {
+        ledger.append(self.event(step, Phase::Intent)).map_err(MotionError::Ledger)?;
+        if let Err(error) = motion() {
+            let failed = Event::Failed {
+                document: self.document.to_owned(),
+                chip: self.chip.to_owned(),
+                step,
+                reason: error.to_string(),
+                instruction: None,
+                status: None,
+            };
+            ledger.append(failed).map_err(MotionError::Ledger)?;
+            return Err(MotionError::Machine(error));
+        }
+        ledger.append(self.event(step, Phase::Done)).map_err(MotionError::Ledger)
+    }
+
+    /// The card is good and in its tray.
+    pub fn packed(&self, ledger: &mut Ledger) -> Result<(), LedgerError> {
+        ledger.append(Event::State { document: self.document.to_owned(), state: State::Packed, reason: None })
+    }
+}

@@ -1,0 +1,104 @@
+//! Words for people on a terminal, or one JSON object a line.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use perso::execute::Progress;
+use perso::ledger::Step;
+use perso::order::Problem;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+/// Where results and progress go.
+pub struct Output {
+    json: bool,
+    bar: ProgressBar,
+}
+
+impl Output {
+    /// Words, or JSON lines.
+    pub fn new(json: bool) -> Self {
+        let target = if json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {bytes}/{total_bytes} {msg}") {
+            bar.set_style(style);
+        }
+        Output { json, bar }
+    }
+
+    /// One object for programs, one line for people.
+    pub fn say(&self, event: &str, mut object: Value, words: &str) {
+        if self.json {
+            if let Value::Object(fields) = &mut object {
+                fields.insert("version".to_owned(), json!(1));
+                fields.insert("event".to_owned(), json!(event));
+            }
+            println!("{object}");
+        } else {
+            self.bar.suspend(|| println!("{words}"));
+        }
+    }
+
+    /// A problem of an order file.
+    pub fn problem(&self, problem: &Problem) {
+        let object = json!({
+            "line": problem.line, "record": problem.record, "field": problem.field,
+            "what": problem.fault.to_string(), "remedy": problem.fault.remedy(),
+        });
+        self.say("problem", object, &format!("{problem}\n  do: {}", problem.fault.remedy()));
+    }
+
+    /// What is wrong with one order beyond its form.
+    pub fn order_fault(&self, document: &str, field: &str, failure: &Failure) {
+        let object = json!({
+            "record": document, "field": field, "what": failure.why, "remedy": failure.remedy,
+        });
+        self.say("problem", object, &format!("record {document}, {field}: {}\n  do: {}", failure.why, failure.remedy));
+    }
+
+    /// A failure of one card, while the line goes on.
+    pub fn fault(&self, document: &str, failure: &Failure) {
+        let object = json!({
+            "document": document, "outcome": "not-made", "what": failure.what, "why": failure.why,
+            "remedy": failure.remedy, "exit": failure.exit,
+        });
+        let words = format!("{document}: {} {}\n  do: {}", failure.what, failure.why, failure.remedy);
+        self.say("card", object, &words);
+    }
+
+    /// A card begins.
+    pub fn begin(&self, document: &str) {
+        self.bar.reset();
+        self.bar.set_length(1);
+        self.bar.set_prefix(document.to_owned());
+    }
+
+    /// Where the work on a card stands.
+    pub fn progress(&self, progress: Progress) {
+        match progress {
+            Progress::Step(step) => self.bar.set_message(step_words(step)),
+            Progress::Written { done, total } => {
+                self.bar.set_length(total as u64);
+                self.bar.set_position(done as u64);
+            }
+        }
+    }
+
+    /// The card is done.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn step_words(step: Step) -> &'static str {
+    match step {
+        Step::Bind => "bind",
+        Step::WriteKeys | Step::WriteFiles => "write",
+        Step::Lock => "lock",
+        Step::ReadBack => "read back",
+        Step::Seal => "secure",
+        Step::Invalidate => "invalidate",
+        Step::Print => "print",
+        Step::Eject => "eject",
+        Step::Reject => "reject",
+    }
+}
