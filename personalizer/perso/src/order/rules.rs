@@ -201,6 +201,7 @@ fn relative_path(text: &str) -> Result<(), Fault> {
     let ordinary = |component: (usize, Component<'_>)| {
         matches!(component, (0, Component::ParentDir | Component::CurDir) | (_, Component::Normal(_)))
     };
+    let path = Path::new(text);
     let holds = !text.is_empty() && text.len() <= 1000 && path.components().enumerate().all(ordinary);
     if holds && path.file_name().is_some() { Ok(()) } else { Err(Fault::BadPath) }
 }
