@@ -125,7 +125,8 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The driver: `BITAQA_DRIVER`, or built now (cargo builds no `cdylib` for the tests of other packages).
+/// The driver: `BITAQA_DRIVER`, or built now (cargo builds no `cdylib` for the tests of other packages), optimised where
+/// the caller is.
 fn driver() -> Result<PathBuf, StartError> {
     if let Some(driver) = env::var_os("BITAQA_DRIVER") {
         return Ok(driver.into());
@@ -133,6 +134,7 @@ fn driver() -> Result<PathBuf, StartError> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["build", "--quiet", "--package", "virtual-reader", "--message-format", "json"])
+        .args((!cfg!(debug_assertions)).then_some("--release"))
         .current_dir(repository())
         .output()?;
     let messages = String::from_utf8_lossy(&output.stdout);

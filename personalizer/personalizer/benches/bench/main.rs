@@ -1,0 +1,44 @@
+//! `make bench`: how near each slow part comes to what the machine allows.
+//!
+//! Every row holds a value and its floor: the same bytes without our code, measured in the same run and in turns.
+//! The table goes to standard output, the rows to `target/bench.json`:
+//!
+//! ```text
+//! [ { "name", "value", "unit", "floor", "ratio", "better" }, .. ]      ratio = value / floor, better = lower | higher
+//! ```
+//!
+//! What stands in a value and in its floor is said at the head of each row's module. A row that cannot be measured
+//! here is left out, and standard error says why.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+mod centre;
+mod inspection_full;
+mod pcsc_roundtrip;
+mod report;
+mod secure_messaging;
+mod sod_sign_software;
+mod turns;
+
+use std::env;
+use std::error::Error;
+
+use centre::Centre;
+use report::Row;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let Some((pcsc_roundtrip::CLIENT, client)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return pcsc_roundtrip::client(client);
+    }
+    // `cargo test --all-targets` starts this program too, built without optimisation: there is nothing to test.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
+    let centre = Centre::new()?;
+    let mut rows: Vec<Row> = pcsc_roundtrip::row()?.into_iter().collect();
+    rows.push(secure_messaging::row()?);
+    rows.push(sod_sign_software::row(&centre)?);
+    rows.push(inspection_full::row(&centre)?);
+    report::print(&rows);
+    report::write(&rows)
+}
