@@ -144,7 +144,8 @@ fn personalized(centre: &Centre, folder: &Path) -> Result<(SoftCard, Password), 
     let profile = Profile::load(PROFILE)?;
     let orders = test_vectors::path("orders/specimen.jsonl");
     let pictures = orders.parent().ok_or("no folder of orders")?;
-    let order = order::parse(&std::fs::read(&orders)?)?.into_iter().next().ok_or("no order")?;
+    let parsed = order::parse(&std::fs::read(&orders)?).map_err(|_| "the specimen orders have errors")?;
+    let order = parsed.into_iter().next().ok_or("no order")?;
     let face = portrait::prepare(&order, pictures, &profile.portrait)?;
     let card = Rc::new(RefCell::new(SoftCard::blank(BlankOptions::default())?));
     let key = || Secret::new((0x40..=0x4F).collect());

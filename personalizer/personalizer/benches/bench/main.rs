@@ -27,7 +27,9 @@ use report::Row;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let Some((pcsc_roundtrip::CLIENT, client)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+    if let [first, client @ ..] = arguments.as_slice()
+        && first == pcsc_roundtrip::CLIENT
+    {
         return pcsc_roundtrip::client(client);
     }
     // `cargo test --all-targets` starts this program too, built without optimisation: there is nothing to test.

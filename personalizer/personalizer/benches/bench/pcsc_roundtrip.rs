@@ -50,7 +50,9 @@ pub fn row() -> Result<Option<Row>, Box<dyn Error>> {
     client.arg(CLIENT).arg(pcscd.reader_name(0)).arg(&bare).stderr(Stdio::inherit());
     let output = client.output()?;
     if !output.status.success() {
-        return Err(format!("pcsc_roundtrip: the client ended with {}; pcscd said:\n{}", output.status, pcscd.log()).into());
+        return Err(
+            format!("pcsc_roundtrip: the client ended with {}; pcscd said:\n{}", output.status, pcscd.log()).into()
+        );
     }
     let (value, floor) = serde_json::from_slice(&output.stdout)?;
     Ok(Some(Row::time("pcsc_roundtrip", &Medians { value, floor })))

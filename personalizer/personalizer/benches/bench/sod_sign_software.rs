@@ -26,9 +26,7 @@ pub fn row(centre: &Centre) -> Result<Row, Box<dyn Error>> {
     let curve = Profile::find(PROFILE).ok_or("no such profile")?.signer_curve;
     let key = EcKey::generate(EcGroup::from_curve_name(curve.nid())?.as_ref())?;
     let digest = sha256(&object);
-    let medians = TURNS.measure(
-        || Ok(centre.signer.sign_security_object(&object)?),
-        || Ok(EcdsaSig::sign(&digest, &key)?),
-    )?;
+    let medians =
+        TURNS.measure(|| Ok(centre.signer.sign_security_object(&object)?), || Ok(EcdsaSig::sign(&digest, &key)?))?;
     Ok(Row::rate("sod_sign_software", "signature/s", 1.0, &medians))
 }
