@@ -10,7 +10,7 @@ use crate::exit;
 
 /// Read and judge national identity cards.
 #[derive(Parser)]
-#[command(name = "bitaqa-reader", version, about, after_help = exit::HELP, propagate_version = true)]
+#[command(name = "bitaqa-reader", version, after_help = exit::HELP, propagate_version = true)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -130,8 +130,8 @@ pub struct Verify {
     /// Judge for this time (RFC 3339) instead of now; for stored evidence only
     #[arg(long, value_name = "TIME", requires = "evidence")]
     pub at: Option<Timestamp>,
-    /// Directory of the trust store
-    #[arg(long, value_name = "DIR", env = "BITAQA_TRUST")]
+    /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
+    #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
     pub trust: Option<PathBuf>,
     /// Store what was read, to be judged again later
     #[arg(long, value_name = "FILE")]
@@ -185,8 +185,8 @@ pub enum Trust {
         /// Fingerprint of the bundle signer's key (SHA-256, hexadecimal), as received on paper; needed the first time
         #[arg(long, value_name = "HEX")]
         pin: Option<String>,
-        /// Directory of the trust store
-        #[arg(long, value_name = "DIR", env = "BITAQA_TRUST")]
+        /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
+        #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
         trust: Option<PathBuf>,
         /// Print one JSON object
         #[arg(long)]
@@ -194,8 +194,8 @@ pub enum Trust {
     },
     /// Show what is installed
     Show {
-        /// Directory of the trust store
-        #[arg(long, value_name = "DIR", env = "BITAQA_TRUST")]
+        /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
+        #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
         trust: Option<PathBuf>,
         /// Print one JSON object
         #[arg(long)]

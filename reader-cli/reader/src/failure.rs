@@ -91,7 +91,7 @@ impl Error {
             Error::NoCard => {
                 ("There is no card", "Put a card on a reader; `bitaqa-reader readers` shows them.", exit::NO_CARD)
             }
-            Error::SeveralCards { .. } => ("Which card?", "Name one reader with --reader.", exit::USAGE),
+            Error::SeveralCards { .. } => ("There are several cards", "Name one reader with --reader.", exit::USAGE),
             Error::Transmit(TransmitError::Lost | TransmitError::TimedOut { .. }) => {
                 ("The card was lost", "Leave the card on the reader and try again.", exit::NO_CARD)
             }
@@ -169,7 +169,7 @@ impl Error {
                 exit::USAGE,
             ),
             Error::PinMissing => (
-                "Whose bundle is it?",
+                "The bundle's signer is not known",
                 "Give --pin with the fingerprint from the paper that came with the bundle.",
                 exit::USAGE,
             ),
@@ -201,7 +201,7 @@ fn connect(error: &ConnectError) -> (&'static str, &'static str, u8) {
     match error {
         ConnectError::Service(error) => service(error),
         ConnectError::NoSuchReader { .. } | ConnectError::Ambiguous { .. } => {
-            ("Which reader?", "Copy a name from `bitaqa-reader readers`.", exit::NO_CARD)
+            ("The reader is not known", "Copy a name from `bitaqa-reader readers`.", exit::NO_CARD)
         }
         ConnectError::NoCard { .. } => {
             ("There is no card", "Put the card on the reader and leave it there.", exit::NO_CARD)

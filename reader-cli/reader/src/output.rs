@@ -30,12 +30,20 @@ pub fn private_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     fs::rename(&fresh, path).map_err(failed)
 }
 
-/// Makes a directory that only its owner may look into; one that is there must be empty.
-pub fn private_directory(path: &Path) -> Result<(), Error> {
-    let failed = |source| Error::WriteFile { path: path.to_owned(), source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-    match fs::read_dir(path).map_err(failed)?.next() {
-        None => Ok(()),
-        Some(_) => Err(Error::NotEmpty { path: path.to_owned() }),
+/// Refuses a directory that holds something already.
+pub fn unused_directory(path: &Path) -> Result<(), Error> {
+    match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::ReadFile { path: path.to_owned(), source }),
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(Error::NotEmpty { path: path.to_owned() }),
+        },
     }
+}
+
+/// Makes a directory that only its owner may look into.
+pub fn private_directory(path: &Path) -> Result<(), Error> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| Error::WriteFile { path: path.to_owned(), source })
 }

@@ -8,8 +8,9 @@ use std::fs;
 use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile, SoftwareKey};
 use channel::secret::Secret;
 use channel::suite::Curve;
-use jiff::Timestamp;
-use jiff::civil::date;
+use jiff::civil::{self, date};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use lds::com::Com;
 use lds::date::Date;
 use lds::dg::dg01::Dg1;
@@ -38,9 +39,13 @@ pub fn noon(year: i16, month: i8, day: i8) -> Timestamp {
     date(year, month, day).at(12, 0, 0, 0).in_tz("UTC").unwrap().timestamp()
 }
 
-/// The day on which every document here is issued.
-pub fn issue_day() -> Timestamp {
-    noon(2026, 11, 2)
+/// When the authorities of these tests begin their work, unless they are told another time.
+fn usual_start() -> Timestamp {
+    noon(2026, 11, 1)
+}
+
+fn days_after(start: Timestamp, days: i64) -> Timestamp {
+    start + SignedDuration::from_hours(24 * days)
 }
 
 /// An authority with one document signer.
@@ -49,18 +54,23 @@ pub struct Issuer {
     pub authority: Authority,
     pub signer: DocumentSigner,
     passphrase: Passphrase,
+    start: Timestamp,
 }
 
 impl Issuer {
     pub fn new(profile: &str) -> Self {
+        Self::starting(profile, usual_start())
+    }
+
+    /// Signs documents one day after this moment, issues trust bundles nineteen days after it.
+    pub fn starting(profile: &str, start: Timestamp) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let passphrase = Passphrase::new("a passphrase for tests");
-        let start = noon(2026, 11, 1);
         let profile = Profile::find(profile).unwrap();
         let mut authority = Authority::init(&directory.path().join("pki"), profile, &passphrase, start).unwrap();
         let record = authority.new_document_signer(Some("ds"), &passphrase, &passphrase, start).unwrap();
         let signer = DocumentSigner::load(&record.directory, &passphrase).unwrap();
-        Issuer { directory, authority, signer, passphrase }
+        Issuer { directory, authority, signer, passphrase, start }
     }
 
     /// The trust store that posts have today.
@@ -70,12 +80,12 @@ impl Issuer {
 
     pub fn bundle(&mut self, revoked_documents: Vec<RevokedDocument>) -> authority::ExportedBundle {
         let request = BundleRequest { revoked_documents, include_signers: false };
-        self.authority.export_bundle(request, &self.passphrase, noon(2026, 11, 20)).unwrap()
+        self.authority.export_bundle(request, &self.passphrase, days_after(self.start, 19)).unwrap()
     }
 
     pub fn revoke_signer(&mut self) {
-        self.authority.revoke("ds", noon(2026, 11, 10)).unwrap();
-        self.authority.issue_crl(&self.passphrase, noon(2026, 11, 10)).unwrap();
+        self.authority.revoke("ds", days_after(self.start, 9)).unwrap();
+        self.authority.issue_crl(&self.passphrase, days_after(self.start, 9)).unwrap();
     }
 
     /// Makes the CSCA sign documents itself, which it must not.
@@ -96,7 +106,7 @@ impl Issuer {
         let (groups, key) = document.groups();
         let hashes: BTreeMap<u8, Vec<u8>> = groups.iter().map(|(n, bytes)| (*n, sha256(bytes).to_vec())).collect();
         let content = LdsSecurityObject::v0(HashAlgorithm::Sha256, hashes).to_bytes();
-        let cms = self.signer.sign_security_object_at(&content, issue_day()).unwrap();
+        let cms = self.signer.sign_security_object_at(&content, days_after(self.start, 1)).unwrap();
 
         let mut state = State::blank(BlankOptions { serial: Some([1, 2, 3, 4, 5, 6]), ..Default::default() }).unwrap();
         let emrtd = &mut state.emrtd;
@@ -136,6 +146,14 @@ pub struct Document {
 impl Document {
     /// A specimen of Utopia with an Arabic name.
     pub fn specimen() -> Self {
+        Self::issued_after(usual_start())
+    }
+
+    /// The same, issued one day after this moment and valid for ten years.
+    pub fn issued_after(start: Timestamp) -> Self {
+        let day = days_after(start, 1).to_zoned(TimeZone::UTC).date();
+        let issued = in_lds(day);
+        let expires = in_lds(day + 10.years() - 1.day());
         let translit = |text| arabic(text, Policy::KurdishExtension).unwrap();
         let td1 = Td1 {
             document_code: "ID".into(),
@@ -144,7 +162,7 @@ impl Document {
             optional_1: "199900000011".into(),
             birth: MrzDate::parse("990101").unwrap(),
             sex: Sex::Female,
-            expiry: MrzDate::parse("361101").unwrap(),
+            expiry: MrzDate::from(expires),
             nationality: "UTO".into(),
             optional_2: String::new(),
             name: name_field(&translit("التجريبي"), &translit("زينب"), 30).text,
@@ -159,7 +177,7 @@ impl Document {
         };
         let details = Dg12 {
             authority: Some("مديرية الجنسية والمعلومات المدنية".into()),
-            issue_date: Some(Date::new(2026, 11, 2).unwrap()),
+            issue_date: Some(issued),
             ..Dg12::default()
         };
         let mut national = Dg13::new();
@@ -204,6 +222,10 @@ impl Document {
         groups.extend(self.extra.clone());
         (groups, key)
     }
+}
+
+fn in_lds(day: civil::Date) -> Date {
+    Date::new(day.year() as u16, day.month() as u8, day.day() as u8).unwrap()
 }
 
 fn chip_key() -> (ChipKey, PublicKeyInfo) {

@@ -18,29 +18,29 @@ use trust::TrustStore;
 use crate::issuer::{CAN, Document, noon};
 
 /// The day of inspection.
-pub fn today() -> Timestamp {
+fn today() -> Timestamp {
     noon(2026, 11, 22)
 }
 
-pub fn with_can() -> Access {
+fn with_can() -> Access {
     Access { password: Password::Can(Secret::new(CAN.as_bytes().to_vec())), bac: Bac::Never, printed_mrz: None }
 }
 
-pub fn with_mrz(document: &Document, bac: Bac) -> Access {
+fn with_mrz(document: &Document, bac: Bac) -> Access {
     let mrz = document.mrz();
     let key = MrzKey::from_information(&mrz.information());
     Access { password: Password::Mrz(key), bac, printed_mrz: Some(mrz.as_str().to_owned()) }
 }
 
-pub fn read(card: &mut dyn Card, access: &Access) -> Evidence {
+fn read(card: &mut dyn Card, access: &Access) -> Evidence {
     inspect(card, access, &Options::new(today()), &mut OsRandom, &mut |_| {})
 }
 
-pub fn judged(evidence: &Evidence, store: &TrustStore) -> Report {
+fn judged(evidence: &Evidence, store: &TrustStore) -> Report {
     judge(evidence, store, &Policy::default(), today())
 }
 
 /// The result of one check, for short.
-pub fn result(report: &Report, id: &str) -> &'static str {
+fn result(report: &Report, id: &str) -> &'static str {
     report.check(id).unwrap().result.word()
 }

@@ -12,8 +12,9 @@ use crate::{exit, output};
 
 /// Reads a card into a directory.
 pub fn run(args: &Read) -> Result<u8, Error> {
-    output::private_directory(&args.out)?;
+    output::unused_directory(&args.out)?;
     let evidence = evidence(&args.source, &args.access, &args.reading)?;
+    output::private_directory(&args.out)?;
     let files = write(args, &evidence)?;
     let opened = evidence.access.established.is_some();
     if args.json {

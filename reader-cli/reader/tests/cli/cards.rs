@@ -1,0 +1,249 @@
+//! Cards behind a socket: verdicts, exit codes, files.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Output;
+use std::thread;
+
+use assert_cmd::Command;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use soft_card::{SoftCard, State, forge, socket};
+use tempfile::TempDir;
+
+use crate::issuer::{CAN, Document, Issuer};
+
+/// An authority, an installed trust store, and the socket of one card.
+struct Post {
+    issuer: Issuer,
+    document: Document,
+    directory: TempDir,
+}
+
+impl Post {
+    fn new() -> Self {
+        let start = Timestamp::now() - SignedDuration::from_hours(24 * 20);
+        let mut issuer = Issuer::starting("specimen-uto", start);
+        let directory = tempfile::tempdir().unwrap();
+        let bundle = issuer.bundle(vec![]);
+        fs::write(directory.path().join("bundle.json"), &bundle.bytes).unwrap();
+        let post = Post { issuer, document: Document::issued_after(start), directory };
+        let pin = bundle.pin.to_string();
+        let installed =
+            post.run(&["trust", "install", &post.path("bundle.json"), "--pin", &pin, "--trust", &post.path("trust")]);
+        assert!(installed.status.success(), "{installed:?}");
+        post
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Puts a card with this memory behind a socket of its own.
+    fn insert(&self, name: &str, state: State) -> String {
+        let path = PathBuf::from(self.path(name));
+        let listener = socket::listen(&path).unwrap();
+        thread::spawn(move || socket::serve_all(&mut SoftCard::from_state(&state), &listener, |_| ()));
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::cargo_bin("bitaqa-reader").unwrap();
+        command.args(args).env_remove("BITAQA_TRUST").output().unwrap()
+    }
+
+    fn verify(&self, state: State, more: &[&str]) -> (i32, Value) {
+        let socket = self.insert(&format!("card{}", fs::read_dir(self.directory.path()).unwrap().count()), state);
+        let trust = self.path("trust");
+        let mut args = vec!["verify", "--socket", &socket, "--trust", &trust, "--json"];
+        args.extend(more);
+        if !more.iter().any(|arg| arg.starts_with("--can") || arg.starts_with("--mrz")) {
+            args.extend(["--can", CAN]);
+        }
+        let output = self.run(&args);
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(stdout.lines().count(), 1, "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+        (output.status.code().unwrap(), serde_json::from_str(&stdout).unwrap())
+    }
+
+    fn state(&self) -> State {
+        self.issuer.state(&self.document)
+    }
+}
+
+fn result<'a>(report: &'a Value, id: &str) -> &'a str {
+    let checks = report["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["id"] == id).unwrap()["result"].as_str().unwrap()
+}
+
+#[test]
+fn a_genuine_card() {
+    let post = Post::new();
+    let (code, report) = post.verify(post.state(), &[]);
+    assert_eq!((code, report["verdict"].as_str()), (0, Some("GENUINE_VALID")), "{report:#}");
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["holder"]["document_number"], "ZZ0000017");
+    assert_eq!(report["trust_bundle_version"], 1);
+    assert!(report["access_protocol"].as_str().unwrap().starts_with("PACE with the CAN"));
+    for check in report["checks"].as_array().unwrap() {
+        assert!(check["id"].is_string() && check["reason"].is_string(), "{check}");
+        let word = check["result"].as_str().unwrap();
+        assert!(["successful", "not supported"].contains(&word), "{check}");
+    }
+}
+
+#[test]
+fn the_three_forgeries_have_their_own_exit_codes() {
+    let post = Post::new();
+    let altered = forge::alter_data_group(&post.state(), 1).unwrap();
+    let (code, report) = post.verify(altered, &[]);
+    assert_eq!((code, report["verdict"].as_str()), (10, Some("NOT_GENUINE")));
+    assert_eq!(result(&report, "dg1-integrity"), "failed");
+
+    let (code, report) = post.verify(forge::new_chip_key(&post.state()).unwrap(), &[]);
+    assert_eq!((code, report["verdict"].as_str()), (15, Some("CLONE_SUSPECT")));
+
+    let stranger = Issuer::starting("specimen-uto", Timestamp::now() - SignedDuration::from_hours(24 * 20));
+    let (code, report) = post.verify(stranger.state(&post.document), &[]);
+    assert_eq!((code, report["verdict"].as_str()), (16, Some("UNTRUSTED_ISSUER")));
+    assert_eq!(report["holder"]["authentic"], false);
+}
+
+#[test]
+fn a_wrong_number_leaves_the_chip_closed() {
+    let post = Post::new();
+    let (code, report) = post.verify(post.state(), &["--can", "654321"]);
+    assert_eq!((code, report["verdict"].as_str()), (11, Some("UNREADABLE")));
+    assert_eq!(result(&report, "access-protocol"), "failed");
+    assert!(report["holder"].is_null() && report["access_protocol"].is_null());
+}
+
+#[test]
+fn the_mrz_opens_the_chip_from_argument_file_and_standard_input() {
+    let post = Post::new();
+    let mrz = post.document.mrz().to_string();
+    let (code, report) = post.verify(post.state(), &["--mrz", &mrz]);
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(result(&report, "printed-mrz"), "successful");
+
+    let file = post.path("mrz.txt");
+    fs::write(&file, &mrz).unwrap();
+    assert_eq!(post.verify(post.state(), &["--mrz-file", &file]).0, 0);
+
+    let socket = post.insert("stdin", post.state());
+    let mut command = Command::cargo_bin("bitaqa-reader").unwrap();
+    let args = ["verify", "--socket", &socket, "--trust", &post.path("trust"), "--json", "--can-file", "-"];
+    command.args(args).write_stdin(format!("{CAN}\n")).assert().success();
+}
+
+#[test]
+fn evidence_is_judged_again_offline() {
+    let post = Post::new();
+    let (evidence, page) = (post.path("evidence.json"), post.path("report.html"));
+    let (code, live) = post.verify(post.state(), &["--save-evidence", &evidence, "--report", &page]);
+    assert_eq!(code, 0);
+    let mode = fs::metadata(&evidence).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let trust = post.path("trust");
+    let again = post.run(&["verify", "--evidence", &evidence, "--trust", &trust, "--json"]);
+    let offline: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(offline["checks"], live["checks"]);
+    assert_eq!(offline["holder"], live["holder"]);
+
+    let later =
+        post.run(&["verify", "--evidence", &evidence, "--trust", &trust, "--json", "--at", "2099-01-01T00:00:00Z"]);
+    assert_eq!(later.status.code(), Some(12), "{}", String::from_utf8_lossy(&later.stdout));
+
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("GENUINE_VALID") && html.contains("<bdi>زينب علي حسين التجريبي</bdi>"));
+    assert!(html.contains("data:image/jpeg;base64,"));
+    assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("<script"));
+}
+
+#[test]
+fn a_report_for_people_says_the_verdict_first() {
+    let post = Post::new();
+    let socket = post.insert("human", post.state());
+    let output = post.run(&["verify", "--socket", &socket, "--trust", &post.path("trust"), "--can", CAN]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.starts_with("GENUINE_VALID\nThe card is genuine, unaltered and in force.\n\u{2068}البطاقة أصلية\u{2069}"),
+        "{text}"
+    );
+    assert!(text.contains("\u{2068}زينب علي حسين التجريبي\u{2069}"));
+    assert!(!text.contains('\x1b'));
+}
+
+#[test]
+fn files_are_read_into_a_private_directory_and_not_judged() {
+    let post = Post::new();
+    let socket = post.insert("read", forge::alter_data_group(&post.state(), 2).unwrap());
+    let out = post.path("out");
+    let output = post.run(&["read", "--socket", &socket, "--can", CAN, "--out", &out, "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(list["judged"], false);
+    for name in ["EF_SOD.bin", "EF_DG1.bin", "EF_DG2.bin", "portrait.jpg", "evidence.json"] {
+        let file = PathBuf::from(&out).join(name);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    let judged =
+        post.run(&["verify", "--evidence", &format!("{out}/evidence.json"), "--trust", &post.path("trust"), "--json"]);
+    assert_eq!(judged.status.code(), Some(10));
+    let again = post.run(&["read", "--socket", &socket, "--can", CAN, "--out", &out]);
+    assert_eq!(again.status.code(), Some(2), "files of two cards are never mixed");
+}
+
+#[test]
+fn commands_are_sent_as_they_are_and_answers_explained() {
+    let post = Post::new();
+    let socket = post.insert("apdu", post.state());
+    let journal = post.path("journal");
+    let good = post.run(&["apdu", "--socket", &socket, "--journal", &journal, "00 A4 04 0C 07 A0000002471001"]);
+    assert_eq!(String::from_utf8_lossy(&good.stdout), "> 00A4040C07A0000002471001\n  9000 (success)\n");
+    assert_eq!(good.status.code(), Some(0));
+    assert!(fs::read_to_string(&journal).unwrap().contains("00a4040c"));
+
+    let refused = post.run(&["apdu", "--socket", &socket, "--json", "00A4040C05A000000001"]);
+    assert_eq!(refused.status.code(), Some(21));
+    let answer: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!(answer["status"], "6A82");
+}
+
+#[test]
+fn an_older_bundle_is_never_installed_over_a_newer_one() {
+    let mut post = Post::new();
+    let newer = post.issuer.bundle(vec![]);
+    let file = post.path("newer.json");
+    fs::write(&file, &newer.bytes).unwrap();
+    let trust = post.path("trust");
+    // The pin is the one of the first installation.
+    assert_eq!(post.run(&["trust", "install", &file, "--trust", &trust]).status.code(), Some(0));
+    let older = post.run(&["trust", "install", &post.path("bundle.json"), "--trust", &trust, "--json"]);
+    assert_eq!(older.status.code(), Some(40));
+    let failure: Value = serde_json::from_slice(&older.stdout).unwrap();
+    assert_eq!(failure["error"]["exit"], 40);
+    let shown = post.run(&["trust", "show", "--trust", &trust, "--json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["number"], 2);
+
+    let first = post.run(&["trust", "install", &file, "--trust", &post.path("other")]);
+    assert_eq!(first.status.code(), Some(2), "the first installation needs a pin");
+    let wrong = post.run(&["trust", "install", &file, "--trust", &post.path("other"), "--pin", &"00".repeat(32)]);
+    assert_eq!(wrong.status.code(), Some(40));
+}
+
+#[test]
+fn no_card_no_trust_no_password() {
+    let post = Post::new();
+    let trust = post.path("trust");
+    let absent = post.run(&["verify", "--socket", &post.path("nowhere"), "--trust", &trust, "--can", CAN]);
+    assert_eq!(absent.status.code(), Some(20), "{}", String::from_utf8_lossy(&absent.stderr));
+    let untrusting =
+        post.run(&["verify", "--socket", &post.path("nowhere"), "--trust", &post.path("empty"), "--can", CAN]);
+    assert_eq!(untrusting.status.code(), Some(40));
+    let locked = post.run(&["verify", "--socket", &post.path("nowhere"), "--trust", &trust]);
+    assert_eq!(locked.status.code(), Some(2));
+}

@@ -1,0 +1,8 @@
+//! The program as people and scripts run it, against soft cards behind a socket.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cards;
+#[path = "../../../inspection/tests/inspection/issuer.rs"]
+#[allow(dead_code, reason = "shared with the tests of inspection, which use more of it")]
+mod issuer;
+mod usage;
