@@ -23,19 +23,19 @@ pub struct Profile {
     pub csca_curve: EllipticCurve,
     /// Curve of document signers.
     pub signer_curve: EllipticCurve,
-    /// Document codes a signer may sign; one letter stands for all codes that start with it (9303-12 §7.1.1.6).
+    /// Document codes a signer may sign; one letter stands for all codes that start with it (9303-12 §7).
     pub document_types: &'static [&'static str],
-    /// Mail address in the alternative names (9303-12 §7.1.1.2).
+    /// Mail address in the alternative names (9303-12 §7).
     pub contact: &'static str,
     /// Where revocation lists are published.
     pub distribution_point: &'static str,
-    /// Use of the CSCA's private key, in months; 9303-12 §5: three to five years.
+    /// Use of the CSCA's private key, in months; 9303-12 §4: three to five years.
     pub csca_usage_months: i64,
-    /// Use of a document signer's private key, in months; 9303-12 §5: three months at most.
+    /// Use of a document signer's private key, in months; 9303-12 §4: three months at most.
     pub signer_usage_months: i64,
     /// Longest validity of a document, in months.
     pub document_months: i64,
-    /// Days between revocation lists; 9303-12 §5: ninety at most.
+    /// Days between revocation lists; 9303-12 §4: ninety at most.
     pub crl_days: i64,
     /// Days until a trust bundle is stale.
     pub bundle_days: i64,

@@ -90,3 +90,33 @@ impl State {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the first release wrote it: every later release reads it.
+    const VERSION_1: &str = r#"{
+        "format": "bitaqa-authority", "version": 1, "profile": "specimen-uto",
+        "crl_number": 2, "bundle_number": 1, "bundle_expires": "2027-02-20T18:12:00Z",
+        "revoked": [ { "name": "ds-0001", "serial": "4bf1c3", "since": "2026-11-22T18:12:00Z" } ]
+    }"#;
+
+    #[test]
+    fn the_sample_of_version_1_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(STATE_FILE);
+        std::fs::write(&path, VERSION_1).unwrap();
+        let state = State::read(directory.path()).unwrap();
+        assert_eq!((state.crl_number, state.bundle_number, state.revoked.len()), (2, 1, 1));
+        state.write(directory.path()).unwrap();
+        assert_eq!(State::read(directory.path()).unwrap(), state);
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(STATE_FILE), VERSION_1.replace(": 1,", ": 7,")).unwrap();
+        assert!(matches!(State::read(directory.path()), Err(StateError::Version { version: 7, .. })));
+    }
+}

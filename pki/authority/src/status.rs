@@ -9,7 +9,7 @@ use crate::authority::{Authority, OpenError, SignerRecord};
 
 /// Days ahead of an end at which it is announced.
 const NOTICE_DAYS: i64 = 14;
-/// Days ahead of the end of the CSCA's key at which a rollover is announced (9303-12 §5).
+/// Days ahead of the end of the CSCA's key at which a rollover is announced (9303-12 §4).
 const ROLLOVER_DAYS: i64 = 90;
 
 /// How urgent something is.

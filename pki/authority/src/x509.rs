@@ -109,7 +109,7 @@ fn attribute(names: &mut Writer, kind: &[u8], string: Tag, text: &str) {
     });
 }
 
-/// The SubjectPublicKeyInfo with explicit domain parameters (9303-12 §4.4.1).
+/// The SubjectPublicKeyInfo with explicit domain parameters (9303-12 §4).
 pub(crate) fn explicit_spki(key: &dyn Signer) -> Result<Vec<u8>, ErrorStack> {
     let domain = key.curve().domain()?;
     Ok(spki(key, |algorithm| {
@@ -163,7 +163,7 @@ pub(crate) struct Subject<'a> {
     pub role: Role,
 }
 
-/// Which of the two profiles of 9303-12 §7.1.
+/// Which of the two profiles of 9303-12 §7.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     CountrySigningCa,
@@ -220,7 +220,7 @@ fn certificate_extensions(extensions: &mut Writer, profile: &Profile, subject: &
 /// Entries of a revocation list: serial number and moment.
 pub(crate) type Revocations = Vec<(Vec<u8>, Timestamp)>;
 
-/// A revocation list, signed (9303-12 §7.3). Without entries the field is absent, not empty.
+/// A revocation list, signed (9303-12 §7). Without entries the field is absent, not empty.
 pub(crate) fn revocation_list(
     issuer_name: &[u8],
     update: Period,
@@ -275,7 +275,7 @@ fn authority_key_identifier(extensions: &mut Writer, issuer: &dyn Signer) {
     extension(extensions, oid::AUTHORITY_KEY_IDENTIFIER, false, &identifier);
 }
 
-/// One contact and the state's code as in the MRZ (9303-12 §7.1.1.2).
+/// One contact and the state's code as in the MRZ (9303-12 §7).
 fn alternative_names(profile: &Profile) -> Vec<u8> {
     let mut locality = Writer::new();
     locality.nest(SEQUENCE, |names| attribute(names, oid::LOCALITY_NAME, PRINTABLE_STRING, profile.state));

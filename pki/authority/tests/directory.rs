@@ -44,6 +44,37 @@ fn lifetimes_follow_the_standard() {
 }
 
 #[test]
+fn extensions_follow_the_profile() {
+    for profile in PROFILES {
+        let directory = tempfile::tempdir().unwrap();
+        let mut authority = Authority::init(&directory.path().join("pki"), profile, &passphrase(), now()).unwrap();
+        let signer = authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap().certificate;
+        let csca = authority.csca();
+        for certificate in [csca, &signer] {
+            let extensions = certificate.extensions();
+            assert_eq!(extensions.authority_key_identifier, Some(csca.public_key().key_identifier()));
+            assert_eq!(extensions.subject_key_identifier, Some(certificate.public_key().key_identifier()));
+            assert_eq!(extensions.subject_state.as_deref(), Some(profile.state));
+            assert_eq!(extensions.issuer_state.as_deref(), Some(profile.state));
+            assert_eq!(extensions.distribution_points, [profile.distribution_point]);
+            assert!(extensions.key_usage.unwrap().critical);
+            assert!(extensions.unknown_critical.is_empty() && !extensions.has_extended_key_usage);
+            assert_eq!(certificate.subject().country(), Some(profile.country));
+            assert_eq!(certificate.issuer(), csca.subject());
+            // Positive, minimal, at most twenty bytes (9303-12 §7).
+            assert!(certificate.serial().len() <= 20 && (1..0x80).contains(&certificate.serial()[0]));
+        }
+        let (usage, authority) = (csca.extensions().key_usage.unwrap(), csca.extensions().basic_constraints.unwrap());
+        assert!(usage.key_cert_sign() && usage.crl_sign() && !usage.digital_signature());
+        assert_eq!((authority.ca, authority.path_length), (true, Some(0)));
+        assert!(signer.extensions().key_usage.unwrap().only_digital_signature());
+        assert_eq!(signer.extensions().basic_constraints, None);
+        assert_eq!(signer.extensions().document_types, Some(vec!["I".to_owned()]));
+        assert_eq!(csca.extensions().document_types, None);
+    }
+}
+
+#[test]
 fn dates_after_2049_are_generalized_time() {
     let directory = tempfile::tempdir().unwrap();
     let moment = "2045-01-01T00:00:00Z".parse().unwrap();

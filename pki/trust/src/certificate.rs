@@ -172,11 +172,6 @@ impl Certificate {
         self.extensions.subject_key_identifier.clone().unwrap_or_else(|| self.public_key.key_identifier())
     }
 
-    /// Issuer and subject are the same name.
-    pub fn is_self_issued(&self) -> bool {
-        self.issuer == self.subject
-    }
-
     /// Checks that `issuer` made the signature; no rule of the chain is judged.
     ///
     /// # Errors

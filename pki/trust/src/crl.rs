@@ -1,4 +1,4 @@
-//! Certificate revocation lists (9303-12 §7.3, RFC 5280 §5).
+//! Certificate revocation lists (9303-12 §7, RFC 5280 §5).
 
 use std::collections::BTreeMap;
 

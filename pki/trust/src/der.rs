@@ -95,7 +95,7 @@ pub mod oid {
     pub const SIGNING_TIME: &[u8] = &oid!(raw 1.2.840.113549.1.9.5);
     /// id-icao-mrtd-security-ldsSecurityObject (9303-10 §4.6.2).
     pub const LDS_SECURITY_OBJECT: &[u8] = &oid!(raw 2.23.136.1.1.1);
-    /// id-icao-mrtd-security-extensions-documentTypeList (9303-12 §7.1).
+    /// id-icao-mrtd-security-extensions-documentTypeList (9303-12 §7).
     pub const DOCUMENT_TYPE_LIST: &[u8] = &oid!(raw 2.23.136.1.1.6.2);
 
     /// subjectKeyIdentifier (RFC 5280 §4.2.1.2).

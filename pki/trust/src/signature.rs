@@ -1,4 +1,4 @@
-//! Signature algorithms as their AlgorithmIdentifier says, and the verification (9303-12 §4.4).
+//! Signature algorithms as their AlgorithmIdentifier says, and the verification (9303-12 §4).
 //!
 //! ```text
 //! AlgorithmIdentifier ::= SEQUENCE { algorithm OBJECT IDENTIFIER, parameters ANY OPTIONAL }

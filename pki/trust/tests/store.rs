@@ -115,3 +115,14 @@ fn a_pin_is_read_as_it_is_printed() {
     assert_eq!(Pin::from_hex(&"AB:".repeat(32)), Some(pin));
     assert_eq!(Pin::from_hex("abab"), None);
 }
+
+/// A bundle of version 1 as the first release wrote it: every later release opens it.
+#[test]
+fn the_sample_of_version_1_opens() {
+    let pin = Pin::from_hex("23acefbf903c8b6986b22a6d48089fb2ae5a4a2a990f38a1d745be919dd9f87d").unwrap();
+    let opened = bundle::open(include_bytes!("samples/bundle-v1.json"), &pin).unwrap();
+    assert_eq!((opened.number, opened.anchors.len(), opened.signers.len(), opened.crls.len()), (1, 1, 1, 1));
+    assert_eq!(opened.crls[0].len(), 1);
+    assert_eq!(opened.policy.countries["UTO"], "UT");
+    assert_eq!(opened.revoked_documents["L898902C3"].reason, bundle::RevocationReason::Stolen);
+}

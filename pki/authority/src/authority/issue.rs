@@ -196,7 +196,7 @@ impl Authority {
     }
 }
 
-/// Sixteen random bytes, positive and of full length (9303-12 §7.1: at most twenty).
+/// Sixteen random bytes, positive and of full length (9303-12 §7: at most twenty).
 pub(super) fn serial_number() -> Result<Vec<u8>, ErrorStack> {
     let mut serial = [0; 16];
     openssl::rand::rand_bytes(&mut serial)?;

@@ -1,4 +1,4 @@
-//! The extensions of 9303-12 §7.1.1, as far as a verifier looks at them.
+//! The extensions of 9303-12 §7, as far as a verifier looks at them.
 
 use iso7816::tlv::{self, Reader};
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ pub struct Extensions {
     pub basic_constraints: Option<BasicConstraints>,
     /// When the private key may sign.
     pub private_key_usage: Option<PrivateKeyUsage>,
-    /// Codes of the documents this signer may sign (9303-12 §7.1.1.6), as in the MRZ.
+    /// Codes of the documents this signer may sign (9303-12 §7), as in the MRZ.
     pub document_types: Option<Vec<String>>,
     /// Whether an extended key usage is present.
     pub has_extended_key_usage: bool,

@@ -1,4 +1,4 @@
-//! Revocation of the document signer (9303-12 §7.3): mandatory, and undetermined without a fresh list.
+//! Revocation of the document signer (9303-12 §7): mandatory, and undetermined without a fresh list.
 
 use jiff::Timestamp;
 

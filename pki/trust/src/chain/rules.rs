@@ -38,7 +38,7 @@ pub(super) fn validity(id: &'static str, certificate: Option<&Certificate>, now:
     }
 }
 
-/// 9303-12 §7.1: the CSCA signs certificates and lists, the document signer signs data and is no authority.
+/// 9303-12 §7: the CSCA signs certificates and lists, the document signer signs data and is no authority.
 pub(super) fn key_usage(signer: &Certificate, anchor: Option<&Certificate>) -> Finding {
     let extensions = signer.extensions();
     if let Some(oid) = extensions.unknown_critical.first() {
@@ -101,7 +101,7 @@ pub(super) fn document_type(signer: &Certificate, code: Option<&str>) -> Finding
             format!("the document's code is not known; the signer signs {list}"),
         );
     };
-    // 9303-12 §7.1.1.6: a single letter stands for every code that starts with it.
+    // 9303-12 §7: a single letter stands for every code that starts with it.
     let allowed = |entry: &String| {
         let entry = entry.trim_end_matches('<');
         entry == code || (entry.len() == 1 && code.starts_with(entry))
