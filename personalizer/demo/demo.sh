@@ -1,75 +1,179 @@
 #!/bin/sh
-# demo.sh OUT: the main job over the shipped programs, without hardware.
+# demo.sh [OUT]: the main job over the shipped programs, without hardware.
 #
-# A national PKI and a foreign one that nobody trusts; a printer with six blank cards; a real pcscd
-# with two virtual readers, one inside the printer, one at a counter. Three cards are made and found
-# genuine; then three forgeries are refused, each for its own reason.
+# A national PKI, and a foreign one that nobody trusts. A printing centre: a real pcscd, a simulated printer with
+# blank soft cards in its feeder and a chip station inside. An embassy: a reader at a counter, with the national
+# trust bundle. Three cards are made and found genuine; then three forgeries are refused, each for its own reason.
 #
-# BITAQA_BIN is the folder of the programs (default target/release). No secret of the demo is a secret.
+# BITAQA_BIN is the folder of the programs (default target/release). What is left in OUT: for each card front.png,
+# back.png, verify.json and report.html. The passphrase and the keys of this demo protect nothing.
 set -eu
 umask 077
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"
-bin=${BITAQA_BIN:-target/release}
-case $bin in /*) ;; *) bin=$root/$bin ;; esac
-out=${1:-target/demo}
-case $out in /*) ;; *) out=$root/$out ;; esac
+absolute() { case $1 in /*) echo "$1" ;; *) echo "$root/$1" ;; esac; }
+bin=$(absolute "${BITAQA_BIN:-target/release}")
+out=$(absolute "${1:-target/demo}")
+pcscd=$root/card-apps/virtual-reader/private-pcscd.sh
+orders=$root/test-vectors/orders/specimen.jsonl
 
-# Everything the run needs but nobody wants to look at; short, because socket paths are limited to 107 bytes.
 rm -rf "$out"
 mkdir -p "$out"
+# Sockets and state: a short path, because socket names are limited to 107 bytes.
 work=$(mktemp -d "${TMPDIR:-/tmp}/bitaqa.XXXXXX")
-simulator=
-stop() {
+printer_pid=
+card_pid=
+
+end() { [ -z "$1" ] || { kill "$1" 2>/dev/null; wait "$1" 2>/dev/null; } || true; }
+finish() {
     status=$?
-    [ -z "$simulator" ] || kill "$simulator" 2>/dev/null || true
-    take_out
-    card-apps/virtual-reader/private-pcscd.sh stop "$work/pcscd" >/dev/null 2>&1 || true
-    [ "$status" -eq 0 ] || { echo "demo: failed; what was written is in $out and $work" >&2; exit "$status"; }
+    end "$card_pid"
+    end "$printer_pid"
+    "$pcscd" stop "$work/pcscd" >/dev/null 2>&1 || true
+    if [ "$status" -ne 0 ]; then
+        cp "$work"/*.log "$out" 2>/dev/null || true
+        echo "demo: failed; logs are in $out" >&2
+    fi
     rm -rf "$work"
+    exit "$status"
 }
-trap stop EXIT
+trap finish EXIT
 trap 'exit 130' INT TERM
 
 say() { printf '\n== %s\n' "$*"; }
+fail() { echo "demo: $*" >&2; exit 1; }
+# field NAME: the first value of that name in the JSON on standard input
+field() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }
+# order N NAME: a value of the Nth order
+order() { sed -n "$1p" "$orders" | field "$2"; }
 
-# field FILE NAME: the first string value of that name in a JSON file
-field() { sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p" "$1" | head -n 1; }
+# --- States -----------------------------------------------------------------------------------------------------
 
-# --- The national PKI, and one nobody has heard of
-printf 'a passphrase for the demo only' >"$work/passphrase"
+printf 'only for the demo\n' >"$work/passphrase"
 export BITAQA_PASSPHRASE_FILE="$work/passphrase"
 
+# found_state PKI TRUST: an authority with one document signer; its bundle, installed where cards are judged
 found_state() {
     "$bin/bitaqa-pki" init --profile specimen-uto --dir "$1"
-    "$bin/bitaqa-pki" ds new --dir "$1" --name ds1
+    "$bin/bitaqa-pki" ds new --dir "$1" --name ds-1
     "$bin/bitaqa-pki" crl issue --dir "$1"
-    "$bin/bitaqa-pki" bundle export --dir "$1" --out "$1/trust.bundle"
+    "$bin/bitaqa-pki" bundle export --dir "$1" --out "$1.bundle" --json >"$1.json"
+    # The pin reaches an embassy on paper; the bundle on any way.
+    "$bin/bitaqa-reader" trust install "$1.bundle" --pin "$(field signer <"$1.json")" --trust "$2"
 }
-say "A national PKI: CSCA, document signer, CRL, trust bundle"
-found_state "$work/pki"
-"$bin/bitaqa-pki" status --dir "$work/pki"
-say "Another one, which the embassy does not trust"
-found_state "$work/stranger" >/dev/null
 
-# install_trust PKI DIR: what an embassy does once with the bundle and the pin it was told
-install_trust() {
-    "$bin/bitaqa-reader" trust install "$1/trust.bundle" --pin "$(cat "$1/trust.bundle.pin")" --trust "$2"
-}
-say "The embassy installs the national bundle"
-install_trust "$work/pki" "$work/trust"
-install_trust "$work/stranger" "$work/trust-of-the-stranger" >/dev/null
+say "A national PKI: CSCA, document signer, revocation list; its trust bundle installed at the embassy"
+found_state "$work/pki" "$work/trust"
+say "A second state, which the embassy does not know"
+found_state "$work/stranger" "$work/trust-of-the-stranger" >"$work/stranger.log"
+echo "set up"
 
-# --- The machine room: pcscd with two readers, a printer with blanks in its feeder
-say "pcscd with two virtual readers, and a printer with six blanks"
-BITAQA_DRIVER=${BITAQA_DRIVER:-$bin/libifdbitaqa.so} card-apps/virtual-reader/private-pcscd.sh start "$work/pcscd" 2 >"$work/pcscd.env"
-cat "$work/pcscd.env"
-. "$work/pcscd.env"
+# --- The printing centre ----------------------------------------------------------------------------------------
+
+say "pcscd with two virtual readers (chip station, counter) and a printer with four blanks"
+"$pcscd" start "$work/pcscd" 2 "${BITAQA_DRIVER:-$bin/libifdbitaqa.so}" >"$work/pcscd.txt"
+cat "$work/pcscd.txt"
+PCSCLITE_CSOCK_NAME=$(sed -n 's/^PCSCLITE_CSOCK_NAME=//p' "$work/pcscd.txt")
 export PCSCLITE_CSOCK_NAME
+station="Bitaqa Virtual Reader 00 00"
+counter="Bitaqa Virtual Reader 00 01"
 
 mkdir "$work/blanks"
-for n in 1 2 3 4 5 6; do "$bin/bitaqa-soft-card" new --state "$work/blanks/blank-$n.card"; done
-"$bin/bitaqa-printer-sim" --port "$work/printer" --blanks "$work/blanks" --station "$BITAQA_SLOT_0" \
-    --soft-card "$bin/bitaqa-soft-card" --output "$out/printed" >"$work/printer.log" 2>&1 &
-simulator=$!
+for n in 1 2 3 4; do "$bin/bitaqa-soft-card" new --state "$work/blanks/$n.card"; done
+"$bin/bitaqa-printer-sim" --port "$work/printer" --blanks "$work/blanks" --station "$work/pcscd/slot.0" \
+    --soft-card "$bin/bitaqa-soft-card" >"$work/printer.log" 2>&1 &
+printer_pid=$!
+tries=0
+until [ -e "$work/printer" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 100 ] || fail "the simulated printer did not start"
+    sleep 0.05
+done
+
+# make_cards ORDERS PKI TRUST OUT
+make_cards() {
+    "$bin/bitaqa-personalizer" run "$1" --profile specimen-uto --reader "$station" --printer "$work/printer" \
+        --signer "$2/ds/ds-1" --trust "$3" --ledger "$work/ledger.jsonl" --out "$4"
+}
+
+mkdir "$work/orders"
+say "Three orders become three cards"
+# Portraits are named relative to the order file.
+ln -s "$root/test-vectors/portraits" "$work/portraits"
+sed -n 1,3p "$orders" >"$work/orders/three.jsonl"
+make_cards "$work/orders/three.jsonl" "$work/pki" "$work/trust" "$out"
+
+say "A fourth is signed by the second state"
+sed -n 4p "$orders" >"$work/orders/fourth.jsonl"
+make_cards "$work/orders/fourth.jsonl" "$work/stranger" "$work/trust-of-the-stranger" "$work/foreign"
+
+"$bin/bitaqa-personalizer" ledger verify "$work/ledger.jsonl"
+"$bin/bitaqa-personalizer" ledger balance "$work/ledger.jsonl"
+
+# --- The counter ------------------------------------------------------------------------------------------------
+
+# judge STATE CAN FOLDER: puts a card into the counter's reader and verifies it; the exit code is the verdict
+judge() {
+    mkdir -p "$3"
+    "$bin/bitaqa-soft-card" run --state "$1" --connect "$work/pcscd/slot.1" >>"$work/counter.log" 2>&1 &
+    card_pid=$!
+    tries=0
+    until "$bin/bitaqa-reader" readers 2>/dev/null | grep -F "$counter" | grep -q '3B'; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || fail "the card does not show in the reader"
+        sleep 0.05
+    done
+    code=0
+    "$bin/bitaqa-reader" verify --reader "$counter" --can "$2" --trust "$work/trust" --json \
+        --report "$3/report.html" >"$3/verify.json" || code=$?
+    end "$card_pid"
+    card_pid=
+}
+
+# expect VERDICT CODE FOLDER WHAT
+expect() {
+    verdict=$(field verdict <"$3/verify.json")
+    [ "$verdict" = "$1" ] && [ "$code" -eq "$2" ] || fail "$4: expected $1 ($2), the reader said $verdict ($code)"
+    echo "$4: $verdict"
+}
+
+say "At the embassy: three genuine cards"
+genuine=0
+for n in 1 2 3; do
+    document=$(order $n document_number)
+    judge "$work/blanks/good/$n.card" "$(order $n card_access_number)" "$out/$document"
+    expect GENUINE_VALID 0 "$out/$document" "card $document"
+    genuine=$((genuine + 1))
+done
+
+say "At the embassy: three forgeries"
+refused=0
+can=$(order 1 card_access_number)
+# forgery NAME VERDICT CODE WHAT: a forged copy of the first card
+forgery() {
+    cp "$out/$(order 1 document_number)/front.png" "$out/$(order 1 document_number)/back.png" "$out/$1/"
+    expect "$2" "$3" "$out/$1" "$4"
+    refused=$((refused + 1))
+}
+"$bin/bitaqa-soft-card" forge --state "$work/blanks/good/1.card" --out "$work/altered.card" --alter-dg 1
+judge "$work/altered.card" "$can" "$out/forgery-altered-data"
+forgery forgery-altered-data NOT_GENUINE 10 "a card with an altered data group"
+
+"$bin/bitaqa-soft-card" forge --state "$work/blanks/good/1.card" --out "$work/clone.card" --new-chip-key
+judge "$work/clone.card" "$can" "$out/forgery-clone"
+forgery forgery-clone CLONE_SUSPECT 15 "a copy of a genuine card on another chip"
+
+judge "$work/blanks/good/4.card" "$(order 4 card_access_number)" "$out/forgery-unknown-issuer"
+cp "$work/foreign/$(order 4 document_number)/front.png" "$work/foreign/$(order 4 document_number)/back.png" \
+    "$out/forgery-unknown-issuer/"
+expect UNTRUSTED_ISSUER 16 "$out/forgery-unknown-issuer" "a card signed by an unknown state"
+refused=$((refused + 1))
+
+for card in "$out"/*/; do
+    for file in front.png back.png verify.json; do
+        [ -s "$card$file" ] || fail "$card$file is missing"
+    done
+done
+printf '\nLook at %s\n' "$out"
+echo "demo: $genuine cards issued, $genuine genuine, $refused forgeries refused"
