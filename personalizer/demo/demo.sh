@@ -6,7 +6,8 @@
 # trust bundle. Three cards are made and found genuine; then three forgeries are refused, each for its own reason.
 #
 # BITAQA_BIN is the folder of the programs (default target/release). What is left in OUT: for each card front.png,
-# back.png, verify.json and report.html. The passphrase and the keys of this demo protect nothing.
+# back.png (as sent to the printer), printed-front.png, printed-back.png (as the printer drew them), verify.json and
+# report.html. The passphrase and the keys of this demo protect nothing.
 set -eu
 umask 077
 
@@ -82,7 +83,7 @@ counter="Bitaqa Virtual Reader 00 01"
 mkdir "$work/blanks"
 for n in 1 2 3 4; do "$bin/bitaqa-soft-card" new --state "$work/blanks/$n.card"; done
 "$bin/bitaqa-printer-sim" --port "$work/printer" --blanks "$work/blanks" --station "$work/pcscd/slot.0" \
-    --soft-card "$bin/bitaqa-soft-card" >"$work/printer.log" 2>&1 &
+    --soft-card "$bin/bitaqa-soft-card" --output "$work/printed" >"$work/printer.log" 2>&1 &
 printer_pid=$!
 tries=0
 until [ -e "$work/printer" ]; do
@@ -91,10 +92,12 @@ until [ -e "$work/printer" ]; do
     sleep 0.05
 done
 
-# make_cards ORDERS PKI TRUST OUT
+# make_cards ORDERS PKI TRUST OUT [OPTION...]
 make_cards() {
-    "$bin/bitaqa-personalizer" run "$1" --profile specimen-uto --reader "$station" --printer "$work/printer" \
-        --signer "$2/ds/ds-1" --trust "$3" --ledger "$work/ledger.jsonl" --out "$4"
+    cards=$1 pki=$2 trust=$3 folder=$4
+    shift 4
+    "$bin/bitaqa-personalizer" run "$cards" --profile specimen-uto --reader "$station" --printer "$work/printer" \
+        --signer "$pki/ds/ds-1" --trust "$trust" --ledger "$work/ledger.jsonl" --out "$folder" "$@"
 }
 
 mkdir "$work/orders"
@@ -102,7 +105,7 @@ say "Three orders become three cards"
 # Portraits are named relative to the order file.
 ln -s "$root/test-vectors/portraits" "$work/portraits"
 sed -n 1,3p "$orders" >"$work/orders/three.jsonl"
-make_cards "$work/orders/three.jsonl" "$work/pki" "$work/trust" "$out"
+make_cards "$work/orders/three.jsonl" "$work/pki" "$work/trust" "$out" --blanks 4
 
 say "A fourth is signed by the second state"
 sed -n 4p "$orders" >"$work/orders/fourth.jsonl"
@@ -142,6 +145,8 @@ say "At the embassy: three genuine cards"
 genuine=0
 for n in 1 2 3; do
     document=$(order $n document_number)
+    cp "$work/printed/$n-front.png" "$out/$document/printed-front.png"
+    cp "$work/printed/$n-back.png" "$out/$document/printed-back.png"
     judge "$work/blanks/good/$n.card" "$(order $n card_access_number)" "$out/$document"
     expect GENUINE_VALID 0 "$out/$document" "card $document"
     genuine=$((genuine + 1))
