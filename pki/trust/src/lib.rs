@@ -1,6 +1,6 @@
 //! Who is believed: certificates, revocation lists, security objects, chains, trust bundles.
 //!
-//! This crate knows the document PKI of 9303-12, the security object of 9303-10 and the CMS of RFC 5652. It judges bytes
+//! This crate knows the document PKI of 9303-12, the card-verifiable certificates of TR-03110, the security object of 9303-10 and the CMS of RFC 5652. It judges bytes
 //! which it is given: it reads no card, keeps no clock (the time of inspection is an argument) and
 //! holds no private key; no type for one exists here. Only [`TrustStore`] touches the disk.
 //!
@@ -8,6 +8,7 @@
 //! - [`cms`]: SignedData, judged on the bytes that were received
 //! - [`security_object`]: EF.SOD's content -> `Authentic<SecurityObject>`, the proof that passive authentication succeeded
 //! - [`chain`]: the rules between a document signer and its country signing CA, one named [`Finding`] each
+//! - [`cvc`]: the card-verifiable certificates by which a chip judges a terminal (TR-03110-3)
 //! - [`bundle`], [`TrustStore`]: what an embassy installs, and never older than what it has
 
 pub mod bundle;
@@ -15,6 +16,7 @@ pub mod certificate;
 pub mod chain;
 pub mod cms;
 pub mod crl;
+pub mod cvc;
 pub mod der;
 pub mod leniency;
 pub mod name;

@@ -29,6 +29,8 @@ const MAX_EXPONENT_BITS: i32 = 64;
 /// A curve of FIPS 186 or RFC 5639.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum EllipticCurve {
+    /// NIST P-192: seen in old card-verifiable certificates.
+    P192,
     /// NIST P-224.
     P224,
     /// NIST P-256.
@@ -53,7 +55,8 @@ pub enum EllipticCurve {
 
 impl EllipticCurve {
     /// Every curve that is accepted.
-    pub const ALL: [EllipticCurve; 10] = [
+    pub const ALL: [EllipticCurve; 11] = [
+        Self::P192,
         Self::P224,
         Self::P256,
         Self::P384,
@@ -69,6 +72,7 @@ impl EllipticCurve {
     /// OpenSSL's number of the curve.
     pub fn nid(self) -> Nid {
         match self {
+            Self::P192 => Nid::X9_62_PRIME192V1,
             Self::P224 => Nid::SECP224R1,
             Self::P256 => Nid::X9_62_PRIME256V1,
             Self::P384 => Nid::SECP384R1,
@@ -85,6 +89,7 @@ impl EllipticCurve {
     /// The name people use.
     pub fn name(self) -> &'static str {
         match self {
+            Self::P192 => "P-192",
             Self::P224 => "P-224",
             Self::P256 => "P-256",
             Self::P384 => "P-384",
@@ -125,10 +130,24 @@ impl EllipticCurve {
         })
     }
 
+    /// Length of the order of the base point in bytes: that of each number in a plain signature.
+    pub fn order_length(self) -> usize {
+        match self {
+            Self::P192 | Self::BrainpoolP192r1 => 24,
+            Self::P224 | Self::BrainpoolP224r1 => 28,
+            Self::P256 | Self::BrainpoolP256r1 => 32,
+            Self::BrainpoolP320r1 => 40,
+            Self::P384 | Self::BrainpoolP384r1 => 48,
+            Self::BrainpoolP512r1 => 64,
+            Self::P521 => 66,
+        }
+    }
+
     /// The content bytes of the curve's object identifier.
     pub fn oid(self) -> &'static [u8] {
         use asn1_rs::oid;
         match self {
+            Self::P192 => &oid!(raw 1.2.840.10045.3.1.1),
             Self::P224 => &oid!(raw 1.3.132.0.33),
             Self::P256 => &oid!(raw 1.2.840.10045.3.1.7),
             Self::P384 => &oid!(raw 1.3.132.0.34),
@@ -342,15 +361,23 @@ fn explicit_curve(value: &[u8]) -> Result<EllipticCurve, PublicKeyError> {
     let n = der::magnitude(reader.expect(der::INTEGER)?).ok_or(foreign.clone())?;
     let h = der::magnitude(reader.expect(der::INTEGER)?).ok_or(foreign.clone())?;
     reader.end()?;
+    let owned = <[u8]>::to_vec;
+    let given =
+        DomainParameters { p: owned(p), a: owned(a), b: owned(b), generator: owned(base), n: owned(n), h: owned(h) };
+    known_curve(&given).ok_or(foreign)
+}
+
+/// The curve that has exactly these numbers.
+pub(crate) fn known_curve(given: &DomainParameters) -> Option<EllipticCurve> {
     let same = |known: &DomainParameters| {
-        known.p == p
-            && unpadded(&known.a) == unpadded(a)
-            && unpadded(&known.b) == unpadded(b)
-            && same_point(&known.generator, base)
-            && known.n == n
-            && known.h == h
+        known.p == unpadded(&given.p)
+            && unpadded(&known.a) == unpadded(&given.a)
+            && unpadded(&known.b) == unpadded(&given.b)
+            && same_point(&known.generator, &given.generator)
+            && known.n == unpadded(&given.n)
+            && known.h == unpadded(&given.h)
     };
-    KNOWN_CURVES.iter().find(|(_, known)| same(known)).map(|(curve, _)| *curve).ok_or(foreign)
+    KNOWN_CURVES.iter().find(|(_, known)| same(known)).map(|(curve, _)| *curve)
 }
 
 /// The numbers of every curve that OpenSSL has, computed once.

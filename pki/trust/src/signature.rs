@@ -54,6 +54,17 @@ impl Hash {
         }
     }
 
+    /// Length of a digest in bytes.
+    pub fn length(self) -> u16 {
+        match self {
+            Hash::Sha1 => 20,
+            Hash::Sha224 => 28,
+            Hash::Sha256 => 32,
+            Hash::Sha384 => 48,
+            Hash::Sha512 => 64,
+        }
+    }
+
     fn openssl(self) -> MessageDigest {
         match self {
             Hash::Sha1 => MessageDigest::sha1(),

@@ -1,0 +1,238 @@
+//! From a trust point over link certificates and a document verifier to a terminal (TR-03110-3 §2.5, 9303-11 §7.1.4.3).
+//!
+//! What is asked of each certificate in turn: its issuer is the holder before it, which may certify its level; the signature
+//! verifies; it has not expired. A link certificate makes a new trust point, expired or not; an expired trust point still hands
+//! over to its successor, but certifies nobody else. There is no revocation: certificates are short-lived.
+
+use jiff::civil::Date;
+
+use super::{Chat, CvCertificate, CvVerifyError, Level, Reference, VerificationKey};
+use crate::public_key::PublicKeyError;
+use crate::signature::SignatureError;
+
+/// A CVCA key that is believed: installed with a self-signed certificate, or made by a link certificate under one that is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrustPoint {
+    certificate: CvCertificate,
+    key: VerificationKey,
+}
+
+/// Why a certificate cannot be a trust point.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrustPointError {
+    /// It is not that of a CVCA about itself.
+    #[error("{0} is not the self-signed certificate of a CVCA")]
+    NotSelfSigned(Reference),
+    /// Its key cannot be used, or did not sign it.
+    #[error("{holder}: {error}")]
+    Signature {
+        /// The certificate's holder.
+        holder: Reference,
+        /// Why.
+        error: CvVerifyError,
+    },
+}
+
+impl TrustPoint {
+    /// Takes a self-signed certificate of a CVCA. Whether to believe it has been decided elsewhere; here its signature is checked.
+    ///
+    /// # Errors
+    /// When it is no such certificate.
+    pub fn new(certificate: CvCertificate) -> Result<Self, TrustPointError> {
+        let holder = certificate.body().holder.clone();
+        if !certificate.is_self_signed() || certificate.body().chat.level() != Level::Cvca {
+            return Err(TrustPointError::NotSelfSigned(holder));
+        }
+        let verified = || -> Result<VerificationKey, CvVerifyError> {
+            let key = certificate.key(None)?;
+            certificate.verify(&key)?;
+            Ok(key)
+        };
+        match verified() {
+            Ok(key) => Ok(TrustPoint { certificate, key }),
+            Err(error) => Err(TrustPointError::Signature { holder, error }),
+        }
+    }
+
+    /// The certificate.
+    pub fn certificate(&self) -> &CvCertificate {
+        &self.certificate
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &VerificationKey {
+        &self.key
+    }
+}
+
+/// A chain whose every certificate was found good: only [`verify`] makes one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VerifiedChain {
+    last: CvCertificate,
+    key: VerificationKey,
+    effective: Chat,
+    trust_points: Vec<TrustPoint>,
+    card_date: Option<Date>,
+}
+
+impl VerifiedChain {
+    /// The certificate at the end.
+    pub fn last(&self) -> &CvCertificate {
+        &self.last
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &VerificationKey {
+        &self.key
+    }
+
+    /// What its holder may do: the rights which every certificate of the chain grants.
+    ///
+    /// A certificate of another terminal type than its issuer's inherits nothing.
+    pub fn effective(&self) -> Chat {
+        self.effective
+    }
+
+    /// The trust points that link certificates of the chain made, oldest first.
+    pub fn trust_points(&self) -> &[TrustPoint] {
+        &self.trust_points
+    }
+
+    /// The date a chip takes as the current one after this chain, when it is later than its own: the latest effective date of a
+    /// link, a document verifier, or a terminal below a domestic one (TR-03110-3 §2.5, §2.6.2).
+    pub fn card_date(&self) -> Option<Date> {
+        self.card_date
+    }
+}
+
+/// Why a chain is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// There is no certificate in it.
+    #[error("the chain is empty")]
+    Empty,
+    /// The first certificate was issued by a CVCA key that is not known.
+    #[error("{holder} was issued by {authority}, which is no trust point")]
+    NoTrustPoint {
+        /// The certificate's holder.
+        holder: Reference,
+        /// Its issuer.
+        authority: Reference,
+    },
+    /// A certificate is not that of the one before it.
+    #[error("{holder} was issued by {authority}, not by {previous} before it")]
+    WrongOrder {
+        /// The certificate's holder.
+        holder: Reference,
+        /// Its issuer.
+        authority: Reference,
+        /// The holder of the certificate before it.
+        previous: Reference,
+    },
+    /// The issuer may not certify this level.
+    #[error("{holder} is a {level}, which a {issuer} may not certify")]
+    WrongLevel {
+        /// The certificate's holder.
+        holder: Reference,
+        /// Its level.
+        level: Level,
+        /// The level of its issuer.
+        issuer: Level,
+    },
+    /// The key cannot be used.
+    #[error("{holder}: {error}")]
+    Key {
+        /// The certificate's holder.
+        holder: Reference,
+        /// Why.
+        error: PublicKeyError,
+    },
+    /// The signature does not verify.
+    #[error("{holder}: {error}")]
+    Signature {
+        /// The certificate's holder.
+        holder: Reference,
+        /// Why.
+        error: SignatureError,
+    },
+    /// It is no longer good.
+    #[error("{holder} expired after {expired}")]
+    Expired {
+        /// The certificate's holder.
+        holder: Reference,
+        /// Its last day.
+        expired: Date,
+    },
+}
+
+/// Judges a chain in the order in which a card gets it: links, document verifier, terminal.
+///
+/// # Errors
+/// At the first certificate that is not good on this day.
+pub fn verify(
+    trust_points: &[TrustPoint],
+    certificates: &[CvCertificate],
+    today: Date,
+) -> Result<VerifiedChain, ChainError> {
+    let first = certificates.first().ok_or(ChainError::Empty)?;
+    let mut error =
+        ChainError::NoTrustPoint { holder: first.body().holder.clone(), authority: first.body().authority.clone() };
+    // Two CVCA keys should not have one name; when they do, each is tried.
+    for start in trust_points.iter().filter(|point| point.certificate.body().holder == first.body().authority) {
+        match from(start, certificates, today) {
+            Ok(chain) => return Ok(chain),
+            Err(failed) => error = failed,
+        }
+    }
+    Err(error)
+}
+
+fn from(start: &TrustPoint, certificates: &[CvCertificate], today: Date) -> Result<VerifiedChain, ChainError> {
+    let mut chain = VerifiedChain {
+        last: start.certificate.clone(),
+        key: start.key.clone(),
+        effective: start.certificate.body().chat,
+        trust_points: Vec::new(),
+        card_date: None,
+    };
+    let mut accurate = false;
+    for certificate in certificates {
+        let body = certificate.body();
+        let key = step(&chain, certificate, today)?;
+        let level = body.chat.level();
+        if level == Level::Cvca {
+            // Rights are those of the newest CVCA certificate, not of all its predecessors.
+            chain.effective = body.chat;
+            chain.trust_points.push(TrustPoint { certificate: certificate.clone(), key: key.clone() });
+        } else {
+            chain.effective = body.chat.under(chain.effective);
+        }
+        if level != Level::Terminal || accurate {
+            chain.card_date = chain.card_date.max(Some(body.effective));
+        }
+        accurate = level == Level::DomesticDv;
+        (chain.last, chain.key) = (certificate.clone(), key);
+    }
+    Ok(chain)
+}
+
+fn step(before: &VerifiedChain, certificate: &CvCertificate, today: Date) -> Result<VerificationKey, ChainError> {
+    let (body, previous) = (certificate.body(), before.last.body());
+    let holder = || body.holder.clone();
+    if body.authority != previous.holder {
+        let (authority, previous) = (body.authority.clone(), previous.holder.clone());
+        return Err(ChainError::WrongOrder { holder: holder(), authority, previous });
+    }
+    let (level, issuer) = (body.chat.level(), previous.chat.level());
+    if !issuer.may_certify(level) {
+        return Err(ChainError::WrongLevel { holder: holder(), level, issuer });
+    }
+    certificate.verify(&before.key).map_err(|error| ChainError::Signature { holder: holder(), error })?;
+    if level != Level::Cvca && today > previous.expires {
+        return Err(ChainError::Expired { holder: previous.holder.clone(), expired: previous.expires });
+    }
+    if level != Level::Cvca && today > body.expires {
+        return Err(ChainError::Expired { holder: holder(), expired: body.expires });
+    }
+    certificate.key(before.key.curve()).map_err(|error| ChainError::Key { holder: holder(), error })
+}
