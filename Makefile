@@ -8,7 +8,7 @@ CARGO ?= cargo
 
 BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev libpcsclite-dev
 RUN_PACKAGES   := pcscd fonts-noto-core fonts-ocr-b libopenjp2-tools
-TEST_PACKAGES  := opensc openssl
+TEST_PACKAGES  := opensc openssl softhsm2
 
 .PHONY: demo test bench lint build release packages test-packages clean
 

@@ -3,9 +3,9 @@
 //! ```text
 //! DIR/state.json              profile, numbers, revocations (version 1)
 //! DIR/lock                    held while something is issued
-//! DIR/csca/                   certificate.der, key.p8
-//! DIR/bundle-signer/          public.pem, key.p8
-//! DIR/ds/<name>/              certificate.der, key.p8: what a printing centre gets
+//! DIR/csca/                   certificate.der, key.json, key.p8 (none when the key is in a token)
+//! DIR/bundle-signer/          public.pem, key.json, key.p8
+//! DIR/ds/<name>/              certificate.der, key.json, key.p8: what a printing centre gets
 //! DIR/crl/<number>.crl        every revocation list; the highest number is the current one
 //! ```
 //!
@@ -143,10 +143,10 @@ pub enum IssueError {
     /// Somebody else is issuing.
     #[error("another process is working on {0}")]
     Busy(PathBuf),
-    /// A key file.
+    /// A key cannot be opened.
     #[error("{path}: {error}")]
     Key {
-        /// The file.
+        /// Its directory.
         path: PathBuf,
         /// Why.
         error: KeyError,

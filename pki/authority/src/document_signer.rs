@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ContentInfo { signedData, SignedData { version 3, { digest }, { ldsSecurityObject, content }, certificates { own },
-//!   { SignerInfo { version 1, issuerAndSerialNumber, digest, signedAttrs { contentType, messageDigest, signingTime }, ecdsa, signature } } } }
+//!   { SignerInfo { version 1, issuerAndSerialNumber, digest, signedAttrs { contentType, messageDigest, signingTime }, algorithm, signature } } } }
 //! ```
 
 use std::fmt;
@@ -14,17 +14,15 @@ use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_constructed,
 use trust::{Certificate, CertificateError, Hash, PublicKey};
 
 use crate::files::{self, FileError};
-use crate::key_store::{KeyError, Signer, SigningError, SoftwareKey};
+use crate::key_store::{KeyError, Signer, SigningError, StoredKey};
 use crate::passphrase::Passphrase;
-use crate::x509::{digest_algorithm, explicit_spki, hash_of, signature_algorithm, time};
+use crate::x509::{explicit_spki, time};
 
 /// Name of the certificate in a signer's directory.
 pub(crate) const CERTIFICATE_FILE: &str = "certificate.der";
-/// Name of the encrypted key in a signer's directory.
-pub(crate) const KEY_FILE: &str = "key.p8";
 
 /// A document signer with its key, ready to sign. Everything that does not change from one signature to the next is prepared once.
-pub struct DocumentSigner<K = SoftwareKey> {
+pub struct DocumentSigner<K = StoredKey> {
     key: K,
     certificate: Certificate,
     hash: Hash,
@@ -73,13 +71,14 @@ pub enum SignError {
 }
 
 impl DocumentSigner {
-    /// Loads `certificate.der` and `key.p8` from a signer's directory.
+    /// Loads a signer's directory: its certificate, and its key wherever `key.json` says that it is. The secret is the
+    /// passphrase of the key file, or the PIN of the token.
     ///
     /// # Errors
-    /// When a file is missing, the passphrase is wrong, or key and certificate do not belong together.
+    /// When a file is missing, the secret is wrong, or key and certificate do not belong together.
     pub fn load(directory: &Path, passphrase: &Passphrase) -> Result<Self, LoadError> {
         let certificate = Certificate::from_der(&files::read(&directory.join(CERTIFICATE_FILE))?)?;
-        let key = SoftwareKey::from_pem(&files::read(&directory.join(KEY_FILE))?, passphrase)?;
+        let key = StoredKey::open(directory, passphrase)?;
         Self::new(key, certificate)
     }
 }
@@ -106,9 +105,9 @@ impl<K: Signer> DocumentSigner<K> {
             sid.raw(certificate.issuer().der()).put(INTEGER, certificate.serial());
         });
         Ok(DocumentSigner {
-            hash: hash_of(key.curve()),
-            digest_algorithm: digest_algorithm(key.curve()),
-            signature_algorithm: signature_algorithm(key.curve()),
+            hash: key.algorithm().hash(),
+            digest_algorithm: key.algorithm().digest_identifier(),
+            signature_algorithm: key.algorithm().signature_identifier(),
             issuer_and_serial: issuer_and_serial.finish(),
             key,
             certificate,

@@ -1,21 +1,30 @@
 //! Where private keys are: one trait, one module for each kind of store.
+//!
+//! - [`Algorithm`]: what a key signs with; it decides the hash, the padding and the identifiers
+//! - [`SoftwareKey`]: an encrypted PKCS#8 file
+//! - [`StoredKey`]: the key of a directory, wherever its record says that it is
 
+mod algorithm;
+mod record;
 mod software;
 
-use trust::EllipticCurve;
+use openssl::error::ErrorStack;
 
+pub use algorithm::{Algorithm, RsaSize, UnknownAlgorithm};
+pub(crate) use record::FreshKey;
+pub use record::{RecordError, StoredKey};
 pub(crate) use software::pem;
 pub use software::{KeyError, SoftwareKey};
 
 /// A private key that signs; where it is kept is its own affair.
 pub trait Signer {
-    /// The curve of the key.
-    fn curve(&self) -> EllipticCurve;
+    /// What it signs with.
+    fn algorithm(&self) -> Algorithm;
 
-    /// The public point, uncompressed (`04 x y`).
-    fn public_point(&self) -> &[u8];
+    /// The content of the public key's BIT STRING: an uncompressed point (`04 x y`), or an RSAPublicKey (RFC 8017 §A.1.1).
+    fn public_bits(&self) -> &[u8];
 
-    /// Signs a message with ECDSA and the hash that fits the curve; the result is an ECDSA-Sig-Value.
+    /// Signs a message; hashing is part of it. ECDSA gives an ECDSA-Sig-Value, RSA as many bytes as the modulus has.
     ///
     /// # Errors
     /// When the store refuses.
@@ -24,5 +33,8 @@ pub trait Signer {
 
 /// A key store did not sign.
 #[derive(Debug, thiserror::Error)]
-#[error("the key store did not sign: {0}")]
-pub struct SigningError(pub String);
+pub enum SigningError {
+    /// The key is in this process, and OpenSSL failed.
+    #[error("the cryptographic library failed: {0}")]
+    Library(#[from] ErrorStack),
+}

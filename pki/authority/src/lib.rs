@@ -5,8 +5,8 @@
 //!
 //! - [`Authority`]: one directory, everything an authority does
 //! - [`DocumentSigner`]: what a printing centre gets: one certificate and its key
-//! - [`Signer`], [`SoftwareKey`]: where private keys are
-//! - [`Profile`]: the names, curves and lifetimes of a state, as data
+//! - [`Signer`], [`StoredKey`], [`SoftwareKey`]: where private keys are
+//! - [`Profile`]: the names, algorithms and lifetimes of a state, as data
 
 mod authority;
 mod document_signer;
@@ -21,7 +21,9 @@ mod x509;
 pub use authority::{Authority, BundleRequest, ExportedBundle, InitError, IssueError, OpenError, SignerRecord};
 pub use document_signer::{DocumentSigner, LoadError, SignError};
 pub use files::FileError;
-pub use key_store::{KeyError, Signer, SigningError, SoftwareKey};
+pub use key_store::{
+    Algorithm, KeyError, RecordError, RsaSize, Signer, SigningError, SoftwareKey, StoredKey, UnknownAlgorithm,
+};
 pub use passphrase::{MIN_PASSPHRASE, Passphrase};
 pub use profile::{PROFILES, Profile};
 pub use state::StateError;

@@ -1,6 +1,8 @@
-//! What differs between states: names, curves, lifetimes. Data, not code.
+//! What differs between states: names, algorithms, lifetimes. Data, not code.
 
 use trust::EllipticCurve;
+
+use crate::key_store::Algorithm;
 
 /// How one state's authority is set up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,10 +21,10 @@ pub struct Profile {
     pub csca_name: &'static str,
     /// Start of the common names of document signers.
     pub signer_name: &'static str,
-    /// Curve of the country signing CA.
-    pub csca_curve: EllipticCurve,
-    /// Curve of document signers.
-    pub signer_curve: EllipticCurve,
+    /// What the country signing CA signs with.
+    pub csca_algorithm: Algorithm,
+    /// What document signers and the bundle signer sign with.
+    pub signer_algorithm: Algorithm,
     /// Document codes a signer may sign; one letter stands for all codes that start with it (9303-12 §7).
     pub document_types: &'static [&'static str],
     /// Mail address in the alternative names (9303-12 §7).
@@ -68,8 +70,8 @@ pub const PROFILES: &[Profile] = &[
         unit: "Identity Documents",
         csca_name: "CSCA Utopia Specimen",
         signer_name: "Document Signer Utopia Specimen",
-        csca_curve: EllipticCurve::P384,
-        signer_curve: EllipticCurve::P256,
+        csca_algorithm: Algorithm::Ecdsa(EllipticCurve::P384),
+        signer_algorithm: Algorithm::Ecdsa(EllipticCurve::P256),
         document_types: &["I"],
         contact: "csca@pki.uto.example",
         distribution_point: "https://pki.uto.example/crl/UTO.crl",
@@ -87,8 +89,8 @@ pub const PROFILES: &[Profile] = &[
         unit: "TEST IRQ-NID",
         csca_name: "TEST CSCA",
         signer_name: "TEST Document Signer",
-        csca_curve: EllipticCurve::BrainpoolP384r1,
-        signer_curve: EllipticCurve::P256,
+        csca_algorithm: Algorithm::Ecdsa(EllipticCurve::BrainpoolP384r1),
+        signer_algorithm: Algorithm::Ecdsa(EllipticCurve::P256),
         document_types: &["I"],
         contact: "test-csca@pki.iq.example",
         distribution_point: "https://pki.iq.example/crl/IRQ-TEST.crl",

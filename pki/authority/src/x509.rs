@@ -10,10 +10,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use openssl::error::ErrorStack;
 use trust::der::{
-    BIT_STRING, BOOLEAN, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, PRINTABLE_STRING, SEQUENCE, SET, UTC_TIME,
+    BIT_STRING, BOOLEAN, GENERALIZED_TIME, INTEGER, NULL, OCTET_STRING, OID, PRINTABLE_STRING, SEQUENCE, SET, UTC_TIME,
     UTF8_STRING, context, context_constructed, oid,
 };
-use trust::{EllipticCurve, Hash};
 
 use crate::key_store::{Signer, SigningError};
 use crate::profile::Profile;
@@ -50,35 +49,6 @@ pub(crate) fn whole_seconds(moment: Timestamp) -> Timestamp {
     Timestamp::from_second(moment.as_second()).unwrap_or(moment)
 }
 
-/// The hash that fits a curve.
-pub(crate) fn hash_of(curve: EllipticCurve) -> Hash {
-    match curve {
-        EllipticCurve::P521 | EllipticCurve::BrainpoolP512r1 => Hash::Sha512,
-        EllipticCurve::P384 | EllipticCurve::BrainpoolP384r1 | EllipticCurve::BrainpoolP320r1 => Hash::Sha384,
-        _ => Hash::Sha256,
-    }
-}
-
-/// The AlgorithmIdentifier of a digest; parameters absent (RFC 5754 §2).
-pub(crate) fn digest_algorithm(curve: EllipticCurve) -> Vec<u8> {
-    let algorithm = match hash_of(curve) {
-        Hash::Sha512 => oid::SHA512,
-        Hash::Sha384 => oid::SHA384,
-        _ => oid::SHA256,
-    };
-    encode(SEQUENCE, encode(OID, algorithm))
-}
-
-/// The AlgorithmIdentifier of an ECDSA signature; parameters absent (RFC 5758 §3.2).
-pub(crate) fn signature_algorithm(curve: EllipticCurve) -> Vec<u8> {
-    let algorithm = match hash_of(curve) {
-        Hash::Sha512 => oid::ECDSA_SHA512,
-        Hash::Sha384 => oid::ECDSA_SHA384,
-        _ => oid::ECDSA_SHA256,
-    };
-    encode(SEQUENCE, encode(OID, algorithm))
-}
-
 /// The content of an INTEGER with this magnitude.
 pub(crate) fn integer(magnitude: &[u8]) -> Vec<u8> {
     let zeros = magnitude.iter().take_while(|byte| **byte == 0).count();
@@ -109,10 +79,11 @@ fn attribute(names: &mut Writer, kind: &[u8], string: Tag, text: &str) {
     });
 }
 
-/// The SubjectPublicKeyInfo with explicit domain parameters (9303-12 §4).
+/// The SubjectPublicKeyInfo with explicit domain parameters (9303-12 §4); of an RSA key as everywhere.
 pub(crate) fn explicit_spki(key: &dyn Signer) -> Result<Vec<u8>, ErrorStack> {
-    let domain = key.curve().domain()?;
-    Ok(spki(key, |algorithm| {
+    let Some(curve) = key.algorithm().curve() else { return Ok(named_spki(key)) };
+    let domain = curve.domain()?;
+    Ok(spki(key, oid::EC_PUBLIC_KEY, |algorithm| {
         algorithm.nest(SEQUENCE, |parameters| {
             parameters.put(INTEGER, [1]);
             parameters.nest(SEQUENCE, |field| {
@@ -127,28 +98,33 @@ pub(crate) fn explicit_spki(key: &dyn Signer) -> Result<Vec<u8>, ErrorStack> {
     }))
 }
 
-/// The SubjectPublicKeyInfo with the curve's name: of keys outside certificates.
+/// The SubjectPublicKeyInfo with the curve's name, or of an RSA key for any padding (RFC 4055 §1.2).
 pub(crate) fn named_spki(key: &dyn Signer) -> Vec<u8> {
-    spki(key, |algorithm| {
-        algorithm.put(OID, key.curve().oid());
-    })
+    match key.algorithm().curve() {
+        Some(curve) => spki(key, oid::EC_PUBLIC_KEY, |algorithm| {
+            algorithm.put(OID, curve.oid());
+        }),
+        None => spki(key, oid::RSA_ENCRYPTION, |algorithm| {
+            algorithm.put(NULL, []);
+        }),
+    }
 }
 
-fn spki(key: &dyn Signer, parameters: impl FnOnce(&mut Writer)) -> Vec<u8> {
+fn spki(key: &dyn Signer, kind: &[u8], parameters: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer::new();
     writer.nest(SEQUENCE, |info| {
         info.nest(SEQUENCE, |algorithm| {
-            algorithm.put(OID, oid::EC_PUBLIC_KEY);
+            algorithm.put(OID, kind);
             parameters(algorithm);
         });
-        info.put(BIT_STRING, whole_bits(key.public_point()));
+        info.put(BIT_STRING, whole_bits(key.public_bits()));
     });
     writer.finish()
 }
 
-/// SHA-1 of the public point (RFC 5280 §4.2.1.2, first method).
+/// SHA-1 of the public key's bits (RFC 5280 §4.2.1.2, first method).
 pub(crate) fn key_identifier(key: &dyn Signer) -> [u8; 20] {
-    openssl::sha::sha1(key.public_point())
+    openssl::sha::sha1(key.public_bits())
 }
 
 /// What a certificate is about.
@@ -180,7 +156,7 @@ pub(crate) fn certificate(
     writer.nest(SEQUENCE, |body| {
         body.put(context_constructed(0), encode(INTEGER, [2]));
         body.put(INTEGER, subject.serial);
-        body.raw(signature_algorithm(issuer.curve()));
+        body.raw(issuer.algorithm().signature_identifier());
         body.raw(subject.issuer);
         body.nest(SEQUENCE, |validity| {
             validity.raw(time(subject.validity.from)).raw(time(subject.validity.to));
@@ -230,7 +206,7 @@ pub(crate) fn revocation_list(
 ) -> Result<Vec<u8>, SigningError> {
     let mut writer = Writer::new();
     writer.nest(SEQUENCE, |body| {
-        body.put(INTEGER, [1]).raw(signature_algorithm(issuer.curve())).raw(issuer_name);
+        body.put(INTEGER, [1]).raw(issuer.algorithm().signature_identifier()).raw(issuer_name);
         body.raw(time(update.from)).raw(time(update.to));
         if !revoked.is_empty() {
             body.nest(SEQUENCE, |entries| {
@@ -255,7 +231,7 @@ fn signed(body: &[u8], issuer: &dyn Signer) -> Result<Vec<u8>, SigningError> {
     let signature = issuer.sign(body)?;
     let mut writer = Writer::new();
     writer.nest(SEQUENCE, |whole| {
-        whole.raw(body).raw(signature_algorithm(issuer.curve())).put(BIT_STRING, whole_bits(&signature));
+        whole.raw(body).raw(issuer.algorithm().signature_identifier()).put(BIT_STRING, whole_bits(&signature));
     });
     Ok(writer.finish())
 }

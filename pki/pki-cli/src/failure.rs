@@ -142,7 +142,10 @@ fn key_advice(error: &KeyError) -> (&'static str, u8) {
     match error {
         KeyError::WeakPassphrase => ("Choose a passphrase of several words.", USAGE),
         KeyError::WrongPassphrase => ("Give the passphrase of this key, or restore the file from its backup.", TRUST),
-        KeyError::Unsupported => ("Restore the key file from its backup.", TRUST),
+        KeyError::Unsupported | KeyError::WrongAlgorithm(_) | KeyError::NotOfCertificate | KeyError::Record { .. } => {
+            ("Restore the key's directory from its backup.", TRUST)
+        }
+        KeyError::File(_) => ("Restore the key's directory from its backup, or check its permissions.", TRUST),
         KeyError::Library(_) => ("Check the installed OpenSSL.", TRUST),
     }
 }

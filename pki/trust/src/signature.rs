@@ -65,7 +65,8 @@ impl Hash {
         }
     }
 
-    fn openssl(self) -> MessageDigest {
+    /// The same hash for OpenSSL.
+    pub fn openssl(self) -> MessageDigest {
         match self {
             Hash::Sha1 => MessageDigest::sha1(),
             Hash::Sha224 => MessageDigest::sha224(),

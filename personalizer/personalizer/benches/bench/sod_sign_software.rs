@@ -23,7 +23,8 @@ const DATA_GROUPS: [u8; 6] = [1, 2, 11, 12, 13, 14];
 pub fn row(centre: &Centre) -> Result<Row, Box<dyn Error>> {
     let hashes: BTreeMap<u8, Vec<u8>> = DATA_GROUPS.iter().map(|group| (*group, sha256(&[*group]).to_vec())).collect();
     let object = LdsSecurityObject::v0(HashAlgorithm::Sha256, hashes).to_bytes();
-    let curve = Profile::find(PROFILE).ok_or("no such profile")?.signer_curve;
+    let algorithm = Profile::find(PROFILE).ok_or("no such profile")?.signer_algorithm;
+    let curve = algorithm.curve().ok_or("the profile's signers are not on a curve")?;
     let key = EcKey::generate(EcGroup::from_curve_name(curve.nid())?.as_ref())?;
     let digest = sha256(&object);
     let medians =

@@ -1,6 +1,6 @@
 //! Issuing: document signers, revocations, revocation lists, trust bundles.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
@@ -10,9 +10,9 @@ use super::{
     Authority, BundleRequest, ExportedBundle, IssueError, SignerRecord, crl_file, is_name, verified_certificate,
     verified_crl,
 };
-use crate::document_signer::{CERTIFICATE_FILE, KEY_FILE};
+use crate::document_signer::CERTIFICATE_FILE;
 use crate::files::{self, Mode};
-use crate::key_store::{KeyError, Signer, SoftwareKey};
+use crate::key_store::{FreshKey, KeyError, Signer, StoredKey};
 use crate::passphrase::Passphrase;
 use crate::state::Revoked;
 use crate::x509::{self, Period, Role, Subject};
@@ -38,13 +38,12 @@ impl Authority {
             return Err(IssueError::CscaKeyEnded(end));
         }
         let csca = self.csca_key(passphrase)?;
-        let key = SoftwareKey::generate(self.profile.signer_curve)?;
-        let certificate = self.signer_certificate(&name, &key, &csca, now)?;
-        let key_file = key.to_pem(signer_passphrase)?;
+        let fresh_key = FreshKey::software(self.profile.signer_algorithm, signer_passphrase)?;
+        let certificate = self.signer_certificate(&name, &fresh_key.key, &csca, now)?;
         let directory = self.directory.join("ds").join(&name);
         files::create_directory(&directory, |fresh| {
             files::write(&fresh.join(CERTIFICATE_FILE), certificate.der(), Mode::Public)?;
-            files::write(&fresh.join(KEY_FILE), &key_file, Mode::Private)
+            fresh_key.write(fresh)
         })?;
         Ok(SignerRecord { name, directory, certificate, revoked: None })
     }
@@ -106,7 +105,7 @@ impl Authority {
         let signers = self.signers()?;
         let crl = self.up_to_date_crl(&signers, now)?;
         let (public_key, signer_key) = self.bundle_signer()?;
-        let key = self.read_key(&self.directory.join("bundle-signer").join(KEY_FILE), passphrase)?;
+        let key = read_key(self.directory.join("bundle-signer"), passphrase)?;
         let period = Period::days(now, self.profile.bundle_days)?;
         self.change(|state| {
             state.bundle_number += 1;
@@ -149,25 +148,20 @@ impl Authority {
         }
     }
 
-    fn csca_key(&self, passphrase: &Passphrase) -> Result<SoftwareKey, IssueError> {
-        let path = self.directory.join("csca").join(KEY_FILE);
-        let key = self.read_key(&path, passphrase)?;
+    fn csca_key(&self, passphrase: &Passphrase) -> Result<StoredKey, IssueError> {
+        let path = self.directory.join("csca");
+        let key = read_key(path.clone(), passphrase)?;
         if self.csca.public_key().key_identifier() != x509::key_identifier(&key) {
-            return Err(IssueError::Key { path, error: KeyError::Unsupported });
+            return Err(IssueError::Key { path, error: KeyError::NotOfCertificate });
         }
         Ok(key)
-    }
-
-    fn read_key(&self, path: &Path, passphrase: &Passphrase) -> Result<SoftwareKey, IssueError> {
-        SoftwareKey::from_pem(&files::read(path)?, passphrase)
-            .map_err(|error| IssueError::Key { path: path.to_owned(), error })
     }
 
     fn signer_certificate(
         &self,
         name: &str,
-        key: &SoftwareKey,
-        csca: &SoftwareKey,
+        key: &dyn Signer,
+        csca: &dyn Signer,
         now: Timestamp,
     ) -> Result<Certificate, IssueError> {
         let profile = self.profile;
@@ -194,6 +188,10 @@ impl Authority {
             .all(|signer| crl.revoked_since(signer.certificate.serial()).is_some());
         if complete && now <= crl.next_update() { Ok(crl) } else { Err(IssueError::RevocationListOutdated) }
     }
+}
+
+fn read_key(path: PathBuf, secret: &Passphrase) -> Result<StoredKey, IssueError> {
+    StoredKey::open(&path, secret).map_err(|error| IssueError::Key { path, error })
 }
 
 /// Sixteen random bytes, positive and of full length (9303-12 §7: at most twenty).

@@ -8,9 +8,9 @@ use trust::{Certificate, PublicKey};
 
 use super::issue::serial_number;
 use super::{Authority, InitError, IssueError, PUBLIC_KEY_FILE, crl_file, verified_certificate, verified_crl};
-use crate::document_signer::{CERTIFICATE_FILE, KEY_FILE};
+use crate::document_signer::CERTIFICATE_FILE;
 use crate::files::{self, FileError, Mode};
-use crate::key_store::{SoftwareKey, pem};
+use crate::key_store::{FreshKey, Signer, pem};
 use crate::passphrase::Passphrase;
 use crate::profile::Profile;
 use crate::state::{STATE_FILE, State};
@@ -30,30 +30,28 @@ impl Authority {
         if fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(InitError::NotEmpty(directory.to_owned()));
         }
-        let csca = SoftwareKey::generate(profile.csca_curve).map_err(IssueError::NewKey)?;
-        let certificate = csca_certificate(profile, &csca, now)?;
-        let crl = first_crl(profile, &csca, &certificate, now)?;
-        let bundle_signer = SoftwareKey::generate(profile.signer_curve).map_err(IssueError::NewKey)?;
-        let keys = (
-            csca.to_pem(passphrase).map_err(IssueError::NewKey)?,
-            bundle_signer.to_pem(passphrase).map_err(IssueError::NewKey)?,
-        );
+        let fresh_key = |algorithm| FreshKey::software(algorithm, passphrase).map_err(IssueError::NewKey);
+        let csca = fresh_key(profile.csca_algorithm)?;
+        let certificate = csca_certificate(profile, &csca.key, now)?;
+        let crl = first_crl(profile, &csca.key, &certificate, now)?;
+        let bundle_signer = fresh_key(profile.signer_algorithm)?;
         let mut state = State::new(profile.id);
         state.crl_number = 1;
         let fill = |fresh: &Path| {
-            let place = |name: &str, files: &[(&str, &[u8], Mode)]| {
+            let place = |name: &str, files: &[(&str, &[u8])], key: Option<&FreshKey>| {
                 let directory = fresh.join(name);
                 files::directory(&directory)?;
-                for (file, bytes, mode) in files {
-                    files::write(&directory.join(file), bytes, *mode)?;
+                for (file, bytes) in files {
+                    files::write(&directory.join(file), bytes, Mode::Public)?;
                 }
+                key.map_or(Ok(()), |key| key.write(&directory))?;
                 files::sync_directory(&directory)
             };
-            let public = pem("PUBLIC KEY", &x509::named_spki(&bundle_signer));
-            place("csca", &[(CERTIFICATE_FILE, certificate.der(), Mode::Public), (KEY_FILE, &keys.0, Mode::Private)])?;
-            place("bundle-signer", &[(PUBLIC_KEY_FILE, &public, Mode::Public), (KEY_FILE, &keys.1, Mode::Private)])?;
-            place("crl", &[(&crl_file(1), &crl, Mode::Public)])?;
-            place("ds", &[])?;
+            let public = pem("PUBLIC KEY", &x509::named_spki(&bundle_signer.key));
+            place("csca", &[(CERTIFICATE_FILE, certificate.der())], Some(&csca))?;
+            place("bundle-signer", &[(PUBLIC_KEY_FILE, &public)], Some(&bundle_signer))?;
+            place("crl", &[(&crl_file(1), &crl)], None)?;
+            place("ds", &[], None)?;
             files::write(&fresh.join(STATE_FILE), &state.to_bytes(), Mode::Public)
         };
         // `.` and a name with a slash at its end have no last component to rename to.
@@ -67,7 +65,7 @@ impl Authority {
     }
 }
 
-fn csca_certificate(profile: &Profile, key: &SoftwareKey, now: Timestamp) -> Result<Certificate, IssueError> {
+fn csca_certificate(profile: &Profile, key: &dyn Signer, now: Timestamp) -> Result<Certificate, IssueError> {
     let name = x509::name(profile, profile.csca_name);
     let subject = Subject {
         serial: &serial_number()?,
@@ -84,7 +82,7 @@ fn csca_certificate(profile: &Profile, key: &SoftwareKey, now: Timestamp) -> Res
     verified_certificate(&raw, &own)
 }
 
-fn first_crl(profile: &Profile, key: &SoftwareKey, csca: &Certificate, now: Timestamp) -> Result<Vec<u8>, IssueError> {
+fn first_crl(profile: &Profile, key: &dyn Signer, csca: &Certificate, now: Timestamp) -> Result<Vec<u8>, IssueError> {
     let update = Period::days(now, profile.crl_days)?;
     let raw = x509::revocation_list(csca.subject().der(), update, 1, &Vec::new(), key)?;
     verified_crl(&raw, csca)?;

@@ -3,9 +3,8 @@
 //! Cards are filled directly, not through the personalization dialogue: what is tested here is reading and judging.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile, SoftwareKey};
+use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile};
 use channel::secret::Secret;
 use channel::suite::Curve;
 use jiff::civil::{self, date};
@@ -30,7 +29,7 @@ use openssl::sha::sha256;
 use soft_card::emrtd::{ApplicationLife, ChipKey};
 use soft_card::{BlankOptions, SoftCard, State};
 use tempfile::TempDir;
-use trust::{Certificate, RevokedDocument, TrustStore};
+use trust::{RevokedDocument, TrustStore};
 
 pub const CAN: &str = "123456";
 
@@ -91,9 +90,7 @@ impl Issuer {
     /// Makes the CSCA sign documents itself, which it must not.
     pub fn sign_with_the_csca(&mut self) {
         let csca = self.directory.path().join("pki/csca");
-        let key = SoftwareKey::from_pem(&fs::read(csca.join("key.p8")).unwrap(), &self.passphrase).unwrap();
-        let certificate = Certificate::from_der(&fs::read(csca.join("certificate.der")).unwrap()).unwrap();
-        self.signer = DocumentSigner::new(key, certificate).unwrap();
+        self.signer = DocumentSigner::load(&csca, &self.passphrase).unwrap();
     }
 
     /// A card with this document, powered up.
