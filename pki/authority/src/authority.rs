@@ -3,10 +3,14 @@
 //! ```text
 //! DIR/state.json              profile, numbers, revocations (version 1)
 //! DIR/lock                    held while something is issued
-//! DIR/csca/                   certificate.der, key.json, key.p8 (none when the key is in a token)
+//! DIR/acts.jsonl              the record of everything that was issued
+//! DIR/csca/                   certificate.der, key.json, key.p8 (none when the key is in a token): the first generation
+//! DIR/csca-<n>/               the same and link.der: the n-th generation; the highest is the one that issues
 //! DIR/bundle-signer/          public.pem, key.json, key.p8
 //! DIR/ds/<name>/              certificate.der, key.json, key.p8: what a printing centre gets
+//! DIR/<kind>-signer/<name>/   the same for signers of master lists, deviation lists, digital seals
 //! DIR/crl/<number>.crl        every revocation list; the highest number is the current one
+//! DIR/lists/                  signed master lists (.ml) and deviation lists (.dl)
 //! ```
 //!
 //! Directories and files appear whole or not at all. Names that start with a dot are leftovers of an interrupted write and ignored.
@@ -19,15 +23,25 @@ use jiff::Timestamp;
 use openssl::error::ErrorStack;
 use trust::{Bundle, Certificate, CertificateError, Crl, CrlError, Pin, PublicKey, RevokedDocument};
 
+use crate::acts::{self, Act, ActsError};
 use crate::document_signer::CERTIFICATE_FILE;
 use crate::files::{self, FileError};
 use crate::key_store::{KeyError, SigningError};
 use crate::profile::Profile;
 use crate::state::{State, StateError};
 use crate::status::Status;
+use crate::x509;
 
+mod certify;
+mod generations;
 mod issue;
+mod lists;
 mod setup;
+
+pub use certify::{Ensured, SignerKind, SignerRecord};
+pub use generations::{Generation, NewName, Rollover};
+pub use issue::EnsuredCrl;
+pub use lists::SignedList;
 
 /// The public key of the bundle signer, in its directory.
 const PUBLIC_KEY_FILE: &str = "public.pem";
@@ -38,34 +52,9 @@ pub struct Authority {
     directory: PathBuf,
     profile: &'static Profile,
     state: State,
+    /// The generation that issues.
     csca: Certificate,
-}
-
-/// A document signer as the authority knows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SignerRecord {
-    /// Name of its directory under `ds/`.
-    pub name: String,
-    /// That directory.
-    pub directory: PathBuf,
-    /// Its certificate.
-    pub certificate: Certificate,
-    /// Since when it is revoked.
-    pub revoked: Option<Timestamp>,
-}
-
-impl SignerRecord {
-    /// The last moment at which its key may sign.
-    pub fn usage_end(&self) -> Timestamp {
-        let usage = self.certificate.extensions().private_key_usage;
-        usage.and_then(|usage| usage.not_after).unwrap_or(self.certificate.not_after())
-    }
-
-    /// Whether its key may sign now.
-    pub fn may_sign(&self, now: Timestamp) -> bool {
-        let usage = self.certificate.extensions().private_key_usage;
-        self.revoked.is_none() && usage.is_some_and(|usage| usage.contains(now))
-    }
+    generations: Vec<Generation>,
 }
 
 /// What goes into a trust bundle beside the anchor and its revocation list.
@@ -169,15 +158,50 @@ pub enum IssueError {
     /// The CSCA's key may no longer sign certificates.
     #[error("the CSCA's key may sign until {0} only")]
     CscaKeyEnded(Timestamp),
+    /// The record of acts cannot be continued.
+    #[error(transparent)]
+    Acts(#[from] ActsError),
     /// A name that cannot be a directory's.
     #[error("{0:?} is not a name: 1 to 32 letters a-z, digits and hyphens")]
     Name(String),
     /// The name is taken.
-    #[error("a document signer named {0} exists")]
-    NameTaken(String),
+    #[error("a {kind} named {name} exists")]
+    NameTaken {
+        /// What kind of signer.
+        kind: SignerKind,
+        /// The name.
+        name: String,
+    },
     /// There is no such signer.
-    #[error("there is no document signer named {0}")]
-    NoSuchSigner(String),
+    #[error("there is no {kind} named {name}")]
+    NoSuchSigner {
+        /// What kind of signer.
+        kind: SignerKind,
+        /// The name.
+        name: String,
+    },
+    /// A signer of seals is named by two letters.
+    #[error("{0:?} is not the name of a seal signer: two letters A-Z, and digits for the certificate, as in ab-0001")]
+    SealLetters(String),
+    /// The signer is revoked, or its key's time is over.
+    #[error("the {kind} {name} is revoked, or its key may no longer sign")]
+    SignerEnded {
+        /// What kind of signer.
+        kind: SignerKind,
+        /// The name.
+        name: String,
+    },
+    /// A certificate that has no place on a master list.
+    #[error("{0} is not the certificate of a country signing CA")]
+    NotCsca(String),
+    /// A deviation that cannot be written as the standard demands.
+    #[error("deviation {index}: {why}")]
+    Deviation {
+        /// Position from 1.
+        index: usize,
+        /// Why.
+        why: &'static str,
+    },
     /// The current revocation list is missing, out of date, or lacks a revoked signer.
     #[error("the current revocation list is missing, out of date, or lacks a revoked signer")]
     RevocationListOutdated,
@@ -194,8 +218,14 @@ impl Authority {
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let state = State::read(directory)?;
         let profile = Profile::find(&state.profile).ok_or(StateError::Profile(state.profile.clone()))?;
-        let csca = read_certificate(&directory.join("csca").join(CERTIFICATE_FILE))?;
-        Ok(Authority { directory: directory.to_owned(), profile, state, csca })
+        let generations = generations::read(directory)?;
+        let csca = read_certificate(&generations::directory(directory, generations.len()).join(CERTIFICATE_FILE))?;
+        Ok(Authority { directory: directory.to_owned(), profile, state, csca, generations })
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The profile.
@@ -203,33 +233,9 @@ impl Authority {
         self.profile
     }
 
-    /// The country signing CA's certificate.
+    /// The certificate of the country signing CA's generation that issues.
     pub fn csca(&self) -> &Certificate {
         &self.csca
-    }
-
-    /// Every document signer, by name.
-    ///
-    /// # Errors
-    /// When a certificate cannot be read.
-    pub fn signers(&self) -> Result<Vec<SignerRecord>, OpenError> {
-        let folder = self.directory.join("ds");
-        let failed = |error| FileError { path: folder.clone(), error };
-        let mut signers = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if !is_name(&name) {
-                continue;
-            }
-            let directory = entry.path();
-            let certificate = read_certificate(&directory.join(CERTIFICATE_FILE))?;
-            let serial = hex::encode(certificate.serial());
-            let revoked = self.state.revoked.iter().find(|entry| entry.serial == serial).map(|entry| entry.since);
-            signers.push(SignerRecord { name, directory, certificate, revoked });
-        }
-        signers.sort_by(|one, two| one.name.cmp(&two.name));
-        Ok(signers)
     }
 
     /// The newest revocation list and its number.
@@ -292,7 +298,19 @@ impl Authority {
             Err(TryLockError::Error(error)) => return Err(failed(error).into()),
         }
         self.state = State::read(&self.directory).map_err(OpenError::State)?;
+        let generations = generations::read(&self.directory)?;
+        if generations.len() > self.generations.len() {
+            if let Some(newest) = generations.last() {
+                self.csca = newest.certificate.clone();
+            }
+            self.generations = generations;
+        }
         Ok(file)
+    }
+
+    /// Records what is about to be done; the lock is held.
+    fn record(&self, now: Timestamp, acts: &[Act]) -> Result<(), ActsError> {
+        acts::append(&self.directory, x509::whole_seconds(now), acts)
     }
 
     fn change(&mut self, change: impl FnOnce(&mut State)) -> Result<(), FileError> {

@@ -6,25 +6,32 @@
 //! - [`Authority`]: one directory, everything an authority does
 //! - [`DocumentSigner`]: what a printing centre gets: one certificate and its key
 //! - [`Signer`], [`StoredKey`], [`SoftwareKey`]: where private keys are
+//! - [`acts`]: the record of everything that was issued
 //! - [`Profile`]: the names, algorithms and lifetimes of a state, as data
 
+pub mod acts;
 mod authority;
+pub mod deviation_list;
 mod document_signer;
 mod files;
 mod key_store;
 mod passphrase;
 mod profile;
+mod signed_data;
 mod state;
 mod status;
 mod x509;
 
-pub use authority::{Authority, BundleRequest, ExportedBundle, InitError, IssueError, OpenError, SignerRecord};
+pub use authority::{
+    Authority, BundleRequest, Ensured, EnsuredCrl, ExportedBundle, Generation, InitError, IssueError, NewName,
+    OpenError, Rollover, SignedList, SignerKind, SignerRecord,
+};
 pub use document_signer::{DocumentSigner, LoadError, SignError};
 pub use files::FileError;
 pub use key_store::{
     Algorithm, KeyError, RecordError, RsaSize, Signer, SigningError, SoftwareKey, StoredKey, UnknownAlgorithm,
 };
 pub use passphrase::{MIN_PASSPHRASE, Passphrase};
-pub use profile::{PROFILES, Profile};
+pub use profile::{CitizenProfile, PROFILES, Profile};
 pub use state::StateError;
 pub use status::{Item, Need, Status};

@@ -35,12 +35,41 @@ pub struct Profile {
     pub csca_usage_months: i64,
     /// Use of a document signer's private key, in months; 9303-12 §4: three months at most.
     pub signer_usage_months: i64,
+    /// Use of a list signer's private key, in months; its certificate is valid twice as long.
+    pub list_signer_months: i64,
+    /// Use of a seal signer's private key, in months; 9303-12 §4.1: one to two years.
+    pub seal_usage_months: i64,
+    /// Longest validity of what carries a digital seal, in months.
+    pub sealed_months: i64,
     /// Longest validity of a document, in months.
     pub document_months: i64,
     /// Days between revocation lists; 9303-12 §4: ninety at most.
     pub crl_days: i64,
     /// Days until a trust bundle is stale.
     pub bundle_days: i64,
+    /// The citizens' certificates.
+    pub citizens: CitizenProfile,
+}
+
+/// How the citizen CA is set up (RFC 5280).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CitizenProfile {
+    /// Common name of the citizen CA.
+    pub name: &'static str,
+    /// Curve of the citizen CA.
+    pub curve: EllipticCurve,
+    /// Where its certificate, revocation lists and status answers are published, without a slash at the end.
+    pub base_uri: &'static str,
+    /// Validity of a citizen's certificate, in months.
+    pub months: i64,
+    /// Validity of the certificate of the responder for status questions, in months; it cannot be revoked, so few.
+    pub responder_months: i64,
+    /// Use of the CA's key, in months; its certificate is valid for as long as the last citizen's certificate.
+    pub usage_months: i64,
+    /// Certificates in one range of serial numbers, each with a revocation list of its own.
+    pub range: u64,
+    /// Days between revocation lists.
+    pub crl_days: i64,
 }
 
 impl Profile {
@@ -75,8 +104,21 @@ pub const PROFILES: &[Profile] = &[
         document_types: &["I"],
         contact: "csca@pki.uto.example",
         distribution_point: "https://pki.uto.example/crl/UTO.crl",
+        citizens: CitizenProfile {
+            name: "Citizen CA Utopia Specimen",
+            curve: EllipticCurve::P384,
+            base_uri: "http://citizens.pki.uto.example",
+            months: 60,
+            responder_months: 3,
+            usage_months: 60,
+            range: 10_000,
+            crl_days: 7,
+        },
         csca_usage_months: 60,
         signer_usage_months: 3,
+        list_signer_months: 12,
+        seal_usage_months: 14,
+        sealed_months: 12,
         document_months: 120,
         crl_days: 90,
         bundle_days: 90,
@@ -94,8 +136,21 @@ pub const PROFILES: &[Profile] = &[
         document_types: &["I"],
         contact: "test-csca@pki.iq.example",
         distribution_point: "https://pki.iq.example/crl/IRQ-TEST.crl",
+        citizens: CitizenProfile {
+            name: "TEST Citizen CA",
+            curve: EllipticCurve::P384,
+            base_uri: "http://test-citizens.pki.iq.example",
+            months: 60,
+            responder_months: 3,
+            usage_months: 60,
+            range: 10_000,
+            crl_days: 7,
+        },
         csca_usage_months: 60,
         signer_usage_months: 3,
+        list_signer_months: 12,
+        seal_usage_months: 14,
+        sealed_months: 12,
         document_months: 120,
         crl_days: 90,
         bundle_days: 90,

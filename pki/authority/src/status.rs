@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::authority::{Authority, OpenError, SignerRecord};
+use crate::authority::{Authority, OpenError, SignerKind, SignerRecord};
 
 /// Days ahead of an end at which it is announced.
 const NOTICE_DAYS: i64 = 14;
@@ -27,7 +27,7 @@ pub enum Need {
 /// One key, certificate, list or bundle.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Item {
-    /// `csca`, `document-signer`, `revocation-list` or `trust-bundle`.
+    /// `csca`, `document-signer`, `master-list-signer`, `revocation-list`, `trust-bundle`, ...
     pub kind: &'static str,
     /// Its name or number.
     pub name: String,
@@ -63,7 +63,10 @@ impl Status {
         let mut items = vec![csca(authority, now)];
         items.extend(signers.iter().map(|signer| document_signer(signer, now)));
         items.extend(succession(&signers, now));
-        items.push(revocation_list(authority, &signers, now)?);
+        for kind in SignerKind::ALL.into_iter().filter(|kind| *kind != SignerKind::Document) {
+            items.extend(authority.signers_of(kind)?.iter().map(|signer| list_or_seal_signer(signer, now)));
+        }
+        items.push(revocation_list(authority, now)?);
         items.push(trust_bundle(authority, now));
         Ok(Status { profile: authority.profile().id.to_owned(), items })
     }
@@ -92,10 +95,11 @@ fn csca(authority: &Authority, now: Timestamp) -> Item {
     let end = end.unwrap_or(certificate.not_after());
     let name = certificate.subject().common_name().unwrap_or_default();
     if now > end {
-        item("csca", name, "its key may no longer sign", Some(end)).needs(Need::Now, "set up a successor of the CSCA")
+        item("csca", name, "its key may no longer sign", Some(end))
+            .needs(Need::Now, "set up a new CSCA: nothing can be linked any more")
     } else if within(now, ROLLOVER_DAYS, end) {
         item("csca", name, "its key ends soon", Some(end))
-            .needs(Need::Soon, "announce and prepare a successor of the CSCA")
+            .needs(Need::Soon, "announce it to other states, then bitaqa-pki csca rollover")
     } else {
         item("csca", name, "its key may sign", Some(end))
     }
@@ -107,7 +111,17 @@ fn document_signer(signer: &SignerRecord, now: Timestamp) -> Item {
         (None, true) => "may sign",
         (None, false) => "retired",
     };
-    item("document-signer", &signer.name, state, Some(signer.usage_end()))
+    item(signer.kind.word(), &signer.name, state, Some(signer.usage_end()))
+}
+
+/// A state may do without them; only the end of one in use is announced.
+fn list_or_seal_signer(signer: &SignerRecord, now: Timestamp) -> Item {
+    let item = document_signer(signer, now);
+    if signer.may_sign(now) && within(now, NOTICE_DAYS, signer.usage_end()) {
+        item.needs(Need::Soon, &format!("bitaqa-pki {} ensure", signer.kind.word()))
+    } else {
+        item
+    }
 }
 
 /// Whether a signer can sign today and in two weeks.
@@ -123,18 +137,17 @@ fn succession(signers: &[SignerRecord], now: Timestamp) -> Option<Item> {
     }
 }
 
-fn revocation_list(authority: &Authority, signers: &[SignerRecord], now: Timestamp) -> Result<Item, OpenError> {
+fn revocation_list(authority: &Authority, now: Timestamp) -> Result<Item, OpenError> {
     const ACTION: &str = "bitaqa-pki crl issue";
     let Some((number, crl)) = authority.current_crl()? else {
         return Ok(item("revocation-list", "-", "none was issued", None).needs(Need::Now, ACTION));
     };
     let until = Some(crl.next_update());
-    let unpublished = signers
-        .iter()
-        .any(|signer| signer.revoked.is_some() && crl.revoked_since(signer.certificate.serial()).is_none());
     let name = number.to_string();
-    Ok(if unpublished {
+    Ok(if !authority.is_complete(&crl) {
         item("revocation-list", name, "a revoked signer is not on it", until).needs(Need::Now, ACTION)
+    } else if !authority.is_current(&crl) {
+        item("revocation-list", name, "not by the CSCA's newest key", until).needs(Need::Now, ACTION)
     } else if now > crl.next_update() {
         item("revocation-list", name, "out of date", until).needs(Need::Now, ACTION)
     } else if within(now, NOTICE_DAYS, crl.next_update()) {

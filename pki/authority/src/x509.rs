@@ -18,9 +18,9 @@ use crate::key_store::{Signer, SigningError};
 use crate::profile::Profile;
 
 /// Key usage keyCertSign and cRLSign as a BIT STRING's value.
-const CERTIFICATES_AND_LISTS: &[u8] = &[0x01, 0x06];
+pub(crate) const CERTIFICATES_AND_LISTS: &[u8] = &[0x01, 0x06];
 /// Key usage digitalSignature as a BIT STRING's value.
-const DIGITAL_SIGNATURE: &[u8] = &[0x07, 0x80];
+pub(crate) const DIGITAL_SIGNATURE: &[u8] = &[0x07, 0x80];
 
 /// From when to when.
 #[derive(Clone, Copy)]
@@ -61,12 +61,31 @@ pub(crate) fn integer(magnitude: &[u8]) -> Vec<u8> {
 
 /// A name: `C`, `O`, `OU`, `CN` in this order.
 pub(crate) fn name(profile: &Profile, common_name: &str) -> Vec<u8> {
+    organization_name(profile.country, profile.organization, profile.unit, common_name)
+}
+
+/// A name with another organisation.
+pub(crate) fn organization_name(country: &str, organization: &str, unit: &str, common_name: &str) -> Vec<u8> {
+    distinguished_name(&[
+        (oid::COUNTRY_NAME, PRINTABLE_STRING, country),
+        (oid::ORGANIZATION_NAME, UTF8_STRING, organization),
+        (oid::ORGANIZATIONAL_UNIT_NAME, UTF8_STRING, unit),
+        (oid::COMMON_NAME, UTF8_STRING, common_name),
+    ])
+}
+
+/// Country and two letters, nothing else: a bar code signer (9303-12 §7.1.3).
+pub(crate) fn seal_signer_name(country: &str, letters: &str) -> Vec<u8> {
+    distinguished_name(&[(oid::COUNTRY_NAME, PRINTABLE_STRING, country), (oid::COMMON_NAME, PRINTABLE_STRING, letters)])
+}
+
+/// A name of these attributes, one to a set.
+pub(crate) fn distinguished_name(attributes: &[(&[u8], Tag, &str)]) -> Vec<u8> {
     let mut writer = Writer::new();
     writer.nest(SEQUENCE, |names| {
-        attribute(names, oid::COUNTRY_NAME, PRINTABLE_STRING, profile.country);
-        attribute(names, oid::ORGANIZATION_NAME, UTF8_STRING, profile.organization);
-        attribute(names, oid::ORGANIZATIONAL_UNIT_NAME, UTF8_STRING, profile.unit);
-        attribute(names, oid::COMMON_NAME, UTF8_STRING, common_name);
+        for (kind, string, text) in attributes {
+            attribute(names, kind, *string, text);
+        }
     });
     writer.finish()
 }
@@ -139,11 +158,19 @@ pub(crate) struct Subject<'a> {
     pub role: Role,
 }
 
-/// Which of the two profiles of 9303-12 §7.
+/// Which profile of 9303-12 §7.1.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     CountrySigningCa,
+    /// The new CSCA key under the old one, perhaps under a new name.
+    Link {
+        name_change: bool,
+    },
     DocumentSigner,
+    /// Of master lists, deviation lists: named by its extended key usage.
+    ListSigner(&'static [u8]),
+    /// Of digital seals: three extensions at most (9303-12 §7.1.3).
+    SealSigner,
 }
 
 /// A certificate, signed.
@@ -170,39 +197,57 @@ pub(crate) fn certificate(
 }
 
 fn certificate_extensions(extensions: &mut Writer, profile: &Profile, subject: &Subject<'_>, issuer: &dyn Signer) {
-    let names = alternative_names(profile);
     authority_key_identifier(extensions, issuer);
+    if subject.role == Role::SealSigner {
+        extension(extensions, oid::DOCUMENT_TYPE_LIST, false, &document_types(profile.document_types));
+        extended_key_usage(extensions, true, &[oid::SEAL_SIGNER]);
+        return;
+    }
+    let names = alternative_names(profile);
     extension(extensions, oid::SUBJECT_KEY_IDENTIFIER, false, &encode(OCTET_STRING, subject.key_identifier));
     let usage = match subject.role {
-        Role::CountrySigningCa => CERTIFICATES_AND_LISTS,
-        Role::DocumentSigner => DIGITAL_SIGNATURE,
+        Role::CountrySigningCa | Role::Link { .. } => CERTIFICATES_AND_LISTS,
+        Role::DocumentSigner | Role::ListSigner(_) | Role::SealSigner => DIGITAL_SIGNATURE,
     };
     extension(extensions, oid::KEY_USAGE, true, &encode(BIT_STRING, usage));
     extension(extensions, oid::PRIVATE_KEY_USAGE_PERIOD, false, &private_key_usage(subject.key_usage));
     extension(extensions, oid::SUBJECT_ALT_NAME, false, &names);
     extension(extensions, oid::ISSUER_ALT_NAME, false, &names);
     match subject.role {
-        Role::CountrySigningCa => {
+        Role::CountrySigningCa | Role::Link { .. } => {
             let authority = [encode(BOOLEAN, [0xFF]), encode(INTEGER, [0])].concat();
             extension(extensions, oid::BASIC_CONSTRAINTS, true, &encode(SEQUENCE, authority));
         }
         Role::DocumentSigner => {
             extension(extensions, oid::DOCUMENT_TYPE_LIST, false, &document_types(profile.document_types));
         }
+        Role::ListSigner(purpose) => extended_key_usage(extensions, true, &[purpose]),
+        Role::SealSigner => {}
     }
     extension(extensions, oid::CRL_DISTRIBUTION_POINTS, false, &distribution_point(profile.distribution_point));
+    if subject.role == (Role::Link { name_change: true }) {
+        extension(extensions, oid::NAME_CHANGE, false, &encode(NULL, []));
+    }
+}
+
+/// extKeyUsage: SEQUENCE OF OBJECT IDENTIFIER.
+pub(crate) fn extended_key_usage(extensions: &mut Writer, critical: bool, purposes: &[&[u8]]) {
+    let purposes: Vec<u8> = purposes.iter().flat_map(|purpose| encode(OID, purpose)).collect();
+    extension(extensions, oid::EXTENDED_KEY_USAGE, critical, &encode(SEQUENCE, purposes));
 }
 
 /// Entries of a revocation list: serial number and moment.
 pub(crate) type Revocations = Vec<(Vec<u8>, Timestamp)>;
 
-/// A revocation list, signed (9303-12 §7). Without entries the field is absent, not empty.
+/// A revocation list, signed (9303-12 §7.1.4). Without entries the field is absent, not empty. `extra` writes more extensions
+/// of the list behind the two mandatory ones.
 pub(crate) fn revocation_list(
     issuer_name: &[u8],
     update: Period,
     number: u64,
     revoked: &Revocations,
     issuer: &dyn Signer,
+    extra: impl FnOnce(&mut Writer),
 ) -> Result<Vec<u8>, SigningError> {
     let mut writer = Writer::new();
     writer.nest(SEQUENCE, |body| {
@@ -221,13 +266,23 @@ pub(crate) fn revocation_list(
             tagged.nest(SEQUENCE, |extensions| {
                 authority_key_identifier(extensions, issuer);
                 extension(extensions, oid::CRL_NUMBER, false, &encode(INTEGER, integer(&number.to_be_bytes())));
+                extra(extensions);
             });
         });
     });
     signed(&writer.finish(), issuer)
 }
 
-fn signed(body: &[u8], issuer: &dyn Signer) -> Result<Vec<u8>, SigningError> {
+/// The names under which the CSCA issued before, as the list's issuerAltName (9303-12 §7.1.4, note 1).
+pub(crate) fn previous_names(extensions: &mut Writer, names: &[&[u8]]) {
+    if !names.is_empty() {
+        let names: Vec<u8> = names.iter().flat_map(|name| encode(context_constructed(4), name)).collect();
+        extension(extensions, oid::ISSUER_ALT_NAME, false, &encode(SEQUENCE, names));
+    }
+}
+
+/// The signed form of what is to be signed.
+pub(crate) fn signed(body: &[u8], issuer: &dyn Signer) -> Result<Vec<u8>, SigningError> {
     let signature = issuer.sign(body)?;
     let mut writer = Writer::new();
     writer.nest(SEQUENCE, |whole| {
@@ -236,7 +291,7 @@ fn signed(body: &[u8], issuer: &dyn Signer) -> Result<Vec<u8>, SigningError> {
     Ok(writer.finish())
 }
 
-fn extension(extensions: &mut Writer, kind: &[u8], critical: bool, value: &[u8]) {
+pub(crate) fn extension(extensions: &mut Writer, kind: &[u8], critical: bool, value: &[u8]) {
     extensions.nest(SEQUENCE, |extension| {
         extension.put(OID, kind);
         if critical {
@@ -246,7 +301,7 @@ fn extension(extensions: &mut Writer, kind: &[u8], critical: bool, value: &[u8])
     });
 }
 
-fn authority_key_identifier(extensions: &mut Writer, issuer: &dyn Signer) {
+pub(crate) fn authority_key_identifier(extensions: &mut Writer, issuer: &dyn Signer) {
     let identifier = encode(SEQUENCE, encode(context(0), key_identifier(issuer)));
     extension(extensions, oid::AUTHORITY_KEY_IDENTIFIER, false, &identifier);
 }
@@ -276,7 +331,7 @@ fn document_types(types: &[&str]) -> Vec<u8> {
     encode(SEQUENCE, [encode(INTEGER, [0]), encode(SET, items.concat())].concat())
 }
 
-fn distribution_point(uri: &str) -> Vec<u8> {
+pub(crate) fn distribution_point(uri: &str) -> Vec<u8> {
     let name = encode(context_constructed(0), encode(context_constructed(0), encode(context(6), uri)));
     encode(SEQUENCE, encode(SEQUENCE, name))
 }
@@ -291,10 +346,10 @@ pub(crate) fn time(moment: Timestamp) -> Vec<u8> {
     }
 }
 
-fn generalized(moment: Timestamp) -> String {
+pub(crate) fn generalized(moment: Timestamp) -> String {
     moment.to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M%SZ").to_string()
 }
 
-fn whole_bits(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn whole_bits(bytes: &[u8]) -> Vec<u8> {
     [&[0], bytes].concat()
 }

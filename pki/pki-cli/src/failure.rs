@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use authority::acts::ActsError;
 use authority::{InitError, IssueError, KeyError, OpenError, StateError};
 use serde_json::json;
 
@@ -115,6 +116,14 @@ impl From<OpenError> for Failure {
     }
 }
 
+impl From<ActsError> for Failure {
+    fn from(error: ActsError) -> Self {
+        let (remedy, exit) = acts_advice(&error);
+        let what = "The record of acts is not good.".to_owned();
+        Failure { what, why: error.to_string(), remedy: remedy.to_owned(), exit }
+    }
+}
+
 impl From<IssueError> for Failure {
     fn from(error: IssueError) -> Self {
         let why = error.to_string();
@@ -127,14 +136,40 @@ impl From<IssueError> for Failure {
             }
             IssueError::File(_) => ("Check the permissions and the space on the disk, then repeat the command.", TRUST),
             IssueError::Date(_) => ("Set the clock of this machine.", TRUST),
-            IssueError::CscaKeyEnded(_) => ("Set up a successor of the CSCA.", TRUST),
+            IssueError::CscaKeyEnded(_) => (
+                "Set up a new CSCA and hand it to other states as the first one was: nothing can be linked any more.",
+                TRUST,
+            ),
+            IssueError::Acts(error) => acts_advice(&error),
             IssueError::Name(_) => ("Choose a name such as ds-0002 or baghdad-2026-q4.", USAGE),
-            IssueError::NameTaken(_) => ("Choose another name, or leave it out.", USAGE),
-            IssueError::NoSuchSigner(_) => ("bitaqa-pki status lists the document signers.", USAGE),
+            IssueError::NameTaken { .. } => ("Choose another name, or leave it out.", USAGE),
+            IssueError::NoSuchSigner { .. } => {
+                ("bitaqa-pki status lists the signers; the command with new makes one.", USAGE)
+            }
+            IssueError::SealLetters(_) => ("Choose two letters and a number, such as ab-0001.", USAGE),
+            IssueError::SignerEnded { .. } => ("Make a new one, or name another with --signer.", TRUST),
+            IssueError::NotCsca(_) => {
+                ("Leave it out: a master list holds country signing CAs and their links only.", USAGE)
+            }
+            IssueError::Deviation { .. } => {
+                ("Correct it; bitaqa-pki deviation-list sign --help shows an example.", USAGE)
+            }
             IssueError::RevocationListOutdated => ("Run bitaqa-pki crl issue first.", TRUST),
             IssueError::NotVerified => ("This is a fault of the program: report it.", 1),
         };
         Failure { what: "Nothing was issued.".to_owned(), why, remedy: remedy.to_owned(), exit }
+    }
+}
+
+fn acts_advice(error: &ActsError) -> (&'static str, u8) {
+    match error {
+        ActsError::File(_) => ("Check the permissions and the space on the disk, then repeat the command.", TRUST),
+        ActsError::Missing(_) => ("An authority of an older version begins its record with its next act.", TRUST),
+        ActsError::Version { .. } => ("Use the version of bitaqa-pki that wrote this record, or a newer one.", TRUST),
+        ActsError::NotAnEntry(_) | ActsError::Broken(_) | ActsError::HeadMissing(_) => (
+            "Stop issuing, keep the directory as it is, compare it with its last backup and find out who was there.",
+            TRUST,
+        ),
     }
 }
 

@@ -95,6 +95,18 @@ pub mod oid {
     pub const SIGNING_TIME: &[u8] = &oid!(raw 1.2.840.113549.1.9.5);
     /// id-icao-mrtd-security-ldsSecurityObject (9303-10 §4.6.2).
     pub const LDS_SECURITY_OBJECT: &[u8] = &oid!(raw 2.23.136.1.1.1);
+    /// id-icao-cscaMasterList (9303-12 §9).
+    pub const MASTER_LIST: &[u8] = &oid!(raw 2.23.136.1.1.2);
+    /// id-icao-cscaMasterListSigningKey (9303-12 §7.1.1.3).
+    pub const MASTER_LIST_SIGNER: &[u8] = &oid!(raw 2.23.136.1.1.3);
+    /// id-icao-DeviationList (9303-12 §10).
+    pub const DEVIATION_LIST: &[u8] = &oid!(raw 2.23.136.1.1.7);
+    /// id-icao-DeviationListSigningKey (9303-12 §7.1.1.3).
+    pub const DEVIATION_LIST_SIGNER: &[u8] = &oid!(raw 2.23.136.1.1.8);
+    /// id-icao-vdsSigner (9303-12 §7.1.3).
+    pub const SEAL_SIGNER: &[u8] = &oid!(raw 2.23.136.1.1.11.1);
+    /// id-icao-mrtd-security-extensions-nameChange (9303-12 §7.1.1.5).
+    pub const NAME_CHANGE: &[u8] = &oid!(raw 2.23.136.1.1.6.1);
     /// id-icao-mrtd-security-extensions-documentTypeList (9303-12 §7).
     pub const DOCUMENT_TYPE_LIST: &[u8] = &oid!(raw 2.23.136.1.1.6.2);
 

@@ -1,79 +1,56 @@
-//! Issuing: document signers, revocations, revocation lists, trust bundles.
+//! Issuing: revocation lists, trust bundles.
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
-use trust::{Bundle, Certificate, Crl, Pin, Policy, bundle};
+use trust::{Bundle, Crl, Pin, Policy, bundle};
 
-use super::{
-    Authority, BundleRequest, ExportedBundle, IssueError, SignerRecord, crl_file, is_name, verified_certificate,
-    verified_crl,
-};
-use crate::document_signer::CERTIFICATE_FILE;
+use super::{Authority, BundleRequest, ExportedBundle, IssueError, crl_file, generations, verified_crl};
+use crate::acts::Act;
 use crate::files::{self, Mode};
-use crate::key_store::{FreshKey, KeyError, Signer, StoredKey};
+use crate::key_store::{KeyError, Signer, StoredKey};
 use crate::passphrase::Passphrase;
-use crate::state::Revoked;
-use crate::x509::{self, Period, Role, Subject};
+use crate::x509::{self, Period};
 
 impl Authority {
-    /// A new document signer. Its key file is encrypted under its own passphrase, because it goes to a printing centre.
-    ///
-    /// Without a name, the next free one of `ds-0001`, `ds-0002`, ... is taken.
-    ///
-    /// # Errors
-    /// When the name is taken, a passphrase is wrong or too short, or the CSCA's key may no longer sign.
-    pub fn new_document_signer(
-        &mut self,
-        name: Option<&str>,
-        passphrase: &Passphrase,
-        signer_passphrase: &Passphrase,
-        now: Timestamp,
-    ) -> Result<SignerRecord, IssueError> {
-        let _lock = self.lock()?;
-        let name = self.free_name(name)?;
-        let usage_end = self.csca.extensions().private_key_usage.and_then(|usage| usage.not_after);
-        if let Some(end) = usage_end.filter(|end| now > *end) {
-            return Err(IssueError::CscaKeyEnded(end));
-        }
-        let csca = self.csca_key(passphrase)?;
-        let fresh_key = FreshKey::software(self.profile.signer_algorithm, signer_passphrase)?;
-        let certificate = self.signer_certificate(&name, &fresh_key.key, &csca, now)?;
-        let directory = self.directory.join("ds").join(&name);
-        files::create_directory(&directory, |fresh| {
-            files::write(&fresh.join(CERTIFICATE_FILE), certificate.der(), Mode::Public)?;
-            fresh_key.write(fresh)
-        })?;
-        Ok(SignerRecord { name, directory, certificate, revoked: None })
-    }
-
-    /// Revokes a document signer from now on; revoking it again changes nothing. It is published by the next revocation list.
-    ///
-    /// # Errors
-    /// When there is no such signer, or the state cannot be written.
-    pub fn revoke(&mut self, name: &str, now: Timestamp) -> Result<SignerRecord, IssueError> {
-        let _lock = self.lock()?;
-        let mut signer = self
-            .signers()?
-            .into_iter()
-            .find(|signer| signer.name == name)
-            .ok_or_else(|| IssueError::NoSuchSigner(name.to_owned()))?;
-        if signer.revoked.is_none() {
-            let since = x509::whole_seconds(now);
-            let serial = hex::encode(signer.certificate.serial());
-            self.change(|state| state.revoked.push(Revoked { name: name.to_owned(), serial, since }))?;
-            signer.revoked = Some(since);
-        }
-        Ok(signer)
-    }
-
-    /// Issues the next revocation list.
+    /// Issues the next revocation list: one for everything that any generation of the CSCA issued.
     ///
     /// # Errors
     /// When the passphrase is wrong or the list cannot be written.
     pub fn issue_crl(&mut self, passphrase: &Passphrase, now: Timestamp) -> Result<(PathBuf, Crl), IssueError> {
         let _lock = self.lock()?;
+        self.next_crl(passphrase, now)
+    }
+
+    /// Issues a revocation list only when one is due: none stands, a revocation is unpublished, the CSCA has a new key, or the
+    /// current one ends within so many days. 9303-12 §4.1.5: never sooner than 48 hours after the last; a revocation
+    /// that waits for that is still published in time.
+    ///
+    /// # Errors
+    /// As [`Authority::issue_crl`].
+    pub fn ensure_crl(&mut self, days: i64, passphrase: &Passphrase, now: Timestamp) -> Result<EnsuredCrl, IssueError> {
+        let _lock = self.lock()?;
+        let Some((number, crl)) = self.current_crl()? else {
+            return self.next_crl(passphrase, now).map(|(path, crl)| EnsuredCrl::Issued(path, crl));
+        };
+        let path = self.directory.join("crl").join(crl_file(number));
+        let ends = Period::days(now, days)?.to >= crl.next_update();
+        if !self.is_current(&crl) {
+            return self.next_crl(passphrase, now).map(|(path, crl)| EnsuredCrl::Issued(path, crl));
+        }
+        if !ends && self.is_complete(&crl) {
+            return Ok(EnsuredCrl::Stands(path, crl));
+        }
+        let allowed = Period::days(crl.this_update(), 2)?.to;
+        if now < allowed && now <= crl.next_update() {
+            return Ok(EnsuredCrl::Due(path, crl, allowed));
+        }
+        self.next_crl(passphrase, now).map(|(path, crl)| EnsuredCrl::Issued(path, crl))
+    }
+
+    /// The next list; the lock is held.
+    pub(super) fn next_crl(&mut self, passphrase: &Passphrase, now: Timestamp) -> Result<(PathBuf, Crl), IssueError> {
         let csca = self.csca_key(passphrase)?;
         self.change(|state| state.crl_number += 1)?;
         let number = self.state.crl_number;
@@ -84,11 +61,27 @@ impl Authority {
             .filter_map(|entry| Some((hex::decode(&entry.serial).ok()?, entry.since)))
             .collect();
         let update = Period::days(now, self.profile.crl_days)?;
-        let raw = x509::revocation_list(self.csca.subject().der(), update, number, &revoked, &csca)?;
+        let names = self.previous_names();
+        let raw = x509::revocation_list(self.csca.subject().der(), update, number, &revoked, &csca, |extensions| {
+            x509::previous_names(extensions, &names);
+        })?;
         let crl = verified_crl(&raw, &self.csca)?;
         let path = self.directory.join("crl").join(crl_file(number));
+        let act = Act::new("revocation-list", number.to_string()).product(&raw);
+        self.record(now, &[act.note(format!("{} revoked, next update {}", crl.len(), crl.next_update()))])?;
         files::replace(&path, &raw, Mode::Public)?;
         Ok((path, crl))
+    }
+
+    /// Whether the list is by the generation that issues.
+    pub(crate) fn is_current(&self, crl: &Crl) -> bool {
+        crl.issuer().der() == self.csca.subject().der() && crl.verify_signature(self.csca.public_key()).is_ok()
+    }
+
+    /// Whether every revocation is on the list.
+    pub(crate) fn is_complete(&self, crl: &Crl) -> bool {
+        let listed = |serial: &String| hex::decode(serial).is_ok_and(|serial| crl.revoked_since(&serial).is_some());
+        self.state.revoked.iter().all(|entry| listed(&entry.serial))
     }
 
     /// Makes and signs a trust bundle: this CSCA, its current revocation list, and what the request adds.
@@ -103,7 +96,7 @@ impl Authority {
     ) -> Result<ExportedBundle, IssueError> {
         let _lock = self.lock()?;
         let signers = self.signers()?;
-        let crl = self.up_to_date_crl(&signers, now)?;
+        let crl = self.up_to_date_crl(now)?;
         let (public_key, signer_key) = self.bundle_signer()?;
         let key = read_key(self.directory.join("bundle-signer"), passphrase)?;
         let period = Period::days(now, self.profile.bundle_days)?;
@@ -118,7 +111,7 @@ impl Authority {
             number: self.state.bundle_number,
             issued: period.from,
             expires: period.to,
-            anchors: vec![self.csca.clone()],
+            anchors: self.live_anchors(now),
             signers: included.map(|signer| signer.certificate).collect(),
             crls: vec![crl],
             policy: Policy { countries },
@@ -132,24 +125,13 @@ impl Authority {
         let bytes = bundle::seal(&payload, &signer_key, &key.sign(&bundle::message(&payload))?);
         let pin = Pin::of(&signer_key);
         let opened = bundle::open(&bytes, &pin).map_err(|_| IssueError::NotVerified)?;
+        let act = Act::new("trust-bundle", self.state.bundle_number.to_string()).product(&bytes);
+        self.record(now, &[act.note(format!("good until {}", period.to))])?;
         Ok(ExportedBundle { bytes, bundle: opened, pin, public_key })
     }
 
-    fn free_name(&self, wanted: Option<&str>) -> Result<String, IssueError> {
-        let taken = |name: &str| self.directory.join("ds").join(name).exists();
-        match wanted {
-            Some(name) if !is_name(name) => Err(IssueError::Name(name.to_owned())),
-            Some(name) if taken(name) => Err(IssueError::NameTaken(name.to_owned())),
-            Some(name) => Ok(name.to_owned()),
-            None => (1..=9999)
-                .map(|number| format!("ds-{number:04}"))
-                .find(|name| !taken(name))
-                .ok_or_else(|| IssueError::NameTaken("ds-9999".to_owned())),
-        }
-    }
-
-    fn csca_key(&self, passphrase: &Passphrase) -> Result<StoredKey, IssueError> {
-        let path = self.directory.join("csca");
+    pub(super) fn csca_key(&self, passphrase: &Passphrase) -> Result<StoredKey, IssueError> {
+        let path = generations::directory(&self.directory, self.generations.len());
         let key = read_key(path.clone(), passphrase)?;
         if self.csca.public_key().key_identifier() != x509::key_identifier(&key) {
             return Err(IssueError::Key { path, error: KeyError::NotOfCertificate });
@@ -157,49 +139,35 @@ impl Authority {
         Ok(key)
     }
 
-    fn signer_certificate(
-        &self,
-        name: &str,
-        key: &dyn Signer,
-        csca: &dyn Signer,
-        now: Timestamp,
-    ) -> Result<Certificate, IssueError> {
-        let profile = self.profile;
-        let common_name = format!("{} {name}", profile.signer_name);
-        let subject = Subject {
-            serial: &serial_number()?,
-            issuer: self.csca.subject().der(),
-            subject: &x509::name(profile, &common_name),
-            validity: Period::months(now, profile.signer_months())?,
-            key_usage: Period::months(now, profile.signer_usage_months)?,
-            spki: &x509::explicit_spki(key)?,
-            key_identifier: &x509::key_identifier(key),
-            role: Role::DocumentSigner,
-        };
-        let raw = x509::certificate(profile, &subject, csca)?;
-        verified_certificate(&raw, self.csca.public_key())
-    }
-
-    fn up_to_date_crl(&self, signers: &[SignerRecord], now: Timestamp) -> Result<Crl, IssueError> {
+    fn up_to_date_crl(&self, now: Timestamp) -> Result<Crl, IssueError> {
         let (_, crl) = self.current_crl()?.ok_or(IssueError::RevocationListOutdated)?;
-        let complete = signers
-            .iter()
-            .filter(|signer| signer.revoked.is_some())
-            .all(|signer| crl.revoked_since(signer.certificate.serial()).is_some());
-        if complete && now <= crl.next_update() { Ok(crl) } else { Err(IssueError::RevocationListOutdated) }
+        let good = self.is_current(&crl) && self.is_complete(&crl) && now <= crl.next_update();
+        if good { Ok(crl) } else { Err(IssueError::RevocationListOutdated) }
     }
 }
 
-fn read_key(path: PathBuf, secret: &Passphrase) -> Result<StoredKey, IssueError> {
+/// Opens the key of a directory.
+pub(super) fn read_key(path: PathBuf, secret: &Passphrase) -> Result<StoredKey, IssueError> {
     StoredKey::open(&path, secret).map_err(|error| IssueError::Key { path, error })
 }
 
-/// Sixteen random bytes, positive and of full length (9303-12 §7: at most twenty).
-pub(super) fn serial_number() -> Result<Vec<u8>, ErrorStack> {
-    let mut serial = [0; 16];
+/// What [`Authority::ensure_crl`] did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EnsuredCrl {
+    /// The current list stands.
+    Stands(PathBuf, Crl),
+    /// A new list was issued.
+    Issued(PathBuf, Crl),
+    /// A new list is due at this moment: the current one is younger than 48 hours.
+    Due(PathBuf, Crl, Timestamp),
+}
+
+/// So many random bytes, positive and of full length (9303-12 §7.1: at most twenty).
+pub(crate) fn serial_number(length: usize) -> Result<Vec<u8>, ErrorStack> {
+    let mut serial = vec![0; length];
     openssl::rand::rand_bytes(&mut serial)?;
     if let Some(first) = serial.first_mut() {
         *first = (*first & 0x7F) | 0x40;
     }
-    Ok(serial.to_vec())
+    Ok(serial)
 }

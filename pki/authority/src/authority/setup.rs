@@ -6,8 +6,12 @@ use std::path::Path;
 use jiff::Timestamp;
 use trust::{Certificate, PublicKey};
 
+use super::certify::certificate_act;
 use super::issue::serial_number;
-use super::{Authority, InitError, IssueError, PUBLIC_KEY_FILE, crl_file, verified_certificate, verified_crl};
+use super::{
+    Authority, Generation, InitError, IssueError, PUBLIC_KEY_FILE, crl_file, verified_certificate, verified_crl,
+};
+use crate::acts::{self, ACTS_FILE, Act};
 use crate::document_signer::CERTIFICATE_FILE;
 use crate::files::{self, FileError, Mode};
 use crate::key_store::{FreshKey, Signer, pem};
@@ -32,11 +36,19 @@ impl Authority {
         }
         let fresh_key = |algorithm| FreshKey::software(algorithm, passphrase).map_err(IssueError::NewKey);
         let csca = fresh_key(profile.csca_algorithm)?;
-        let certificate = csca_certificate(profile, &csca.key, now)?;
+        let certificate = csca_certificate(profile, &x509::name(profile, profile.csca_name), &csca.key, now)?;
         let crl = first_crl(profile, &csca.key, &certificate, now)?;
         let bundle_signer = fresh_key(profile.signer_algorithm)?;
         let mut state = State::new(profile.id);
         state.crl_number = 1;
+        let record = acts::begin(
+            x509::whole_seconds(now),
+            &[
+                certificate_act("csca", "1", &certificate),
+                Act::new("bundle-signer", "1").product(&x509::named_spki(&bundle_signer.key)),
+                Act::new("revocation-list", "1").product(&crl),
+            ],
+        );
         let fill = |fresh: &Path| {
             let place = |name: &str, files: &[(&str, &[u8])], key: Option<&FreshKey>| {
                 let directory = fresh.join(name);
@@ -52,6 +64,7 @@ impl Authority {
             place("bundle-signer", &[(PUBLIC_KEY_FILE, &public)], Some(&bundle_signer))?;
             place("crl", &[(&crl_file(1), &crl)], None)?;
             place("ds", &[], None)?;
+            files::write(&fresh.join(ACTS_FILE), &record, Mode::Public)?;
             files::write(&fresh.join(STATE_FILE), &state.to_bytes(), Mode::Public)
         };
         // `.` and a name with a slash at its end have no last component to rename to.
@@ -61,16 +74,22 @@ impl Authority {
             fs::create_dir_all(parent).map_err(failed)?;
         }
         files::create_directory(&directory, fill).map_err(IssueError::File)?;
-        Ok(Authority { directory, profile, state, csca: certificate })
+        let first = Generation { number: 1, certificate: certificate.clone(), link: None };
+        Ok(Authority { directory, profile, state, csca: certificate, generations: vec![first] })
     }
 }
 
-fn csca_certificate(profile: &Profile, key: &dyn Signer, now: Timestamp) -> Result<Certificate, IssueError> {
-    let name = x509::name(profile, profile.csca_name);
+/// A self-signed certificate of the country signing CA under this name.
+pub(super) fn csca_certificate(
+    profile: &Profile,
+    name: &[u8],
+    key: &dyn Signer,
+    now: Timestamp,
+) -> Result<Certificate, IssueError> {
     let subject = Subject {
-        serial: &serial_number()?,
-        issuer: &name,
-        subject: &name,
+        serial: &serial_number(16)?,
+        issuer: name,
+        subject: name,
         validity: Period::months(now, profile.csca_months())?,
         key_usage: Period::months(now, profile.csca_usage_months)?,
         spki: &x509::explicit_spki(key)?,
@@ -84,7 +103,7 @@ fn csca_certificate(profile: &Profile, key: &dyn Signer, now: Timestamp) -> Resu
 
 fn first_crl(profile: &Profile, key: &dyn Signer, csca: &Certificate, now: Timestamp) -> Result<Vec<u8>, IssueError> {
     let update = Period::days(now, profile.crl_days)?;
-    let raw = x509::revocation_list(csca.subject().der(), update, 1, &Vec::new(), key)?;
+    let raw = x509::revocation_list(csca.subject().der(), update, 1, &Vec::new(), key, |_| {})?;
     verified_crl(&raw, csca)?;
     Ok(raw)
 }

@@ -1,0 +1,373 @@
+//! What the country signing CA certifies beside itself: signers of documents, lists and seals.
+
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use trust::Certificate;
+use trust::der::oid;
+
+use super::issue::serial_number;
+use super::{Authority, IssueError, OpenError, is_name, read_certificate, verified_certificate};
+use crate::acts::Act;
+use crate::document_signer::CERTIFICATE_FILE;
+use crate::files::{self, FileError, Mode};
+use crate::key_store::{FreshKey, Signer};
+use crate::passphrase::Passphrase;
+use crate::profile::Profile;
+use crate::state::Revoked;
+use crate::x509::{self, Period, Role, Subject};
+
+/// What a signer signs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignerKind {
+    /// Security objects of documents.
+    #[serde(rename = "document-signer")]
+    Document,
+    /// Master lists.
+    #[serde(rename = "master-list-signer")]
+    MasterList,
+    /// Deviation lists.
+    #[serde(rename = "deviation-list-signer")]
+    DeviationList,
+    /// Digital seals.
+    #[serde(rename = "seal-signer")]
+    Seal,
+}
+
+impl SignerKind {
+    /// Every kind.
+    pub const ALL: [SignerKind; 4] = [Self::Document, Self::MasterList, Self::DeviationList, Self::Seal];
+
+    /// The kind as one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Document => "document-signer",
+            Self::MasterList => "master-list-signer",
+            Self::DeviationList => "deviation-list-signer",
+            Self::Seal => "seal-signer",
+        }
+    }
+
+    /// Directory of all signers of the kind.
+    fn folder(self) -> &'static str {
+        if self == Self::Document { "ds" } else { self.word() }
+    }
+
+    /// What the names begin with that nobody chose.
+    fn stem(self) -> &'static str {
+        match self {
+            Self::Document => "ds",
+            Self::MasterList => "mls",
+            Self::DeviationList => "dls",
+            Self::Seal => "ss",
+        }
+    }
+
+    fn role(self) -> Role {
+        match self {
+            Self::Document => Role::DocumentSigner,
+            Self::MasterList => Role::ListSigner(oid::MASTER_LIST_SIGNER),
+            Self::DeviationList => Role::ListSigner(oid::DEVIATION_LIST_SIGNER),
+            Self::Seal => Role::SealSigner,
+        }
+    }
+
+    /// Use of the private key and validity of the certificate, in months.
+    fn months(self, profile: &Profile) -> (i64, i64) {
+        match self {
+            Self::Document => (profile.signer_usage_months, profile.signer_months()),
+            Self::MasterList | Self::DeviationList => (profile.list_signer_months, 2 * profile.list_signer_months),
+            Self::Seal => (profile.seal_usage_months, profile.seal_usage_months + profile.sealed_months),
+        }
+    }
+
+    fn subject(self, profile: &Profile, name: &str) -> Vec<u8> {
+        let title = match self {
+            Self::Document => profile.signer_name,
+            Self::MasterList => "Master List Signer",
+            Self::DeviationList => "Deviation List Signer",
+            Self::Seal => {
+                let letters = name.get(..2).unwrap_or_default().to_ascii_uppercase();
+                return x509::seal_signer_name(profile.country, &letters);
+            }
+        };
+        x509::name(profile, &format!("{title} {name}"))
+    }
+}
+
+impl fmt::Display for SignerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.word().replace('-', " "))
+    }
+}
+
+/// A signer as the authority knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SignerRecord {
+    /// What it signs.
+    pub kind: SignerKind,
+    /// Name of its directory.
+    pub name: String,
+    /// That directory.
+    pub directory: PathBuf,
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// Since when it is revoked.
+    pub revoked: Option<Timestamp>,
+    usage_end: Timestamp,
+}
+
+impl SignerRecord {
+    /// The last moment at which its key may sign.
+    pub fn usage_end(&self) -> Timestamp {
+        self.usage_end
+    }
+
+    /// Whether its key may sign now.
+    pub fn may_sign(&self, now: Timestamp) -> bool {
+        let from = self.certificate.extensions().private_key_usage.and_then(|usage| usage.not_before);
+        let from = from.unwrap_or(self.certificate.not_before());
+        self.revoked.is_none() && from <= now && now <= self.usage_end
+    }
+}
+
+/// What ensuring a signer did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ensured {
+    /// This one can still sign for long enough; nothing was made.
+    Stands(SignerRecord),
+    /// This one was made.
+    Made(SignerRecord),
+}
+
+impl Ensured {
+    /// The signer.
+    pub fn signer(&self) -> &SignerRecord {
+        match self {
+            Self::Stands(signer) | Self::Made(signer) => signer,
+        }
+    }
+}
+
+impl Authority {
+    /// A new document signer: [`Authority::new_signer`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn new_document_signer(
+        &mut self,
+        name: Option<&str>,
+        passphrase: &Passphrase,
+        signer_passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<SignerRecord, IssueError> {
+        self.new_signer(SignerKind::Document, name, passphrase, signer_passphrase, now)
+    }
+
+    /// A new signer. Its key file is encrypted under its own passphrase, because it goes elsewhere.
+    ///
+    /// Without a name, the next free one of `ds-0001`, `ds-0002`, ... is taken. The name of a seal signer begins with the two
+    /// letters that stand in its seals.
+    ///
+    /// # Errors
+    /// When the name is taken, a passphrase is wrong or too short, or the CSCA's key may no longer sign.
+    pub fn new_signer(
+        &mut self,
+        kind: SignerKind,
+        name: Option<&str>,
+        passphrase: &Passphrase,
+        signer_passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<SignerRecord, IssueError> {
+        let _lock = self.lock()?;
+        self.certify(kind, name, passphrase, signer_passphrase, now)
+    }
+
+    /// Makes the next signer of a kind when none can sign for so many more days; otherwise changes nothing.
+    ///
+    /// # Errors
+    /// As [`Authority::new_signer`].
+    pub fn ensure_signer(
+        &mut self,
+        kind: SignerKind,
+        days: i64,
+        passphrase: &Passphrase,
+        signer_passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<Ensured, IssueError> {
+        let _lock = self.lock()?;
+        let until = Period::days(now, days)?.to;
+        let signers = self.signers_of(kind)?.into_iter().filter(|signer| signer.may_sign(now));
+        match signers.max_by_key(SignerRecord::usage_end) {
+            Some(signer) if signer.usage_end() > until => Ok(Ensured::Stands(signer)),
+            _ => self.certify(kind, None, passphrase, signer_passphrase, now).map(Ensured::Made),
+        }
+    }
+
+    /// Revokes a document signer: [`Authority::revoke_signer`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn revoke(&mut self, name: &str, now: Timestamp) -> Result<SignerRecord, IssueError> {
+        self.revoke_signer(SignerKind::Document, name, now)
+    }
+
+    /// Revokes a signer from now on; revoking it again changes nothing. It is published by the next revocation list.
+    ///
+    /// # Errors
+    /// When there is no such signer, or the state cannot be written.
+    pub fn revoke_signer(&mut self, kind: SignerKind, name: &str, now: Timestamp) -> Result<SignerRecord, IssueError> {
+        let _lock = self.lock()?;
+        let mut signer = self.signer(kind, name)?;
+        if signer.revoked.is_none() {
+            let since = x509::whole_seconds(now);
+            let serial = hex::encode(signer.certificate.serial());
+            let act = Act::new("revocation", name).serial(signer.certificate.serial()).note(kind.word());
+            self.record(now, &[act])?;
+            self.change(|state| state.revoked.push(Revoked { name: name.to_owned(), serial, since }))?;
+            signer.revoked = Some(since);
+        }
+        Ok(signer)
+    }
+
+    /// Every document signer, by name.
+    ///
+    /// # Errors
+    /// When a certificate cannot be read.
+    pub fn signers(&self) -> Result<Vec<SignerRecord>, OpenError> {
+        self.signers_of(SignerKind::Document)
+    }
+
+    /// Every signer of a kind, by name.
+    ///
+    /// # Errors
+    /// When a certificate cannot be read.
+    pub fn signers_of(&self, kind: SignerKind) -> Result<Vec<SignerRecord>, OpenError> {
+        let folder = self.directory.join(kind.folder());
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        let failed = |error| FileError { path: folder.clone(), error };
+        let mut signers = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            if is_name(&name) {
+                let certificate = read_certificate(&folder.join(&name).join(CERTIFICATE_FILE))?;
+                signers.push(self.signer_record(kind, name, certificate));
+            }
+        }
+        signers.sort_by(|one, two| one.name.cmp(&two.name));
+        Ok(signers)
+    }
+
+    /// One signer.
+    pub(super) fn signer(&self, kind: SignerKind, name: &str) -> Result<SignerRecord, IssueError> {
+        let signers = self.signers_of(kind)?;
+        let found = signers.into_iter().find(|signer| signer.name == name);
+        found.ok_or_else(|| IssueError::NoSuchSigner { kind, name: name.to_owned() })
+    }
+
+    fn signer_record(&self, kind: SignerKind, name: String, certificate: Certificate) -> SignerRecord {
+        let serial = hex::encode(certificate.serial());
+        let revoked = self.state.revoked.iter().find(|entry| entry.serial == serial).map(|entry| entry.since);
+        let directory = self.directory.join(kind.folder()).join(&name);
+        // A seal signer's certificate has no place for the period; the profile states it (9303-12 §7.1.3).
+        let by_profile = Period::months(certificate.not_before(), kind.months(self.profile).0).map(|period| period.to);
+        let stated = certificate.extensions().private_key_usage.and_then(|usage| usage.not_after);
+        let usage_end = stated.or(by_profile.ok()).unwrap_or(certificate.not_after());
+        SignerRecord { kind, name, directory, certificate, revoked, usage_end }
+    }
+
+    /// The lock is held.
+    fn certify(
+        &mut self,
+        kind: SignerKind,
+        name: Option<&str>,
+        passphrase: &Passphrase,
+        signer_passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<SignerRecord, IssueError> {
+        let name = self.free_name(kind, name)?;
+        self.csca_may_sign(now)?;
+        let csca = self.csca_key(passphrase)?;
+        let fresh_key = FreshKey::software(self.profile.signer_algorithm, signer_passphrase)?;
+        let certificate = self.signer_certificate(kind, &name, &fresh_key.key, &csca, now)?;
+        let folder = self.directory.join(kind.folder());
+        if !folder.exists() {
+            files::create_directory(&folder, |_| Ok(()))?;
+        }
+        self.record(now, &[certificate_act(kind.word(), &name, &certificate)])?;
+        files::create_directory(&folder.join(&name), |fresh| {
+            files::write(&fresh.join(CERTIFICATE_FILE), certificate.der(), Mode::Public)?;
+            fresh_key.write(fresh)
+        })?;
+        Ok(self.signer_record(kind, name, certificate))
+    }
+
+    pub(super) fn csca_may_sign(&self, now: Timestamp) -> Result<(), IssueError> {
+        let end = self.csca.extensions().private_key_usage.and_then(|usage| usage.not_after);
+        match end.filter(|end| now > *end) {
+            Some(end) => Err(IssueError::CscaKeyEnded(end)),
+            None => Ok(()),
+        }
+    }
+
+    fn free_name(&self, kind: SignerKind, wanted: Option<&str>) -> Result<String, IssueError> {
+        let taken = |name: &str| self.directory.join(kind.folder()).join(name).exists();
+        let letters = |name: &str| {
+            let (letters, rest) = (name.get(..2).unwrap_or_default(), name.get(2..).unwrap_or_default());
+            letters.len() == 2
+                && letters.bytes().all(|byte| byte.is_ascii_lowercase())
+                && (rest.is_empty() || rest.starts_with('-'))
+        };
+        match wanted {
+            Some(name) if !is_name(name) => Err(IssueError::Name(name.to_owned())),
+            Some(name) if kind == SignerKind::Seal && !letters(name) => Err(IssueError::SealLetters(name.to_owned())),
+            Some(name) if taken(name) => Err(IssueError::NameTaken { kind, name: name.to_owned() }),
+            Some(name) => Ok(name.to_owned()),
+            None => (1..=9999)
+                .map(|number| format!("{}-{number:04}", kind.stem()))
+                .find(|name| !taken(name))
+                .ok_or_else(|| IssueError::NameTaken { kind, name: format!("{}-9999", kind.stem()) }),
+        }
+    }
+
+    fn signer_certificate(
+        &self,
+        kind: SignerKind,
+        name: &str,
+        key: &dyn Signer,
+        csca: &dyn Signer,
+        now: Timestamp,
+    ) -> Result<Certificate, IssueError> {
+        let profile = self.profile;
+        let (usage, validity) = kind.months(profile);
+        // A seal names its certificate by the serial number, so that of a seal signer is short.
+        let serial = serial_number(if kind == SignerKind::Seal { 8 } else { 16 })?;
+        let subject = Subject {
+            serial: &serial,
+            issuer: self.csca.subject().der(),
+            subject: &kind.subject(profile, name),
+            validity: Period::months(now, validity)?,
+            key_usage: Period::months(now, usage)?,
+            spki: &x509::explicit_spki(key)?,
+            key_identifier: &x509::key_identifier(key),
+            role: kind.role(),
+        };
+        let raw = x509::certificate(profile, &subject, csca)?;
+        verified_certificate(&raw, self.csca.public_key())
+    }
+}
+
+/// The line for a certificate about to be given out.
+pub(crate) fn certificate_act(kind: &str, name: &str, certificate: &Certificate) -> Act {
+    Act::new(kind, name).serial(certificate.serial()).product(certificate.der()).note(format!(
+        "{}, valid until {}",
+        certificate.subject(),
+        certificate.not_after()
+    ))
+}
