@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_named() {
         let none = Deviation { document_type: None, signer: None, issued: None, numbers: vec![], defects: vec![] };
-        assert!(matches!(content(&[none.clone()]), Err(IssueError::Deviation { index: 1, .. })));
+        assert!(matches!(content(std::slice::from_ref(&none)), Err(IssueError::Deviation { index: 1, .. })));
         let bad = Deviation { numbers: vec!["A<1".into()], defects: vec![defect(DefectKind::Chip)], ..none };
         assert!(matches!(content(&[bad]), Err(IssueError::Deviation { index: 1, .. })));
     }
