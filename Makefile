@@ -1,6 +1,7 @@
 # make demo   three cards made and judged, three forgeries refused; leaves target/demo/
 # make test   everything that must be true
 # make bench  speed against the floor; writes target/bench.json
+# make fuzz   every parser of the PKI under a sanitizer, a few seconds each
 #
 # Each target installs the Debian packages it misses (asking sudo only where needed).
 
@@ -10,7 +11,13 @@ BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev libpcsclite-dev
 RUN_PACKAGES   := pcscd fonts-noto-core fonts-ocr-b libopenjp2-tools
 TEST_PACKAGES  := opensc openssl softhsm2
 
-.PHONY: demo test bench lint build release packages test-packages clean
+# Where cargo-fuzz is installed, and how long each target runs.
+CARGO_FUZZ         := target/tools/bin/cargo-fuzz
+CARGO_FUZZ_VERSION := 0.13.2
+FUZZ_SECONDS       ?= 5
+FUZZ_TARGETS       := $(notdir $(wildcard pki/fuzz/seeds/*))
+
+.PHONY: demo test bench fuzz lint build release packages test-packages clean
 
 demo: packages release
 	BITAQA_BIN=target/release personalizer/demo/demo.sh target/demo
@@ -21,6 +28,20 @@ test: test-packages build
 
 bench: packages release
 	$(CARGO) bench --locked -p personalizer
+
+# RUSTC_BOOTSTRAP lets the stable compiler take cargo-fuzz's sanitizer switch: for these commands only. What is found grows in
+# target/fuzz/corpus; the seeds stay as they are.
+fuzz: packages $(CARGO_FUZZ)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+		mkdir -p target/fuzz/corpus/$$target target/fuzz/artifacts/$$target; \
+		RUSTC_BOOTSTRAP=1 $(CARGO_FUZZ) run --fuzz-dir pki/fuzz --target-dir target/fuzz $$target \
+			target/fuzz/corpus/$$target pki/fuzz/seeds/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 \
+			-artifact_prefix=target/fuzz/artifacts/$$target/; \
+	done
+
+$(CARGO_FUZZ):
+	$(CARGO) install --locked --root target/tools --version $(CARGO_FUZZ_VERSION) cargo-fuzz
 
 lint:
 	$(CARGO) fmt --all --check

@@ -33,6 +33,15 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     read.map(|_| bytes).map_err(|error| FileError { path: path.to_owned(), error })
 }
 
+/// `None` when there is no such file.
+pub(crate) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    match read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(FileError { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Creates or replaces a file. A leftover of an interrupted write is overwritten.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), FileError> {
     let fresh = fresh_name(path);

@@ -5,12 +5,14 @@
 //!
 //! - [`Authority`]: one directory, everything an authority does
 //! - [`DocumentSigner`]: what a printing centre gets: one certificate and its key
+//! - [`cvca`]: card-verifiable certificates for terminals: CVCA, document verifiers, requests
 //! - [`Signer`], [`StoredKey`], [`SoftwareKey`]: where private keys are
 //! - [`acts`]: the record of everything that was issued
 //! - [`Profile`]: the names, algorithms and lifetimes of a state, as data
 
 pub mod acts;
 mod authority;
+pub mod cvca;
 pub mod deviation_list;
 mod document_signer;
 mod files;

@@ -300,7 +300,11 @@ impl Bundle {
         serde_json::to_vec(&payload).unwrap_or_default()
     }
 
-    fn from_payload(bytes: &[u8]) -> Result<Self, BundleError> {
+    /// Reads a payload. Nothing in it is to be believed because of that: [`open`] checks the signature first.
+    ///
+    /// # Errors
+    /// When it is no payload of this version, or something in it cannot be read.
+    pub fn from_payload(bytes: &[u8]) -> Result<Self, BundleError> {
         let payload: Payload =
             serde_json::from_slice(bytes).map_err(|error| BundleError::Payload(error.to_string()))?;
         Ok(Bundle {

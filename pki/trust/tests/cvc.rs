@@ -107,7 +107,7 @@ fn the_worked_examples_verify_and_grant_nothing_across_terminal_types() {
     let read = |at: usize| CvCertificate::from_bytes(&certificates[at]).unwrap();
     for (root, dv, terminal, today) in [(3, 4, 5, date(2010, 10, 1)), (6, 7, 8, date(2010, 4, 1))] {
         let root = TrustPoint::new(read(root)).unwrap();
-        let verified = chain::verify(&[root.clone()], &[read(dv), read(terminal)], today).unwrap();
+        let verified = chain::verify(std::slice::from_ref(&root), &[read(dv), read(terminal)], today).unwrap();
         assert_eq!(root.certificate().body().chat.terminal_type(), TerminalType::Inspection);
         assert_eq!(verified.effective().terminal_type(), TerminalType::Authentication);
         assert_eq!(verified.effective().rights(), 0);

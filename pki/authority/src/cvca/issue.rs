@@ -1,0 +1,424 @@
+//! Making, handing over and certifying keys.
+
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+use trust::cvc::chain::TrustPoint;
+use trust::cvc::{
+    Chat, CvBody, CvCertificate, CvPublicKey, CvRequest, CvRequestBody, KeyNumbers, Level, Reference, TerminalType,
+    VerificationKey,
+};
+
+use super::lifetime::{CvPeriod, last_day};
+use super::record::Record;
+use super::{CERTIFICATE_FILE, CHAIN_FILE, CvError, CvHolder, CvStore, LINK_FILE, REQUEST_FILE, key, rights};
+use crate::files::{self, Mode};
+use crate::key_store::{Algorithm, FreshKey, Signer};
+use crate::passphrase::Passphrase;
+
+/// A CVCA to be set up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewCvca {
+    /// Two-letter country of the references.
+    pub country: String,
+    /// Mnemonic of the references, up to nine letters and digits.
+    pub mnemonic: String,
+    /// Which kind of terminals it is for.
+    pub terminal_type: TerminalType,
+    /// Rights by name; all when none are named.
+    pub rights: Option<Vec<String>>,
+    /// What all keys of its chains sign with.
+    pub algorithm: Algorithm,
+    /// Lifetime; the longest that is allowed when not given.
+    pub period: Option<CvPeriod>,
+}
+
+/// What an issuer grants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CvGrant {
+    /// The level of the certificate.
+    pub level: Level,
+    /// Rights by name; all that the issuer has when none are named.
+    pub rights: Option<Vec<String>>,
+    /// Lifetime; the longest that is allowed when not given.
+    pub period: Option<CvPeriod>,
+}
+
+/// What was made.
+#[derive(Clone, Debug)]
+pub struct CvMade {
+    /// Its holder.
+    pub holder: String,
+    /// The folder of the new key.
+    pub directory: PathBuf,
+    /// The certificate.
+    pub certificate: CvCertificate,
+    /// The certificate by the key before it, after a rollover.
+    pub link: Option<CvCertificate>,
+}
+
+impl CvStore {
+    /// Sets up a CVCA: its first key and the certificate about itself.
+    ///
+    /// # Errors
+    /// When the name is taken, or a right or lifetime is not allowed.
+    pub fn create_cvca(&self, new: &NewCvca, passphrase: &Passphrase, today: Date) -> Result<CvMade, CvError> {
+        let _lock = self.lock()?;
+        let all = Chat::all(new.terminal_type, Level::Cvca);
+        let chat = rights(all, Level::Cvca, new.rights.as_deref())?;
+        let expires = last_day(Level::Cvca, today, new.period, None)?;
+        let mut holder = self.create_holder(&new.country, &new.mnemonic)?;
+        self.new_cvca_key(&mut holder, chat, new.algorithm, (today, expires), passphrase)
+    }
+
+    /// The next key of a CVCA, with the certificate about itself and the link by which the old key hands over.
+    ///
+    /// # Errors
+    /// When the holder is no CVCA, the passphrase is wrong or the lifetime not allowed.
+    pub fn roll_over(
+        &self,
+        name: &str,
+        algorithm: Option<Algorithm>,
+        period: Option<CvPeriod>,
+        passphrase: &Passphrase,
+        today: Date,
+    ) -> Result<CvMade, CvError> {
+        let _lock = self.lock()?;
+        let mut holder = self.holder(name)?;
+        let (generation, old) = holder.certified()?;
+        let chat = old.body().chat;
+        if chat.level() != Level::Cvca {
+            return Err(CvError::NotACvca(holder.name()));
+        }
+        let algorithm = algorithm.unwrap_or(generation.key(passphrase)?.algorithm());
+        let expires = last_day(Level::Cvca, today, period, None)?;
+        self.new_cvca_key(&mut holder, chat, algorithm, (today, expires), passphrase)
+    }
+
+    /// A new key for a holder below, made and certified here: the first of a new holder, or the next of an old one.
+    ///
+    /// # Errors
+    /// When the issuer may not certify it, a passphrase is wrong, or a right or lifetime is not allowed.
+    pub fn certify(
+        &self,
+        issuer: &str,
+        (country, mnemonic): (&str, &str),
+        grant: &CvGrant,
+        passphrase: &Passphrase,
+        holder_passphrase: &Passphrase,
+        today: Date,
+    ) -> Result<CvMade, CvError> {
+        let _lock = self.lock()?;
+        let issuer = self.holder(issuer)?;
+        let (generation, own) = issuer.certified()?;
+        let issuer_key = generation.key(passphrase)?;
+        let terms = terms(own, grant, today)?;
+        let mut holder = self.holder_or_new(country, mnemonic)?;
+        let (sequence, reference) = holder.record.next(&holder.directory)?;
+        let fresh = FreshKey::software(issuer_key.algorithm(), holder_passphrase)?;
+        let body = CvBody {
+            authority: own.body().holder.clone(),
+            public_key: key::public_key(&fresh.key)?.without_domain(),
+            holder: reference.clone(),
+            chat: terms.chat,
+            effective: today,
+            expires: terms.expires,
+            extensions: Vec::new(),
+        };
+        let certificate = signed(&body, &issuer_key, &verification_key(&issuer_key)?)?;
+        let chain = [chain_of(&issuer)?, certificate.bytes().to_vec()].concat();
+        // The record of what was issued comes first: a certificate that nobody knows of must not leave.
+        record_issued(&issuer, &certificate)?;
+        let directory = generation_path(&holder.directory, sequence);
+        files::create_directory(&directory, |folder| {
+            fresh.write(folder)?;
+            files::write(&folder.join(CHAIN_FILE), &chain, Mode::Public)?;
+            files::write(&folder.join(CERTIFICATE_FILE), certificate.bytes(), Mode::Public)
+        })?;
+        Ok(CvMade { holder: holder.name(), directory, certificate, link: None })
+    }
+
+    /// A new key of a holder whose issuer is elsewhere, and the request for its certificate; signed by the holder's current key
+    /// too, when there is one.
+    ///
+    /// `authority` is the certificate of the key that is expected to sign; it decides what the new key signs with.
+    ///
+    /// # Errors
+    /// When the passphrase is wrong or the name is none.
+    pub fn request(
+        &self,
+        (country, mnemonic): (&str, &str),
+        authority: Option<&Reference>,
+        algorithm: Algorithm,
+        passphrase: &Passphrase,
+    ) -> Result<(PathBuf, CvRequest), CvError> {
+        let _lock = self.lock()?;
+        let mut holder = self.holder_or_new(country, mnemonic)?;
+        let current = match holder.current() {
+            Some((generation, certificate)) => Some((generation.key(passphrase)?, certificate.body().holder.clone())),
+            None => None,
+        };
+        let (sequence, reference) = holder.record.next(&holder.directory)?;
+        let fresh = FreshKey::software(algorithm, passphrase)?;
+        let body = CvRequestBody {
+            authority: authority.cloned(),
+            public_key: key::public_key(&fresh.key)?,
+            holder: reference,
+            extensions: Vec::new(),
+        };
+        let encoded = body.encode();
+        let mut bytes = CvCertificate::assemble(&encoded, &key::sign(&fresh.key, &encoded)?);
+        if let Some((old_key, old)) = &current {
+            let message = CvRequest::to_authenticate(&bytes, old);
+            bytes = CvRequest::assemble_authenticated(&message, &key::sign(old_key, &message)?);
+        }
+        let request = CvRequest::from_bytes(&bytes).map_err(|_| CvError::NotVerified)?;
+        request.verify_inner().map_err(|_| CvError::NotVerified)?;
+        let directory = generation_path(&holder.directory, sequence);
+        files::create_directory(&directory, |folder| {
+            fresh.write(folder)?;
+            files::write(&folder.join(REQUEST_FILE), &bytes, Mode::Public)
+        })?;
+        Ok((directory.join(REQUEST_FILE), request))
+    }
+
+    /// Certifies the key of a request. `voucher` is a CVCA certificate believed by other means, whose key may authenticate a first request.
+    ///
+    /// # Errors
+    /// When a signature of the request is missing or wrong, or something is not allowed.
+    pub fn issue(
+        &self,
+        issuer: &str,
+        request: &CvRequest,
+        voucher: Option<&TrustPoint>,
+        grant: &CvGrant,
+        passphrase: &Passphrase,
+        today: Date,
+    ) -> Result<CvCertificate, CvError> {
+        let _lock = self.lock()?;
+        let issuer = self.holder(issuer)?;
+        let (generation, own) = issuer.certified()?;
+        let terms = terms(own, grant, today)?;
+        let reference = &request.body().holder;
+        if reference.parts().is_none() {
+            return Err(CvError::Reference(trust::cvc::ReferenceError::Mnemonic(reference.to_string())));
+        }
+        request.verify_inner()?;
+        authenticate(&issuer, request, voucher)?;
+        if issuer.issued(reference)?.is_some() || issuer.name() == name_of(reference) {
+            return Err(CvError::AlreadyIssued(reference.clone()));
+        }
+        let issuer_key = generation.key(passphrase)?;
+        let own_key = verification_key(&issuer_key)?;
+        let asked = request.body().public_key.resolve(None)?;
+        if (asked.algorithm(), asked.key().kind()) != (own_key.algorithm(), own_key.key().kind()) {
+            return Err(CvError::KeyKind(own.body().holder.clone()));
+        }
+        let body = CvBody {
+            authority: own.body().holder.clone(),
+            public_key: request.body().public_key.without_domain(),
+            holder: reference.clone(),
+            chat: terms.chat,
+            effective: today,
+            expires: terms.expires,
+            // What a requester writes there is the issuer's to decide: none is taken over.
+            extensions: Vec::new(),
+        };
+        let certificate = signed(&body, &issuer_key, &own_key)?;
+        record_issued(&issuer, &certificate)?;
+        Ok(certificate)
+    }
+
+    /// Stores the answer to a request: the certificates that lead to it (links, document verifier) and last its own.
+    ///
+    /// # Errors
+    /// When it is for no key that waits, or does not verify under the certificate before it.
+    pub fn accept(&self, name: &str, answer: &[CvCertificate]) -> Result<CvMade, CvError> {
+        let _lock = self.lock()?;
+        let holder = self.holder(name)?;
+        let Some((certificate, before)) = answer.split_last() else {
+            return Err(CvError::NoCertificate(holder.name()));
+        };
+        let reference = &certificate.body().holder;
+        let awaited = holder.generations.iter().find(|generation| {
+            let request = generation.request.as_ref().map(CvRequest::body);
+            generation.certificate.is_none()
+                && request.is_some_and(|body| {
+                    body.holder == *reference && same_key(&body.public_key, &certificate.body().public_key)
+                })
+        });
+        let generation = awaited.ok_or_else(|| CvError::NotAwaited(reference.clone()))?;
+        if let Some(issuer) = before.last() {
+            let key = issuer.key(certificate_curve(generation.request.as_ref()))?;
+            certificate.verify(&key).map_err(|_| CvError::NotVerified)?;
+        }
+        let chain: Vec<u8> = answer.iter().flat_map(|certificate| certificate.bytes().to_vec()).collect();
+        // The certificate last: with it the key counts as certified.
+        files::replace(&generation.directory.join(CHAIN_FILE), &chain, Mode::Public)?;
+        files::replace(&generation.directory.join(CERTIFICATE_FILE), certificate.bytes(), Mode::Public)?;
+        Ok(CvMade {
+            holder: holder.name(),
+            directory: generation.directory.clone(),
+            certificate: certificate.clone(),
+            link: None,
+        })
+    }
+
+    fn new_cvca_key(
+        &self,
+        holder: &mut CvHolder,
+        chat: Chat,
+        algorithm: Algorithm,
+        (effective, expires): (Date, Date),
+        passphrase: &Passphrase,
+    ) -> Result<CvMade, CvError> {
+        let old = match holder.current() {
+            Some((generation, certificate)) => Some((generation.key(passphrase)?, certificate.body().holder.clone())),
+            None => None,
+        };
+        let (sequence, reference) = holder.record.next(&holder.directory)?;
+        let fresh = FreshKey::software(algorithm, passphrase)?;
+        let body = CvBody {
+            authority: reference.clone(),
+            public_key: key::public_key(&fresh.key)?,
+            holder: reference,
+            chat,
+            effective,
+            expires,
+            extensions: Vec::new(),
+        };
+        let certificate = signed(&body, &fresh.key, &verification_key(&fresh.key)?)?;
+        let link = match old {
+            Some((old_key, authority)) => {
+                Some(signed(&CvBody { authority, ..body }, &old_key, &verification_key(&old_key)?)?)
+            }
+            None => None,
+        };
+        let directory = generation_path(&holder.directory, sequence);
+        files::create_directory(&directory, |folder| {
+            fresh.write(folder)?;
+            if let Some(link) = &link {
+                files::write(&folder.join(LINK_FILE), link.bytes(), Mode::Public)?;
+            }
+            files::write(&folder.join(CERTIFICATE_FILE), certificate.bytes(), Mode::Public)
+        })?;
+        Ok(CvMade { holder: holder.name(), directory, certificate, link })
+    }
+
+    fn create_holder(&self, country: &str, mnemonic: &str) -> Result<CvHolder, CvError> {
+        Reference::new(country, mnemonic, "00000")?;
+        let name = [country, mnemonic].concat();
+        let directory = self.directory.join(&name);
+        if directory.exists() {
+            // A holder without a key is what an interrupted set-up leaves: it goes on from there.
+            let holder = self.holder(&name)?;
+            return if holder.generations.is_empty() { Ok(holder) } else { Err(CvError::HolderExists(name)) };
+        }
+        files::create_directory(&directory, |folder| {
+            files::directory(&folder.join("generations"))?;
+            files::directory(&folder.join("issued"))?;
+            Record::new(country, mnemonic).write(folder)
+        })?;
+        self.holder(&name)
+    }
+
+    fn holder_or_new(&self, country: &str, mnemonic: &str) -> Result<CvHolder, CvError> {
+        match self.holder(&[country, mnemonic].concat()) {
+            Err(CvError::NoSuchHolder(_)) => self.create_holder(country, mnemonic),
+            other => other,
+        }
+    }
+}
+
+/// What a certificate will say of rights and dates.
+struct Terms {
+    chat: Chat,
+    expires: Date,
+}
+
+fn terms(issuer: &CvCertificate, grant: &CvGrant, today: Date) -> Result<Terms, CvError> {
+    let body = issuer.body();
+    if !body.chat.level().may_certify(grant.level) || grant.level == Level::Cvca {
+        return Err(CvError::WrongLevel { issuer: body.chat.level(), level: grant.level });
+    }
+    if today > body.expires {
+        return Err(CvError::IssuerExpired { holder: body.holder.clone(), expired: body.expires });
+    }
+    let chat = rights(body.chat, grant.level, grant.rights.as_deref())?;
+    let held = chat.under(body.chat).right_names();
+    if let Some(right) = chat.right_names().into_iter().find(|right| !held.contains(right)) {
+        return Err(CvError::RightNotHeld { issuer: body.holder.clone(), right });
+    }
+    let expires = last_day(grant.level, today, grant.period, Some(body.expires))?;
+    Ok(Terms { chat, expires })
+}
+
+/// A holder known to the issuer signs with a key it certified; a new one may be vouched for by its own CVCA.
+fn authenticate(issuer: &CvHolder, request: &CvRequest, voucher: Option<&TrustPoint>) -> Result<(), CvError> {
+    let reference = &request.body().holder;
+    let known = issuer.issued_before(reference)?;
+    let Some(signer) = request.authenticated_by() else {
+        return if known.is_some() { Err(CvError::NotAuthenticated(reference.clone())) } else { Ok(()) };
+    };
+    if let Some(voucher) = voucher.filter(|point| point.certificate().body().holder == *signer && known.is_none()) {
+        return Ok(request.verify_outer(voucher.key())?);
+    }
+    let certificate = issuer.issued(signer)?.filter(|_| name_of(signer) == name_of(reference));
+    let certificate = certificate.ok_or_else(|| CvError::UnknownAuthenticator(signer.clone()))?;
+    let key = certificate.key(issuer.curve_of(&certificate.body().authority))?;
+    Ok(request.verify_outer(&key)?)
+}
+
+/// Country and mnemonic of a reference; all of it when it has another form.
+fn name_of(reference: &Reference) -> String {
+    match reference.parts() {
+        Some((country, mnemonic, _)) => [country, mnemonic].concat(),
+        None => reference.to_string(),
+    }
+}
+
+fn verification_key(key: &dyn Signer) -> Result<VerificationKey, CvError> {
+    Ok(key::public_key(key)?.resolve(None)?)
+}
+
+/// A certificate, read back as a verifier would before it goes anywhere.
+fn signed(body: &CvBody, key: &dyn Signer, own: &VerificationKey) -> Result<CvCertificate, CvError> {
+    let encoded = body.encode()?;
+    let bytes = CvCertificate::assemble(&encoded, &key::sign(key, &encoded)?);
+    let certificate = CvCertificate::from_bytes(&bytes).map_err(|_| CvError::NotVerified)?;
+    certificate.verify(own).map_err(|_| CvError::NotVerified)?;
+    if certificate.body() == body && certificate.is_strict() { Ok(certificate) } else { Err(CvError::NotVerified) }
+}
+
+fn record_issued(issuer: &CvHolder, certificate: &CvCertificate) -> Result<(), CvError> {
+    let path = issuer.issued_path(&certificate.body().holder);
+    Ok(files::replace(&path, certificate.bytes(), Mode::Public)?)
+}
+
+/// What a card needs before a certificate of this issuer: the links of a CVCA, or the chain of a document verifier.
+fn chain_of(issuer: &CvHolder) -> Result<Vec<u8>, CvError> {
+    let (generation, own) = issuer.certified()?;
+    if own.body().chat.level() == Level::Cvca {
+        let links = issuer.generations.iter().filter_map(|generation| generation.link.as_ref());
+        return Ok(links.flat_map(|link| link.bytes().to_vec()).collect());
+    }
+    Ok(generation.chain()?.iter().flat_map(|certificate| certificate.bytes().to_vec()).collect())
+}
+
+fn generation_path(holder: &Path, sequence: u32) -> PathBuf {
+    holder.join("generations").join(format!("{sequence:05}"))
+}
+
+/// The same key, with or without domain parameters.
+fn same_key(one: &CvPublicKey, other: &CvPublicKey) -> bool {
+    one.without_domain() == other.without_domain()
+}
+
+/// The curve of a requested key, which is that of its chain.
+fn certificate_curve(request: Option<&CvRequest>) -> Option<trust::EllipticCurve> {
+    let key = &request?.body().public_key;
+    match key.numbers {
+        KeyNumbers::Ec { .. } => key.resolve(None).ok()?.curve(),
+        KeyNumbers::Rsa { .. } => None,
+    }
+}
