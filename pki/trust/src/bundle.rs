@@ -19,8 +19,8 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::{Certificate, CertificateError};
@@ -73,6 +73,36 @@ impl fmt::Debug for Pin {
 pub struct Policy {
     /// Which two-letter country (in certificates) stands for which code of the MRZ: `"UTO": "UT"`.
     pub countries: BTreeMap<String, String>,
+    /// How old a revocation list may be.
+    #[serde(default, skip_serializing_if = "Freshness::is_default")]
+    pub revocation_lists: Freshness,
+}
+
+/// How long a revocation list is believed. The default is its own nextUpdate, to the second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Freshness {
+    /// Days after nextUpdate during which the list still counts: many States publish late.
+    #[serde(default)]
+    pub grace_days: u16,
+    /// Days after thisUpdate when the list no longer counts, whatever it says itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_age_days: Option<u16>,
+}
+
+impl Freshness {
+    /// The last moment at which a list of these dates counts.
+    pub fn end(self, this_update: Timestamp, next_update: Timestamp) -> Timestamp {
+        let after = |moment: Timestamp, days: u16| {
+            moment.checked_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX)
+        };
+        let end = after(next_update, self.grace_days);
+        self.maximum_age_days.map_or(end, |days| end.min(after(this_update, days)))
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A document that is no longer valid.

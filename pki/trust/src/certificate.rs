@@ -4,6 +4,8 @@
 //! Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm AlgorithmIdentifier, signatureValue BIT STRING }
 //! ```
 
+use std::sync::Arc;
+
 use iso7816::tlv::TlvError;
 use jiff::Timestamp;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -21,10 +23,16 @@ pub use extensions::{BasicConstraints, Extensions, KeyUsage, PrivateKeyUsage};
 /// The largest certificate that is read, in bytes.
 pub const MAX_CERTIFICATE: usize = 64 * 1024;
 
-/// A certificate that could be read; nothing is said yet about who signed it.
+/// A certificate that could be read; nothing is said yet about who signed it. Clones share what was read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Certificate {
+    inner: Arc<Inner>,
+}
+
+#[derive(PartialEq, Eq, Debug)]
+struct Inner {
     raw: Vec<u8>,
+    fingerprint: [u8; 32],
     to_be_signed: Vec<u8>,
     algorithm: SignatureAlgorithm,
     signature: Vec<u8>,
@@ -93,8 +101,9 @@ impl Certificate {
         let algorithm = SignatureAlgorithm::from_der(signed.algorithm, None).map_err(CertificateError::Algorithm)?;
         let extensions = parsed.extensions_map().map_err(|_| CertificateError::DuplicateExtension)?;
         let extensions = Extensions::read(extensions.into_values())?;
-        Ok(Certificate {
+        let inner = Inner {
             raw: raw.to_vec(),
+            fingerprint: openssl::sha::sha256(raw),
             to_be_signed: signed.to_be_signed.to_vec(),
             algorithm,
             signature: signed.signature.to_vec(),
@@ -105,7 +114,8 @@ impl Certificate {
             not_after: timestamp(parsed.validity().not_after)?,
             public_key: PublicKey::from_spki(parsed.public_key().raw)?,
             extensions,
-        })
+        };
+        Ok(Certificate { inner: Arc::new(inner) })
     }
 
     /// Reads the first certificate of a PEM text.
@@ -119,57 +129,67 @@ impl Certificate {
 
     /// The bytes as received.
     pub fn der(&self) -> &[u8] {
-        &self.raw
+        &self.inner.raw
     }
 
     /// SHA-256 of the bytes.
     pub fn fingerprint(&self) -> [u8; 32] {
-        openssl::sha::sha256(&self.raw)
+        self.inner.fingerprint
     }
 
     /// The serial number's content bytes.
     pub fn serial(&self) -> &[u8] {
-        &self.serial
+        &self.inner.serial
     }
 
     /// Who signed it.
     pub fn issuer(&self) -> &Name {
-        &self.issuer
+        &self.inner.issuer
     }
 
     /// Whose key it holds.
     pub fn subject(&self) -> &Name {
-        &self.subject
+        &self.inner.subject
     }
 
     /// First moment of validity.
     pub fn not_before(&self) -> Timestamp {
-        self.not_before
+        self.inner.not_before
     }
 
     /// Last moment of validity.
     pub fn not_after(&self) -> Timestamp {
-        self.not_after
+        self.inner.not_after
     }
 
     /// The key.
     pub fn public_key(&self) -> &PublicKey {
-        &self.public_key
+        &self.inner.public_key
     }
 
     /// How it was signed.
     pub fn algorithm(&self) -> SignatureAlgorithm {
-        self.algorithm
+        self.inner.algorithm
     }
 
     /// What its extensions say.
     pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+        &self.inner.extensions
     }
 
     /// The subject key identifier, computed by SHA-1 when the extension is missing.
     pub fn key_identifier(&self) -> Vec<u8> {
-        self.extensions.subject_key_identifier.clone().unwrap_or_else(|| self.public_key.key_identifier())
+        self.inner.extensions.subject_key_identifier.clone().unwrap_or_else(|| self.inner.public_key.key_identifier())
+    }
+
+    /// Whether its own key made the signature: a root, whatever its names are.
+    pub fn is_self_signed(&self) -> bool {
+        self.verify_signature(self.public_key()).is_ok()
+    }
+
+    /// Whether it says that it belongs to an authority (basic constraints).
+    pub fn is_authority(&self) -> bool {
+        self.extensions().basic_constraints.is_some_and(|constraints| constraints.ca)
     }
 
     /// Checks that `issuer` made the signature; no rule of the chain is judged.
@@ -177,7 +197,7 @@ impl Certificate {
     /// # Errors
     /// When the signature does not verify.
     pub fn verify_signature(&self, issuer: &PublicKey) -> Result<(), SignatureError> {
-        self.algorithm.verify(issuer, &self.to_be_signed, &self.signature)
+        self.inner.algorithm.verify(issuer, &self.inner.to_be_signed, &self.inner.signature)
     }
 }
 

@@ -80,13 +80,27 @@ impl Chain {
     }
 }
 
+/// What no clock changes about a document signer: who issued it, and which revocation lists speak about it.
+pub(crate) struct Standing {
+    issuer: issuer::Issuer,
+    /// Positions among the store's revocation lists.
+    lists: Vec<usize>,
+}
+
 /// Judges a document signer against the store.
+///
+/// Signatures are checked once for each signer and store; what depends on the time or the document is judged each time.
 pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> Chain {
-    let issuer = issuer::find(signer, store);
+    let standing = store.memory().standing(signer, || {
+        let issuer = issuer::find(signer, store);
+        let lists = issuer.anchor.as_ref().map(|anchor| revocation::lists(signer, anchor, store)).unwrap_or_default();
+        Standing { issuer, lists }
+    });
+    let issuer = &standing.issuer;
     let anchor = issuer.anchor.as_ref();
     let findings = vec![
-        issuer.signature,
-        issuer.trust,
+        issuer.signature.clone(),
+        issuer.trust.clone(),
         rules::bundle(store, document.now),
         rules::validity(id::ANCHOR_VALIDITY, anchor, document.now),
         rules::validity(id::SIGNER_VALIDITY, Some(signer), document.now),
@@ -94,7 +108,7 @@ pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> C
         rules::key_period(signer, document.issued),
         rules::document_type(signer, document.code.as_deref()),
         rules::country(signer, anchor, store.policy(), document.issuing_state.as_deref()),
-        revocation::judge(signer, anchor, store, document.now),
+        revocation::judge(signer, anchor, &standing.lists, store, document.now),
     ];
-    Chain { signer: signer.clone(), anchor: issuer.anchor.clone(), findings, leniencies: issuer.leniencies }
+    Chain { signer: signer.clone(), anchor: issuer.anchor.clone(), findings, leniencies: issuer.leniencies.clone() }
 }

@@ -11,6 +11,8 @@
 //! Nothing is encoded again before it is hashed, with one exception that is recorded as a leniency: signed attributes
 //! whose signature only verifies over their DER order.
 
+use std::sync::OnceLock;
+
 use iso7816::tlv::{self, Reader, Tag, Tlv, TlvError, encode};
 use jiff::Timestamp;
 
@@ -20,19 +22,34 @@ use crate::leniency::Leniency;
 use crate::name::Name;
 use crate::signature::{Hash, SignatureAlgorithm, SignatureError, hash_algorithm};
 
-/// The largest SignedData that is read, in bytes.
+/// The largest SignedData that is read unless other [`Bounds`] are given, in bytes.
 pub const MAX_SIGNED_DATA: usize = 1024 * 1024;
-const MAX_CERTIFICATES: usize = 16;
 const MAX_SIGNERS: usize = 8;
 const MAX_ATTRIBUTES: usize = 64;
+
+/// How much is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// Bytes of the whole.
+    pub bytes: usize,
+    /// Certificates that come along.
+    pub certificates: usize,
+}
+
+impl Default for Bounds {
+    /// Enough for any security object.
+    fn default() -> Self {
+        Bounds { bytes: MAX_SIGNED_DATA, certificates: 16 }
+    }
+}
 
 /// SignedData that could be read; nothing is verified yet.
 #[derive(Clone, Debug)]
 pub struct SignedData {
     content_type: Vec<u8>,
     content: Vec<u8>,
-    certificates: Vec<Certificate>,
-    unreadable_certificates: usize,
+    raw_certificates: Vec<Vec<u8>>,
+    certificates: OnceLock<Vec<Certificate>>,
     signers: Vec<SignerInfo>,
 }
 
@@ -76,8 +93,13 @@ struct Attributes {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CmsError {
     /// More bytes than accepted.
-    #[error("signed data of {0} bytes: larger than 1 MiB")]
-    TooLarge(usize),
+    #[error("signed data of {found} bytes: larger than {limit}")]
+    TooLarge {
+        /// How many there are.
+        found: usize,
+        /// How many are read.
+        limit: usize,
+    },
     /// Not data objects, or bytes left over.
     #[error(transparent)]
     Tlv(#[from] TlvError),
@@ -134,8 +156,16 @@ impl SignedData {
     /// # Errors
     /// When the bytes are not exactly one SignedData of version 3 with content, signers and signed attributes.
     pub fn from_der(raw: &[u8]) -> Result<Self, CmsError> {
-        if raw.len() > MAX_SIGNED_DATA {
-            return Err(CmsError::TooLarge(raw.len()));
+        Self::from_der_within(raw, Bounds::default())
+    }
+
+    /// Reads a ContentInfo of other bounds.
+    ///
+    /// # Errors
+    /// As [`SignedData::from_der`].
+    pub fn from_der_within(raw: &[u8], bounds: Bounds) -> Result<Self, CmsError> {
+        if raw.len() > bounds.bytes {
+            return Err(CmsError::TooLarge { found: raw.len(), limit: bounds.bytes });
         }
         let mut info = Reader::new(tlv::sole(raw, der::SEQUENCE)?);
         if info.expect(der::OID)? != oid::SIGNED_DATA {
@@ -147,12 +177,12 @@ impl SignedData {
         version("SignedData", reader.expect(der::INTEGER)?, 3)?;
         reader.expect(der::SET)?;
         let (content_type, content) = encapsulated(reader.expect(der::SEQUENCE)?)?;
-        let (certificates, unreadable_certificates) =
-            certificates(reader.optional(der::context_constructed(0))?.unwrap_or_default())?;
+        let enclosed = reader.optional(der::context_constructed(0))?.unwrap_or_default();
+        let raw_certificates = certificates(enclosed, bounds.certificates)?;
         reader.optional(der::context_constructed(1))?;
         let signers = signer_infos(reader.expect(der::SET)?)?;
         reader.end()?;
-        Ok(SignedData { content_type, content, certificates, unreadable_certificates, signers })
+        Ok(SignedData { content_type, content, raw_certificates, certificates: OnceLock::new(), signers })
     }
 
     /// The content type's object identifier (content bytes).
@@ -167,7 +197,13 @@ impl SignedData {
 
     /// The certificates that came along and could be read: one, several or none.
     pub fn certificates(&self) -> &[Certificate] {
-        &self.certificates
+        self.certificates
+            .get_or_init(|| self.raw_certificates.iter().filter_map(|raw| Certificate::from_der(raw).ok()).collect())
+    }
+
+    /// The certificates that came along, as received.
+    pub fn raw_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.raw_certificates.iter().map(Vec::as_slice)
     }
 
     /// The signers, at least one.
@@ -177,8 +213,13 @@ impl SignedData {
 
     /// Tolerances used while reading.
     pub fn leniencies(&self) -> Vec<Leniency> {
+        self.leniencies_with(self.certificates().len())
+    }
+
+    /// The same, when it is known how many certificates could be read.
+    pub(crate) fn leniencies_with(&self, readable: usize) -> Vec<Leniency> {
         let mut used = Vec::new();
-        if self.unreadable_certificates > 0 {
+        if readable < self.raw_certificates.len() {
             used.push(Leniency::UnreadableCertificates);
         }
         if self.signers.len() > 1 {
@@ -280,19 +321,16 @@ fn encapsulated(value: &[u8]) -> Result<(Vec<u8>, Vec<u8>), CmsError> {
     Ok((content_type, tlv::sole(explicit, der::OCTET_STRING)?.to_vec()))
 }
 
-fn certificates(value: &[u8]) -> Result<(Vec<Certificate>, usize), CmsError> {
-    let (mut read, mut unreadable) = (Vec::new(), 0);
+fn certificates(value: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, CmsError> {
+    let mut raw = Vec::new();
     let mut reader = Reader::new(value);
     while let Some(item) = reader.next()? {
-        if read.len() + unreadable == MAX_CERTIFICATES {
+        if raw.len() == limit {
             return Err(CmsError::TooMany("certificates"));
         }
-        match Certificate::from_der(item.raw) {
-            Ok(certificate) => read.push(certificate),
-            Err(_) => unreadable += 1,
-        }
+        raw.push(item.raw.to_vec());
     }
-    Ok((read, unreadable))
+    Ok(raw)
 }
 
 fn signer_infos(value: &[u8]) -> Result<Vec<SignerInfo>, CmsError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use iso7816::tlv::TlvError;
 use jiff::Timestamp;
-use x509_parser::extensions::ParsedExtension;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Version};
 
 use crate::certificate::{CertificateError, timestamp};
@@ -24,6 +24,7 @@ pub struct Crl {
     algorithm: SignatureAlgorithm,
     signature: Vec<u8>,
     issuer: Name,
+    issuer_alternatives: Vec<Name>,
     this_update: Timestamp,
     next_update: Timestamp,
     authority_key_identifier: Option<Vec<u8>>,
@@ -88,6 +89,7 @@ impl Crl {
             algorithm: SignatureAlgorithm::from_der(signed.algorithm, None)?,
             signature: signed.signature.to_vec(),
             issuer: Name::from_der(parsed.issuer().as_raw()),
+            issuer_alternatives: Vec::new(),
             this_update: date(parsed.last_update())?,
             next_update: date(next_update)?,
             authority_key_identifier: None,
@@ -109,6 +111,11 @@ impl Crl {
     /// Who issued it.
     pub fn issuer(&self) -> &Name {
         &self.issuer
+    }
+
+    /// Other names of who issued it (issuerAltName): after a name change the former one (9303-12 Appendix D.3).
+    pub fn issuer_alternatives(&self) -> &[Name] {
+        &self.issuer_alternatives
     }
 
     /// When it was made.
@@ -172,6 +179,13 @@ impl Crl {
                 ParsedExtension::ParseError { .. } => return Err(CrlError::Extension),
                 ParsedExtension::AuthorityKeyIdentifier(identifier) => {
                     self.authority_key_identifier = identifier.key_identifier.as_ref().map(|id| id.0.to_vec());
+                }
+                ParsedExtension::IssuerAlternativeName(names) => {
+                    let directory = names.general_names.iter().filter_map(|name| match name {
+                        GeneralName::DirectoryName(name) => Some(Name::from_der(name.as_raw())),
+                        _ => None,
+                    });
+                    self.issuer_alternatives = directory.collect();
                 }
                 ParsedExtension::CRLNumber(number) => self.number = Some(number.to_bytes_be()),
                 _ if extension.critical => return Err(CrlError::Critical(extension.oid.to_id_string())),

@@ -26,6 +26,10 @@ pub enum Leniency {
     SeveralSigners,
     /// The CMS carries certificates which could not be read.
     UnreadableCertificates,
+    /// The master list's signer has no extended key usage, which 9303-12 demands.
+    ListSignerWithoutPurpose,
+    /// A CSCA signed the master list itself, which 9303-12 forbids.
+    ListSignedByAuthority,
 }
 
 impl Leniency {
@@ -41,8 +45,12 @@ impl Leniency {
             Leniency::ComputedKeyIdentifier => "the signer's certificate has no key identifier: computed",
             Leniency::NameEncodingsDiffer => "names were compared without their string encodings",
             Leniency::IssuerFoundByName => "the issuer was found by its name, not by its key identifier",
-            Leniency::SeveralSigners => "the security object has several signers",
-            Leniency::UnreadableCertificates => "the security object carries certificates that cannot be read",
+            Leniency::SeveralSigners => "the signed data has several signers",
+            Leniency::UnreadableCertificates => "the signed data carries certificates that cannot be read",
+            Leniency::ListSignerWithoutPurpose => {
+                "the list signer's certificate does not say that it may sign master lists"
+            }
+            Leniency::ListSignedByAuthority => "a country signing CA signed the master list itself",
         }
     }
 }

@@ -7,10 +7,14 @@
 //! - [`Certificate`], [`Crl`], [`PublicKey`], [`SignatureAlgorithm`]: what a signature is checked with
 //! - [`cms`]: SignedData, judged on the bytes that were received
 //! - [`security_object`]: EF.SOD's content -> `Authentic<SecurityObject>`, the proof that passive authentication succeeded
+//! - [`master_list`]: the country signing certificates that a State believes, and who vouches for them
+//! - [`import`], [`ldif`]: finding them in whatever file they come in
+//! - [`archive`]: every country signing certificate ever seen, with where it came from and why it is believed
 //! - [`chain`]: the rules between a document signer and its country signing CA, one named [`Finding`] each
 //! - [`cvc`]: the card-verifiable certificates by which a chip judges a terminal (TR-03110-3)
 //! - [`bundle`], [`TrustStore`]: what an embassy installs, and never older than what it has
 
+pub mod archive;
 pub mod bundle;
 pub mod certificate;
 pub mod chain;
@@ -18,7 +22,11 @@ pub mod cms;
 pub mod crl;
 pub mod cvc;
 pub mod der;
+pub mod import;
+pub mod ldif;
 pub mod leniency;
+pub mod master_list;
+mod memory;
 pub mod name;
 pub mod outcome;
 pub mod public_key;
@@ -27,12 +35,14 @@ pub mod signature;
 mod signed;
 pub mod store;
 
-pub use bundle::{Bundle, Pin, Policy, RevokedDocument};
+pub use archive::Archive;
+pub use bundle::{Bundle, Freshness, Pin, Policy, RevokedDocument};
 pub use certificate::{Certificate, CertificateError};
 pub use crl::{Crl, CrlError};
 pub use leniency::Leniency;
+pub use master_list::{MasterList, MasterListError};
 pub use outcome::{Finding, Outcome};
 pub use public_key::{EllipticCurve, PublicKey, PublicKeyError};
 pub use security_object::{Authentic, SecurityObject};
 pub use signature::{Hash, SignatureAlgorithm, SignatureError};
-pub use store::TrustStore;
+pub use store::{Elsewhere, TrustStore};

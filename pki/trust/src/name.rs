@@ -62,6 +62,12 @@ impl Name {
                     .all(|(one, two)| one.0 == two.0 && folded(&one.1) == folded(&two.1)))
     }
 
+    /// A text that is the same for names that match: an index, never an identity.
+    pub fn folded(&self) -> String {
+        let parts = self.attributes.iter().map(|(kind, text)| format!("{}={}", hex::encode(kind), folded(text)));
+        parts.collect::<Vec<_>>().join("\n")
+    }
+
     fn attribute(&self, kind: &[u8]) -> Option<&str> {
         self.attributes.iter().find(|(oid, _)| oid == kind).map(|(_, text)| text.as_str())
     }

@@ -308,6 +308,11 @@ impl PublicKey {
         openssl::sha::sha1(&self.bits).to_vec()
     }
 
+    /// SHA-256 of what the key is and its bits: the same for named and for explicit domain parameters.
+    pub fn key_hash(&self) -> [u8; 32] {
+        openssl::sha::sha256(&[self.kind.to_string().as_bytes(), &[0], &self.bits].concat())
+    }
+
     /// SHA-256 of the SubjectPublicKeyInfo, by which a key is pinned.
     pub fn fingerprint(&self) -> [u8; 32] {
         openssl::sha::sha256(&self.spki)
@@ -401,10 +406,13 @@ fn ec_key(curve: EllipticCurve, point: &[u8]) -> Result<PKey<Public>, PublicKeyE
         let group = EcGroup::from_curve_name(curve.nid())?;
         let mut context = BigNumContext::new()?;
         let point = EcPoint::from_bytes(&group, point, &mut context)?;
-        let key = EcKey::from_public_key(&group, &point)?;
-        key.check_key()?;
-        PKey::from_ec_key(key)
+        PKey::from_ec_key(EcKey::from_public_key(&group, &point)?)
     };
+    // OpenSSL decodes points of the curve only, and the point at infinity as a single zero byte. Every known curve has
+    // cofactor 1, so any other point has the right order; multiplying to see it would cost half a verification.
+    if point.len() < 2 {
+        return Err(PublicKeyError::BadPoint(curve));
+    }
     build().map_err(|_| PublicKeyError::BadPoint(curve))
 }
 

@@ -5,9 +5,11 @@
 
 use std::ops::Deref;
 
+use jiff::Timestamp;
+
 use crate::certificate::Certificate;
 use crate::chain::{self, Chain, Document};
-use crate::cms::{CmsError, SignedData, SignerError};
+use crate::cms::{CmsError, SignedData, SignerError, SignerInfo};
 use crate::der::oid;
 use crate::leniency::Leniency;
 use crate::outcome::Finding;
@@ -15,6 +17,10 @@ use crate::store::TrustStore;
 
 /// Name of the finding about the security object's signature.
 pub const SIGNATURE: &str = "sod-signature";
+
+/// Name of the finding about the time at which the security object says it was signed: the third clock, beside the time of
+/// inspection and the date of issue.
+pub const SIGNING_TIME: &str = "sod-signing-time";
 
 /// What the security object says, without a word about who signed it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,6 +91,8 @@ pub struct Judgement {
     pub signature: Finding,
     /// Who the signer is; `None` when no certificate of the signer is at hand.
     pub chain: Option<Chain>,
+    /// Whether the signer's key was in use at the time of signing that the signer states; `None` as with the chain.
+    pub signing_time: Option<Finding>,
     /// Tolerances used.
     pub leniencies: Vec<Leniency>,
     authentic: Option<Authentic<SecurityObject>>,
@@ -98,7 +106,8 @@ impl Judgement {
 
     /// Every finding in the order of the standard.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
-        std::iter::once(&self.signature).chain(self.chain.iter().flat_map(|chain| chain.findings.iter()))
+        let chain = self.chain.iter().flat_map(|chain| chain.findings.iter());
+        std::iter::once(&self.signature).chain(chain).chain(&self.signing_time)
     }
 }
 
@@ -130,20 +139,23 @@ impl SignedSecurityObject {
     ///
     /// The certificate is looked for among those that came along, then among those of the store.
     pub fn judge(&self, store: &TrustStore, document: &Document) -> Judgement {
-        let mut leniencies = self.data.leniencies();
-        let found = self.signer_certificate(store, &mut leniencies);
-        let (signature, certificate) = match found {
-            Ok(certificate) => {
-                (Finding::successful(SIGNATURE, format!("signed by {}", certificate.subject())), Some(certificate))
-            }
-            Err(finding) => (*finding, None),
+        let enclosed: Vec<Certificate> =
+            self.data.raw_certificates().filter_map(|raw| store.memory().certificate(raw).ok()).collect();
+        let mut leniencies = self.data.leniencies_with(enclosed.len());
+        let found = self.signer_certificate(&enclosed, store, &mut leniencies);
+        let (signature, chain, signing_time) = match found {
+            Ok((signer, certificate)) => (
+                Finding::successful(SIGNATURE, format!("signed by {}", certificate.subject())),
+                Some(chain::judge(certificate, store, document)),
+                Some(signing_time(signer, certificate, document.now)),
+            ),
+            Err(finding) => (*finding, None, None),
         };
-        let chain = certificate.map(|certificate| chain::judge(certificate, store, document));
         let authentic = chain.as_ref().and_then(|chain| self.witness(chain));
         if let Some(chain) = &chain {
             leniencies.extend(&chain.leniencies);
         }
-        Judgement { signature, chain, leniencies, authentic }
+        Judgement { signature, chain, signing_time, leniencies, authentic }
     }
 
     fn witness(&self, chain: &Chain) -> Option<Authentic<SecurityObject>> {
@@ -151,21 +163,22 @@ impl SignedSecurityObject {
         Some(Authentic { inner: self.object.clone(), signer: chain.signer.clone(), anchor })
     }
 
-    /// The certificate that verifies a signer's signature, or the finding why there is none.
+    /// The signer whose signature verifies with its certificate, or the finding why there is none.
     fn signer_certificate<'a>(
         &'a self,
+        enclosed: &'a [Certificate],
         store: &'a TrustStore,
         leniencies: &mut Vec<Leniency>,
-    ) -> Result<&'a Certificate, Box<Finding>> {
+    ) -> Result<(&'a SignerInfo, &'a Certificate), Box<Finding>> {
         let mut refused: Option<SignerError> = None;
         for signer in self.data.signers() {
-            for certificate in self.data.certificates().iter().chain(store.signers()) {
+            for certificate in enclosed.iter().chain(store.signers()) {
                 let Some(identified) = signer.identifies(certificate) else { continue };
                 match self.data.verify(signer, certificate) {
                     Ok(used) => {
                         leniencies.extend(identified);
                         leniencies.extend(used);
-                        return Ok(certificate);
+                        return Ok((signer, certificate));
                     }
                     Err(error) => refused = Some(error),
                 }
@@ -181,5 +194,24 @@ impl SignedSecurityObject {
         let wanted = self.data.signers().first().map(|signer| signer.identifier().to_string()).unwrap_or_default();
         Finding::undetermined(SIGNATURE, format!("the document signer's certificate is not at hand: {wanted}"))
             .remedy("install a trust bundle that holds this document signer")
+    }
+}
+
+/// The signer's own word on when he signed, against the time in which his key was in use.
+fn signing_time(signer: &SignerInfo, certificate: &Certificate, now: Timestamp) -> Finding {
+    let Some(signed) = signer.signing_time() else {
+        return Finding::not_supported(SIGNING_TIME, "the security object does not say when it was signed");
+    };
+    let period = certificate.extensions().private_key_usage;
+    let start = period.and_then(|period| period.not_before).unwrap_or(certificate.not_before());
+    let end = period.and_then(|period| period.not_after).unwrap_or(certificate.not_after());
+    let words = format!("says it was signed on {signed}, key in use from {start} to {end}");
+    if signed > now {
+        Finding::failed(SIGNING_TIME, format!("says it was signed on {signed}, which is still to come"))
+            .remedy("check the clock of this machine")
+    } else if (start..=end).contains(&signed) {
+        Finding::successful(SIGNING_TIME, words)
+    } else {
+        Finding::failed(SIGNING_TIME, words)
     }
 }

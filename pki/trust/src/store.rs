@@ -14,11 +14,26 @@ use jiff::Timestamp;
 use crate::bundle::{self, Bundle, BundleError, MAX_BUNDLE, Pin, Policy, RevokedDocument};
 use crate::certificate::Certificate;
 use crate::crl::Crl;
+use crate::memory::Memory;
 
 /// Whom to believe.
+///
+/// A store never changes: a newer bundle makes another store. So whatever was found out with it once, and no clock can
+/// change, is remembered with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrustStore {
     bundle: Bundle,
+    elsewhere: Vec<Elsewhere>,
+    memory: Memory,
+}
+
+/// A country signing key that is known and not believed: who has it, for advice only.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Elsewhere {
+    /// The key identifier.
+    pub key_identifier: Vec<u8>,
+    /// Where it was seen, for people: `the master list of C=DE of 2024-08-07`.
+    pub source: String,
 }
 
 /// Why a store cannot be opened.
@@ -78,7 +93,15 @@ pub enum InstallError {
 impl TrustStore {
     /// A store that lives in memory only.
     pub fn from_bundle(bundle: Bundle) -> Self {
-        TrustStore { bundle }
+        TrustStore { bundle, elsewhere: Vec::new(), memory: Memory::default() }
+    }
+
+    /// The same store which also knows where missing country signing keys have been seen.
+    #[must_use]
+    pub fn knowing(mut self, elsewhere: Vec<Elsewhere>) -> Self {
+        self.elsewhere = elsewhere;
+        self.memory = Memory::default();
+        self
     }
 
     /// Opens the store in this directory; the bundle's signature is verified again.
@@ -88,7 +111,7 @@ impl TrustStore {
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let pin = read_pin(directory)?;
         let bytes = read(&directory.join("bundle.json"), MAX_BUNDLE)?;
-        Ok(TrustStore { bundle: bundle::open(&bytes, &pin)? })
+        Ok(Self::from_bundle(bundle::open(&bytes, &pin)?))
     }
 
     /// Installs a bundle. Installing the installed bundle again is no error; an older one, or another with the same number, is.
@@ -120,7 +143,7 @@ impl TrustStore {
             replace(&pin_path, format!("{pinned}\n").as_bytes()).map_err(|error| write_error(&pin_path, error))?;
         }
         replace(&bundle_path, bytes).map_err(|error| write_error(&bundle_path, error))?;
-        Ok(TrustStore { bundle: offered })
+        Ok(Self::from_bundle(offered))
     }
 
     /// The pin of the store in this directory.
@@ -144,6 +167,16 @@ impl TrustStore {
     /// The revocation lists.
     pub fn crls(&self) -> &[Crl] {
         &self.bundle.crls
+    }
+
+    /// Where a missing country signing key was seen.
+    pub fn seen_elsewhere<'a>(&'a self, key_identifier: &'a [u8]) -> impl Iterator<Item = &'a str> {
+        let same = move |known: &&Elsewhere| known.key_identifier == key_identifier;
+        self.elsewhere.iter().filter(same).map(|known| known.source.as_str())
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// The policy.

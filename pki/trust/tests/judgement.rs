@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use trust::bundle::{RevocationReason, RevokedDocument};
 use trust::chain::{Document, id};
-use trust::security_object::{self, Judgement, SIGNATURE};
+use trust::security_object::{self, Judgement, SIGNATURE, SIGNING_TIME};
 use trust::{Bundle, Certificate, Crl, Leniency, Outcome, TrustStore};
 
 const CONTENT: &[u8] = b"\x30\x0dan LDS object";
@@ -98,7 +98,7 @@ fn what_was_issued_is_believed() {
         let document = Document { issuing_state: Some(profile.state.into()), ..document() };
         let judgement = world.judge(&document);
         assert_eq!(odd(&judgement), [], "{:#?}", judgement.findings().collect::<Vec<_>>());
-        assert_eq!(judgement.findings().count(), 11);
+        assert_eq!(judgement.findings().count(), 12);
         let authentic = judgement.authentic().unwrap();
         assert_eq!(authentic.content(), CONTENT);
         assert_eq!(authentic.anchor(), world.authority.csca());
@@ -230,6 +230,7 @@ fn clocks_and_dates() {
         (id::ANCHOR_VALIDITY, Outcome::Failed),
         (id::SIGNER_VALIDITY, Outcome::Failed),
         (id::REVOCATION, Outcome::Undetermined),
+        (SIGNING_TIME, Outcome::Failed),
     ];
     assert_eq!(at(later(-1)), early);
     let stale = [(id::BUNDLE, Outcome::Undetermined), (id::REVOCATION, Outcome::Undetermined)];

@@ -114,7 +114,7 @@ impl Authority {
             anchors: self.live_anchors(now),
             signers: included.map(|signer| signer.certificate).collect(),
             crls: vec![crl],
-            policy: Policy { countries },
+            policy: Policy { countries, ..Policy::default() },
             revoked_documents: request
                 .revoked_documents
                 .into_iter()

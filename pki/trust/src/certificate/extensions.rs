@@ -26,6 +26,10 @@ pub struct Extensions {
     pub document_types: Option<Vec<String>>,
     /// Whether an extended key usage is present.
     pub has_extended_key_usage: bool,
+    /// The purposes of the extended key usage, as the content bytes of their object identifiers.
+    pub purposes: Vec<Vec<u8>>,
+    /// Whether this is a link certificate between two names of one CSCA (9303-12 §7.1.1.7, NameChange).
+    pub name_change: bool,
     /// The ICAO code of the state, from subjectAltName.
     pub subject_state: Option<String>,
     /// The ICAO code of the state, from issuerAltName.
@@ -137,7 +141,11 @@ impl Extensions {
             (_, ParsedExtension::CRLDistributionPoints(_)) => {
                 self.distribution_points = distribution_points(extension.value);
             }
-            (_, ParsedExtension::ExtendedKeyUsage(_)) => self.has_extended_key_usage = true,
+            (oid::NAME_CHANGE, _) => self.name_change = true,
+            (_, ParsedExtension::ExtendedKeyUsage(_)) => {
+                self.has_extended_key_usage = true;
+                self.purposes = purposes(extension.value).ok_or_else(unreadable)?;
+            }
             _ if extension.critical => self.unknown_critical.push(extension.oid.to_id_string()),
             _ => {}
         }
@@ -179,6 +187,16 @@ fn document_types(value: &[u8]) -> Option<Vec<String>> {
         types.push(text.to_owned());
     }
     Some(types)
+}
+
+/// ExtKeyUsageSyntax ::= SEQUENCE OF OBJECT IDENTIFIER
+fn purposes(value: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut reader = Reader::new(tlv::sole(value, der::SEQUENCE).ok()?);
+    let mut purposes = Vec::new();
+    while !reader.is_empty() {
+        purposes.push(reader.expect(der::OID).ok()?.to_vec());
+    }
+    Some(purposes)
 }
 
 /// Every URI of `SEQUENCE OF SEQUENCE { distributionPoint [0] { fullName [0] { uniformResourceIdentifier [6] } } }`.

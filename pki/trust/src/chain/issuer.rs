@@ -31,7 +31,7 @@ pub(super) fn find(signer: &Certificate, store: &TrustStore) -> Issuer {
     }
     match anchors.iter().filter(by_name).find(signed) {
         Some(anchor) => trusted(signer, anchor, vec![Leniency::IssuerFoundByName]),
-        None => missing(signer, wanted),
+        None => missing(signer, wanted, store),
     }
 }
 
@@ -68,11 +68,16 @@ fn forged(key: &[u8]) -> Issuer {
     }
 }
 
-fn missing(signer: &Certificate, key: Option<&[u8]>) -> Issuer {
+fn missing(signer: &Certificate, key: Option<&[u8]>, store: &TrustStore) -> Issuer {
     let name = signer.issuer();
-    let key = key.map_or_else(String::new, |key| format!(" with key id {}", hex::encode(key)));
-    let remedy = format!("obtain the CSCA of {name}{key} from its state and install a trust bundle that holds it");
-    let reason = format!("the CSCA {name}{key} is not in the trust bundle");
+    let named = key.map_or_else(String::new, |key| format!(" with key id {}", hex::encode(key)));
+    let reason = format!("the CSCA {name}{named} is not in the trust bundle");
+    let seen: Vec<&str> = key.map(|key| store.seen_elsewhere(key).collect()).unwrap_or_default();
+    let remedy = if seen.is_empty() {
+        format!("obtain the CSCA of {name}{named} from its state and install a trust bundle that holds it")
+    } else {
+        format!("the CSCA of {name}{named} is in {}: have it confirmed and put into the trust bundle", seen.join(", "))
+    };
     Issuer {
         anchor: None,
         signature: Finding::undetermined(id::CERTIFICATE_SIGNATURE, reason.clone()).remedy(remedy.clone()),

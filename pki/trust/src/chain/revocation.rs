@@ -9,25 +9,60 @@ use crate::crl::Crl;
 use crate::outcome::Finding;
 use crate::store::TrustStore;
 
-pub(super) fn judge(signer: &Certificate, anchor: Option<&Certificate>, store: &TrustStore, now: Timestamp) -> Finding {
+/// Positions of the store's lists that speak about this signer and are signed by a believed key of its CSCA.
+///
+/// A CSCA has one list for all that it ever issued, signed by its newest key. After a change of name the list carries the new
+/// name, and the old one as issuerAltName (9303-12 Appendix D.3).
+pub(super) fn lists(signer: &Certificate, anchor: &Certificate, store: &TrustStore) -> Vec<usize> {
+    let about = |crl: &Crl| {
+        let alternatives = crl.issuer_alternatives().iter();
+        std::iter::once(crl.issuer()).chain(alternatives).any(|name| name.matches(signer.issuer()))
+    };
+    let lists = store.crls().iter().enumerate();
+    lists.filter(|(_, crl)| about(crl) && signed(crl, anchor, store)).map(|(index, _)| index).collect()
+}
+
+/// By the signer's own anchor, or by another generation of the same state's CSCA.
+fn signed(crl: &Crl, anchor: &Certificate, store: &TrustStore) -> bool {
+    let country = anchor.subject().country();
+    let same_state = |other: &&Certificate| {
+        let other = other.subject().country();
+        other.zip(country).is_some_and(|(other, country)| other.eq_ignore_ascii_case(country))
+    };
+    is_by(crl, anchor) || store.anchors().iter().filter(same_state).any(|other| is_by(crl, other))
+}
+
+/// Issued in the anchor's name and signed by its key, which may sign lists.
+fn is_by(crl: &Crl, anchor: &Certificate) -> bool {
+    let names_key = crl.authority_key_identifier().is_none_or(|key| key == anchor.key_identifier());
+    let may = anchor.extensions().key_usage.is_some_and(|usage| usage.crl_sign());
+    names_key && may && crl.issuer().matches(anchor.subject()) && crl.verify_signature(anchor.public_key()).is_ok()
+}
+
+/// Judges by the lists at these positions of the store.
+pub(super) fn judge(
+    signer: &Certificate,
+    anchor: Option<&Certificate>,
+    lists: &[usize],
+    store: &TrustStore,
+    now: Timestamp,
+) -> Finding {
     let Some(anchor) = anchor else {
         return Finding::undetermined(id::REVOCATION, "the CSCA is not known, so no revocation list can be believed");
     };
-    let lists = store.crls().iter().filter(|crl| is_by(crl, anchor));
-    let Some(crl) = lists.reduce(|one, two| if two.is_newer_than(one) { two } else { one }) else {
+    let all = || lists.iter().filter_map(|index| store.crls().get(*index));
+    // A certificate that was revoked once stays so, however old the list.
+    if let Some(since) = all().filter_map(|crl| crl.revoked_since(signer.serial())).min() {
+        return Finding::failed(id::REVOCATION, format!("the document signer is revoked since {}", day(since)));
+    }
+    let Some(crl) = all().max_by_key(|crl| crl.this_update()) else {
         return Finding::undetermined(id::REVOCATION, format!("no revocation list of {} is at hand", anchor.subject()))
             .remedy("install a trust bundle that holds the CSCA's newest revocation list");
     };
-    // A certificate that was revoked once stays so, however old the list.
-    if let Some(since) = crl.revoked_since(signer.serial()) {
-        return Finding::failed(id::REVOCATION, format!("the document signer is revoked since {}", day(since)));
-    }
-    if now > crl.next_update() {
-        return Finding::undetermined(
-            id::REVOCATION,
-            format!("the revocation list is out of date since {}", day(crl.next_update())),
-        )
-        .remedy("install a trust bundle that holds the CSCA's newest revocation list");
+    let end = store.policy().revocation_lists.end(crl.this_update(), crl.next_update());
+    if now > end {
+        return Finding::undetermined(id::REVOCATION, format!("the revocation list is out of date since {}", day(end)))
+            .remedy("install a trust bundle that holds the CSCA's newest revocation list");
     }
     if now < crl.this_update() {
         return Finding::undetermined(
@@ -37,11 +72,4 @@ pub(super) fn judge(signer: &Certificate, anchor: Option<&Certificate>, store: &
         .remedy("set the clock of this machine");
     }
     Finding::successful(id::REVOCATION, format!("not revoked; list of {}", day(crl.this_update())))
-}
-
-/// Issued in the anchor's name and signed by its key, which may sign lists.
-fn is_by(crl: &Crl, anchor: &Certificate) -> bool {
-    let names_key = crl.authority_key_identifier().is_none_or(|key| key == anchor.key_identifier());
-    let may = anchor.extensions().key_usage.is_some_and(|usage| usage.crl_sign());
-    names_key && may && crl.issuer().matches(anchor.subject()) && crl.verify_signature(anchor.public_key()).is_ok()
 }
