@@ -101,6 +101,7 @@ fn hardware_libraries_stay_behind_one_crate() {
         let name = package.name.as_str();
         assert!(name == "link" || !direct.contains("pcsc"), "{name} uses pcsc");
         assert!(name == "printing" || !direct.contains("serialport"), "{name} uses serialport");
+        assert!(name == "authority" || !direct.contains("cryptoki"), "{name} uses cryptoki");
         let has_binary = package.targets.iter().any(|target| target.kind.contains(&TargetKind::Bin));
         assert!(has_binary || !direct.contains("clap"), "{name} parses command lines but has no binary");
     }

@@ -26,7 +26,8 @@ use trust::{Bundle, Certificate, CertificateError, Crl, CrlError, Pin, PublicKey
 use crate::acts::{self, Act, ActsError};
 use crate::document_signer::CERTIFICATE_FILE;
 use crate::files::{self, FileError};
-use crate::key_store::{KeyError, SigningError};
+use crate::key_store::{Algorithm, FreshKey, KeyError, KeyPlace, NewKey, SigningError, StoredKey, TokenAddress};
+use crate::passphrase::Passphrase;
 use crate::profile::Profile;
 use crate::state::{State, StateError};
 use crate::status::Status;
@@ -38,7 +39,7 @@ mod issue;
 mod lists;
 mod setup;
 
-pub use certify::{Ensured, SignerKind, SignerRecord};
+pub use certify::{Ensured, SignerKind, SignerRecord, Uses};
 pub use generations::{Generation, NewName, Rollover};
 pub use issue::EnsuredCrl;
 pub use lists::SignedList;
@@ -55,6 +56,7 @@ pub struct Authority {
     /// The generation that issues.
     csca: Certificate,
     generations: Vec<Generation>,
+    new_keys: Option<NewKey>,
 }
 
 /// What goes into a trust bundle beside the anchor and its revocation list.
@@ -114,6 +116,14 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         error: CrlError,
+    },
+    /// What is known of a key is damaged.
+    #[error("{path}: {error}")]
+    Key {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        error: KeyError,
     },
     /// The public key of the bundle signer is damaged.
     #[error("{path} does not hold the bundle signer's public key")]
@@ -220,7 +230,7 @@ impl Authority {
         let profile = Profile::find(&state.profile).ok_or(StateError::Profile(state.profile.clone()))?;
         let generations = generations::read(directory)?;
         let csca = read_certificate(&generations::directory(directory, generations.len()).join(CERTIFICATE_FILE))?;
-        Ok(Authority { directory: directory.to_owned(), profile, state, csca, generations })
+        Ok(Authority { directory: directory.to_owned(), profile, state, csca, generations, new_keys: None })
     }
 
     /// The directory.
@@ -236,6 +246,36 @@ impl Authority {
     /// The certificate of the country signing CA's generation that issues.
     pub fn csca(&self) -> &Certificate {
         &self.csca
+    }
+
+    /// Where and how the next keys are made. Until this is said: a new CSCA key where the current one is, every other key in
+    /// a file; algorithms and bounds as in the profile.
+    pub fn make_keys(&mut self, keys: NewKey) {
+        self.new_keys = Some(keys);
+    }
+
+    /// The token that the CSCA's key is in.
+    ///
+    /// # Errors
+    /// When the record of the key cannot be read.
+    pub fn token(&self) -> Result<Option<TokenAddress>, OpenError> {
+        let path = generations::directory(&self.directory, self.generations.len());
+        StoredKey::token(&path).map_err(|error| OpenError::Key { path, error })
+    }
+
+    /// A new key for a signer, `otherwise` when nobody said where.
+    fn fresh_key(
+        &self,
+        label: &str,
+        algorithm: Algorithm,
+        max_uses: Option<u64>,
+        otherwise: KeyPlace,
+        secret: &Passphrase,
+    ) -> Result<FreshKey, KeyError> {
+        let asked = self.new_keys.clone().unwrap_or(NewKey { place: otherwise, ..NewKey::default() });
+        let algorithm = asked.algorithm.unwrap_or(algorithm);
+        let max_uses = max_uses.map(|most| asked.max_uses.unwrap_or(most));
+        FreshKey::generate(&asked.place, algorithm, label, max_uses, secret)
     }
 
     /// The newest revocation list and its number.

@@ -14,7 +14,7 @@ use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_constructed,
 use trust::{Certificate, CertificateError, Hash, PublicKey};
 
 use crate::files::{self, FileError};
-use crate::key_store::{KeyError, Signer, SigningError, StoredKey};
+use crate::key_store::{KeyError, Signer, SigningError, StoredKey, UseCount, UseError};
 use crate::passphrase::Passphrase;
 use crate::x509::{explicit_spki, time};
 
@@ -29,6 +29,7 @@ pub struct DocumentSigner<K = StoredKey> {
     digest_algorithm: Vec<u8>,
     signature_algorithm: Vec<u8>,
     issuer_and_serial: Vec<u8>,
+    uses: Option<UseCount>,
 }
 
 /// Why a document signer cannot be loaded.
@@ -62,6 +63,9 @@ pub enum SignError {
         /// Last moment.
         to: Timestamp,
     },
+    /// The key was used as often as it may be, or its uses cannot be counted.
+    #[error(transparent)]
+    Uses(#[from] UseError),
     /// The content is not one data object of tag 30.
     #[error("not an LDS security object: {0}")]
     Content(#[from] TlvError),
@@ -79,12 +83,14 @@ impl DocumentSigner {
     pub fn load(directory: &Path, passphrase: &Passphrase) -> Result<Self, LoadError> {
         let certificate = Certificate::from_der(&files::read(&directory.join(CERTIFICATE_FILE))?)?;
         let key = StoredKey::open(directory, passphrase)?;
-        Self::new(key, certificate)
+        let mut signer = Self::new(key, certificate)?;
+        signer.uses = StoredKey::uses(directory)?;
+        Ok(signer)
     }
 }
 
 impl<K: Signer> DocumentSigner<K> {
-    /// A signer from a key and its certificate.
+    /// A signer from a key and its certificate. Its uses are not counted: that is done in a directory.
     ///
     /// # Errors
     /// When they do not belong together, or the certificate does not limit the key's use.
@@ -111,6 +117,7 @@ impl<K: Signer> DocumentSigner<K> {
             issuer_and_serial: issuer_and_serial.finish(),
             key,
             certificate,
+            uses: None,
         })
     }
 
@@ -130,7 +137,8 @@ impl<K: Signer> DocumentSigner<K> {
     /// Signs an LDSSecurityObject (tag 30 included) now; the result is the CMS ContentInfo for EF.SOD.
     ///
     /// # Errors
-    /// When the clock is outside the private key usage period, or the key store refuses.
+    /// When the clock is outside the private key usage period, the key was used as often as it may be, or the key store
+    /// refuses.
     pub fn sign_security_object(&self, lds_security_object: &[u8]) -> Result<Vec<u8>, SignError> {
         self.sign_security_object_at(lds_security_object, Timestamp::now())
     }
@@ -146,6 +154,7 @@ impl<K: Signer> DocumentSigner<K> {
         }
         tlv::sole(content, SEQUENCE)?;
         let attributes = self.signed_attributes(content, now);
+        self.uses.as_ref().map_or(Ok(()), UseCount::take)?;
         let signature = self.key.sign(&encode(SET, &attributes))?;
         Ok(self.content_info(content, &attributes, &signature))
     }

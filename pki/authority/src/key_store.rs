@@ -2,19 +2,25 @@
 //!
 //! - [`Algorithm`]: what a key signs with; it decides the hash, the padding and the identifiers
 //! - [`SoftwareKey`]: an encrypted PKCS#8 file
+//! - [`TokenKey`]: a key inside of a PKCS#11 token
 //! - [`StoredKey`]: the key of a directory, wherever its record says that it is
 
 mod algorithm;
+mod pkcs11;
 mod record;
 mod software;
+mod uses;
 
 use openssl::error::ErrorStack;
 
 pub use algorithm::{Algorithm, RsaSize, UnknownAlgorithm};
+pub use pkcs11::{Token, TokenAddress, TokenError, TokenKey, Tries};
 pub(crate) use record::FreshKey;
-pub use record::{RecordError, StoredKey};
+pub use record::{KeyPlace, NewKey, RecordError, StoredKey};
 pub(crate) use software::pem;
 pub use software::{KeyError, SoftwareKey};
+pub(crate) use uses::UseCount;
+pub use uses::UseError;
 
 /// A private key that signs; where it is kept is its own affair.
 pub trait Signer {
@@ -37,4 +43,7 @@ pub enum SigningError {
     /// The key is in this process, and OpenSSL failed.
     #[error("the cryptographic library failed: {0}")]
     Library(#[from] ErrorStack),
+    /// The key is in a token, and the token refused.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }

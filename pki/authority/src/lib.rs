@@ -6,7 +6,7 @@
 //! - [`Authority`]: one directory, everything an authority does
 //! - [`DocumentSigner`]: what a printing centre gets: one certificate and its key
 //! - [`cvca`]: card-verifiable certificates for terminals: CVCA, document verifiers, requests
-//! - [`Signer`], [`StoredKey`], [`SoftwareKey`]: where private keys are
+//! - [`Signer`], [`StoredKey`], [`SoftwareKey`], [`TokenKey`]: where private keys are
 //! - [`acts`]: the record of everything that was issued
 //! - [`Profile`]: the names, algorithms and lifetimes of a state, as data
 
@@ -26,12 +26,13 @@ mod x509;
 
 pub use authority::{
     Authority, BundleRequest, Ensured, EnsuredCrl, ExportedBundle, Generation, InitError, IssueError, NewName,
-    OpenError, Rollover, SignedList, SignerKind, SignerRecord,
+    OpenError, Rollover, SignedList, SignerKind, SignerRecord, Uses,
 };
 pub use document_signer::{DocumentSigner, LoadError, SignError};
 pub use files::FileError;
 pub use key_store::{
-    Algorithm, KeyError, RecordError, RsaSize, Signer, SigningError, SoftwareKey, StoredKey, UnknownAlgorithm,
+    Algorithm, KeyError, KeyPlace, NewKey, RecordError, RsaSize, Signer, SigningError, SoftwareKey, StoredKey, Token,
+    TokenAddress, TokenError, TokenKey, Tries, UnknownAlgorithm, UseError,
 };
 pub use passphrase::{MIN_PASSPHRASE, Passphrase};
 pub use profile::{CitizenProfile, PROFILES, Profile};

@@ -23,8 +23,10 @@ pub struct Profile {
     pub signer_name: &'static str,
     /// What the country signing CA signs with.
     pub csca_algorithm: Algorithm,
-    /// What document signers and the bundle signer sign with.
+    /// What the signers sign with that the CSCA certifies.
     pub signer_algorithm: Algorithm,
+    /// What the bundle signer signs with: ECDSA.
+    pub bundle_algorithm: Algorithm,
     /// Document codes a signer may sign; one letter stands for all codes that start with it (9303-12 §7).
     pub document_types: &'static [&'static str],
     /// Mail address in the alternative names (9303-12 §7).
@@ -35,6 +37,8 @@ pub struct Profile {
     pub csca_usage_months: i64,
     /// Use of a document signer's private key, in months; 9303-12 §4: three months at most.
     pub signer_usage_months: i64,
+    /// How often a document signer's key may sign: so many documents are withdrawn at once when the key is lost (9303-12 §4).
+    pub signer_uses: u64,
     /// Use of a list signer's private key, in months; its certificate is valid twice as long.
     pub list_signer_months: i64,
     /// Use of a seal signer's private key, in months; 9303-12 §4.1: one to two years.
@@ -101,6 +105,7 @@ pub const PROFILES: &[Profile] = &[
         signer_name: "Document Signer Utopia Specimen",
         csca_algorithm: Algorithm::Ecdsa(EllipticCurve::P384),
         signer_algorithm: Algorithm::Ecdsa(EllipticCurve::P256),
+        bundle_algorithm: Algorithm::Ecdsa(EllipticCurve::P256),
         document_types: &["I"],
         contact: "csca@pki.uto.example",
         distribution_point: "https://pki.uto.example/crl/UTO.crl",
@@ -116,6 +121,7 @@ pub const PROFILES: &[Profile] = &[
         },
         csca_usage_months: 60,
         signer_usage_months: 3,
+        signer_uses: 100_000,
         list_signer_months: 12,
         seal_usage_months: 14,
         sealed_months: 12,
@@ -133,6 +139,7 @@ pub const PROFILES: &[Profile] = &[
         signer_name: "TEST Document Signer",
         csca_algorithm: Algorithm::Ecdsa(EllipticCurve::BrainpoolP384r1),
         signer_algorithm: Algorithm::Ecdsa(EllipticCurve::P256),
+        bundle_algorithm: Algorithm::Ecdsa(EllipticCurve::P256),
         document_types: &["I"],
         contact: "test-csca@pki.iq.example",
         distribution_point: "https://pki.iq.example/crl/IRQ-TEST.crl",
@@ -148,6 +155,7 @@ pub const PROFILES: &[Profile] = &[
         },
         csca_usage_months: 60,
         signer_usage_months: 3,
+        signer_uses: 100_000,
         list_signer_months: 12,
         seal_usage_months: 14,
         sealed_months: 12,

@@ -109,9 +109,17 @@ fn document_signer(signer: &SignerRecord, now: Timestamp) -> Item {
     let state = match (signer.revoked, signer.may_sign(now)) {
         (Some(_), _) => "revoked",
         (None, true) => "may sign",
+        (None, false) if signer.is_used_up() => "used up",
         (None, false) => "retired",
     };
-    item(signer.kind.word(), &signer.name, state, Some(signer.usage_end()))
+    let uses = signer.uses.map(|uses| format!(", {} of {} uses", uses.reserved, uses.most)).unwrap_or_default();
+    let token = signer.token.as_ref().map(|token| format!(", token {}", token.label)).unwrap_or_default();
+    item(signer.kind.word(), &signer.name, format!("{state}{uses}{token}"), Some(signer.usage_end()))
+}
+
+/// Whether a tenth or less of its uses is left.
+fn nearly_used_up(signer: &SignerRecord) -> bool {
+    signer.uses.is_some_and(|uses| uses.most.saturating_sub(uses.reserved) <= uses.most / 10)
 }
 
 /// A state may do without them; only the end of one in use is announced.
@@ -127,8 +135,11 @@ fn list_or_seal_signer(signer: &SignerRecord, now: Timestamp) -> Item {
 /// Whether a signer can sign today and in two weeks.
 fn succession(signers: &[SignerRecord], now: Timestamp) -> Option<Item> {
     const ACTION: &str = "bitaqa-pki ds new";
-    let end = signers.iter().filter(|signer| signer.may_sign(now)).map(SignerRecord::usage_end).max();
-    match end {
+    let able = || signers.iter().filter(|signer| signer.may_sign(now));
+    match able().map(SignerRecord::usage_end).max() {
+        Some(end) if able().all(nearly_used_up) => {
+            Some(item("document-signer", "-", "the last one is nearly used up", Some(end)).needs(Need::Soon, ACTION))
+        }
         None => Some(item("document-signer", "-", "none may sign", None).needs(Need::Now, ACTION)),
         Some(end) if within(now, NOTICE_DAYS, end) => {
             Some(item("document-signer", "-", "the last one ends soon", Some(end)).needs(Need::Soon, ACTION))

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use authority::Algorithm;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -24,7 +25,7 @@ Examples:
   bitaqa-pki bundle export --dir pki --out uto.bundle
   bitaqa-pki status --dir pki
 
-Passphrases are asked for, or read from a file or descriptor; never given as an argument:
+Passphrases and PINs are asked for, or read from a file or descriptor; never given as an argument:
   bitaqa-pki crl issue --dir pki --passphrase-file /run/secrets/csca
   BITAQA_PASSPHRASE_FILE=/run/secrets/csca bitaqa-pki crl issue --dir pki
 
@@ -70,31 +71,47 @@ pub struct Place {
     pub dir: PathBuf,
 }
 
-/// Where the passphrase comes from.
+/// Where the secret comes from that opens the authority's keys: the passphrase of files, or the PIN of a token.
 #[derive(Args)]
 pub struct PassphraseSource {
-    /// Read the passphrase from this open file descriptor; goes before a file.
-    #[arg(long, value_name = "N")]
+    /// Read the passphrase or PIN from this open file descriptor; goes before a file.
+    #[arg(long, value_name = "N", visible_alias = "pin-fd")]
     pub passphrase_fd: Option<u32>,
-    /// Read the passphrase from the first line of this file.
-    #[arg(long, value_name = "FILE", env = "BITAQA_PASSPHRASE_FILE")]
+    /// Read the passphrase or PIN from the first line of this file.
+    #[arg(long, value_name = "FILE", visible_alias = "pin-file", env = "BITAQA_PASSPHRASE_FILE")]
     pub passphrase_file: Option<PathBuf>,
 }
 
-/// Where the passphrase of a document signer's key comes from.
+/// Where and how a new key is made.
+#[derive(Args)]
+pub struct KeyOptions {
+    /// Make the key inside a token: the vendor's PKCS#11 module.
+    #[arg(long, value_name = "MODULE", requires = "token_label")]
+    pub token: Option<PathBuf>,
+    /// Label of the token.
+    #[arg(long, value_name = "LABEL", requires = "token")]
+    pub token_label: Option<String>,
+    /// What the key signs with, such as ecdsa-p-256 or rsa-pss-3072; the profile's choice when left out.
+    #[arg(long, value_name = "ALGORITHM", value_parser = offered)]
+    pub key: Option<Algorithm>,
+}
+
+/// Where the secret of a document signer's key comes from.
 #[derive(Args)]
 pub struct SignerPassphraseSource {
-    /// Read the passphrase of the new signer's key from this open file descriptor.
-    #[arg(long, value_name = "N")]
+    /// Read the passphrase of the new signer's key, or the PIN of its token, from this open file descriptor.
+    #[arg(long, value_name = "N", visible_alias = "signer-pin-fd")]
     pub signer_passphrase_fd: Option<u32>,
-    /// Read the passphrase of the new signer's key from the first line of this file.
-    #[arg(long, value_name = "FILE", env = "BITAQA_SIGNER_PASSPHRASE_FILE")]
+    /// Read the passphrase of the new signer's key, or the PIN of its token, from the first line of this file.
+    #[arg(long, value_name = "FILE", visible_alias = "signer-pin-file", env = "BITAQA_SIGNER_PASSPHRASE_FILE")]
     pub signer_passphrase_file: Option<PathBuf>,
 }
 
 /// Set up an authority.
 #[derive(Args)]
-#[command(after_help = "Example:\n  bitaqa-pki init --profile specimen-uto --dir pki")]
+#[command(after_help = "Examples:\n  bitaqa-pki init --profile specimen-uto --dir pki\n  \
+    bitaqa-pki init --profile specimen-uto --dir pki --token /usr/lib/softhsm/libsofthsm2.so --token-label national\n\n\
+    With --token, the keys of CSCA and bundle signer are made inside the token and never leave it.")]
 pub struct Init {
     /// Names, curves and lifetimes.
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(authority::PROFILES.iter().map(|profile| profile.id)))]
@@ -102,6 +119,9 @@ pub struct Init {
     /// Where.
     #[command(flatten)]
     pub place: Place,
+    /// The CSCA's key.
+    #[command(flatten)]
+    pub key: KeyOptions,
     /// Passphrase.
     #[command(flatten)]
     pub passphrase: PassphraseSource,
@@ -112,14 +132,21 @@ pub struct Init {
 pub enum Ds {
     /// Make a document signer; its directory goes to a printing centre.
     #[command(after_help = "Example:\n  bitaqa-pki ds new --dir pki --name baghdad-2026-q4\n\n\
-        Unless told otherwise, the new key is encrypted under the same passphrase as the authority's keys.")]
+        Unless told otherwise, the new key has the same secret as the authority's keys when both are in files or both in the \
+        same token. A key in a file never has a PIN for its passphrase.")]
     New {
         /// Name of the signer; without it ds-0001, ds-0002, ...
         #[arg(long)]
         name: Option<String>,
+        /// How many documents the key may sign; the profile's choice when left out.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        max_uses: Option<u64>,
         /// Where.
         #[command(flatten)]
         place: Place,
+        /// The new key.
+        #[command(flatten)]
+        key: KeyOptions,
         /// Passphrase.
         #[command(flatten)]
         passphrase: PassphraseSource,
@@ -180,4 +207,11 @@ pub enum Bundle {
         #[command(flatten)]
         passphrase: PassphraseSource,
     },
+}
+
+/// What new keys are made for; more can be read.
+fn offered(name: &str) -> Result<Algorithm, String> {
+    let names = || Algorithm::OFFERED.map(|one| one.to_string()).join(", ");
+    let found = Algorithm::OFFERED.into_iter().find(|one| one.to_string() == name);
+    found.ok_or_else(|| format!("it is none of: {}", names()))
 }

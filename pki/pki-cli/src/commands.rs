@@ -15,8 +15,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let json = arguments.json;
     match &arguments.command {
         Command::Init(init) => issue::init(init, json)?,
-        Command::Ds(Ds::New { name, place, passphrase, signer_passphrase }) => {
-            issue::new_signer(name.as_deref(), &place.dir, passphrase, signer_passphrase, json)?;
+        Command::Ds(Ds::New { name, max_uses, place, key, passphrase, signer_passphrase }) => {
+            let key = issue::new_key(key, *max_uses)?;
+            issue::new_signer(name.as_deref(), &place.dir, &key, passphrase, signer_passphrase, json)?;
         }
         Command::Ds(Ds::Revoke { name, place }) => issue::revoke(name, &place.dir, json)?,
         Command::Crl(Crl::Issue { place, passphrase }) => issue::crl(&place.dir, passphrase, json)?,

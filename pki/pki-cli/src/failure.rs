@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use authority::acts::ActsError;
-use authority::{InitError, IssueError, KeyError, OpenError, StateError};
+use authority::{InitError, IssueError, KeyError, OpenError, SigningError, StateError, TokenError};
 use serde_json::json;
 
 /// Exit code: the command line or what it names is wrong.
@@ -49,10 +49,20 @@ impl Failure {
     /// No passphrase was given and none can be asked for.
     pub fn no_passphrase(why: &str) -> Self {
         Failure {
-            what: "A passphrase is needed.".to_owned(),
+            what: "A passphrase or PIN is needed.".to_owned(),
             why: why.to_owned(),
             remedy: "Give --passphrase-file FILE or --passphrase-fd N, or set BITAQA_PASSPHRASE_FILE.".to_owned(),
             exit: USAGE,
+        }
+    }
+
+    /// The same for a new signer's own key.
+    pub fn no_signer_passphrase(why: &str) -> Self {
+        Failure {
+            what: "The new signer's key needs its own passphrase or PIN.".to_owned(),
+            remedy: "Give --signer-passphrase-file FILE or --signer-passphrase-fd N (or --signer-pin-file, --signer-pin-fd)."
+                .to_owned(),
+            ..Self::no_passphrase(why)
         }
     }
 
@@ -105,6 +115,7 @@ impl From<OpenError> for Failure {
             | OpenError::File(_)
             | OpenError::Certificate { .. }
             | OpenError::Crl { .. }
+            | OpenError::Key { .. }
             | OpenError::BundleSigner { .. } => "Restore the directory from its backup.",
         };
         Failure {
@@ -131,7 +142,8 @@ impl From<IssueError> for Failure {
             IssueError::Open(error) => return error.into(),
             IssueError::Busy(_) => ("Wait until the other process has ended, then repeat the command.", TRUST),
             IssueError::Key { error, .. } | IssueError::NewKey(error) => key_advice(&error),
-            IssueError::Signing(_) | IssueError::Library(_) => {
+            IssueError::Signing(SigningError::Token(error)) => token_advice(&error),
+            IssueError::Signing(SigningError::Library(_)) | IssueError::Library(_) => {
                 ("Repeat the command; check the installed OpenSSL.", TRUST)
             }
             IssueError::File(_) => ("Check the permissions and the space on the disk, then repeat the command.", TRUST),
@@ -182,5 +194,37 @@ fn key_advice(error: &KeyError) -> (&'static str, u8) {
         }
         KeyError::File(_) => ("Restore the key's directory from its backup, or check its permissions.", TRUST),
         KeyError::Library(_) => ("Check the installed OpenSSL.", TRUST),
+        KeyError::Uses(_) => ("Make a new document signer with bitaqa-pki ds new, and no longer use this one.", TRUST),
+        KeyError::Token(error) => token_advice(error),
+    }
+}
+
+fn token_advice(error: &TokenError) -> (&'static str, u8) {
+    match error {
+        TokenError::Module { .. } => ("Install the vendor's PKCS#11 module, and name its path.", TRUST),
+        TokenError::NoToken { .. } | TokenError::Gone { .. } => {
+            ("Insert or connect the token, check its label, then repeat the command.", TRUST)
+        }
+        TokenError::SeveralTokens { .. } => ("Remove the other token, or give it another label.", TRUST),
+        TokenError::WrongPin { .. } => {
+            ("Make sure of the PIN before the next try: a token locks itself after a few wrong ones.", TRUST)
+        }
+        TokenError::PinLocked { .. } => ("Have the token's security officer unlock the PIN.", TRUST),
+        TokenError::PinNotSet { .. } => ("Set the user PIN of the token with its vendor's program.", TRUST),
+        TokenError::Full { .. } | TokenError::WriteProtected { .. } => {
+            ("Remove keys that are no longer needed from the token, or use another token.", TRUST)
+        }
+        TokenError::NoKey { .. } | TokenError::SeveralKeys { .. } => {
+            ("Check that this is the token in which the key was made, or restore the token from its backup.", TRUST)
+        }
+        TokenError::Unprotected { .. } => ("Do not use this key: make a new one in a token that protects it.", TRUST),
+        TokenError::NotOffered { .. } => ("Choose another algorithm with --key, or another token.", USAGE),
+        TokenError::Unusable { .. } | TokenError::Misbehaved { .. } => {
+            ("Check the token with its vendor's program; update the vendor's PKCS#11 module.", TRUST)
+        }
+        TokenError::Refused { .. } => (
+            "Check the token with its vendor's program, and whether it has space left; then repeat the command.",
+            TRUST,
+        ),
     }
 }

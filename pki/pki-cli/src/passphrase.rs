@@ -1,10 +1,10 @@
-//! Where passphrases come from: a descriptor, a file, or a prompt on the terminal. Never an argument.
+//! Where passphrases and PINs come from: a descriptor, a file, or a prompt on the terminal. Never an argument.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use authority::Passphrase;
+use authority::{KeyPlace, Passphrase, TokenAddress};
 use zeroize::Zeroizing;
 
 use crate::args::{PassphraseSource, SignerPassphraseSource};
@@ -13,27 +13,41 @@ use crate::failure::{Failure, USAGE};
 /// No passphrase is longer.
 const MAX_PASSPHRASE: usize = 1024;
 
-/// The passphrase of existing keys.
-pub fn existing(source: &PassphraseSource) -> Result<Passphrase, Failure> {
-    match given(source)? {
-        Some(passphrase) => Ok(passphrase),
-        None => prompt("Passphrase of the authority's keys: "),
+/// What opens existing keys: the PIN of their token, or the passphrase of their files.
+pub fn existing(source: &PassphraseSource, token: Option<&TokenAddress>) -> Result<Passphrase, Failure> {
+    match (given(source)?, token) {
+        (Some(passphrase), _) => Ok(passphrase),
+        (None, Some(token)) => prompt(&format!("PIN of the token {}: ", token.label)),
+        (None, None) => prompt("Passphrase of the authority's keys: "),
     }
 }
 
-/// The passphrase of keys about to be made: asked for twice.
+/// The passphrase of key files about to be made: asked for twice.
 pub fn new(source: &PassphraseSource) -> Result<Passphrase, Failure> {
     match given(source)? {
         Some(passphrase) => Ok(passphrase),
-        None => {
-            let passphrase = prompt("New passphrase for the authority's keys: ")?;
-            let again = prompt("The same again: ")?;
-            if passphrase.expose() == again.expose() { Ok(passphrase) } else { Err(Failure::passphrases_differ()) }
-        }
+        None => prompt_twice("New passphrase for the authority's keys: "),
     }
 }
 
-/// The passphrase of a new signer's key, when it is to have its own.
+/// What opens a new signer's key when nothing else fits: the PIN of its token, or a new passphrase.
+pub fn ask_for_signer(place: &KeyPlace) -> Result<Passphrase, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::no_signer_passphrase("there is no terminal to ask on"));
+    }
+    match place {
+        KeyPlace::Token(token) => prompt(&format!("PIN of the token {}: ", token.label)),
+        KeyPlace::Software => prompt_twice("New passphrase for the signer's key: "),
+    }
+}
+
+fn prompt_twice(words: &str) -> Result<Passphrase, Failure> {
+    let passphrase = prompt(words)?;
+    let again = prompt("The same again: ")?;
+    if passphrase.expose() == again.expose() { Ok(passphrase) } else { Err(Failure::passphrases_differ()) }
+}
+
+/// The secret of a new signer's key, when it is to have its own.
 pub fn signer(source: &SignerPassphraseSource) -> Result<Option<Passphrase>, Failure> {
     from(source.signer_passphrase_fd, source.signer_passphrase_file.as_deref())
 }
@@ -56,9 +70,9 @@ fn first_line(path: &Path) -> Result<Passphrase, Failure> {
     match File::open(path).and_then(|file| read_line(file, &mut line)) {
         Ok(()) => Ok(Passphrase::new(std::mem::take(&mut *line))),
         Err(error) => Err(Failure {
-            what: "The passphrase could not be read.".to_owned(),
+            what: "The passphrase or PIN could not be read.".to_owned(),
             why: format!("{}: {error}", path.display()),
-            remedy: "Name a file or descriptor that holds the passphrase in its first line.".to_owned(),
+            remedy: "Name a file or descriptor that holds it in its first line.".to_owned(),
             exit: USAGE,
         }),
     }

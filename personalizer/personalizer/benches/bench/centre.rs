@@ -4,6 +4,7 @@ use std::error::Error;
 
 use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile};
 use jiff::Timestamp;
+use tempfile::TempDir;
 use trust::TrustStore;
 
 /// The authority's profile, and the card's.
@@ -13,6 +14,8 @@ pub const PROFILE: &str = "specimen-uto";
 pub struct Centre {
     pub signer: DocumentSigner,
     pub trust: TrustStore,
+    /// The signer counts its uses in it.
+    _folder: TempDir,
 }
 
 impl Centre {
@@ -28,6 +31,7 @@ impl Centre {
         Ok(Centre {
             signer: DocumentSigner::load(&signer.directory, &passphrases.1)?,
             trust: TrustStore::from_bundle(bundle.bundle),
+            _folder: folder,
         })
     }
 }

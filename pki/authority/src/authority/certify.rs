@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use super::{Authority, IssueError, OpenError, is_name, read_certificate, verifie
 use crate::acts::Act;
 use crate::document_signer::CERTIFICATE_FILE;
 use crate::files::{self, FileError, Mode};
-use crate::key_store::{FreshKey, Signer};
+use crate::key_store::{KeyError, KeyPlace, Signer, StoredKey, TokenAddress};
 use crate::passphrase::Passphrase;
 use crate::profile::Profile;
 use crate::state::Revoked;
@@ -118,7 +118,20 @@ pub struct SignerRecord {
     pub certificate: Certificate,
     /// Since when it is revoked.
     pub revoked: Option<Timestamp>,
+    /// How often its key was used, as counted in this directory; `None` when it is not bounded.
+    pub uses: Option<Uses>,
+    /// The token that its key is in.
+    pub token: Option<TokenAddress>,
     usage_end: Timestamp,
+}
+
+/// The counted uses of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Uses {
+    /// Made, or reserved by a process that may have made them.
+    pub reserved: u64,
+    /// How often the key may be used.
+    pub most: u64,
 }
 
 impl SignerRecord {
@@ -131,7 +144,12 @@ impl SignerRecord {
     pub fn may_sign(&self, now: Timestamp) -> bool {
         let from = self.certificate.extensions().private_key_usage.and_then(|usage| usage.not_before);
         let from = from.unwrap_or(self.certificate.not_before());
-        self.revoked.is_none() && from <= now && now <= self.usage_end
+        self.revoked.is_none() && !self.is_used_up() && from <= now && now <= self.usage_end
+    }
+
+    /// Whether its key was used as often as it may be.
+    pub fn is_used_up(&self) -> bool {
+        self.uses.is_some_and(|uses| uses.reserved >= uses.most)
     }
 }
 
@@ -168,7 +186,8 @@ impl Authority {
         self.new_signer(SignerKind::Document, name, passphrase, signer_passphrase, now)
     }
 
-    /// A new signer. Its key file is encrypted under its own passphrase, because it goes elsewhere.
+    /// A new signer. Its key has its own secret, because it goes elsewhere: the passphrase of its file, or the PIN of its
+    /// token ([`Authority::make_keys`]).
     ///
     /// Without a name, the next free one of `ds-0001`, `ds-0002`, ... is taken. The name of a seal signer begins with the two
     /// letters that stand in its seals.
@@ -257,7 +276,7 @@ impl Authority {
             let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
             if is_name(&name) {
                 let certificate = read_certificate(&folder.join(&name).join(CERTIFICATE_FILE))?;
-                signers.push(self.signer_record(kind, name, certificate));
+                signers.push(self.signer_record(kind, name, certificate)?);
             }
         }
         signers.sort_by(|one, two| one.name.cmp(&two.name));
@@ -271,7 +290,12 @@ impl Authority {
         found.ok_or_else(|| IssueError::NoSuchSigner { kind, name: name.to_owned() })
     }
 
-    fn signer_record(&self, kind: SignerKind, name: String, certificate: Certificate) -> SignerRecord {
+    fn signer_record(
+        &self,
+        kind: SignerKind,
+        name: String,
+        certificate: Certificate,
+    ) -> Result<SignerRecord, OpenError> {
         let serial = hex::encode(certificate.serial());
         let revoked = self.state.revoked.iter().find(|entry| entry.serial == serial).map(|entry| entry.since);
         let directory = self.directory.join(kind.folder()).join(&name);
@@ -279,7 +303,10 @@ impl Authority {
         let by_profile = Period::months(certificate.not_before(), kind.months(self.profile).0).map(|period| period.to);
         let stated = certificate.extensions().private_key_usage.and_then(|usage| usage.not_after);
         let usage_end = stated.or(by_profile.ok()).unwrap_or(certificate.not_after());
-        SignerRecord { kind, name, directory, certificate, revoked, usage_end }
+        let key = |error| OpenError::Key { path: directory.clone(), error };
+        let token = StoredKey::token(&directory).map_err(key)?;
+        let uses = uses(&directory).map_err(key)?;
+        Ok(SignerRecord { kind, name, directory, certificate, revoked, uses, token, usage_end })
     }
 
     /// The lock is held.
@@ -294,18 +321,23 @@ impl Authority {
         let name = self.free_name(kind, name)?;
         self.csca_may_sign(now)?;
         let csca = self.csca_key(passphrase)?;
-        let fresh_key = FreshKey::software(self.profile.signer_algorithm, signer_passphrase)?;
+        let max_uses = Some(self.profile.signer_uses).filter(|_| kind == SignerKind::Document);
+        let algorithm = self.profile.signer_algorithm;
+        let label = format!("bitaqa-{name}");
+        let mut fresh_key = self.fresh_key(&label, algorithm, max_uses, KeyPlace::Software, signer_passphrase)?;
         let certificate = self.signer_certificate(kind, &name, &fresh_key.key, &csca, now)?;
         let folder = self.directory.join(kind.folder());
         if !folder.exists() {
             files::create_directory(&folder, |_| Ok(()))?;
         }
         self.record(now, &[certificate_act(kind.word(), &name, &certificate)])?;
-        files::create_directory(&folder.join(&name), |fresh| {
+        let created = files::create_directory(&folder.join(&name), |fresh| {
             files::write(&fresh.join(CERTIFICATE_FILE), certificate.der(), Mode::Public)?;
             fresh_key.write(fresh)
-        })?;
-        Ok(self.signer_record(kind, name, certificate))
+        });
+        fresh_key.keep_in(&folder.join(&name));
+        created?;
+        Ok(self.signer_record(kind, name, certificate)?)
     }
 
     pub(super) fn csca_may_sign(&self, now: Timestamp) -> Result<(), IssueError> {
@@ -361,6 +393,11 @@ impl Authority {
         let raw = x509::certificate(profile, &subject, csca)?;
         verified_certificate(&raw, self.csca.public_key())
     }
+}
+
+fn uses(directory: &Path) -> Result<Option<Uses>, KeyError> {
+    let Some(count) = StoredKey::uses(directory)? else { return Ok(None) };
+    Ok(Some(Uses { reserved: count.reserved()?, most: count.most() }))
 }
 
 /// The line for a certificate about to be given out.

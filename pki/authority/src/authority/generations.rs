@@ -11,7 +11,7 @@ use super::setup::csca_certificate;
 use super::{Authority, IssueError, OpenError, read_certificate, verified_certificate};
 use crate::document_signer::CERTIFICATE_FILE;
 use crate::files::{self, Mode};
-use crate::key_store::{FreshKey, Signer};
+use crate::key_store::{KeyPlace, Signer};
 use crate::passphrase::Passphrase;
 use crate::x509::{self, Period, Role, Subject};
 
@@ -87,18 +87,23 @@ impl Authority {
         }
         self.csca_may_sign(now)?;
         let old = self.csca_key(passphrase)?;
-        let fresh_key = FreshKey::software(self.profile.csca_algorithm, passphrase)?;
+        let place = self.token()?.map_or(KeyPlace::Software, KeyPlace::Token);
+        let algorithm = old.algorithm();
+        let mut fresh_key = self.fresh_key("bitaqa-csca", algorithm, None, place, passphrase)?;
         let subject = self.subject(name);
         let certificate = csca_certificate(self.profile, &subject, &fresh_key.key, now)?;
         let link = self.link(&certificate, &fresh_key.key, &old, now)?;
         let number = self.generations.len() + 1;
         let label = number.to_string();
         self.record(now, &[certificate_act("csca", &label, &certificate), certificate_act("link", &label, &link)])?;
-        files::create_directory(&directory(&self.directory, number), |fresh| {
+        let place = directory(&self.directory, number);
+        let created = files::create_directory(&place, |fresh| {
             files::write(&fresh.join(CERTIFICATE_FILE), certificate.der(), Mode::Public)?;
             files::write(&fresh.join(LINK_FILE), link.der(), Mode::Public)?;
             fresh_key.write(fresh)
-        })?;
+        });
+        fresh_key.keep_in(&place);
+        created?;
         let generation = Generation { number, certificate: certificate.clone(), link: Some(link) };
         self.csca = certificate;
         self.generations.push(generation.clone());

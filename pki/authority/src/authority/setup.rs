@@ -14,31 +14,50 @@ use super::{
 use crate::acts::{self, ACTS_FILE, Act};
 use crate::document_signer::CERTIFICATE_FILE;
 use crate::files::{self, FileError, Mode};
-use crate::key_store::{FreshKey, Signer, pem};
+use crate::key_store::{FreshKey, NewKey, Signer, pem};
 use crate::passphrase::Passphrase;
 use crate::profile::Profile;
 use crate::state::{STATE_FILE, State};
 use crate::x509::{self, Period, Role, Subject};
 
 impl Authority {
-    /// Sets up an authority: CSCA, bundle signer and a first, empty revocation list. It appears whole or not at all.
+    /// Sets up an authority with its keys in encrypted files, as the profile says.
     ///
     /// # Errors
-    /// When the directory is not empty or something cannot be made.
+    /// As [`Authority::init_with`].
     pub fn init(
         directory: &Path,
         profile: &'static Profile,
         passphrase: &Passphrase,
         now: Timestamp,
     ) -> Result<Self, InitError> {
+        Self::init_with(directory, profile, &NewKey::default(), passphrase, now)
+    }
+
+    /// Sets up an authority: CSCA, bundle signer and a first, empty revocation list. It appears whole or not at all.
+    ///
+    /// Both keys are made where `keys` says; its algorithm is the CSCA's. The secret is the passphrase of their files or the
+    /// PIN of the token.
+    ///
+    /// # Errors
+    /// When the directory is not empty or something cannot be made.
+    pub fn init_with(
+        directory: &Path,
+        profile: &'static Profile,
+        keys: &NewKey,
+        secret: &Passphrase,
+        now: Timestamp,
+    ) -> Result<Self, InitError> {
         if fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(InitError::NotEmpty(directory.to_owned()));
         }
-        let fresh_key = |algorithm| FreshKey::software(algorithm, passphrase).map_err(IssueError::NewKey);
-        let csca = fresh_key(profile.csca_algorithm)?;
+        let fresh_key = |algorithm, label| {
+            FreshKey::generate(&keys.place, algorithm, label, None, secret).map_err(IssueError::NewKey)
+        };
+        let mut csca = fresh_key(keys.algorithm.unwrap_or(profile.csca_algorithm), "bitaqa-csca")?;
         let certificate = csca_certificate(profile, &x509::name(profile, profile.csca_name), &csca.key, now)?;
         let crl = first_crl(profile, &csca.key, &certificate, now)?;
-        let bundle_signer = fresh_key(profile.signer_algorithm)?;
+        let mut bundle_signer = fresh_key(profile.bundle_algorithm, "bitaqa-bundle-signer")?;
         let mut state = State::new(profile.id);
         state.crl_number = 1;
         let record = acts::begin(
@@ -73,9 +92,12 @@ impl Authority {
         if let Some(parent) = directory.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
         }
-        files::create_directory(&directory, fill).map_err(IssueError::File)?;
+        let created = files::create_directory(&directory, fill);
+        csca.keep_in(&directory);
+        bundle_signer.keep_in(&directory);
+        created.map_err(IssueError::File)?;
         let first = Generation { number: 1, certificate: certificate.clone(), link: None };
-        Ok(Authority { directory, profile, state, csca: certificate, generations: vec![first] })
+        Ok(Authority { directory, profile, state, csca: certificate, generations: vec![first], new_keys: None })
     }
 }
 

@@ -2,16 +2,21 @@
 //!
 //! ```text
 //! { "format": "bitaqa-key", "version": 1, "algorithm": "ecdsa-p-256", "place": "software" }     and key.p8 beside it
+//! { .., "place": { "token": { "module": "/usr/lib/softhsm/libsofthsm2.so", "token": "label of the token",
+//!                             "label": "bitaqa-csca", "id": "hexadecimal" } }, "max_uses": 100000 }
 //! ```
+//!
+//! The module's path is that of the machine where the key was made; another machine may need another path there.
 //!
 //! A directory without this file holds a key of the first release: `key.p8` on an elliptic curve.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Algorithm, KeyError, Signer, SigningError, SoftwareKey, UnknownAlgorithm};
+use super::uses::{self, UseCount};
+use super::{Algorithm, KeyError, Signer, SigningError, SoftwareKey, Token, TokenAddress, TokenKey, UnknownAlgorithm};
 use crate::files::{self, FileError, Mode};
 use crate::passphrase::Passphrase;
 
@@ -26,6 +31,29 @@ const VERSION: u32 = 1;
 pub enum StoredKey {
     /// From an encrypted file, now in this process.
     Software(SoftwareKey),
+    /// In a token that is logged in.
+    Token(TokenKey),
+}
+
+/// Where a new key is made.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum KeyPlace {
+    /// In an encrypted file.
+    #[default]
+    Software,
+    /// In a token.
+    Token(TokenAddress),
+}
+
+/// What is asked of a new key.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NewKey {
+    /// Where it is made.
+    pub place: KeyPlace,
+    /// What it signs with; the profile's choice when absent.
+    pub algorithm: Option<Algorithm>,
+    /// How often it may sign; the profile's choice when absent. Only document signers are bounded so.
+    pub max_uses: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -35,12 +63,15 @@ struct Record {
     version: u32,
     algorithm: String,
     place: Place,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_uses: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Place {
     Software,
+    Token { module: PathBuf, token: String, label: String, id: String },
 }
 
 /// Why the record of a key cannot be used.
@@ -60,48 +91,117 @@ pub enum RecordError {
     /// The algorithm is not known.
     #[error(transparent)]
     Algorithm(#[from] UnknownAlgorithm),
+    /// The identifier of the key is not hexadecimal.
+    #[error("names a key identifier that is not hexadecimal")]
+    Identifier,
 }
 
 /// A key just made, with the files of its directory, which are not written yet.
+///
+/// A key in a token is removed again when this is dropped before [`FreshKey::keep_in`]: nothing stays behind in the token when
+/// what the key is for cannot be finished.
 pub(crate) struct FreshKey {
     pub key: StoredKey,
     files: Vec<(&'static str, Vec<u8>, Mode)>,
+    kept: bool,
 }
 
 impl FreshKey {
-    /// A new key in an encrypted file.
-    pub fn software(algorithm: Algorithm, passphrase: &Passphrase) -> Result<Self, KeyError> {
-        let key = SoftwareKey::generate(algorithm)?;
-        let record = Record::new(algorithm, Place::Software);
-        let files =
-            vec![(KEY_FILE, key.to_pem(passphrase)?, Mode::Private), (RECORD_FILE, record.to_bytes(), Mode::Public)];
-        Ok(FreshKey { key: StoredKey::Software(key), files })
+    /// A new key. The secret is the passphrase of its file or the PIN of the token.
+    pub fn generate(
+        place: &KeyPlace,
+        algorithm: Algorithm,
+        label: &str,
+        max_uses: Option<u64>,
+        secret: &Passphrase,
+    ) -> Result<Self, KeyError> {
+        let (key, place, mut files) = match place {
+            KeyPlace::Software => {
+                let key = SoftwareKey::generate(algorithm)?;
+                let file = (KEY_FILE, key.to_pem(secret)?, Mode::Private);
+                (StoredKey::Software(key), Place::Software, vec![file])
+            }
+            KeyPlace::Token(address) => {
+                let key = TokenKey::generate(&Token::open(address, secret)?, label, algorithm)?;
+                let place = Place::Token {
+                    module: address.module.clone(),
+                    token: address.label.clone(),
+                    label: key.label().to_owned(),
+                    id: hex::encode(key.id()),
+                };
+                (StoredKey::Token(key), place, Vec::new())
+            }
+        };
+        let (format, algorithm) = (FORMAT.to_owned(), algorithm.to_string());
+        let record = Record { format, version: VERSION, algorithm, place, max_uses };
+        files.push((RECORD_FILE, record.to_bytes(), Mode::Public));
+        if max_uses.is_some() {
+            files.push((uses::FILE, uses::none_yet(), Mode::Private));
+        }
+        Ok(FreshKey { key, files, kept: false })
     }
 
     /// Writes the files into the key's directory.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
         self.files.iter().try_for_each(|(name, bytes, mode)| files::write(&directory.join(name), bytes, *mode))
     }
+
+    /// The key is in use from now on, when what it is for has got its name. Writing may fail after that, and the key is
+    /// needed all the same.
+    pub fn keep_in(&mut self, directory: &Path) {
+        self.kept = directory.exists();
+    }
+}
+
+impl Drop for FreshKey {
+    fn drop(&mut self) {
+        if let (false, StoredKey::Token(key)) = (self.kept, &self.key) {
+            // Best effort: whoever dropped it reports why, and a key that nobody knows of does no harm.
+            let _ = key.destroy();
+        }
+    }
 }
 
 impl StoredKey {
-    /// Opens the key of a directory. The secret is the passphrase of its file.
+    /// Opens the key of a directory. The secret is the passphrase of its file, or the PIN of its token.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or the secret is wrong.
+    /// When a file is missing or damaged, the token is missing, or the secret is wrong.
     pub fn open(directory: &Path, secret: &Passphrase) -> Result<Self, KeyError> {
         let software = || -> Result<SoftwareKey, KeyError> {
             SoftwareKey::from_pem(&files::read(&directory.join(KEY_FILE))?, secret)
         };
         let Some(record) = Record::read(directory)? else { return Ok(StoredKey::Software(software()?)) };
-        let path = || directory.join(RECORD_FILE);
-        let algorithm = record
-            .algorithm
-            .parse()
-            .map_err(|why: UnknownAlgorithm| KeyError::Record { path: path(), why: why.into() })?;
+        let damaged = |why| KeyError::Record { path: directory.join(RECORD_FILE), why };
+        let algorithm = record.algorithm.parse().map_err(|why: UnknownAlgorithm| damaged(why.into()))?;
         match record.place {
             Place::Software => software()?.with_algorithm(algorithm).map(StoredKey::Software),
+            Place::Token { module, token, label, id } => {
+                let id = hex::decode(id).map_err(|_| damaged(RecordError::Identifier))?;
+                let token = Token::open(&TokenAddress { module, label: token }, secret)?;
+                Ok(StoredKey::Token(TokenKey::find(&token, &label, &id, algorithm)?))
+            }
         }
+    }
+
+    /// How often the key of a directory was used; `None` when its use is not bounded.
+    ///
+    /// # Errors
+    /// When the record or the count cannot be read.
+    pub(crate) fn uses(directory: &Path) -> Result<Option<UseCount>, KeyError> {
+        let max_uses = Record::read(directory)?.and_then(|record| record.max_uses);
+        max_uses.map(|most| UseCount::open(directory, most).map_err(KeyError::Uses)).transpose()
+    }
+
+    /// The token that the key of a directory is in.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub(crate) fn token(directory: &Path) -> Result<Option<TokenAddress>, KeyError> {
+        Ok(match Record::read(directory)?.map(|record| record.place) {
+            Some(Place::Token { module, token, .. }) => Some(TokenAddress { module, label: token }),
+            Some(Place::Software) | None => None,
+        })
     }
 }
 
@@ -109,27 +209,26 @@ impl Signer for StoredKey {
     fn algorithm(&self) -> Algorithm {
         match self {
             StoredKey::Software(key) => key.algorithm(),
+            StoredKey::Token(key) => key.algorithm(),
         }
     }
 
     fn public_bits(&self) -> &[u8] {
         match self {
             StoredKey::Software(key) => key.public_bits(),
+            StoredKey::Token(key) => key.public_bits(),
         }
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
         match self {
             StoredKey::Software(key) => key.sign(message),
+            StoredKey::Token(key) => key.sign(message),
         }
     }
 }
 
 impl Record {
-    fn new(algorithm: Algorithm, place: Place) -> Self {
-        Record { format: FORMAT.to_owned(), version: VERSION, algorithm: algorithm.to_string(), place }
-    }
-
     fn read(directory: &Path) -> Result<Option<Self>, KeyError> {
         let path = directory.join(RECORD_FILE);
         let bytes = match files::read(&path) {
@@ -150,5 +249,45 @@ impl Record {
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the first version wrote them: every later version reads them.
+    const SOFTWARE: &str =
+        r#"{ "format": "bitaqa-key", "version": 1, "algorithm": "rsa-pss-3072", "place": "software" }"#;
+    const TOKEN: &str = r#"{ "format": "bitaqa-key", "version": 1, "algorithm": "ecdsa-p-256", "place": { "token": {
+        "module": "/usr/lib/module.so", "token": "national", "label": "bitaqa-ds-0001", "id": "00ff" } }, "max_uses": 100000 }"#;
+
+    fn read(text: &str) -> Result<Option<Record>, KeyError> {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(RECORD_FILE), text).unwrap();
+        Record::read(directory.path())
+    }
+
+    #[test]
+    fn the_samples_of_version_1_are_read() {
+        let software = read(SOFTWARE).unwrap().unwrap();
+        assert!(matches!(software.place, Place::Software) && software.max_uses.is_none());
+        let token = read(TOKEN).unwrap().unwrap();
+        assert_eq!((token.algorithm.as_str(), token.max_uses), ("ecdsa-p-256", Some(100_000)));
+        let Place::Token { module, token, label, id } = token.place else { panic!("not in a token") };
+        assert_eq!(
+            (module.to_str(), &*token, &*label, &*id),
+            (Some("/usr/lib/module.so"), "national", "bitaqa-ds-0001", "00ff")
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_record_is_named() {
+        let refused = |text: &str| match read(text) {
+            Err(KeyError::Record { why, .. }) => why,
+            _ => panic!("{text} was accepted"),
+        };
+        assert!(matches!(refused("{}"), RecordError::Json(_)));
+        assert!(matches!(refused(&SOFTWARE.replace(": 1,", ": 2,")), RecordError::Version { version: 2, .. }));
     }
 }

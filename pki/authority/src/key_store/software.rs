@@ -27,7 +27,8 @@ use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE};
 use zeroize::Zeroizing;
 
 use super::record::RecordError;
-use super::{Algorithm, RsaSize, Signer, SigningError};
+use super::uses::UseError;
+use super::{Algorithm, RsaSize, Signer, SigningError, TokenError};
 use crate::files::FileError;
 use crate::passphrase::{MIN_PASSPHRASE, Passphrase};
 
@@ -77,6 +78,12 @@ pub enum KeyError {
         /// Why.
         why: RecordError,
     },
+    /// The count of the key's uses cannot be used.
+    #[error(transparent)]
+    Uses(#[from] UseError),
+    /// The key is to be in a token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// OpenSSL failed.
     #[error("the cryptographic library failed: {0}")]
     Library(#[from] ErrorStack),

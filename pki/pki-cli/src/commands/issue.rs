@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use authority::{Authority, Profile, SignerRecord};
+use authority::{Authority, KeyPlace, NewKey, Profile, SignerRecord, TokenAddress};
 use jiff::Timestamp;
 use serde_json::json;
 use trust::Certificate;
 
-use crate::args::{Init, PassphraseSource, SignerPassphraseSource};
+use crate::args::{Init, KeyOptions, PassphraseSource, SignerPassphraseSource};
 use crate::failure::{Failure, USAGE};
 use crate::output::{grouped, show};
 use crate::passphrase;
@@ -15,8 +15,12 @@ use crate::passphrase;
 pub fn init(arguments: &Init, json: bool) -> Result<(), Failure> {
     let profile = Profile::find(&arguments.profile).ok_or_else(|| unknown_profile(&arguments.profile))?;
     let directory = &arguments.place.dir;
-    let passphrase = passphrase::new(&arguments.passphrase)?;
-    let authority = Authority::init(directory, profile, &passphrase, Timestamp::now())?;
+    let keys = new_key(&arguments.key, None)?;
+    let secret = match &keys.place {
+        KeyPlace::Software => passphrase::new(&arguments.passphrase)?,
+        KeyPlace::Token(token) => passphrase::existing(&arguments.passphrase, Some(token))?,
+    };
+    let authority = Authority::init_with(directory, profile, &keys, &secret, Timestamp::now())?;
     let pin = authority.pin()?.to_string();
     let csca = authority.csca();
     let object = json!({
@@ -35,18 +39,40 @@ pub fn init(arguments: &Init, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the command line asks of a new key.
+pub fn new_key(options: &KeyOptions, max_uses: Option<u64>) -> Result<NewKey, Failure> {
+    let place = match (&options.token, &options.token_label) {
+        (Some(module), Some(label)) => {
+            // The record of the key is read from other directories later.
+            let module = std::path::absolute(module).map_err(|error| Failure::unreadable(module, &error))?;
+            KeyPlace::Token(TokenAddress { module, label: label.clone() })
+        }
+        _ => KeyPlace::Software,
+    };
+    Ok(NewKey { place, algorithm: options.key, max_uses })
+}
+
 pub fn new_signer(
     name: Option<&str>,
     directory: &Path,
+    key: &NewKey,
     source: &PassphraseSource,
     signer_source: &SignerPassphraseSource,
     json: bool,
 ) -> Result<(), Failure> {
     let mut authority = Authority::open(directory)?;
-    let passphrase = passphrase::existing(source)?;
-    let own = passphrase::signer(signer_source)?;
-    let signer =
-        authority.new_document_signer(name, &passphrase, own.as_ref().unwrap_or(&passphrase), Timestamp::now())?;
+    let token = authority.token()?;
+    let secret = passphrase::existing(source, token.as_ref())?;
+    let own = match (passphrase::signer(signer_source)?, &key.place) {
+        (Some(own), _) => Some(own),
+        // Both in files, or both in the same token.
+        (None, KeyPlace::Software) if token.is_none() => None,
+        (None, KeyPlace::Token(place)) if token.as_ref() == Some(place) => None,
+        (None, place) => Some(passphrase::ask_for_signer(place)?),
+    };
+    let own = own.as_ref().unwrap_or(&secret);
+    authority.make_keys(key.clone());
+    let signer = authority.new_document_signer(name, &secret, own, Timestamp::now())?;
     let words = format!(
         "document signer {} made\n  name           {}\n  may sign until {}\n  valid until    {}\n  give this directory to the printing centre: {}",
         signer.name,
@@ -72,8 +98,8 @@ pub fn revoke(name: &str, directory: &Path, json: bool) -> Result<(), Failure> {
 
 pub fn crl(directory: &Path, source: &PassphraseSource, json: bool) -> Result<(), Failure> {
     let mut authority = Authority::open(directory)?;
-    let passphrase = passphrase::existing(source)?;
-    let (path, crl) = authority.issue_crl(&passphrase, Timestamp::now())?;
+    let secret = passphrase::existing(source, authority.token()?.as_ref())?;
+    let (path, crl) = authority.issue_crl(&secret, Timestamp::now())?;
     let object = json!({
         "file": path, "number": crl.number().map(hex::encode), "revoked": crl.len(),
         "this_update": crl.this_update().to_string(), "next_update": crl.next_update().to_string(),
@@ -98,6 +124,8 @@ fn record(signer: &SignerRecord) -> serde_json::Value {
     json!({
         "name": signer.name, "directory": signer.directory, "certificate": certificate(&signer.certificate),
         "may_sign_until": signer.usage_end().to_string(), "revoked": signer.revoked.map(|since| since.to_string()),
+        "uses": signer.uses.map(|uses| uses.reserved), "max_uses": signer.uses.map(|uses| uses.most),
+        "token": signer.token.as_ref().map(|token| &token.label),
     })
 }
 
