@@ -42,8 +42,9 @@ impl SecurityObjectSigner for Signer<'_> {
 pub fn centre() -> &'static Centre {
     static CENTRE: OnceLock<Centre> = OnceLock::new();
     CENTRE.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = folder.path().join("authority");
+        // Kept: the signer counts its uses there, and a static is never dropped.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
+        let directory = folder.join("authority");
         let (root, own) = (Passphrase::new("the authority's passphrase"), Passphrase::new(SIGNER_PASSPHRASE));
         let now = Timestamp::now();
         let profile = authority::Profile::find("specimen-uto").unwrap();
