@@ -107,6 +107,11 @@ pub(crate) struct FreshKey {
 }
 
 impl FreshKey {
+    /// A new key in an encrypted file, used without bound.
+    pub fn software(algorithm: Algorithm, passphrase: &Passphrase) -> Result<Self, KeyError> {
+        Self::generate(&KeyPlace::Software, algorithm, "", None, passphrase)
+    }
+
     /// A new key. The secret is the passphrase of its file or the PIN of the token.
     pub fn generate(
         place: &KeyPlace,
