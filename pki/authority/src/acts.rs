@@ -30,7 +30,7 @@ const MAX_LINE: usize = 64 * 1024;
 /// What the first line gives as the hash of the line before.
 const START: [u8; 32] = [0; 32];
 /// Endings of files that are given out and therefore must be recorded.
-const PRODUCTS: [&str; 4] = ["der", "crl", "ml", "dl"];
+const PRODUCTS: [&str; 5] = ["der", "crl", "ml", "dl", "cvcert"];
 /// No product lies deeper below the directory.
 const MAX_DEPTH: usize = 5;
 

@@ -1,7 +1,7 @@
 //! Country verifying CA, document verifiers and terminals: who lets a terminal read what a card protects (TR-03110-3, 9303-12 §7.2).
 //!
 //! ```text
-//! DIR/cvc/lock                                  held while something is issued
+//! DIR/lock, DIR/acts.jsonl                      the lock and the record of acts of the authority
 //! DIR/cvc/<holder>/holder.json                  country, mnemonic, the last sequence number (version 1)
 //! DIR/cvc/<holder>/generations/<sequence>/      key and key record, request.cvreq, certificate.cvcert, link.cvcert, chain.cvcerts
 //! DIR/cvc/<holder>/issued/<reference>.cvcert    every certificate that this holder issued to another
@@ -14,6 +14,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use openssl::error::ErrorStack;
 use trust::cvc::{
@@ -21,9 +22,11 @@ use trust::cvc::{
 };
 use trust::{EllipticCurve, PublicKeyError};
 
+use crate::acts::{self, Act, ActsError};
 use crate::files::{self, FileError};
 use crate::key_store::{KeyError, SigningError, StoredKey};
 use crate::passphrase::Passphrase;
+use crate::x509;
 
 mod issue;
 mod key;
@@ -44,6 +47,7 @@ const CHAIN_FILE: &str = "chain.cvcerts";
 /// The card-verifiable part of an authority's directory.
 #[derive(Clone, Debug)]
 pub struct CvStore {
+    authority: PathBuf,
     directory: PathBuf,
 }
 
@@ -92,6 +96,9 @@ pub enum CvError {
         /// Why.
         error: CvcError,
     },
+    /// The record of acts.
+    #[error(transparent)]
+    Acts(#[from] ActsError),
     /// Somebody else is issuing.
     #[error("another process is working on {0}")]
     Busy(PathBuf),
@@ -196,7 +203,7 @@ pub enum CvError {
 impl CvStore {
     /// The store in an authority's directory. It need not exist.
     pub fn new(authority: &Path) -> Self {
-        CvStore { directory: authority.join("cvc") }
+        CvStore { authority: authority.to_owned(), directory: authority.join("cvc") }
     }
 
     /// Every holder, by name.
@@ -224,16 +231,21 @@ impl CvStore {
         CvHolder::open(directory)
     }
 
-    /// Nobody else issues until the file is dropped.
+    /// Nobody else issues anything from this directory until the file is dropped.
     fn lock(&self) -> Result<File, CvError> {
-        let failed = |error| CvError::File(FileError { path: self.directory.clone(), error });
+        let path = self.authority.join("lock");
+        let failed = |error| CvError::File(FileError { path: path.clone(), error });
         fs::create_dir_all(&self.directory).map_err(failed)?;
-        let file = File::options().create(true).append(true).open(self.directory.join("lock")).map_err(failed)?;
+        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(CvError::Busy(self.directory.clone())),
+            Err(TryLockError::WouldBlock) => Err(CvError::Busy(self.authority.clone())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
+    }
+
+    fn record(&self, now: Timestamp, acts: &[Act]) -> Result<(), CvError> {
+        Ok(acts::append(&self.authority, x509::whole_seconds(now), acts)?)
     }
 }
 

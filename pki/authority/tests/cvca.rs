@@ -5,14 +5,21 @@ use std::fs;
 
 use authority::cvca::{CvError, CvGrant, CvMade, CvPeriod, CvStore, NewCvca};
 use authority::{Algorithm, KeyError, Passphrase, RsaSize};
+use jiff::Timestamp;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
 use tempfile::TempDir;
 use trust::EllipticCurve;
 use trust::cvc::chain::{self, TrustPoint};
 use trust::cvc::{CvRequest, Level, TerminalType};
 
 const TODAY: Date = date(2026, 11, 22);
+
+/// Some hour of the day.
+fn at(day: Date) -> Timestamp {
+    day.at(9, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp()
+}
 
 fn passphrase() -> Passphrase {
     Passphrase::new("a passphrase for tests")
@@ -32,13 +39,13 @@ impl Desk {
 
     fn with_cvca(algorithm: Algorithm) -> (Self, TrustPoint) {
         let desk = Desk::new();
-        let made = desk.store.create_cvca(&cvca(algorithm), &passphrase(), TODAY).unwrap();
+        let made = desk.store.create_cvca(&cvca(algorithm), &passphrase(), at(TODAY)).unwrap();
         let root = TrustPoint::new(made.certificate).unwrap();
         (desk, root)
     }
 
     fn certify(&self, issuer: &str, name: (&str, &str), grant: &CvGrant, today: Date) -> Result<CvMade, CvError> {
-        self.store.certify(issuer, name, grant, &passphrase(), &passphrase(), today)
+        self.store.certify(issuer, name, grant, &passphrase(), &passphrase(), at(today))
     }
 }
 
@@ -58,7 +65,7 @@ fn grant(level: Level) -> CvGrant {
 #[test]
 fn a_terminal_is_believed_across_a_link() {
     let (desk, root) = Desk::with_cvca(brainpool());
-    let rolled = desk.store.roll_over("UTISCVCA", None, None, &passphrase(), TODAY + 1.year()).unwrap();
+    let rolled = desk.store.roll_over("UTISCVCA", None, None, &passphrase(), at(TODAY + 1.year())).unwrap();
     assert_eq!(rolled.certificate.body().holder.to_string(), "UTISCVCA00002");
     let link = rolled.link.unwrap();
     assert!(link.is_link() && link.body().public_key == rolled.certificate.body().public_key);
@@ -78,6 +85,12 @@ fn a_terminal_is_believed_across_a_link() {
     assert_eq!((verified.effective().level(), verified.effective().right_names()), (Level::Terminal, vec!["read-dg3"]));
     assert_eq!(verified.trust_points()[0].certificate(), &link);
     assert_eq!(verified.card_date(), Some(today));
+
+    // All of it is on record.
+    let audit = authority::acts::audit(desk.folder.path(), None).unwrap();
+    assert!(audit.unrecorded.is_empty(), "{:?}", audit.unrecorded);
+    let kinds: Vec<_> = audit.acts.entries.iter().map(|entry| entry.act.kind.as_str()).collect();
+    assert_eq!(kinds, ["cvca", "cvca", "cv-link", "cv-certificate", "cv-certificate"]);
 
     // The link is good for ever; the old CVCA certifies nobody after its end.
     let late = TODAY + 4.years();
@@ -107,31 +120,31 @@ fn a_verifier_elsewhere_asks_and_renews() {
     let abroad = Desk::new();
     let name = ("XO", "DVFOR");
     let authority = &root.certificate().body().holder;
-    let (_, request) = abroad.store.request(name, Some(authority), brainpool(), &passphrase()).unwrap();
+    let (_, request) = abroad.store.request(name, Some(authority), brainpool(), &passphrase(), at(TODAY)).unwrap();
     assert_eq!((request.authenticated_by(), request.body().authority.as_ref()), (None, Some(authority)));
 
     let dv = grant(Level::ForeignDv);
-    let answer = home.store.issue("UTISCVCA", &request, None, &dv, &passphrase(), TODAY).unwrap();
-    let again = home.store.issue("UTISCVCA", &request, None, &dv, &passphrase(), TODAY);
+    let answer = home.store.issue("UTISCVCA", &request, None, &dv, &passphrase(), at(TODAY)).unwrap();
+    let again = home.store.issue("UTISCVCA", &request, None, &dv, &passphrase(), at(TODAY));
     assert!(matches!(again, Err(CvError::NotAuthenticated(_))), "{again:?}");
-    let made = abroad.store.accept("XODVFOR", &[root.certificate().clone(), answer.clone()]).unwrap();
+    let made = abroad.store.accept("XODVFOR", &[root.certificate().clone(), answer.clone()], at(TODAY)).unwrap();
     assert_eq!(made.certificate, answer);
-    assert!(matches!(abroad.store.accept("XODVFOR", &[answer]), Err(CvError::NotAwaited(_))));
+    assert!(matches!(abroad.store.accept("XODVFOR", &[answer], at(TODAY)), Err(CvError::NotAwaited(_))));
     abroad.certify("XODVFOR", ("XO", "POST"), &grant(Level::Terminal), TODAY).unwrap();
 
     // The next request is signed by the key before it too.
-    let (path, renewal) = abroad.store.request(name, Some(authority), brainpool(), &passphrase()).unwrap();
+    let (path, renewal) = abroad.store.request(name, Some(authority), brainpool(), &passphrase(), at(TODAY)).unwrap();
     assert_eq!(renewal.authenticated_by().unwrap().to_string(), "XODVFOR00001");
     assert_eq!(CvRequest::from_bytes(&fs::read(path).unwrap()).unwrap().encode(), renewal.bytes());
-    let next = home.store.issue("UTISCVCA", &renewal, None, &dv, &passphrase(), TODAY).unwrap();
+    let next = home.store.issue("UTISCVCA", &renewal, None, &dv, &passphrase(), at(TODAY)).unwrap();
     assert_eq!(next.body().holder.to_string(), "XODVFOR00002");
     assert!(matches!(
-        home.store.issue("UTISCVCA", &renewal, None, &dv, &passphrase(), TODAY),
+        home.store.issue("UTISCVCA", &renewal, None, &dv, &passphrase(), at(TODAY)),
         Err(CvError::AlreadyIssued(_))
     ));
     // Meanwhile the certified key stays the current one.
     assert_eq!(abroad.store.holder("XODVFOR").unwrap().current().unwrap().0.sequence, 1);
-    abroad.store.accept("XODVFOR", &[root.certificate().clone(), next]).unwrap();
+    abroad.store.accept("XODVFOR", &[root.certificate().clone(), next], at(TODAY)).unwrap();
     assert_eq!(abroad.store.holder("XODVFOR").unwrap().current().unwrap().0.sequence, 2);
 }
 
@@ -141,20 +154,20 @@ fn a_stranger_does_not_take_over_a_name() {
     let (honest, thief) = (Desk::new(), Desk::new());
     let dv = grant(Level::ForeignDv);
     let issue = |request: &CvRequest, voucher: Option<&TrustPoint>| {
-        home.store.issue("UTISCVCA", request, voucher, &dv, &passphrase(), TODAY)
+        home.store.issue("UTISCVCA", request, voucher, &dv, &passphrase(), at(TODAY))
     };
-    let (_, first) = honest.store.request(("XO", "DV"), None, brainpool(), &passphrase()).unwrap();
+    let (_, first) = honest.store.request(("XO", "DV"), None, brainpool(), &passphrase(), at(TODAY)).unwrap();
     let answer = issue(&first, None).unwrap();
-    honest.store.accept("XODV", &[root.certificate().clone(), answer]).unwrap();
+    honest.store.accept("XODV", &[root.certificate().clone(), answer], at(TODAY)).unwrap();
 
     // The thief has keys of the same names, certified by somebody else: his own outer signature does not help him.
-    let (_, false_first) = thief.store.request(("XO", "DV"), None, brainpool(), &passphrase()).unwrap();
+    let (_, false_first) = thief.store.request(("XO", "DV"), None, brainpool(), &passphrase(), at(TODAY)).unwrap();
     assert!(matches!(issue(&false_first, None), Err(CvError::NotAuthenticated(_))));
-    let own = thief.store.create_cvca(&NewCvca { country: "XO".into(), ..cvca(brainpool()) }, &passphrase(), TODAY);
+    let own = thief.store.create_cvca(&NewCvca { country: "XO".into(), ..cvca(brainpool()) }, &passphrase(), at(TODAY));
     let own = own.unwrap();
-    let bought = thief.store.issue("XOISCVCA", &false_first, None, &dv, &passphrase(), TODAY).unwrap();
-    thief.store.accept("XODV", &[own.certificate.clone(), bought]).unwrap();
-    let (_, false_renewal) = thief.store.request(("XO", "DV"), None, brainpool(), &passphrase()).unwrap();
+    let bought = thief.store.issue("XOISCVCA", &false_first, None, &dv, &passphrase(), at(TODAY)).unwrap();
+    thief.store.accept("XODV", &[own.certificate.clone(), bought], at(TODAY)).unwrap();
+    let (_, false_renewal) = thief.store.request(("XO", "DV"), None, brainpool(), &passphrase(), at(TODAY)).unwrap();
     assert!(matches!(issue(&false_renewal, None), Err(CvError::Request(_))));
     let voucher = TrustPoint::new(own.certificate).unwrap();
     assert!(matches!(issue(&false_renewal, Some(&voucher)), Err(CvError::Request(_))));
@@ -184,9 +197,9 @@ fn what_is_not_allowed_is_refused() {
     assert!(matches!(desk.certify("UTNOBODY", name, &dv, TODAY), Err(CvError::NoSuchHolder(_))));
     assert!(matches!(desk.certify("../../x", name, &dv, TODAY), Err(CvError::Reference(_))));
     assert!(matches!(desk.certify("UTISCVCA", ("UT", "../x"), &dv, TODAY), Err(CvError::Reference(_))));
-    let taken = desk.store.create_cvca(&cvca(brainpool()), &passphrase(), TODAY);
+    let taken = desk.store.create_cvca(&cvca(brainpool()), &passphrase(), at(TODAY));
     assert!(matches!(taken, Err(CvError::HolderExists(_))));
-    let wrong = desk.store.roll_over("UTISCVCA", None, None, &Passphrase::new("another one"), TODAY);
+    let wrong = desk.store.roll_over("UTISCVCA", None, None, &Passphrase::new("another one"), at(TODAY));
     assert!(matches!(wrong, Err(CvError::Key(KeyError::WrongPassphrase))), "{wrong:?}");
 
     let narrow = CvGrant { rights: Some(vec!["read-dg3".to_owned()]), ..dv };
@@ -194,9 +207,10 @@ fn what_is_not_allowed_is_refused() {
     let both = CvGrant { rights: Some(vec!["read-dg4".to_owned()]), ..grant(Level::Terminal) };
     let refused = desk.certify("UTDV", ("UT", "POST"), &both, TODAY);
     assert!(matches!(refused, Err(CvError::RightNotHeld { right: "read-dg4", .. })));
-    assert!(matches!(desk.store.roll_over("UTDV", None, None, &passphrase(), TODAY), Err(CvError::NotACvca(_))));
-    let other_kind = desk.store.request(("XO", "DV"), None, Algorithm::Ecdsa(EllipticCurve::P256), &passphrase());
-    let issued = desk.store.issue("UTISCVCA", &other_kind.unwrap().1, None, &narrow, &passphrase(), TODAY);
+    assert!(matches!(desk.store.roll_over("UTDV", None, None, &passphrase(), at(TODAY)), Err(CvError::NotACvca(_))));
+    let other_kind =
+        desk.store.request(("XO", "DV"), None, Algorithm::Ecdsa(EllipticCurve::P256), &passphrase(), at(TODAY));
+    let issued = desk.store.issue("UTISCVCA", &other_kind.unwrap().1, None, &narrow, &passphrase(), at(TODAY));
     assert!(matches!(issued, Err(CvError::KeyKind(_))));
     // Nothing of all that used up a number or left a holder behind.
     let names: Vec<_> = desk.store.holders().unwrap().iter().map(|holder| holder.name()).collect();
@@ -214,21 +228,21 @@ fn leftovers_of_an_interrupted_issue_are_ignored_and_numbers_are_not_used_twice(
     fs::create_dir(holder.join("generations/.00002.new")).unwrap();
     fs::create_dir(desk.folder.path().join("cvc/.UTDV.new")).unwrap();
     assert_eq!(desk.store.holders().unwrap().len(), 1);
-    let rolled = desk.store.roll_over("UTISCVCA", None, None, &passphrase(), TODAY).unwrap();
+    let rolled = desk.store.roll_over("UTISCVCA", None, None, &passphrase(), at(TODAY)).unwrap();
     assert_eq!(rolled.certificate.body().holder.to_string(), "UTISCVCA00003");
     // A holder without a key goes on where it was interrupted.
     let only_name = Desk::new();
-    let made = only_name.store.create_cvca(&cvca(brainpool()), &passphrase(), TODAY).unwrap();
+    let made = only_name.store.create_cvca(&cvca(brainpool()), &passphrase(), at(TODAY)).unwrap();
     fs::remove_dir_all(made.directory).unwrap();
-    let made = only_name.store.create_cvca(&cvca(brainpool()), &passphrase(), TODAY).unwrap();
+    let made = only_name.store.create_cvca(&cvca(brainpool()), &passphrase(), at(TODAY)).unwrap();
     assert_eq!(made.certificate.body().holder.to_string(), "UTISCVCA00002");
 }
 
 #[test]
 fn one_process_issues_at_a_time() {
     let (desk, _) = Desk::with_cvca(brainpool());
-    let held = fs::File::options().append(true).open(desk.folder.path().join("cvc/lock")).unwrap();
+    let held = fs::File::options().append(true).open(desk.folder.path().join("lock")).unwrap();
     held.lock().unwrap();
-    let busy = desk.store.roll_over("UTISCVCA", None, None, &passphrase(), TODAY);
+    let busy = desk.store.roll_over("UTISCVCA", None, None, &passphrase(), at(TODAY));
     assert!(matches!(busy, Err(CvError::Busy(_))));
 }

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod cvc;
+
 use std::path::PathBuf;
 
 use authority::Algorithm;
@@ -45,6 +47,9 @@ pub enum Command {
     /// Trust bundles.
     #[command(subcommand)]
     Bundle(Bundle),
+    /// Card-verifiable certificates: country verifying CA, document verifiers, terminals.
+    #[command(subcommand)]
+    Cvc(cvc::Cvc),
     /// Show what expires when and what to do next; exit code 40 when something is to be done.
     #[command(after_help = "Example:\n  bitaqa-pki status --dir pki || mail -s 'pki needs work' operator < /dev/null")]
     Status(Place),

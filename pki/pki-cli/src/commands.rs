@@ -1,6 +1,7 @@
 //! One function for each command.
 
 mod bundle;
+mod cvc;
 mod help;
 mod issue;
 mod status;
@@ -25,6 +26,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let request = bundle::request(revoked_documents.as_deref(), *include_signers)?;
             bundle::export(out, request, &place.dir, passphrase, json)?;
         }
+        Command::Cvc(command) => return cvc::run(command, json),
         Command::Status(place) => return status::show(&place.dir, json),
         Command::Completions { shell } => help::completions(*shell),
         Command::Man { out } => help::manual(out.as_deref())?,

@@ -1,5 +1,7 @@
 //! What an operator is told when something does not work: what, why, what to do.
 
+mod cvc;
+
 use std::path::Path;
 
 use authority::acts::ActsError;

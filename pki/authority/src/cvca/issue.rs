@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use trust::cvc::chain::TrustPoint;
 use trust::cvc::{
     Chat, CvBody, CvCertificate, CvPublicKey, CvRequest, CvRequestBody, KeyNumbers, Level, Reference, TerminalType,
@@ -12,6 +14,7 @@ use trust::cvc::{
 use super::lifetime::{CvPeriod, last_day};
 use super::record::Record;
 use super::{CERTIFICATE_FILE, CHAIN_FILE, CvError, CvHolder, CvStore, LINK_FILE, REQUEST_FILE, key, rights};
+use crate::acts::Act;
 use crate::files::{self, Mode};
 use crate::key_store::{Algorithm, FreshKey, Signer};
 use crate::passphrase::Passphrase;
@@ -62,13 +65,14 @@ impl CvStore {
     ///
     /// # Errors
     /// When the name is taken, or a right or lifetime is not allowed.
-    pub fn create_cvca(&self, new: &NewCvca, passphrase: &Passphrase, today: Date) -> Result<CvMade, CvError> {
+    pub fn create_cvca(&self, new: &NewCvca, passphrase: &Passphrase, now: Timestamp) -> Result<CvMade, CvError> {
         let _lock = self.lock()?;
+        let today = day(now);
         let all = Chat::all(new.terminal_type, Level::Cvca);
         let chat = rights(all, Level::Cvca, new.rights.as_deref())?;
         let expires = last_day(Level::Cvca, today, new.period, None)?;
         let mut holder = self.create_holder(&new.country, &new.mnemonic)?;
-        self.new_cvca_key(&mut holder, chat, new.algorithm, (today, expires), passphrase)
+        self.new_cvca_key(&mut holder, chat, new.algorithm, (now, expires), passphrase)
     }
 
     /// The next key of a CVCA, with the certificate about itself and the link by which the old key hands over.
@@ -81,9 +85,10 @@ impl CvStore {
         algorithm: Option<Algorithm>,
         period: Option<CvPeriod>,
         passphrase: &Passphrase,
-        today: Date,
+        now: Timestamp,
     ) -> Result<CvMade, CvError> {
         let _lock = self.lock()?;
+        let today = day(now);
         let mut holder = self.holder(name)?;
         let (generation, old) = holder.certified()?;
         let chat = old.body().chat;
@@ -92,7 +97,7 @@ impl CvStore {
         }
         let algorithm = algorithm.unwrap_or(generation.key(passphrase)?.algorithm());
         let expires = last_day(Level::Cvca, today, period, None)?;
-        self.new_cvca_key(&mut holder, chat, algorithm, (today, expires), passphrase)
+        self.new_cvca_key(&mut holder, chat, algorithm, (now, expires), passphrase)
     }
 
     /// A new key for a holder below, made and certified here: the first of a new holder, or the next of an old one.
@@ -106,9 +111,10 @@ impl CvStore {
         grant: &CvGrant,
         passphrase: &Passphrase,
         holder_passphrase: &Passphrase,
-        today: Date,
+        now: Timestamp,
     ) -> Result<CvMade, CvError> {
         let _lock = self.lock()?;
+        let today = day(now);
         let issuer = self.holder(issuer)?;
         let (generation, own) = issuer.certified()?;
         let issuer_key = generation.key(passphrase)?;
@@ -127,8 +133,9 @@ impl CvStore {
         };
         let certificate = signed(&body, &issuer_key, &verification_key(&issuer_key)?)?;
         let chain = [chain_of(&issuer)?, certificate.bytes().to_vec()].concat();
-        // The record of what was issued comes first: a certificate that nobody knows of must not leave.
-        record_issued(&issuer, &certificate)?;
+        // What was issued is on record first: a certificate that nobody knows of must not leave.
+        self.record(now, &[act("cv-certificate", &certificate)])?;
+        keep_issued(&issuer, &certificate)?;
         let directory = generation_path(&holder.directory, sequence);
         files::create_directory(&directory, |folder| {
             fresh.write(folder)?;
@@ -151,6 +158,7 @@ impl CvStore {
         authority: Option<&Reference>,
         algorithm: Algorithm,
         passphrase: &Passphrase,
+        now: Timestamp,
     ) -> Result<(PathBuf, CvRequest), CvError> {
         let _lock = self.lock()?;
         let mut holder = self.holder_or_new(country, mnemonic)?;
@@ -174,6 +182,7 @@ impl CvStore {
         }
         let request = CvRequest::from_bytes(&bytes).map_err(|_| CvError::NotVerified)?;
         request.verify_inner().map_err(|_| CvError::NotVerified)?;
+        self.record(now, &[Act::new("cv-request", request.body().holder.to_string()).product(&bytes)])?;
         let directory = generation_path(&holder.directory, sequence);
         files::create_directory(&directory, |folder| {
             fresh.write(folder)?;
@@ -193,9 +202,10 @@ impl CvStore {
         voucher: Option<&TrustPoint>,
         grant: &CvGrant,
         passphrase: &Passphrase,
-        today: Date,
+        now: Timestamp,
     ) -> Result<CvCertificate, CvError> {
         let _lock = self.lock()?;
+        let today = day(now);
         let issuer = self.holder(issuer)?;
         let (generation, own) = issuer.certified()?;
         let terms = terms(own, grant, today)?;
@@ -225,7 +235,8 @@ impl CvStore {
             extensions: Vec::new(),
         };
         let certificate = signed(&body, &issuer_key, &own_key)?;
-        record_issued(&issuer, &certificate)?;
+        self.record(now, &[act("cv-certificate", &certificate)])?;
+        keep_issued(&issuer, &certificate)?;
         Ok(certificate)
     }
 
@@ -233,7 +244,7 @@ impl CvStore {
     ///
     /// # Errors
     /// When it is for no key that waits, or does not verify under the certificate before it.
-    pub fn accept(&self, name: &str, answer: &[CvCertificate]) -> Result<CvMade, CvError> {
+    pub fn accept(&self, name: &str, answer: &[CvCertificate], now: Timestamp) -> Result<CvMade, CvError> {
         let _lock = self.lock()?;
         let holder = self.holder(name)?;
         let Some((certificate, before)) = answer.split_last() else {
@@ -252,6 +263,7 @@ impl CvStore {
             let key = issuer.key(certificate_curve(generation.request.as_ref()))?;
             certificate.verify(&key).map_err(|_| CvError::NotVerified)?;
         }
+        self.record(now, &[act("cv-accepted", certificate)])?;
         let chain: Vec<u8> = answer.iter().flat_map(|certificate| certificate.bytes().to_vec()).collect();
         // The certificate last: with it the key counts as certified.
         files::replace(&generation.directory.join(CHAIN_FILE), &chain, Mode::Public)?;
@@ -269,7 +281,7 @@ impl CvStore {
         holder: &mut CvHolder,
         chat: Chat,
         algorithm: Algorithm,
-        (effective, expires): (Date, Date),
+        (now, expires): (Timestamp, Date),
         passphrase: &Passphrase,
     ) -> Result<CvMade, CvError> {
         let old = match holder.current() {
@@ -283,7 +295,7 @@ impl CvStore {
             public_key: key::public_key(&fresh.key)?,
             holder: reference,
             chat,
-            effective,
+            effective: day(now),
             expires,
             extensions: Vec::new(),
         };
@@ -294,6 +306,8 @@ impl CvStore {
             }
             None => None,
         };
+        let acts = [Some(act("cvca", &certificate)), link.as_ref().map(|link| act("cv-link", link))];
+        self.record(now, &acts.into_iter().flatten().collect::<Vec<_>>())?;
         let directory = generation_path(&holder.directory, sequence);
         files::create_directory(&directory, |folder| {
             fresh.write(folder)?;
@@ -390,7 +404,18 @@ fn signed(body: &CvBody, key: &dyn Signer, own: &VerificationKey) -> Result<CvCe
     if certificate.body() == body && certificate.is_strict() { Ok(certificate) } else { Err(CvError::NotVerified) }
 }
 
-fn record_issued(issuer: &CvHolder, certificate: &CvCertificate) -> Result<(), CvError> {
+fn act(kind: &str, certificate: &CvCertificate) -> Act {
+    let body = certificate.body();
+    let note = format!("issued by {}, good until {}", body.authority, body.expires);
+    Act::new(kind, body.holder.to_string()).product(certificate.bytes()).note(note)
+}
+
+/// The day in UTC, which is what certificates are dated in.
+fn day(now: Timestamp) -> Date {
+    now.to_zoned(TimeZone::UTC).date()
+}
+
+fn keep_issued(issuer: &CvHolder, certificate: &CvCertificate) -> Result<(), CvError> {
     let path = issuer.issued_path(&certificate.body().holder);
     Ok(files::replace(&path, certificate.bytes(), Mode::Public)?)
 }

@@ -93,7 +93,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// Old or new, never half a file.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = beside(path, ".new");
     let mut file = fs::File::create(&fresh)?;
     file.write_all(bytes)?;
