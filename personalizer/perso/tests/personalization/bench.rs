@@ -72,7 +72,11 @@ pub struct Slot {
 impl Slot {
     /// A slot with this blank.
     pub fn new(serial: u8) -> Self {
-        let options = BlankOptions { serial: Some([serial; 6]), ..BlankOptions::default() };
+        Slot::with(BlankOptions { serial: Some([serial; 6]), ..BlankOptions::default() })
+    }
+
+    /// A slot with a blank of this kind.
+    pub fn with(options: BlankOptions) -> Self {
         Slot {
             card: Rc::new(RefCell::new(SoftCard::blank(options).unwrap())),
             trace: Rc::default(),
