@@ -22,7 +22,7 @@ use crate::exit;
 use crate::faces::{Drawn, Faces};
 use crate::failure::Failure;
 use crate::input::{self, Item};
-use crate::output::Output;
+use crate::output::{Output, line};
 
 /// Runs the command; the exit code.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
@@ -34,7 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Command::Ledger(command) => ledger::run(command, &output),
         Command::Orders(Orders::Check(work)) => check(work, &output),
         Command::Orders(Orders::Schema) => {
-            println!("{}", serde_json::to_string_pretty(&order::schema()).unwrap_or_default());
+            line(&format_args!("{:#}", order::schema()));
             Ok(exit::GOOD)
         }
         Command::Profiles { name } => profiles(name.as_deref(), &output),
@@ -94,7 +94,7 @@ fn profiles(name: Option<&str>, output: &Output) -> Result<u8, Failure> {
     if let Some(name) = name {
         let source = EMBEDDED.iter().find(|(known, _)| *known == name).map(|(_, source)| *source);
         let missing = || perso::profile::ProfileError::NotFound { name: name.to_owned() };
-        print!("{}", source.ok_or_else(missing)?);
+        line(&source.ok_or_else(missing)?.trim_end());
         return Ok(exit::GOOD);
     }
     for (name, _) in EMBEDDED {

@@ -38,11 +38,12 @@ enum Turn {
 pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
     let (profile, items) = input::work(&options.work, output)?;
     let faces = Faces::load(&profile)?;
-    if preflight(&items, &profile, &faces, output) > 0 {
-        return Err(input::unusable(1, &options.work.orders));
+    match preflight(&items, &profile, &faces, output) {
+        0 => {}
+        problems => return Err(input::unusable(problems, &options.work.orders)),
     }
     if options.equipment.dry_run {
-        for item in &items {
+        for item in items.iter().take(options.limit.unwrap_or(usize::MAX)) {
             let plan = trial_plan(item, &profile)?;
             let object = json!({ "document": plan.document_number, "plan": plan.to_string() });
             output.say("plan", object, &plan.to_string());
