@@ -37,7 +37,7 @@ fn the_longest_key_offered_is_used() {
     let offer = |oid| SecurityInfo::pace(oid, Curve::P256.parameter_id());
     let pace = vec![offer(infos::ID_PACE_ECDH_GM_AES_128), offer(infos::ID_PACE_ECDH_GM_AES_256)];
     let evidence = read(&mut issuer.card(&Document { pace, ..Document::specimen() }), &with_can());
-    assert!(evidence.access.established.unwrap().detail.contains("Aes256"));
+    assert!(evidence.access.established.unwrap().detail.contains("AES-256"));
 }
 
 #[test]

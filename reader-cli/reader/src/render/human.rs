@@ -21,6 +21,9 @@ fn write(out: &mut String, report: &Report, colours: bool) -> std::fmt::Result {
     writeln!(out, "{}", paint(verdict.word(), of_verdict(verdict), colours))?;
     writeln!(out, "{}", report.meaning)?;
     writeln!(out, "{}   {}", isolated(arabic(verdict)), isolated(kurdish(verdict)))?;
+    for ground in report.grounds() {
+        writeln!(out, "because: {} ({})", isolated(&ground.reason), ground.id)?;
+    }
     holder(out, report)?;
     writeln!(out, "\nChecks")?;
     for check in &report.checks {
@@ -39,14 +42,15 @@ fn holder(out: &mut String, report: &Report) -> std::fmt::Result {
         if holder.authentic { "from authentic data" } else { "NOT AUTHENTIC: nobody trusted vouches for these data" };
     writeln!(out, "\nHolder ({note})")?;
     for (label, _, value) in fields(holder) {
-        writeln!(out, "  {label:18} {}", isolated(&value))?;
+        writeln!(out, "  {label:23} {}", isolated(&value))?;
     }
     Ok(())
 }
 
 fn write_check(out: &mut String, check: &CheckResult, colours: bool) -> std::fmt::Result {
     let result = paint(&format!("{:13}", check.result), of_outcome(check.result), colours);
-    let weight = if check.class == Class::Evaluatory { " (noted only)" } else { "" };
+    let weightless = check.class == Class::Evaluatory && check.remedy.is_some();
+    let weight = if weightless { " (noted only)" } else { "" };
     writeln!(out, "  {result} {:27} {}{weight}", check.id, isolated(&check.reason))?;
     match &check.remedy {
         Some(remedy) => writeln!(out, "  {:41} -> {}", "", isolated(remedy)),
