@@ -47,6 +47,8 @@ impl Procedure<'_> {
         };
         match chip_auth::open(card, &public_key, offer.key_id.as_deref(), suite, self.random) {
             Ok(session) => {
+                // The new cipher may leave less room in an answer than the old one.
+                reader.protected(&session);
                 card.replace(session);
                 self.exchange(reader, card)
             }

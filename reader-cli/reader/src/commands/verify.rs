@@ -29,6 +29,11 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
     if let Some(path) = &args.report {
         output::private_file(path, html::page(&report).as_bytes())?;
     }
+    if args.evidence.is_some() {
+        eprintln!(
+            "judged from stored evidence: that the chip proved its key is the word of the terminal that stored it"
+        );
+    }
     if args.json {
         output::json(&report)?;
     } else {
