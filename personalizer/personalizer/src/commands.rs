@@ -5,6 +5,8 @@ mod preview;
 mod recover;
 mod run;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use channel::random::OsRandom;
@@ -110,7 +112,9 @@ fn profiles(name: Option<&str>, output: &Output) -> Result<u8, Failure> {
 
 /// Writes both faces into a folder.
 fn save(drawn: &Drawn, folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).map_err(|error| Failure::unwritable(folder, &error))?;
+    // Faces are personal data, and the front shows the access number.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Failure::unwritable(folder, &error))?;
     for (name, raster) in [("front.png", &drawn.front), ("back.png", &drawn.back)] {
         let path = folder.join(name);
         let png = raster

@@ -200,7 +200,11 @@ impl Shift<'_> {
             Unusable::NotBlank { .. } => "no blank",
             Unusable::Dialogue(_) => "a card that does not answer",
         };
-        if known { self.printer.discard()? } else { self.put_away(chip, &words)? }
+        if known {
+            self.printer.discard()?
+        } else {
+            self.put_away(chip, &words)?
+        }
         Ok(Turn::Again(fault.to_owned(), unusable.into()))
     }
 
@@ -349,7 +353,6 @@ fn say_finished(finished: &Finished, folder: &Path, ledger: &Ledger, output: &Ou
         "folder": folder,
     });
     let path = folder.join("result.json");
-    std::fs::create_dir_all(folder).map_err(|error| Failure::unwritable(folder, &error))?;
     std::fs::write(&path, format!("{object}\n")).map_err(|error| Failure::unwritable(&path, &error))?;
     let words = format!("{}: finished, {}", finished.document.number, report.verdict.word());
     output.say("card", object, &words);
