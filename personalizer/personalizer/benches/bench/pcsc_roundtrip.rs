@@ -26,7 +26,7 @@ use crate::turns::{Medians, Turns};
 
 /// The first argument of the client; the reader's name and the bare card's socket follow.
 pub const CLIENT: &str = "pcsc-client";
-const TURNS: Turns = Turns { rounds: 50, repetitions: 400 };
+const TURNS: Turns = Turns { rounds: 200, repetitions: 200 };
 /// How long a card may take to be seen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
