@@ -194,6 +194,12 @@ pub enum Reason {
         /// What it said.
         what: String,
     },
+    /// It was rejected in an earlier session.
+    #[error("rejected before: {reason}")]
+    Before {
+        /// What the ledger says.
+        reason: String,
+    },
     /// A person decided.
     #[error("rejected by the operator")]
     Operator,

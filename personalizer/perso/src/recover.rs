@@ -130,7 +130,7 @@ fn rejected(rejected: Rejected) -> Recovered {
 /// A rejected card is back: lock it if that did not succeed before.
 fn again(line: &mut Line<'_>, document: &str, chip: &str, record: &DocumentRecord) -> Result<Rejected, Failure> {
     let invalidated = record.invalidated || invalidate(line, document, chip)?;
-    let reason = Reason::Disagreement { what: "it was rejected before" };
+    let reason = Reason::Before { reason: record.reason.clone().unwrap_or_default() };
     Ok(Rejected { document: document.to_owned(), chip: chip.to_owned(), reason, invalidated })
 }
 

@@ -166,7 +166,7 @@ pub struct Preview {
 /// Look at the ledger.
 #[derive(Subcommand, Debug)]
 pub enum Ledger {
-    /// Print the documents and where they stand; with --json, every line as stored.
+    /// Print the documents and where they stand.
     Show {
         /// The ledger.
         file: PathBuf,

@@ -322,7 +322,7 @@ fn exit_of(reason: &Reason) -> u8 {
         Reason::Refused { .. } | Reason::BadAnswer { .. } | Reason::Disagreement { .. } => exit::REFUSED,
         Reason::Verdict { .. } | Reason::Differs { .. } => exit::NOT_GENUINE,
         Reason::Machine { .. } => exit::PRINTER,
-        Reason::Operator => exit::REFUSED,
+        Reason::Operator | Reason::Before { .. } => exit::REFUSED,
     }
 }
 
