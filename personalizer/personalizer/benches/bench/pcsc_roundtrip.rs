@@ -4,7 +4,7 @@
 //!   virtual reader
 //! - floor: the same command to the same kind of card through `link::socket`, without any service
 //!
-//! Both cards run in this process, the client that measures is a second one: the PC/SC library reads
+//! Cards, service and client share one CPU. Both cards run in this process, the client that measures is a second one: the PC/SC library reads
 //! `PCSCLITE_CSOCK_NAME` once in a process.
 
 use std::env;
