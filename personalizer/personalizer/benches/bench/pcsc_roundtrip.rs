@@ -4,8 +4,8 @@
 //!   virtual reader
 //! - floor: the same command to the same kind of card through `link::socket`, without any service
 //!
-//! Cards, service and client share one CPU. Both cards run in this process, the client that measures is a second one: the PC/SC library reads
-//! `PCSCLITE_CSOCK_NAME` once in a process.
+//! Both cards run in this process, the client that measures is a second one: the PC/SC library reads
+//! `PCSCLITE_CSOCK_NAME` once in a process. They and the service share one CPU.
 
 use std::env;
 use std::error::Error;
