@@ -3,6 +3,7 @@
 use openssl::cipher::{Cipher as Algorithm, CipherRef};
 use openssl::cipher_ctx::CipherCtx;
 use openssl::error::ErrorStack;
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 use crate::suite::Cipher;
@@ -23,7 +24,8 @@ pub(crate) struct Cbc {
 }
 
 impl Cbc {
-    /// Prepares encryption under `key`, which must have the length of the cipher's keys.
+    /// Prepares encryption under `key`, which must have the length of the cipher's keys. The first message may go
+    /// without [`Cbc::start`]: its initialisation vector is zero.
     pub(crate) fn encryptor(cipher: Cipher, key: &Secret) -> Result<Self, ErrorStack> {
         Cbc::with_key(cipher, key, Direction::Encrypt)
     }
@@ -56,10 +58,14 @@ impl Cbc {
     fn with_algorithm(algorithm: &CipherRef, key: &Secret, direction: Direction) -> Result<Self, ErrorStack> {
         let mut context = CipherCtx::new()?;
         match direction {
+            // No message is ever finalised, so OpenSSL adds no padding of its own; to forbid it would slow each start.
             Direction::Encrypt => context.encrypt_init(Some(algorithm), Some(key.expose()), Some(&ZERO_IV))?,
-            Direction::Decrypt => context.decrypt_init(Some(algorithm), Some(key.expose()), Some(&ZERO_IV))?,
+            Direction::Decrypt => {
+                context.decrypt_init(Some(algorithm), Some(key.expose()), Some(&ZERO_IV))?;
+                // Else the last block would be held back.
+                context.set_padding(false);
+            }
         }
-        context.set_padding(false);
         Ok(Cbc { context, direction })
     }
 
@@ -93,7 +99,8 @@ impl Cbc {
         Ok(out)
     }
 
-    /// One block of its own, as in ECB; the result's first block counts.
+    /// One block of its own, as in ECB; the result's first block counts, and is the initialisation vector of the
+    /// blocks that follow.
     pub(crate) fn single(&mut self, block: &[u8]) -> Result<[u8; 16], ErrorStack> {
         self.start(&ZERO_IV)?;
         self.block(block)
@@ -106,16 +113,16 @@ impl Cbc {
         Ok(out.first_chunk().copied().unwrap_or_default())
     }
 
-    /// Encrypts `plain` with its padding and appends the cryptogram.
-    pub(crate) fn append_padded(&mut self, iv: &[u8; 16], plain: &[u8], out: &mut Vec<u8>) -> Result<(), ErrorStack> {
+    /// Encrypts `plain` with its padding as the rest of the message and appends the cryptogram.
+    pub(crate) fn append_padded(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), ErrorStack> {
         let block = self.context.block_size();
         let (whole, rest) = plain.split_at(plain.len() - plain.len() % block);
-        let last = Secret::new([rest, padding(rest.len(), block)].concat());
-        self.start(iv)?;
+        let mut last = Zeroizing::new([0; 16]);
+        let padded = rest.iter().chain(padding(rest.len(), block));
+        last.iter_mut().zip(padded).for_each(|(to, from)| *to = *from);
         out.reserve(plain.len() + 2 * block);
         self.append(whole, out)?;
-        self.append(last.expose(), out)?;
-        Ok(())
+        self.append(last.get(..block).unwrap_or_default(), out)
     }
 }
 
@@ -166,7 +173,9 @@ mod tests {
             for cipher in Cipher::ALL {
                 let key = Secret::from(&key[..cipher.key_length()]);
                 let mut cryptogram = Vec::new();
-                Cbc::encryptor(cipher, &key).unwrap().append_padded(&iv, &plain, &mut cryptogram).unwrap();
+                let mut encryptor = Cbc::encryptor(cipher, &key).unwrap();
+                encryptor.start(&iv).unwrap();
+                encryptor.append_padded(&plain, &mut cryptogram).unwrap();
                 let padded = Cbc::decryptor(cipher, &key).unwrap().message(&iv, &cryptogram).unwrap();
                 let length = unpadded_length(&padded, cipher.block_length()).unwrap();
                 prop_assert_eq!(&padded[..length], &plain[..]);

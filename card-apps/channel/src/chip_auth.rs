@@ -112,7 +112,7 @@ pub fn open(
 ) -> Result<Session<Terminal>, ChipAuthError> {
     let mut arithmetic = Arithmetic::new(public_key.curve).map_err(KeyError::from)?;
     let own = arithmetic.generate(None, random)?;
-    let shared_secret = arithmetic.shared_secret(&own, &public_key.point)?;
+    let shared_secret = arithmetic.shared_secret(&own.private, &public_key.point)?;
     match suite.cipher {
         Cipher::TripleDes => {
             let data = with_key_id(KAT_POINT, &own.public, key_id);
@@ -161,7 +161,7 @@ fn accepted(card: &mut dyn Card, command: Command) -> Result<Vec<u8>, ChipAuthEr
 /// When the point or the key does not fit the curve.
 pub fn agree(private: &Secret, curve: Curve, cipher: Cipher, terminal_point: &[u8]) -> Result<Session<Chip>, KeyError> {
     let mut arithmetic = Arithmetic::new(curve)?;
-    let own = arithmetic.key_pair(None, private)?;
+    let own = arithmetic.private_key(private)?;
     let shared_secret = arithmetic.shared_secret(&own, terminal_point)?;
     Ok(Session::agreed(cipher, shared_secret.expose())?)
 }
@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(public_key.point, bytes("pk_picc"));
         let mut arithmetic = Arithmetic::new(Curve::BrainpoolP256r1).unwrap();
         let chip = arithmetic.key_pair(None, &chip_key.private).unwrap();
-        let shared_secret = arithmetic.shared_secret(&chip, &bytes("pk_pcd")).unwrap();
+        let shared_secret = arithmetic.shared_secret(&chip.private, &bytes("pk_pcd")).unwrap();
         assert_eq!(shared_secret.expose(), bytes("shared_secret_k"));
 
         // The terminal's key is printed with a leading zero byte.

@@ -35,17 +35,20 @@ pub(crate) struct Arithmetic {
     context: BigNumContext,
 }
 
-/// A private key with its public key.
-pub(crate) struct KeyPair {
-    private: BigNum,
-    /// `04 || x || y`.
-    pub(crate) public: Vec<u8>,
+/// A number from 1 to the order of the curve less one.
+pub(crate) struct PrivateKey(BigNum);
+
+impl Drop for PrivateKey {
+    fn drop(&mut self) {
+        self.0.clear();
+    }
 }
 
-impl Drop for KeyPair {
-    fn drop(&mut self) {
-        self.private.clear();
-    }
+/// A private key with its public key.
+pub(crate) struct KeyPair {
+    pub(crate) private: PrivateKey,
+    /// `04 || x || y`.
+    pub(crate) public: Vec<u8>,
 }
 
 impl Arithmetic {
@@ -75,26 +78,26 @@ impl Arithmetic {
         let private = self.private_key(private)?;
         let mut public = EcPoint::new(&self.group)?;
         match generator {
-            Some(generator) => public.mul2(&self.group, generator, &private, &mut self.context)?,
-            None => public.mul_generator2(&self.group, &private, &mut self.context)?,
+            Some(generator) => public.mul2(&self.group, generator, &private.0, &mut self.context)?,
+            None => public.mul_generator2(&self.group, &private.0, &mut self.context)?,
         }
         Ok(KeyPair { public: self.octets(&public)?, private })
     }
 
-    fn private_key(&mut self, bytes: &Secret) -> Result<BigNum, KeyError> {
+    /// A private key of the width of the field.
+    pub(crate) fn private_key(&mut self, bytes: &Secret) -> Result<PrivateKey, KeyError> {
         if bytes.expose().len() != self.curve.field_length() {
             return Err(KeyError::PrivateKey);
         }
         let mut order = BigNum::new()?;
         self.group.order(&mut order, &mut self.context)?;
-        let mut private = BigNum::new_secure()?;
-        private.copy_from_slice(bytes.expose())?;
-        private.set_const_time();
-        if private.num_bits() == 0 || private >= order {
-            private.clear();
-            return Err(KeyError::PrivateKey);
+        let mut private = PrivateKey(BigNum::new_secure()?);
+        private.0.copy_from_slice(bytes.expose())?;
+        private.0.set_const_time();
+        match private.0.num_bits() > 0 && private.0 < order {
+            true => Ok(private),
+            false => Err(KeyError::PrivateKey),
         }
-        Ok(private)
     }
 
     /// A point somebody sent.
@@ -112,15 +115,15 @@ impl Arithmetic {
     }
 
     /// The common point of two ends.
-    pub(crate) fn common_point(&mut self, own: &KeyPair, peer: &[u8]) -> Result<EcPoint, KeyError> {
+    pub(crate) fn common_point(&mut self, own: &PrivateKey, peer: &[u8]) -> Result<EcPoint, KeyError> {
         let peer = self.point(peer)?;
         let mut common = EcPoint::new(&self.group)?;
-        common.mul2(&self.group, &peer, &own.private, &mut self.context)?;
+        common.mul2(&self.group, &peer, &own.0, &mut self.context)?;
         Ok(common)
     }
 
     /// The shared secret of two ends: the x-coordinate in the width of the field (9303-11 §9.4, TR-03111).
-    pub(crate) fn shared_secret(&mut self, own: &KeyPair, peer: &[u8]) -> Result<Secret, KeyError> {
+    pub(crate) fn shared_secret(&mut self, own: &PrivateKey, peer: &[u8]) -> Result<Secret, KeyError> {
         let common = self.common_point(own, peer)?;
         let octets = Secret::new(self.octets(&common)?);
         let x = octets.expose().get(1..=self.curve.field_length()).ok_or(KeyError::NotOnCurve)?;
@@ -172,7 +175,7 @@ mod tests {
         let mut short = 0;
         for value in 1..=1000 {
             let own = arithmetic.key_pair(None, &number(curve, value)).unwrap();
-            let shared = arithmetic.shared_secret(&own, &generator).unwrap();
+            let shared = arithmetic.shared_secret(&own.private, &generator).unwrap();
             assert_eq!(shared.expose(), &own.public[1..33]);
             short += usize::from(shared.expose()[0] == 0);
         }
@@ -185,8 +188,8 @@ mod tests {
             let mut arithmetic = Arithmetic::new(curve).unwrap();
             let one = arithmetic.generate(None, &mut crate::random::OsRandom).unwrap();
             let two = arithmetic.generate(None, &mut crate::random::OsRandom).unwrap();
-            let shared = arithmetic.shared_secret(&one, &two.public).unwrap();
-            assert_eq!(shared, arithmetic.shared_secret(&two, &one.public).unwrap());
+            let shared = arithmetic.shared_secret(&one.private, &two.public).unwrap();
+            assert_eq!(shared, arithmetic.shared_secret(&two.private, &one.public).unwrap());
             assert_eq!(shared.expose().len(), curve.field_length());
         }
     }

@@ -259,7 +259,7 @@ impl Dek {
     /// With padding, which is always added.
     fn encrypt(&self, plain: &[u8]) -> Result<Vec<u8>, ErrorStack> {
         let mut cryptogram = Vec::new();
-        Cbc::encryptor(self.cipher, &self.key)?.append_padded(&ZERO_IV, plain, &mut cryptogram)?;
+        Cbc::encryptor(self.cipher, &self.key)?.append_padded(plain, &mut cryptogram)?;
         Ok(cryptogram)
     }
 

@@ -157,10 +157,10 @@ impl Counter {
 }
 
 /// What a protected data field held.
-struct Opened {
+struct Opened<'a> {
     plain: Vec<u8>,
     /// Content of DO 97 in a command, of DO 99 in a response.
-    note: Option<Vec<u8>>,
+    note: Option<&'a [u8]>,
 }
 
 impl<R: Role> Session<R> {
@@ -223,8 +223,8 @@ impl Session<Terminal> {
             return Err(SmError::TooLong { length });
         }
         let header = [command.cla | PROTECTED, command.ins, command.p1, command.p2];
-        let le = command.ne.map(le_octets);
-        let note = le.as_deref().map(|le| (LE, le));
+        let le = command.ne.map(|ne| ne.to_be_bytes());
+        let note = le.as_ref().map(|ne| (LE, le_octets(ne)));
         let odd = is_odd(command.ins);
         let data = self.step(|keys| keys.protect(Some(header), &command.data, odd, note))?;
         // The answer is longer than what it carries: ask for all that the form allows.
@@ -262,7 +262,7 @@ impl Session<Chip> {
             }
             let header = [command.cla, command.ins, command.p1, command.p2];
             let opened = keys.open(Some(header), &command.data, LE)?;
-            let ne = opened.note.as_deref().map(ne_of).transpose()?;
+            let ne = opened.note.map(ne_of).transpose()?;
             Ok(Command { cla: command.cla & !PROTECTED, data: opened.plain, ne, ..*command })
         })?;
         self.odd = is_odd(opened.ins);
@@ -290,23 +290,24 @@ impl Keys {
         note: Option<(Tag, &[u8])>,
     ) -> Result<Vec<u8>, SmError> {
         let counter = self.counter.step();
-        let mut objects = Writer::new();
+        let mut objects = Writer::with_capacity(plain.len() + MOST_OVERHEAD);
         if !plain.is_empty() {
-            let (tag, mut value) = if odd { (CRYPTOGRAM, vec![]) } else { (PADDED_CRYPTOGRAM, vec![PADDED]) };
-            let iv = self.iv(&counter)?;
-            self.encryptor.append_padded(&iv, plain, &mut value)?;
+            let (tag, indicator) = if odd { (CRYPTOGRAM, None) } else { (PADDED_CRYPTOGRAM, Some(PADDED)) };
+            let mut value = Vec::with_capacity(plain.len() + MOST_OVERHEAD);
+            value.extend(indicator);
+            self.iv(&counter)?;
+            self.encryptor.append_padded(plain, &mut value)?;
             objects.put(tag, value);
         }
         if let Some((tag, value)) = note {
             objects.put(tag, value);
         }
-        let mut data = objects.finish();
-        let checksum = self.checksum(&counter, header, &data)?;
-        data.extend(iso7816::tlv::encode(CHECKSUM, checksum));
-        Ok(data)
+        let checksum = self.checksum(&counter, header, objects.written())?;
+        objects.put(CHECKSUM, checksum);
+        Ok(objects.finish())
     }
 
-    fn open(&mut self, header: Option<[u8; 4]>, data: &[u8], note_tag: Tag) -> Result<Opened, SmError> {
+    fn open<'a>(&mut self, header: Option<[u8; 4]>, data: &'a [u8], note_tag: Tag) -> Result<Opened<'a>, SmError> {
         let counter = self.counter.step();
         let objects = Objects::read(data, note_tag)?;
         let expected = self.checksum(&counter, header, objects.authenticated)?;
@@ -317,7 +318,7 @@ impl Keys {
             Some((tag, cryptogram)) => self.decipher(&counter, tag, cryptogram)?,
             None => Vec::new(),
         };
-        Ok(Opened { plain, note: objects.note.map(<[u8]>::to_vec) })
+        Ok(Opened { plain, note: objects.note })
     }
 
     fn decipher(&mut self, counter: &[u8; 16], tag: Tag, cryptogram: &[u8]) -> Result<Vec<u8>, SmError> {
@@ -332,11 +333,11 @@ impl Keys {
         Ok(plain)
     }
 
-    /// Zero for 3DES, the enciphered counter for AES (9303-11 §9.8.6.1, §9.8.7.1).
+    /// Zero for 3DES, the enciphered counter for AES (9303-11 §9.8.6.1, §9.8.7.1); the encryptor goes on from it.
     fn iv(&mut self, counter: &[u8; 16]) -> Result<[u8; 16], ErrorStack> {
         match self.counter.length {
             16 => self.encryptor.single(counter),
-            _ => Ok(ZERO_IV),
+            _ => self.encryptor.start(&ZERO_IV).map(|()| ZERO_IV),
         }
     }
 
@@ -383,12 +384,10 @@ fn is_odd(ins: u8) -> bool {
     ins & 1 == 1
 }
 
-/// Le as DO 97 carries it: one byte up to 256, else two.
-fn le_octets(ne: u32) -> Vec<u8> {
-    match ne {
-        0..=256 => vec![(ne & 0xFF) as u8],
-        _ => ((ne & 0xFFFF) as u16).to_be_bytes().to_vec(),
-    }
+/// Le as DO 97 carries it, out of Ne as a big endian number: one byte up to 256, else two.
+fn le_octets(ne: &[u8; 4]) -> &[u8] {
+    let short = u32::from_be_bytes(*ne) <= 256;
+    ne.get(if short { 3 } else { 2 }..).unwrap_or_default()
 }
 
 fn ne_of(le: &[u8]) -> Result<u32, SmError> {

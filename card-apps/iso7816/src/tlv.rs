@@ -267,6 +267,11 @@ impl Writer {
         Self::default()
     }
 
+    /// An empty writer with room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Writer { out: Vec::with_capacity(bytes) }
+    }
+
     /// Appends one data object with this value.
     pub fn put(&mut self, tag: Tag, value: impl AsRef<[u8]>) -> &mut Self {
         let value = value.as_ref();
@@ -287,6 +292,11 @@ impl Writer {
     pub fn raw(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.out.extend_from_slice(bytes.as_ref());
         self
+    }
+
+    /// What was written so far.
+    pub fn written(&self) -> &[u8] {
+        &self.out
     }
 
     /// What was written.

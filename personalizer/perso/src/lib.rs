@@ -1,4 +1,13 @@
-//! Making a document: orders, profiles, plans, execution, recovery, quality, ledger.
+//! Making a document: from an order to a chip that was read back and found good.
+//!
+//! ```text
+//! order, profile, portrait --plan--> bytes --execute--> chip --quality--> approved, secured
+//!                                             ledger: a line before and after every step
+//!                                             recover: the card was taken away in the middle
+//! ```
+//!
+//! Knows orders, card profiles, the dialogue with the issuer domain, and what a printing centre must account for. Receives a
+//! [`execute::Station`] and a [`execute::SecurityObjectSigner`]; knows no reader, no printer and no signing key.
 
 pub mod breaker;
 pub mod execute;

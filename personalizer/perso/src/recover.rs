@@ -10,6 +10,8 @@
 //! | SELECTABLE | this document's | write everything again, with a new chip key and a new signature |
 //! | PERSONALIZED | this document's | read back, secure |
 //! | anything else | | reject |
+//!
+//! A card that was approved and is found again is read back once more; if its printing was interrupted, it is rejected.
 
 use lds::globalplatform::{ApplicationState, CardState};
 
@@ -18,7 +20,7 @@ use crate::execute::{
     invalidate, open, prepare, reject, select, write,
 };
 use crate::issuer::{IssuerDomain, SecuredDomain};
-use crate::ledger::{DocumentRecord, Event, State, Step};
+use crate::ledger::{DocumentRecord, Event, Phase, State, Step};
 use crate::quality::Expected;
 use crate::stage::Document;
 
@@ -34,12 +36,14 @@ pub enum Recovered {
         /// The chip's serial.
         chip: String,
     },
-    /// The document was finished before.
+    /// The document was finished before, and printed where it had to be.
     Complete {
         /// Document number.
         document: String,
         /// The chip's serial.
         chip: String,
+        /// False when the ledger does not say yet that the card is in the tray of good cards.
+        packed: bool,
     },
     /// It is finished or rejected now.
     Now(Outcome),
@@ -94,8 +98,15 @@ pub fn recover<'j>(
     };
     tracing::info!(document, chip, state = ?record.state, "recovery");
     match record.state {
-        State::Packed => return Ok(Recovered::Complete { document, chip }),
-        State::QaPassed if record.sealed => return Ok(Recovered::Complete { document, chip }),
+        State::Packed => return Ok(Recovered::Complete { document, chip, packed: true }),
+        State::QaPassed => match record.last {
+            Some((Step::Print, Phase::Intent)) => {
+                let reason = Reason::Machine { what: "printing was interrupted".to_owned() };
+                return Ok(rejected(reject(line, &document, &chip, reason)?));
+            }
+            Some((Step::Print | Step::Eject, _)) => return Ok(Recovered::Complete { document, chip, packed: false }),
+            _ => {}
+        },
         State::QaRejected => return Ok(Recovered::Now(Outcome::Rejected(again(line, &document, &chip, &record)?))),
         _ => {}
     }
@@ -119,7 +130,7 @@ fn rejected(rejected: Rejected) -> Recovered {
 /// A rejected card is back: lock it if that did not succeed before.
 fn again(line: &mut Line<'_>, document: &str, chip: &str, record: &DocumentRecord) -> Result<Rejected, Failure> {
     let invalidated = record.invalidated || invalidate(line, document, chip)?;
-    let reason = Reason::Disagreement { what: "it was rejected before" };
+    let reason = Reason::Before { reason: record.reason.clone().unwrap_or_default() };
     Ok(Rejected { document: document.to_owned(), chip: chip.to_owned(), reason, invalidated })
 }
 

@@ -105,12 +105,8 @@ pub struct Run {
     pub work: Work,
     #[command(flatten)]
     pub equipment: Equipment,
-    /// Serial port of the printer, or `none` to put cards into the reader by hand.
-    #[arg(long, default_value = "none")]
-    pub printer: String,
-    /// Make of the printer.
-    #[arg(long, default_value = "evolis", value_parser = drivers())]
-    pub driver: String,
+    #[command(flatten)]
+    pub machine: Machine,
     /// Stop after this many good cards.
     #[arg(long)]
     pub limit: Option<usize>,
@@ -120,6 +116,17 @@ pub struct Run {
     /// Stop the line after this many identical faults in a row.
     #[arg(long, default_value_t = perso::breaker::DEFAULT_LIMIT)]
     pub breaker: u32,
+}
+
+/// The printer.
+#[derive(Args, Debug)]
+pub struct Machine {
+    /// Serial port of the printer, or `none` to put cards into the reader by hand.
+    #[arg(long, default_value = "none")]
+    pub printer: String,
+    /// Make of the printer.
+    #[arg(long, default_value = "evolis", value_parser = drivers())]
+    pub driver: String,
     /// Wait at most this many seconds for a card in the chip station.
     #[arg(long, default_value_t = 60)]
     pub wait: u64,
@@ -129,7 +136,7 @@ fn drivers() -> clap::builder::PossibleValuesParser {
     printing::drivers::DRIVERS.iter().map(|driver| driver.name).collect::<Vec<_>>().into()
 }
 
-/// Bring an interrupted card to its end.
+/// Bring an interrupted card to its end: with a printer, the card is the next one in its feeder.
 #[derive(Args, Debug)]
 pub struct Recover {
     #[command(flatten)]
@@ -139,9 +146,8 @@ pub struct Recover {
     /// Reject a card of the ledger whose order is not in the file.
     #[arg(long)]
     pub reject: bool,
-    /// Wait at most this many seconds for the card.
-    #[arg(long, default_value_t = 60)]
-    pub wait: u64,
+    #[command(flatten)]
+    pub machine: Machine,
 }
 
 /// Draw the faces of an order.
@@ -160,7 +166,7 @@ pub struct Preview {
 /// Look at the ledger.
 #[derive(Subcommand, Debug)]
 pub enum Ledger {
-    /// Print the documents and where they stand; with --json, every line as stored.
+    /// Print the documents and where they stand.
     Show {
         /// The ledger.
         file: PathBuf,

@@ -5,6 +5,8 @@ mod preview;
 mod recover;
 mod run;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use channel::random::OsRandom;
@@ -22,7 +24,7 @@ use crate::exit;
 use crate::faces::{Drawn, Faces};
 use crate::failure::Failure;
 use crate::input::{self, Item};
-use crate::output::Output;
+use crate::output::{Output, line};
 
 /// Runs the command; the exit code.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
@@ -34,7 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Command::Ledger(command) => ledger::run(command, &output),
         Command::Orders(Orders::Check(work)) => check(work, &output),
         Command::Orders(Orders::Schema) => {
-            println!("{}", serde_json::to_string_pretty(&order::schema()).unwrap_or_default());
+            line(&format_args!("{:#}", order::schema()));
             Ok(exit::GOOD)
         }
         Command::Profiles { name } => profiles(name.as_deref(), &output),
@@ -94,7 +96,7 @@ fn profiles(name: Option<&str>, output: &Output) -> Result<u8, Failure> {
     if let Some(name) = name {
         let source = EMBEDDED.iter().find(|(known, _)| *known == name).map(|(_, source)| *source);
         let missing = || perso::profile::ProfileError::NotFound { name: name.to_owned() };
-        print!("{}", source.ok_or_else(missing)?);
+        line(&source.ok_or_else(missing)?.trim_end());
         return Ok(exit::GOOD);
     }
     for (name, _) in EMBEDDED {
@@ -110,7 +112,9 @@ fn profiles(name: Option<&str>, output: &Output) -> Result<u8, Failure> {
 
 /// Writes both faces into a folder.
 fn save(drawn: &Drawn, folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).map_err(|error| Failure::unwritable(folder, &error))?;
+    // Faces are personal data, and the front shows the access number.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Failure::unwritable(folder, &error))?;
     for (name, raster) in [("front.png", &drawn.front), ("back.png", &drawn.back)] {
         let path = folder.join(name);
         let png = raster

@@ -13,6 +13,7 @@ use printing::MachineError;
 use serde_json::json;
 
 use crate::exit;
+use crate::output::line;
 
 /// A failure for people and for programs.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Failure {
     pub fn show(&self, as_json: bool) {
         if as_json {
             let error = json!({ "what": self.what, "why": self.why, "remedy": self.remedy, "exit": self.exit });
-            println!("{}", json!({ "version": 1, "event": "error", "error": error }));
+            line(&json!({ "version": 1, "event": "error", "error": error }));
         } else {
             eprintln!("error: {}\n  why: {}\n  do:  {}", self.what, self.why, self.remedy);
         }

@@ -1,5 +1,8 @@
 //! Words for people on a terminal, or one JSON object a line.
 
+use std::fmt::Display;
+use std::io::Write;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perso::execute::Progress;
 use perso::ledger::Step;
@@ -32,9 +35,9 @@ impl Output {
                 fields.insert("version".to_owned(), json!(1));
                 fields.insert("event".to_owned(), json!(event));
             }
-            println!("{object}");
+            line(&object);
         } else {
-            self.bar.suspend(|| println!("{words}"));
+            self.bar.suspend(|| line(&words));
         }
     }
 
@@ -87,6 +90,11 @@ impl Output {
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// One line on stdout. Nobody reading it is no reason to leave a card half made.
+pub fn line(text: &dyn Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 fn step_words(step: Step) -> &'static str {

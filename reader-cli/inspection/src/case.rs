@@ -9,7 +9,7 @@ use lds::files::{self, EF_SOD};
 use lds::sod::LdsSecurityObject;
 use trust::chain::Document;
 use trust::security_object::{self, Judgement as SodJudgement};
-use trust::{Authentic, Finding, Hash, SecurityObject, TrustStore};
+use trust::{Authentic, Finding, Hash, Outcome, SecurityObject, TrustStore};
 
 use crate::checks::{CHECKS, Judgement};
 use crate::evidence::{Evidence, FileEvidence};
@@ -35,7 +35,13 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
         failed: judgement.points_at.unwrap_or(check.failed),
         unjudged: judgement.points_at.unwrap_or(check.unjudged),
     });
-    let verdict = decide(weights, case.authentic());
+    let verdict = decide(weights.clone(), case.authentic());
+    let decisive: Vec<_> =
+        CHECKS.iter().zip(weights).filter(|(_, weight)| weight.points_at() == Some(verdict)).collect();
+    // What failed is the cause; what could not be judged for it is a consequence.
+    let failed = decisive.iter().any(|(_, weight)| weight.outcome == Outcome::Failed);
+    let causes = decisive.iter().filter(|(_, weight)| !failed || weight.outcome == Outcome::Failed);
+    let because = causes.map(|(check, _)| check.id).collect();
     let checks = CHECKS.iter().zip(judgements).map(|(check, judgement)| CheckResult {
         id: check.id,
         title: check.title,
@@ -48,6 +54,7 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
         version: VERSION,
         verdict,
         meaning: verdict.sentence(),
+        because,
         time: now,
         read_at: evidence.read_at,
         access_protocol: evidence.access.established.as_ref().map(ToString::to_string),

@@ -7,12 +7,12 @@ mod access_protocol;
 mod chip_authentication;
 mod data_groups;
 mod date_of_birth;
-mod dates;
 mod document_status;
 mod expiration;
+mod issue_and_expiry;
 mod issuer;
 mod mrz_check_digits;
-mod names;
+mod name_reconciliation;
 mod national_number;
 mod no_downgrade;
 mod printed_mrz;
@@ -74,8 +74,8 @@ pub const CHECKS: &[Check] = &[
     mrz_check_digits::CHECK,
     national_number::CHECK,
     date_of_birth::CHECK,
-    dates::CHECK,
-    names::CHECK,
+    issue_and_expiry::CHECK,
+    name_reconciliation::CHECK,
 ];
 
 /// The check with this id.

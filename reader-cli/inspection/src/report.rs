@@ -21,6 +21,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The verdict as a sentence.
     pub meaning: &'static str,
+    /// Ids of the checks that the verdict rests on; empty for `GENUINE_VALID`.
+    pub because: Vec<&'static str>,
     /// The time that the judgement was made for.
     #[serde(serialize_with = "crate::evidence::instant::serialize")]
     pub time: Timestamp,
@@ -44,6 +46,11 @@ impl Report {
     /// The result of one check.
     pub fn check(&self, id: &str) -> Option<&CheckResult> {
         self.checks.iter().find(|check| check.id == id)
+    }
+
+    /// The checks that the verdict rests on.
+    pub fn grounds(&self) -> impl Iterator<Item = &CheckResult> {
+        self.checks.iter().filter(|check| self.because.contains(&check.id))
     }
 
     /// The checks that did not succeed although the document is about what they check.

@@ -116,7 +116,8 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    fn points_at(self) -> Option<Verdict> {
+    /// The verdict that this result speaks for; `None` when it speaks for the best one, or not at all.
+    pub fn points_at(self) -> Option<Verdict> {
         match (self.class, self.outcome) {
             (Class::Evaluatory, _) | (_, Outcome::Successful) => None,
             (_, Outcome::Failed) => Some(self.failed),

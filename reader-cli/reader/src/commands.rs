@@ -40,7 +40,7 @@ fn evidence(from: &Source, key: &AccessKey, reading: &Reading) -> Result<Evidenc
     let access: Access = access::access(key, reading.bac.into())?;
     let mut powered = source::connect(from)?;
     let limits = powered.connection.limits();
-    let mut options = Options::new(Timestamp::now());
+    let mut options = Options::new(now());
     options.skip_image = reading.skip_image;
     options.extended_length = limits.command_data > 255;
     let display = Display::new();
@@ -52,6 +52,12 @@ fn evidence(from: &Source, key: &AccessKey, reading: &Reading) -> Result<Evidenc
         }
         None => inspect(&mut Chained::new(powered.connection, limits), &access, &options, &mut OsRandom, &mut show),
     })
+}
+
+/// The time by this computer's clock, in whole seconds.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// The directory of the trust store: the one named, or `bitaqa/trust` among the user's data.

@@ -1,7 +1,7 @@
 //! `bitaqa-reader`: read and judge identity cards.
 //!
 //! This program owns everything that `inspection` must not: the reader, the clock, the terminal and the files.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stderr)]
 
 mod access;
 mod args;
@@ -36,7 +36,8 @@ fn main() -> ExitCode {
 
 fn tell(failure: &Failure, json: bool) {
     if json {
-        println!("{}", serde_json::json!({ "version": 1, "error": failure }));
+        // Where standard output is gone, standard error still tells.
+        let _ = output::json(&serde_json::json!({ "version": 1, "error": failure }));
     }
     eprintln!("{}: {}", failure.what, failure.why);
     eprintln!("{}", failure.remedy);

@@ -24,5 +24,22 @@ pub fn fields(holder: &Holder) -> Vec<(&'static str, &'static str, String)> {
         ("Date of issue", "تأريخ الاصدار", text(&holder.date_of_issue)),
         ("Date of expiry", "تأريخ النفاذ", text(&holder.date_of_expiry)),
     ];
-    all.into_iter().filter(|(_, _, value)| !value.is_empty()).collect()
+    let national =
+        NATIONAL.iter().filter_map(|(key, label, arabic)| Some((*label, *arabic, holder.national.get(key)?.clone())));
+    all.into_iter().chain(national).filter(|(_, _, value)| !value.is_empty()).collect()
 }
+
+/// Fields of the national profile: key in the report, labels.
+const NATIONAL: &[(&str, &str, &str)] = &[
+    ("civil_status_office", "Civil-status office", "دائرة الاحوال المدنية"),
+    ("register", "Register", "رقم السجل"),
+    ("page", "Page", "رقم الصحيفة"),
+    ("family_number", "Family number", "الرقم العائلي الحالي"),
+    ("family_number_at_birth", "Family number at birth", "الرقم العائلي الولادي"),
+    ("blood_group", "Blood group", "فئة الدم"),
+    ("nationality_clause", "Nationality clause", "البند القانوني"),
+    ("father_place_of_birth", "Father's place of birth", "محل ولادة الاب"),
+    ("father_nationality", "Father's nationality", "جنسية الاب"),
+    ("mother_place_of_birth", "Mother's place of birth", "محل ولادة الام"),
+    ("mother_nationality", "Mother's nationality", "جنسية الام"),
+];

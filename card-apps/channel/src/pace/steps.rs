@@ -80,7 +80,7 @@ impl<R: Role> MappingStep<R> {
     pub(super) fn finish(mut self, object: &[u8], random: &mut dyn Random) -> Result<AgreementStep<R>, PaceError> {
         let peer = sole(object, Tag(R::Peer::MAPPING)).map_err(malformed(2))?;
         different(&self.own.public, peer)?;
-        let common = self.arithmetic.common_point(&self.own, peer)?;
+        let common = self.arithmetic.common_point(&self.own.private, peer)?;
         let generator = self.arithmetic.mapped_generator(&self.nonce, &common)?;
         let own = self.arithmetic.generate(Some(&generator), random)?;
         Ok(AgreementStep { suite: self.suite, arithmetic: self.arithmetic, own, role: PhantomData })
@@ -96,7 +96,7 @@ impl<R: Role> AgreementStep<R> {
     pub(super) fn finish(mut self, object: &[u8]) -> Result<ConfirmationStep<R>, PaceError> {
         let peer = sole(object, Tag(R::Peer::PUBLIC_KEY)).map_err(malformed(3))?;
         different(&self.own.public, peer)?;
-        let shared_secret = self.arithmetic.shared_secret(&self.own, peer)?;
+        let shared_secret = self.arithmetic.shared_secret(&self.own.private, peer)?;
         let mut tokens = Tokens::new(self.suite, &shared_secret).map_err(KeyError::from)?;
         Ok(ConfirmationStep {
             suite: self.suite,

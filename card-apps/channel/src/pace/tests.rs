@@ -101,14 +101,14 @@ fn intermediate_numbers_of_the_worked_example() {
     let mut arithmetic = Arithmetic::new(suite.curve).unwrap();
     let own = arithmetic.key_pair(None, &Secret::new(vectors.bytes("/mapping/sk_map_ic"))).unwrap();
     assert_eq!(own.public, vectors.bytes("/mapping/pk_map_ic"));
-    let common = arithmetic.common_point(&own, &vectors.bytes("/mapping/pk_map_ifd")).unwrap();
+    let common = arithmetic.common_point(&own.private, &vectors.bytes("/mapping/pk_map_ifd")).unwrap();
     assert_eq!(arithmetic.octets(&common).unwrap(), vectors.bytes("/mapping/shared_secret_h"));
     let generator = arithmetic.mapped_generator(&nonce, &common).unwrap();
     assert_eq!(arithmetic.octets(&generator).unwrap(), vectors.bytes("/mapping/mapped_generator"));
 
     let own = arithmetic.key_pair(Some(&generator), &Secret::new(vectors.bytes("/key_agreement/sk_dh_ic"))).unwrap();
     assert_eq!(own.public, vectors.bytes("/key_agreement/pk_dh_ic"));
-    let shared = arithmetic.shared_secret(&own, &vectors.bytes("/key_agreement/pk_dh_ifd")).unwrap();
+    let shared = arithmetic.shared_secret(&own.private, &vectors.bytes("/key_agreement/pk_dh_ifd")).unwrap();
     assert_eq!(shared.expose(), vectors.bytes("/key_agreement/shared_secret_k"));
     for (public, input) in [("pk_dh_ic", "/token_input_t_ifd"), ("pk_dh_ifd", "/token_input_t_ic")] {
         let public = vectors.bytes(&format!("/key_agreement/{public}"));
@@ -309,13 +309,13 @@ fn the_numbers_of_the_second_worked_example() {
     let mut arithmetic = Arithmetic::new(Curve::BrainpoolP256r1).unwrap();
     let nonce = Secret::new(vectors.bytes("/pace/nonce_s"));
     let own = arithmetic.key_pair(None, &Secret::new(vectors.bytes("/pace/mapping/sk_map_pcd"))).unwrap();
-    let common = arithmetic.common_point(&own, &vectors.bytes("/pace/mapping/pk_map_picc")).unwrap();
+    let common = arithmetic.common_point(&own.private, &vectors.bytes("/pace/mapping/pk_map_picc")).unwrap();
     let generator = arithmetic.mapped_generator(&nonce, &common).unwrap();
     assert_eq!(arithmetic.octets(&generator).unwrap(), vectors.bytes("/pace/mapping/mapped_generator"));
     let private = Secret::new(vectors.bytes("/pace/key_agreement/sk_picc"));
     let own = arithmetic.key_pair(Some(&generator), &private).unwrap();
     assert_eq!(own.public, vectors.bytes("/pace/key_agreement/pk_picc"));
-    let shared = arithmetic.shared_secret(&own, &vectors.bytes("/pace/key_agreement/pk_pcd")).unwrap();
+    let shared = arithmetic.shared_secret(&own.private, &vectors.bytes("/pace/key_agreement/pk_pcd")).unwrap();
     assert_eq!(shared.expose(), vectors.bytes("/pace/key_agreement/shared_secret_k"));
 }
 

@@ -146,9 +146,9 @@ impl Session {
     pub(super) fn protect_command(&mut self, command: &Command) -> Result<Command, ErrorStack> {
         self.counter = self.counter.wrapping_add(1);
         let data = if self.level.enciphers_commands() && !command.data.is_empty() {
-            let iv = self.iv(0x00)?;
+            self.iv(0x00)?;
             let mut cryptogram = Vec::with_capacity(command.data.len() + 48);
-            self.encryptor.append_padded(&iv, &command.data, &mut cryptogram)?;
+            self.encryptor.append_padded(&command.data, &mut cryptogram)?;
             cryptogram
         } else {
             command.data.clone()
@@ -171,8 +171,8 @@ impl Session {
         }
         let mut protected = Vec::with_capacity(data.len() + 48);
         if self.level.enciphers_responses() && !data.is_empty() {
-            let iv = self.iv(0x80)?;
-            self.encryptor.append_padded(&iv, data, &mut protected)?;
+            self.iv(0x80)?;
+            self.encryptor.append_padded(data, &mut protected)?;
         } else {
             protected.extend_from_slice(data);
         }
@@ -197,7 +197,7 @@ impl Session {
         }
     }
 
-    /// The enciphered counter; its first byte tells responses (`80`) from commands (`00`).
+    /// The enciphered counter; its first byte tells responses (`80`) from commands (`00`). The encryptor goes on from it.
     fn iv(&mut self, first: u8) -> Result<[u8; 16], ErrorStack> {
         let mut block = self.counter.to_be_bytes();
         block[0] = first;

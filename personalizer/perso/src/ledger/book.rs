@@ -271,15 +271,15 @@ impl Book {
     }
 }
 
-/// The ordinary course is forward; a resumed personalization goes back to the chip's keys; until it is packed, any card can be rejected.
+/// The ordinary course is forward; what is resumed may repeat its state; until it is packed, any card can be rejected.
+/// (A resumed personalization goes back by [`Event::Bound`].)
 fn follows(from: State, to: State) -> bool {
-    use State::{BlankAssigned, ChipInitialised, Ordered, Packed, Personalised, QaPassed, QaRejected};
+    use State::{BlankAssigned, ChipInitialised, Packed, Personalised, QaPassed, QaRejected};
     match (from, to) {
         (QaRejected | Packed, _) => false,
         (_, QaRejected) => true,
         (BlankAssigned | ChipInitialised, ChipInitialised | Personalised) => true,
-        (Personalised, QaPassed) | (QaPassed, Packed) => true,
-        (Ordered, _) | (_, Ordered | BlankAssigned) => false,
-        _ => from == to,
+        (Personalised | QaPassed, QaPassed) | (QaPassed, Packed) => true,
+        _ => false,
     }
 }

@@ -16,7 +16,7 @@ use perso::ledger::Ledger;
 use perso::order::{self, Order};
 use perso::portrait::{self, Face};
 use perso::profile::Profile;
-use soft_card::{BlankOptions, SoftCard};
+use soft_card::{BlankOptions, SoftCard, State};
 use trust::TrustStore;
 
 /// The document signer's passphrase.
@@ -68,16 +68,47 @@ pub struct Slot {
     pub trace: Rc<RefCell<String>>,
     /// Refuse the so-manieth command with this instruction, as a chip whose memory is full does.
     pub refuse: Rc<RefCell<Option<(u8, usize)>>>,
+    /// With a ledger's path: the card's memory and the ledger, before and after every command.
+    pub moments: Rc<RefCell<Vec<Moment>>>,
+    /// The ledger whose moments are kept.
+    pub ledger: Option<PathBuf>,
+}
+
+/// What is on the card and on the disk at one moment.
+#[derive(Clone)]
+pub struct Moment {
+    pub card: State,
+    pub ledger: Vec<u8>,
 }
 
 impl Slot {
     /// A slot with this blank.
     pub fn new(serial: u8) -> Self {
-        let options = BlankOptions { serial: Some([serial; 6]), ..BlankOptions::default() };
+        Slot::with(BlankOptions { serial: Some([serial; 6]), ..BlankOptions::default() })
+    }
+
+    /// A slot with a card of this memory.
+    pub fn holding(state: &State) -> Self {
+        let slot = Slot::new(0);
+        *slot.card.borrow_mut() = SoftCard::from_state(state);
+        slot
+    }
+
+    fn keep_moment(&self) {
+        if let Some(path) = &self.ledger {
+            let moment = Moment { card: self.card.borrow().state().clone(), ledger: std::fs::read(path).unwrap() };
+            self.moments.borrow_mut().push(moment);
+        }
+    }
+
+    /// A slot with a blank of this kind.
+    pub fn with(options: BlankOptions) -> Self {
         Slot {
             card: Rc::new(RefCell::new(SoftCard::blank(options).unwrap())),
             trace: Rc::default(),
             refuse: Rc::default(),
+            moments: Rc::default(),
+            ledger: None,
         }
     }
 }
@@ -99,7 +130,9 @@ impl Card for Slot {
                 return Ok(Response::status(Status::NOT_ENOUGH_MEMORY));
             }
         }
+        self.keep_moment();
         let answer = self.card.borrow_mut().transmit(command);
+        self.keep_moment();
         let mut trace = self.trace.borrow_mut();
         trace.push_str(&hex::encode(command.to_bytes()));
         trace.push('\n');

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use perso::execute::{Failure, Outcome, personalize};
 use perso::ledger::{Ledger, Reading, State};
@@ -29,12 +30,21 @@ fn torn_at(at: u64, when: When, again: Option<u64>) -> bool {
     }
     // The process ends here; a new one starts with the ledger on the disk.
     drop(ledger);
-    let mut ledger = Ledger::open(&path).unwrap();
     if let Some(again) = again {
         slot.card.borrow_mut().tear(Tear { at: again, when });
     }
+    settle(&slot, &path, &format!("torn at {at}"));
+    true
+}
+
+/// Puts the card back until it is finished or rejected, and compares ledger and chip.
+fn settle(slot: &Slot, path: &Path, at: &str) {
+    let mut ledger = Ledger::open(path).unwrap();
+    let profile = small_profile();
+    let order = &centre().orders[0];
+    let face = face(order, &profile);
     for _ in 0..4 {
-        let recovered = with_line(&slot, &profile, &mut ledger, &keys(), |line| {
+        let recovered = with_line(slot, &profile, &mut ledger, &keys(), |line| {
             recover(line, &|number| (number == order.document_number).then(|| job(order, &face)), WithoutOrder::Leave)
         });
         match recovered {
@@ -43,31 +53,31 @@ fn torn_at(at: u64, when: When, again: Option<u64>) -> bool {
             Ok(Recovered::Nothing { .. }) => {
                 // Nothing was begun on this chip: it is a blank, the order is open.
                 let result =
-                    with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face)));
+                    with_line(slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face)));
                 if matches!(result, Ok(Outcome::Finished(_))) {
                     break;
                 }
             }
             Ok(Recovered::Foreign { .. }) => panic!("the ledger does not know its own chip"),
             Err(RecoverError::Failure(Failure::Interrupted { .. } | Failure::Unusable(_))) => {}
-            Err(other) => panic!("torn at {at}: {other}"),
+            Err(other) => panic!("{at}: {other}"),
         }
     }
     drop(ledger);
     // What the ledger says must be what the chip is.
-    let reading = Reading::of(&path).unwrap();
+    let reading = Reading::of(path).unwrap();
     let record = reading.book.document(&order.document_number).unwrap();
     let state = slot.card.borrow().state().clone();
     let application = lds::globalplatform::ApplicationState(state.emrtd.life_cycle as u8);
     let card = lds::globalplatform::CardState(state.issuer_domain.life_cycle as u8);
     match record.state {
         State::QaPassed => {
-            assert!(record.sealed, "torn at {at}");
+            assert!(record.sealed, "{at}");
             assert_eq!(application, lds::globalplatform::ApplicationState::PERSONALIZED);
             assert_eq!(card, lds::globalplatform::CardState::SECURED);
         }
-        State::QaRejected => assert!(application.is_locked(), "torn at {at}: {:?}", record.reason),
-        other => panic!("torn at {at}: the ledger says {other:?}"),
+        State::QaRejected => assert!(application.is_locked(), "{at}: {:?}", record.reason),
+        other => panic!("{at}: the ledger says {other:?}"),
     }
     assert_eq!(record.chip.as_deref(), reading.book.chips().next().map(|(serial, _)| serial));
     assert_eq!(state.issuer_domain.card_image_number.map(hex::encode), record.token);
@@ -78,7 +88,6 @@ fn torn_at(at: u64, when: When, again: Option<u64>) -> bool {
         .filter_map(|(_, chip)| chip.document.as_deref())
         .for_each(|d| *chips.entry(d).or_default() += 1);
     assert!(chips.values().all(|count| *count == 1), "{chips:?}");
-    true
 }
 
 fn torn_everywhere(when: When) {
@@ -97,6 +106,27 @@ fn pulled_before_any_command_the_card_ends_finished_or_rejected() {
 #[test]
 fn pulled_after_any_command_the_card_ends_finished_or_rejected() {
     torn_everywhere(When::After);
+}
+
+#[test]
+fn whenever_the_host_dies_the_card_ends_finished_or_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.jsonl");
+    let mut ledger = Ledger::open(&path).unwrap();
+    let profile = small_profile();
+    let order = &centre().orders[0];
+    let face = face(order, &profile);
+    let slot = Slot { ledger: Some(path.clone()), ..Slot::new(8) };
+    with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face))).unwrap();
+    drop(ledger);
+    let moments = slot.moments.borrow().clone();
+    assert!(moments.len() > 80);
+    for (index, moment) in moments.iter().enumerate() {
+        // The line that was being written is cut off, as a disk may do.
+        let cut = if index % 2 == 0 { &b""[..] } else { &b"{\"v\":1,\"n\":"[..] };
+        std::fs::write(&path, [&moment.ledger[..], cut].concat()).unwrap();
+        settle(&Slot::holding(&moment.card), &path, &format!("moment {index}"));
+    }
 }
 
 #[test]

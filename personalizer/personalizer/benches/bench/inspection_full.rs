@@ -40,7 +40,7 @@ use crate::centre::{Centre, PROFILE};
 use crate::report::Row;
 use crate::turns::Turns;
 
-const TURNS: Turns = Turns { rounds: 50, repetitions: 10 };
+const TURNS: Turns = Turns { rounds: 100, repetitions: 10 };
 
 /// Commands and answers as they crossed the socket.
 type Recording = Vec<(Command, Response)>;

@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let centre = Centre::new()?;
-    let mut rows: Vec<Row> = pcsc_roundtrip::row()?.into_iter().collect();
+    let mut rows: Vec<Row> = turns::on_one_cpu(pcsc_roundtrip::row)??.into_iter().collect();
     rows.push(secure_messaging::row()?);
     rows.push(sod_sign_software::row(&centre)?);
     rows.push(inspection_full::row(&centre)?);

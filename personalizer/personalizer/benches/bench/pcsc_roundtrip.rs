@@ -5,7 +5,7 @@
 //! - floor: the same command to the same kind of card through `link::socket`, without any service
 //!
 //! Both cards run in this process, the client that measures is a second one: the PC/SC library reads
-//! `PCSCLITE_CSOCK_NAME` once in a process.
+//! `PCSCLITE_CSOCK_NAME` once in a process. They and the service share one CPU.
 
 use std::env;
 use std::error::Error;
@@ -26,7 +26,7 @@ use crate::turns::{Medians, Turns};
 
 /// The first argument of the client; the reader's name and the bare card's socket follow.
 pub const CLIENT: &str = "pcsc-client";
-const TURNS: Turns = Turns { rounds: 50, repetitions: 400 };
+const TURNS: Turns = Turns { rounds: 200, repetitions: 200 };
 /// How long a card may take to be seen.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -79,7 +79,6 @@ impl Raw {
         let (mut encryptor, mut decryptor) = (CipherCtx::new()?, CipherCtx::new()?);
         encryptor.encrypt_init(Some(Cipher::aes_128_cbc()), Some(&KEY), Some(&ZERO_IV))?;
         decryptor.decrypt_init(Some(Cipher::aes_128_cbc()), Some(&KEY), Some(&ZERO_IV))?;
-        encryptor.set_padding(false);
         decryptor.set_padding(false);
         let padded = |length: usize| (length / BLOCK + 1) * BLOCK;
         // DO 87 with its tag, length and padding indicator, then DO 99.

@@ -1,55 +1,82 @@
 //! `recover`: the card in the station is finished or rejected.
 
 use link::Presence;
-use perso::execute::{Job, Outcome};
-use perso::recover::{Recovered, WithoutOrder};
+use perso::execute::{Job, Outcome, Unusable};
+use perso::recover::{RecoverError, Recovered, WithoutOrder};
 use serde_json::json;
 
-use super::{Parts, run, save};
+use super::Parts;
+use super::run::{Shift, Turn};
 use crate::args::Recover;
 use crate::exit;
 use crate::faces::Faces;
 use crate::failure::Failure;
 use crate::input::{self, Item, given};
-use crate::line::Motion;
+use crate::line::{Motion, Printer};
 use crate::output::Output;
 
 pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     let (profile, items) = input::work(&options.work, output)?;
     let out = given(options.equipment.out.as_deref(), "--out")?;
     let faces = Faces::load(&profile)?;
-    let mut parts = Parts::open(&options.equipment, profile)?;
-    parts.station.wait(Presence::Card, options.wait)?;
+    let parts = Parts::open(&options.equipment, profile)?;
+    let printer = Printer::open(&options.machine.printer, &options.machine.driver)?;
+    let wait = options.machine.wait;
+    let mut shift = Shift { wait, output, items: &items, faces: &faces, out, parts, printer };
+    shift.printer.feed()?;
+    shift.parts.station.wait(Presence::Card, wait)?;
     let without = if options.reject { WithoutOrder::Reject } else { WithoutOrder::Leave };
-    let recovered = parts.with(output, |line| perso::recover::recover(line, &|number| find(&items, number), without));
+    let recovered =
+        shift.parts.with(output, |line| perso::recover::recover(line, &|number| find(&items, number), without));
     output.end();
-    match recovered? {
-        Recovered::Nothing { chip } => {
-            let words = format!("chip {chip}: nothing was begun on it, it is a blank");
-            output.say("recovered", json!({ "chip": chip, "outcome": "blank" }), &words);
-            Ok(exit::GOOD)
+    let turn = match recovered {
+        Ok(Recovered::Now(Outcome::Rejected(rejected))) => shift.rejected(rejected)?,
+        Ok(Recovered::Now(Outcome::Finished(finished))) => {
+            let number = &finished.document.number;
+            let item = items.iter().find(|item| item.order.document_number == *number);
+            let missing =
+                || RecoverError::OrderMissing { document: number.clone(), chip: finished.document.chip.clone() };
+            shift.finished(item.ok_or_else(missing)?, &finished)?
         }
-        Recovered::Foreign { chip } => Err(perso::execute::Unusable::Foreign { chip }.into()),
-        Recovered::Complete { document, chip } => {
-            let words = format!("{document}: was finished before, on chip {chip}");
-            output.say("recovered", json!({ "document": document, "chip": chip, "outcome": "complete" }), &words);
-            Ok(exit::GOOD)
+        Ok(untouched) => return leave(untouched, &mut shift),
+        Err(error) => {
+            shift.printer.discard()?;
+            return Err(error.into());
         }
-        Recovered::Now(Outcome::Rejected(rejected)) => {
-            run::say_rejected(&rejected, output);
-            Ok(run::exit_of(&rejected.reason))
-        }
-        Recovered::Now(Outcome::Finished(finished)) => {
-            let number = finished.document.number.clone();
-            let folder = out.join(&number);
-            if let Some(item) = items.iter().find(|item| item.order.document_number == number) {
-                save(&faces.draw(&item.order, finished.plan.plan(), &item.face.printed)?, &folder)?;
+    };
+    Ok(match turn {
+        Turn::Good => exit::GOOD,
+        Turn::Rejected(_, code) => code,
+        Turn::Again(_, failure) => return Err(failure),
+    })
+}
+
+/// A card on which there was nothing to do.
+fn leave(recovered: Recovered, shift: &mut Shift<'_>) -> Result<u8, Failure> {
+    match recovered {
+        Recovered::Complete { document, chip, packed } => {
+            if let Printer::Machine(machine) = &mut shift.printer {
+                machine.eject()?;
             }
-            // Put into the reader by hand, it is taken out by hand: into the tray of good cards.
-            Motion { document: &number, chip: &finished.document.chip }.packed(&mut parts.ledger)?;
-            run::say_finished(&finished, &folder, &parts.ledger, output)?;
+            if !packed {
+                Motion { document: &document, chip: &chip }.packed(&mut shift.parts.ledger)?;
+            }
+            let words = format!("{document}: was finished before, on chip {chip}");
+            shift.output.say("recovered", json!({ "document": document, "chip": chip, "outcome": "complete" }), &words);
             Ok(exit::GOOD)
         }
+        Recovered::Nothing { chip } => {
+            shift.put_away(Some(chip.clone()), "fed for recovery, and a blank")?;
+            let words = format!("chip {chip}: nothing was begun on it, it is a blank");
+            shift.output.say("recovered", json!({ "chip": chip, "outcome": "blank" }), &words);
+            Ok(exit::GOOD)
+        }
+        Recovered::Foreign { chip } => {
+            shift.put_away(Some(chip.clone()), "bound to a document of somebody else")?;
+            Err(Unusable::Foreign { chip }.into())
+        }
+        // What was finished or rejected just now is the caller's.
+        Recovered::Now(_) => Ok(exit::BUG),
     }
 }
 

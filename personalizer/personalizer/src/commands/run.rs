@@ -26,7 +26,7 @@ use crate::output::Output;
 const RETRIES: usize = 2;
 
 /// What became of one turn of the line.
-enum Turn {
+pub enum Turn {
     /// A good card.
     Good,
     /// The document number is closed; the name of the fault for the breaker, and the exit code.
@@ -38,11 +38,12 @@ enum Turn {
 pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
     let (profile, items) = input::work(&options.work, output)?;
     let faces = Faces::load(&profile)?;
-    if preflight(&items, &profile, &faces, output) > 0 {
-        return Err(input::unusable(1, &options.work.orders));
+    match preflight(&items, &profile, &faces, output) {
+        0 => {}
+        problems => return Err(input::unusable(problems, &options.work.orders)),
     }
     if options.equipment.dry_run {
-        for item in &items {
+        for item in items.iter().take(options.limit.unwrap_or(usize::MAX)) {
             let plan = trial_plan(item, &profile)?;
             let object = json!({ "document": plan.document_number, "plan": plan.to_string() });
             output.say("plan", object, &plan.to_string());
@@ -54,28 +55,31 @@ pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
     if let Some(count) = options.blanks {
         parts.ledger.append(Event::BlanksReceived { count })?;
     }
-    let printer = Printer::open(&options.printer, &options.driver)?;
-    let mut shift = Shift { options, output, items: &items, faces: &faces, out: &out, parts, printer };
-    shift.work()
+    let printer = Printer::open(&options.machine.printer, &options.machine.driver)?;
+    let wait = options.machine.wait;
+    let mut shift = Shift { wait, output, items: &items, faces: &faces, out: &out, parts, printer };
+    shift.work(options)
 }
 
-/// One run over an order file.
-struct Shift<'a> {
-    options: &'a Run,
-    output: &'a Output,
-    items: &'a [Item],
-    faces: &'a Faces,
-    out: &'a Path,
-    parts: Parts,
-    printer: Printer,
+/// The line at work on one order file.
+pub struct Shift<'a> {
+    /// Seconds to wait for a card in the station.
+    pub wait: u64,
+    pub output: &'a Output,
+    pub items: &'a [Item],
+    pub faces: &'a Faces,
+    /// Folder for what is kept of each card.
+    pub out: &'a Path,
+    pub parts: Parts,
+    pub printer: Printer,
 }
 
 impl Shift<'_> {
-    fn work(&mut self) -> Result<u8, Failure> {
-        let mut breaker = Breaker::new(self.options.breaker);
+    fn work(&mut self, options: &Run) -> Result<u8, Failure> {
+        let mut breaker = Breaker::new(options.breaker);
         let (mut good, mut rejected, mut worst) = (0, 0, exit::GOOD);
         for item in self.items {
-            if self.options.limit.is_some_and(|limit| good >= limit) {
+            if options.limit.is_some_and(|limit| good >= limit) {
                 break;
             }
             if self.is_closed(item) {
@@ -88,13 +92,16 @@ impl Shift<'_> {
                     Turn::Good => {
                         good += 1;
                         breaker.good();
+                        if options.limit.is_none_or(|limit| good < limit) {
+                            self.next_by_hand()?;
+                        }
                         break;
                     }
                     Turn::Rejected(fault, code) => {
                         rejected += 1;
                         worst = code;
                         if breaker.fault(&fault) {
-                            return Err(self.stopped(&fault, code));
+                            return Err(stopped(options.breaker, &fault, code));
                         }
                         break;
                     }
@@ -132,21 +139,12 @@ impl Shift<'_> {
         true
     }
 
-    fn stopped(&self, fault: &str, code: u8) -> Failure {
-        Failure::new(
-            "The line was stopped.",
-            format!("{} identical faults in a row: {fault}", self.options.breaker),
-            "Find the cause before more blanks are spoiled; then start the run again.",
-            code,
-        )
-    }
-
     /// One blank, one try.
     fn turn(&mut self, item: &Item) -> Result<Turn, Failure> {
         let document = item.order.document_number.clone();
         self.output.begin(&document);
         self.printer.feed()?;
-        if !self.parts.station.wait(Presence::Card, self.options.wait)? {
+        if !self.parts.station.wait(Presence::Card, self.wait)? {
             return self.no_card();
         }
         let job = Job { order: &item.order, face: &item.face };
@@ -156,8 +154,8 @@ impl Shift<'_> {
             Err(execute::Failure::Interrupted { chip, detail, .. }) => self.interrupted(item, &chip, &detail),
             Err(execute::Failure::Unusable(unusable)) => self.unusable(unusable),
             Err(failure) => {
-                // The blank is untouched; a machine must not keep it.
-                self.printer.discard()?;
+                // The blank is untouched, but no machine puts it back into its feeder.
+                self.put_away(None, "fed, and not used")?;
                 Err(failure.into())
             }
         }
@@ -168,7 +166,7 @@ impl Shift<'_> {
         let failure = || {
             Failure::new(
                 "There is no card in the chip station.",
-                format!("the reader saw none within {} s", self.options.wait),
+                format!("the reader saw none within {} s", self.wait),
                 "Put a blank in, or check the contact station and the reader's name.",
                 exit::NO_CARD,
             )
@@ -177,13 +175,17 @@ impl Shift<'_> {
             return Err(failure());
         }
         let failure = failure();
-        self.spoil(None, "the chip station saw no card")?;
+        self.put_away(None, "the chip station saw no card")?;
         Ok(Turn::Again("no card in the station".to_owned(), failure))
     }
 
-    fn spoil(&mut self, chip: Option<String>, reason: &str) -> Result<(), Failure> {
-        self.parts.ledger.append(Event::BlankSpoiled { chip, reason: reason.to_owned() })?;
-        Ok(self.printer.discard()?)
+    /// A card without a document leaves the machine through the reject box and is accounted for.
+    pub fn put_away(&mut self, chip: Option<String>, reason: &str) -> Result<(), Failure> {
+        if let Printer::Machine(machine) = &mut self.printer {
+            self.parts.ledger.append(Event::BlankSpoiled { chip, reason: reason.to_owned() })?;
+            machine.reject()?;
+        }
+        Ok(())
     }
 
     /// The card is no blank that this line can use.
@@ -198,8 +200,10 @@ impl Shift<'_> {
             Unusable::NotBlank { .. } => "no blank",
             Unusable::Dialogue(_) => "a card that does not answer",
         };
-        if matches!(self.printer, Printer::Machine(_)) {
-            if known { self.printer.discard()? } else { self.spoil(chip, &words)? }
+        if known {
+            self.printer.discard()?
+        } else {
+            self.put_away(chip, &words)?
         }
         Ok(Turn::Again(fault.to_owned(), unusable.into()))
     }
@@ -235,7 +239,7 @@ impl Shift<'_> {
         }
     }
 
-    fn rejected(&mut self, rejected: Rejected) -> Result<Turn, Failure> {
+    pub fn rejected(&mut self, rejected: Rejected) -> Result<Turn, Failure> {
         say_rejected(&rejected, self.output);
         let motion = Motion { document: &rejected.document, chip: &rejected.chip };
         if let Printer::Machine(machine) = &mut self.printer {
@@ -245,7 +249,7 @@ impl Shift<'_> {
     }
 
     /// The chip is approved: print, eject, pack.
-    fn finished(&mut self, item: &Item, finished: &Finished) -> Result<Turn, Failure> {
+    pub fn finished(&mut self, item: &Item, finished: &Finished) -> Result<Turn, Failure> {
         let drawn = self.faces.draw(&item.order, finished.plan.plan(), &item.face.printed)?;
         let folder = self.out.join(&finished.document.number);
         save(&drawn, &folder)?;
@@ -262,7 +266,6 @@ impl Shift<'_> {
         let motion = Motion { document: &finished.document.number, chip: &finished.document.chip };
         motion.packed(&mut self.parts.ledger)?;
         say_finished(finished, &folder, &self.parts.ledger, self.output)?;
-        self.next_by_hand()?;
         Ok(Turn::Good)
     }
 
@@ -282,11 +285,20 @@ impl Shift<'_> {
             let record = self.parts.ledger.book().document(&item.order.document_number);
             record.is_some_and(|record| record.state != State::Ordered)
         });
-        if matches!(self.printer, Printer::None) && !last && self.options.limit != Some(1) {
-            self.parts.station.wait(Presence::NoCard, self.options.wait)?;
+        if matches!(self.printer, Printer::None) && !last {
+            self.parts.station.wait(Presence::NoCard, self.wait)?;
         }
         Ok(())
     }
+}
+
+fn stopped(limit: u32, fault: &str, code: u8) -> Failure {
+    Failure::new(
+        "The line was stopped.",
+        format!("{limit} identical faults in a row: {fault}"),
+        "Find the cause before more blanks are spoiled; then start the run again.",
+        code,
+    )
 }
 
 fn motion_failure(error: MotionError) -> Failure {
@@ -305,17 +317,17 @@ fn fault_name(reason: &Reason) -> String {
 }
 
 /// The exit code for a rejected card.
-pub fn exit_of(reason: &Reason) -> u8 {
+fn exit_of(reason: &Reason) -> u8 {
     match reason {
         Reason::Refused { .. } | Reason::BadAnswer { .. } | Reason::Disagreement { .. } => exit::REFUSED,
         Reason::Verdict { .. } | Reason::Differs { .. } => exit::NOT_GENUINE,
         Reason::Machine { .. } => exit::PRINTER,
-        Reason::Operator => exit::REFUSED,
+        Reason::Operator | Reason::Before { .. } => exit::REFUSED,
     }
 }
 
 /// Tells that a card was rejected.
-pub fn say_rejected(rejected: &Rejected, output: &Output) {
+fn say_rejected(rejected: &Rejected, output: &Output) {
     let Rejected { document, chip, reason, invalidated } = rejected;
     let object = json!({
         "document": document, "chip": chip, "outcome": "rejected", "reason": reason.to_string(), "chip_locked": invalidated,
@@ -325,7 +337,7 @@ pub fn say_rejected(rejected: &Rejected, output: &Output) {
 }
 
 /// Tells that a card is good, and keeps the result beside its faces.
-pub fn say_finished(finished: &Finished, folder: &Path, ledger: &Ledger, output: &Output) -> Result<(), Failure> {
+fn say_finished(finished: &Finished, folder: &Path, ledger: &Ledger, output: &Output) -> Result<(), Failure> {
     // A card that was recovered carries the security object of its first session, not the plan's.
     let record = ledger.book().document(&finished.document.number);
     let report = finished.document.approved().report();
@@ -341,7 +353,6 @@ pub fn say_finished(finished: &Finished, folder: &Path, ledger: &Ledger, output:
         "folder": folder,
     });
     let path = folder.join("result.json");
-    std::fs::create_dir_all(folder).map_err(|error| Failure::unwritable(folder, &error))?;
     std::fs::write(&path, format!("{object}\n")).map_err(|error| Failure::unwritable(&path, &error))?;
     let words = format!("{}: finished, {}", finished.document.number, report.verdict.word());
     output.say("card", object, &words);

@@ -1,4 +1,6 @@
-//! Has the issuer called this document back? (domain: list of revoked documents in the trust bundle)
+//! Has the issuer called this document back? (TR-03135-1 §5.8; the list in the trust bundle)
+
+use jiff::tz::TimeZone;
 
 use super::{Check, Judgement};
 use crate::case::Case;
@@ -22,10 +24,9 @@ fn judge(case: &Case<'_>) -> Judgement {
     };
     match case.store.revoked_document(&number) {
         Some(document) => Judgement::failed(format!("reported {} since {}", document.reason.word(), document.since)),
-        None => Judgement::successful(format!(
-            "not in the list of bundle {} of {}",
-            case.store.number(),
-            case.store.issued()
-        )),
+        None => {
+            let day = case.store.issued().to_zoned(TimeZone::UTC).date();
+            Judgement::successful(format!("not in the list of bundle {} of {day}", case.store.number()))
+        }
     }
 }

@@ -5,6 +5,7 @@ use channel::pace::{self, PaceError, Suite};
 use channel::password::{MrzKey, Password};
 use channel::role::Terminal;
 use channel::sm::Session;
+use channel::suite::Cipher;
 use iso7816::Card;
 use lds::files::EF_CARD_ACCESS;
 use lds::security_infos::{SecurityInfo, SecurityInfos, curve_name};
@@ -79,7 +80,7 @@ impl Procedure<'_> {
                 let curve = curve_name(suite.curve.parameter_id()).unwrap_or("?");
                 self.established(
                     Protocol::Pace,
-                    format!("generic mapping, {curve}, {:?}", suite.cipher),
+                    format!("generic mapping, {curve}, {}", cipher_name(suite.cipher)),
                     info.to_bytes(),
                 );
                 Ok(Some(Opened { session, application_selected: false }))
@@ -102,7 +103,7 @@ impl Procedure<'_> {
         match bac::open(card, key, self.random) {
             Ok(session) => {
                 self.attempted(Protocol::Bac, None);
-                self.established(Protocol::Bac, "3DES".into(), Vec::new());
+                self.established(Protocol::Bac, cipher_name(Cipher::TripleDes).into(), Vec::new());
                 Ok(Some(Opened { session, application_selected: true }))
             }
             Err(error) => {
@@ -130,6 +131,16 @@ impl Procedure<'_> {
             Password::Mrz(_) => PasswordKind::Mrz,
             Password::Can(_) => PasswordKind::Can,
         }
+    }
+}
+
+/// The cipher as the standards write it.
+pub(super) const fn cipher_name(cipher: Cipher) -> &'static str {
+    match cipher {
+        Cipher::TripleDes => "3DES",
+        Cipher::Aes128 => "AES-128",
+        Cipher::Aes192 => "AES-192",
+        Cipher::Aes256 => "AES-256",
     }
 }
 

@@ -8,6 +8,7 @@ use lds::files::{self, EF_SOD};
 use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
 
 use super::Procedure;
+use super::access::cipher_name;
 use super::files::FileReader;
 use super::metered::Metered;
 use crate::evidence::{ChipAuthenticationEvidence, ChipAuthenticationOutcome as Outcome, Interruption};
@@ -46,6 +47,8 @@ impl Procedure<'_> {
         };
         match chip_auth::open(card, &public_key, offer.key_id.as_deref(), suite, self.random) {
             Ok(session) => {
+                // The new cipher may leave less room in an answer than the old one.
+                reader.protected(&session);
                 card.replace(session);
                 self.exchange(reader, card)
             }
@@ -97,7 +100,7 @@ impl Offer {
     fn detail(&self) -> String {
         let curve = self.key.parameter_id.and_then(lds::security_infos::curve_name).unwrap_or("a curve not known");
         match ChipAuthSuite::from_oid(&self.oid) {
-            Some(suite) => format!("ECDH, {curve}, {:?}", suite.cipher),
+            Some(suite) => format!("ECDH, {curve}, {}", cipher_name(suite.cipher)),
             None => format!("protocol {}, {curve}", hex::encode(&self.oid)),
         }
     }

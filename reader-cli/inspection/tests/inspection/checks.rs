@@ -17,7 +17,7 @@ use crate::{read, today, with_can, with_mrz};
 /// A document with everything that any check is about.
 fn document() -> Document {
     // DG16 is no business of any other check.
-    Document { extra: BTreeMap::from([(16, vec![0x70, 0x01, 0x00])]), ..Document::specimen() }
+    Document { extra: BTreeMap::from([(16, vec![0x70, 0x05, 0x04, 0x03, b'A', b'B', b'C'])]), ..Document::specimen() }
 }
 
 struct Spoiled {

@@ -97,7 +97,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn one_spoiled_answer_never_makes_a_good_verdict(at in 1u32..150, (data, status) in answer()) {

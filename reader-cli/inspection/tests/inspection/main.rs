@@ -5,6 +5,7 @@ mod checks;
 mod hostile;
 mod issuer;
 mod procedure;
+mod stored;
 mod verdicts;
 
 use channel::password::{MrzKey, Password};

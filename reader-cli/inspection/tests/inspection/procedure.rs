@@ -37,7 +37,7 @@ fn the_longest_key_offered_is_used() {
     let offer = |oid| SecurityInfo::pace(oid, Curve::P256.parameter_id());
     let pace = vec![offer(infos::ID_PACE_ECDH_GM_AES_128), offer(infos::ID_PACE_ECDH_GM_AES_256)];
     let evidence = read(&mut issuer.card(&Document { pace, ..Document::specimen() }), &with_can());
-    assert!(evidence.access.established.unwrap().detail.contains("Aes256"));
+    assert!(evidence.access.established.unwrap().detail.contains("AES-256"));
 }
 
 #[test]
@@ -90,6 +90,9 @@ fn bac_needs_the_callers_leave_and_a_card_without_pace() {
 
     let allowed = opened(&without_pace, with_mrz(&without_pace, Bac::Allowed));
     assert_eq!(allowed.established.unwrap().protocol, Protocol::Bac);
+    // From 3DES to AES by Chip Authentication.
+    let evidence = read(&mut issuer.card(&without_pace), &with_mrz(&without_pace, Bac::Allowed));
+    assert_eq!(evidence.chip_authentication.unwrap().outcome, ChipAuthenticationOutcome::Proved);
 
     let mut can = with_can();
     can.bac = Bac::Allowed;

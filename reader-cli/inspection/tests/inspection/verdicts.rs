@@ -36,6 +36,7 @@ fn an_altered_data_group_is_not_genuine_and_not_shown() {
         let forged = forge::alter_data_group(&state, number).unwrap();
         let report = judged(&read(&mut SoftCard::from_state(&forged), &with_can()), &store);
         assert_eq!(report.verdict, Verdict::NotGenuine, "DG{number}");
+        assert_eq!(report.because, [format!("dg{number}-integrity")]);
         assert_eq!(result(&report, &format!("dg{number}-integrity")), "failed");
         match number {
             1 => assert_eq!(report.holder.unwrap().document_number, None),

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use inspection::evidence::MAX_STORED;
 use inspection::{Evidence, Policy, judge};
-use jiff::Timestamp;
 
-use super::{evidence, trust, trust_directory};
+use super::{evidence, now, trust, trust_directory};
 use crate::args::Verify;
 use crate::failure::Error;
 use crate::render::{html, human};
@@ -26,9 +25,14 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
         output::private_file(path, evidence.to_json()?.as_bytes())?;
     }
     let policy = Policy { bac: args.reading.bac.into() };
-    let report = judge(&evidence, &store, &policy, args.at.unwrap_or_else(Timestamp::now));
+    let report = judge(&evidence, &store, &policy, args.at.unwrap_or_else(now));
     if let Some(path) = &args.report {
         output::private_file(path, html::page(&report).as_bytes())?;
+    }
+    if args.evidence.is_some() {
+        eprintln!(
+            "judged from stored evidence: that the chip proved its key is the word of the terminal that stored it"
+        );
     }
     if args.json {
         output::json(&report)?;

@@ -19,6 +19,7 @@ body{font:16px/1.5 system-ui,'Noto Sans','Noto Sans Arabic','Noto Naskh Arabic',
 .verdict{border-inline-start:.6rem solid var(--tone);background:var(--soft);padding:1rem 1.25rem;border-radius:.25rem}
 .verdict h1{margin:0;color:var(--tone);font-size:1.6rem;letter-spacing:.02em}
 .verdict p{margin:.35rem 0 0}
+.verdict ul{margin:.6rem 0 0;padding-inline-start:1.2rem}
 .verdict .other{display:flex;flex-wrap:wrap;gap:.25rem 2rem;font-size:1.15rem}
 .good{--tone:var(--good)}.bad{--tone:var(--bad)}.unsure{--tone:var(--unsure)}.grey{--tone:var(--grey)}
 .who{display:flex;flex-wrap:wrap;gap:1.5rem;align-items:flex-start;margin-top:1.5rem}
@@ -31,7 +32,7 @@ caption,h2{text-align:start;font-size:1.05rem;font-weight:600;margin:0 0 .4rem;p
 th,td{text-align:start;vertical-align:top;padding:.4rem .6rem .4rem 0;border-bottom:1px solid var(--line)}
 th{font-weight:500;color:var(--grey)}
 .fields th{white-space:nowrap}
-.fields td:last-child,.fields th:last-child{text-align:end;padding-inline-end:0}
+.fields th:last-child{padding-inline:0}
 .checks{margin-top:2rem}
 .checks td:first-child{white-space:nowrap;color:var(--tone);font-weight:600}
 .id{font:.8rem ui-monospace,monospace;color:var(--grey)}
@@ -60,11 +61,12 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     write!(
         out,
         "<header class=\"verdict {}\" dir=\"ltr\">\n<h1>{word}</h1>\n<p>{}</p>\n\
-         <p class=\"other\"><span lang=\"ar\" dir=\"rtl\">{}</span><span lang=\"ckb\" dir=\"rtl\">{}</span></p>\n</header>\n",
+         <p class=\"other\"><span lang=\"ar\" dir=\"rtl\">{}</span><span lang=\"ckb\" dir=\"rtl\">{}</span></p>\n{}</header>\n",
         of_verdict(verdict),
         escaped(report.meaning),
         arabic(verdict),
-        kurdish(verdict)
+        kurdish(verdict),
+        grounds(report)
     )?;
     who(out, report)?;
     checks(out, report)?;
@@ -78,6 +80,16 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         report.trust_bundle_version,
         env!("CARGO_PKG_VERSION")
     )
+}
+
+/// Why it is this verdict; nothing for the best one.
+fn grounds(report: &Report) -> String {
+    let items = report.grounds().map(|check| {
+        let (title, reason) = (escaped(check.title), escaped(&check.reason));
+        format!("<li>{title}: <bdi>{reason}</bdi></li>")
+    });
+    let items: String = items.collect();
+    if items.is_empty() { items } else { format!("<ul>{items}</ul>\n") }
 }
 
 fn who(out: &mut String, report: &Report) -> std::fmt::Result {

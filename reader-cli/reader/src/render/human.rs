@@ -21,10 +21,16 @@ fn write(out: &mut String, report: &Report, colours: bool) -> std::fmt::Result {
     writeln!(out, "{}", paint(verdict.word(), of_verdict(verdict), colours))?;
     writeln!(out, "{}", report.meaning)?;
     writeln!(out, "{}   {}", isolated(arabic(verdict)), isolated(kurdish(verdict)))?;
+    for ground in report.grounds() {
+        writeln!(out, "because: {} ({})", isolated(&ground.reason), ground.id)?;
+        if let Some(remedy) = &ground.remedy {
+            writeln!(out, "  -> {}", isolated(remedy))?;
+        }
+    }
     holder(out, report)?;
     writeln!(out, "\nChecks")?;
-    for check in &report.checks {
-        write_check(out, check, colours)?;
+    for alike in report.checks.chunk_by(consequence) {
+        write_checks(out, alike, colours)?;
     }
     let access = report.access_protocol.as_deref().unwrap_or("not opened");
     writeln!(out, "\nread {}, judged for {}, access: {access}", report.read_at, report.time)?;
@@ -39,18 +45,32 @@ fn holder(out: &mut String, report: &Report) -> std::fmt::Result {
         if holder.authentic { "from authentic data" } else { "NOT AUTHENTIC: nobody trusted vouches for these data" };
     writeln!(out, "\nHolder ({note})")?;
     for (label, _, value) in fields(holder) {
-        writeln!(out, "  {label:18} {}", isolated(&value))?;
+        writeln!(out, "  {label:23} {}", isolated(&value))?;
     }
     Ok(())
 }
 
-fn write_check(out: &mut String, check: &CheckResult, colours: bool) -> std::fmt::Result {
+/// Whether two neighbours could not be made for one and the same reason: they share a line, so that one wrong digit
+/// of a card access number does not fill the screen.
+fn consequence(one: &CheckResult, next: &CheckResult) -> bool {
+    let unmade = matches!(one.result, Outcome::Undetermined | Outcome::Aborted);
+    unmade && one.result == next.result && one.reason == next.reason
+}
+
+/// Checks with one result and one reason. What to do is said where something failed; for the rest `explain` knows.
+fn write_checks(out: &mut String, alike: &[CheckResult], colours: bool) -> std::fmt::Result {
+    let Some(check) = alike.first() else { return Ok(()) };
     let result = paint(&format!("{:13}", check.result), of_outcome(check.result), colours);
-    let weight = if check.class == Class::Evaluatory { " (noted only)" } else { "" };
-    writeln!(out, "  {result} {:27} {}{weight}", check.id, isolated(&check.reason))?;
+    let noted = alike.iter().all(|check| check.class == Class::Evaluatory && check.remedy.is_some());
+    let weight = if noted { " (noted only)" } else { "" };
+    let name = match alike.len() {
+        1 => check.id.to_owned(),
+        more => format!("{} + {} more", check.id, more - 1),
+    };
+    writeln!(out, "  {result} {name:33} {}{weight}", isolated(&check.reason))?;
     match &check.remedy {
-        Some(remedy) => writeln!(out, "  {:41} -> {}", "", isolated(remedy)),
-        None => Ok(()),
+        Some(remedy) if check.result == Outcome::Failed => writeln!(out, "  {:47} -> {}", "", isolated(remedy)),
+        _ => Ok(()),
     }
 }
 
