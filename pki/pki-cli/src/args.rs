@@ -1,12 +1,15 @@
 //! The command line.
 
 pub mod cvc;
+mod lists;
 
 use std::path::PathBuf;
 
 use authority::Algorithm;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+
+pub use lists::{MasterList, Trust};
 
 /// Run the national PKI: country signing CA, document signers, revocation lists, trust bundles.
 #[derive(Parser)]
@@ -50,6 +53,12 @@ pub enum Command {
     /// Card-verifiable certificates: country verifying CA, document verifiers, terminals.
     #[command(subcommand)]
     Cvc(cvc::Cvc),
+    /// Master lists.
+    #[command(subcommand)]
+    MasterList(MasterList),
+    /// The anchor archive: country signing certificates, where they came from, why they are believed.
+    #[command(subcommand)]
+    Trust(Trust),
     /// Show what expires when and what to do next; exit code 40 when something is to be done.
     #[command(after_help = "Example:\n  bitaqa-pki status --dir pki || mail -s 'pki needs work' operator < /dev/null")]
     Status(Place),

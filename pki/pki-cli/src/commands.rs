@@ -1,14 +1,16 @@
 //! One function for each command.
 
+mod anchors;
 mod bundle;
 mod cvc;
 mod help;
 mod issue;
+mod master_list;
 mod status;
 
 use std::process::ExitCode;
 
-use crate::args::{Arguments, Bundle, Command, Crl, Ds};
+use crate::args::{Arguments, Bundle, Command, Crl, Ds, MasterList, Trust};
 use crate::failure::Failure;
 
 /// Does what the command line says.
@@ -27,9 +29,27 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             bundle::export(out, request, &place.dir, passphrase, json)?;
         }
         Command::Cvc(command) => return cvc::run(command, json),
+        Command::MasterList(MasterList::Show { file, signer, certificates }) => {
+            return master_list::show(file, signer, *certificates, json);
+        }
+        Command::MasterList(MasterList::Diff { a, b }) => master_list::diff(a, b, json)?,
+        Command::Trust(command) => return archive(command, json),
         Command::Status(place) => return status::show(&place.dir, json),
         Command::Completions { shell } => help::completions(*shell),
         Command::Man { out } => help::manual(out.as_deref())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn archive(command: &Trust, json: bool) -> Result<ExitCode, Failure> {
+    match command {
+        Trust::Import { files, signer, signer_state, confirm, by, dry_run, archive } => {
+            let belief = anchors::Belief { signers: signer, signer_states: signer_state, confirmed: confirm, by };
+            return anchors::import(&archive.dir, files, &belief, *dry_run, json);
+        }
+        Trust::List { country, pending, archive } => anchors::list(&archive.dir, country.as_deref(), *pending, json)?,
+        Trust::Export { out, country, archive } => anchors::export(&archive.dir, out, country.as_deref(), json)?,
+        Trust::Check { file, archive } => return anchors::check(&archive.dir, file, json),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -34,6 +34,11 @@ const MAXIMUM_AGE_DAYS: i64 = 90;
 /// SHA-256 of a certificate or list.
 pub type Fingerprint = [u8; 32];
 
+/// SHA-256 of a file, certificate or list.
+pub fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    openssl::sha::sha256(bytes)
+}
+
 /// What an anchor is known by.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AnchorKey {
@@ -245,6 +250,11 @@ impl Archive {
         self.generation
     }
 
+    /// Whether the file with this SHA-256 was imported before.
+    pub fn has_file(&self, sha256: &[u8; 32]) -> bool {
+        self.sources.iter().any(|source| source.sha256 == *sha256)
+    }
+
     /// What was imported.
     pub fn sources(&self) -> &[Source] {
         &self.sources
@@ -380,7 +390,7 @@ impl<'a> Work<'a> {
 
     fn crl(&mut self, crl: &Crl, place: &str) {
         let source = self.loose();
-        let fingerprint = openssl::sha::sha256(crl.der());
+        let fingerprint = fingerprint(crl.der());
         let seen = Seen { source, place: place.to_owned() };
         match self.plan.archive.crls.get_mut(&fingerprint) {
             Some(held) => {

@@ -5,6 +5,7 @@
 
 use std::ops::Deref;
 
+use iso7816::tlv::{self, Tag};
 use jiff::Timestamp;
 
 use crate::certificate::Certificate;
@@ -21,6 +22,9 @@ pub const SIGNATURE: &str = "sod-signature";
 /// Name of the finding about the time at which the security object says it was signed: the third clock, beside the time of
 /// inspection and the date of issue.
 pub const SIGNING_TIME: &str = "sod-signing-time";
+
+/// The tag of EF.SOD (9303-10 §4.6.2).
+const SECURITY_OBJECT_FILE: Tag = Tag(0x77);
 
 /// What the security object says, without a word about who signed it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -122,6 +126,14 @@ pub fn parse(cms: &[u8]) -> Result<SignedSecurityObject, SecurityObjectError> {
     }
     let object = SecurityObject { content: data.content().to_vec() };
     Ok(SignedSecurityObject { data, object })
+}
+
+/// Reads EF.SOD: the data object 77 around the CMS.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_file(file: &[u8]) -> Result<SignedSecurityObject, SecurityObjectError> {
+    parse(tlv::sole(file, SECURITY_OBJECT_FILE).map_err(CmsError::from)?)
 }
 
 impl SignedSecurityObject {
