@@ -12,9 +12,9 @@ pub fn show(as_json: bool, command: &str, mut object: Value, words: &str) {
             fields.insert("version".to_owned(), json!(VERSION));
             fields.insert("command".to_owned(), json!(command));
         }
-        println!("{object}");
+        line(&object.to_string());
     } else {
-        println!("{words}");
+        line(words);
     }
 }
 
@@ -23,4 +23,10 @@ pub fn grouped(fingerprint: &str) -> String {
     let groups: Vec<&str> =
         fingerprint.as_bytes().chunks(8).filter_map(|group| std::str::from_utf8(group).ok()).collect();
     groups.join(" ")
+}
+
+/// A reader who has seen enough and closed the pipe is no error.
+fn line(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -89,6 +89,7 @@ fn label(kind: &[u8]) -> &'static str {
         oid::COMMON_NAME => "CN",
         oid::COUNTRY_NAME => "C",
         oid::LOCALITY_NAME => "L",
+        oid::SERIAL_NUMBER => "serialNumber",
         oid::ORGANIZATION_NAME => "O",
         oid::ORGANIZATIONAL_UNIT_NAME => "OU",
         _ => "?",
