@@ -137,6 +137,8 @@ pub mod oid {
     pub const COUNTRY_NAME: &[u8] = &oid!(raw 2.5.4.6);
     /// localityName (X.520).
     pub const LOCALITY_NAME: &[u8] = &oid!(raw 2.5.4.7);
+    /// serialNumber (X.520).
+    pub const SERIAL_NUMBER: &[u8] = &oid!(raw 2.5.4.5);
     /// organizationName (X.520).
     pub const ORGANIZATION_NAME: &[u8] = &oid!(raw 2.5.4.10);
     /// organizationalUnitName (X.520).
