@@ -69,7 +69,13 @@ fn init(arguments: &args::CvcInit, json: bool) -> Result<(), Failure> {
             let name = [country.as_str(), mnemonic].concat();
             // Before anybody is asked for a passphrase.
             store.holder(&name)?;
-            store.roll_over(&name, arguments.algorithm, period, &passphrase::existing(&arguments.passphrase)?, now)?
+            store.roll_over(
+                &name,
+                arguments.algorithm,
+                period,
+                &passphrase::existing(&arguments.passphrase, None)?,
+                now,
+            )?
         }
     };
     report_made("cvc init", &made, json);
@@ -88,7 +94,7 @@ fn certify(
     let country = country(name, directory)?;
     let store = CvStore::new(directory);
     store.holder(issuer)?;
-    let passphrase = passphrase::existing(source)?;
+    let passphrase = passphrase::existing(source, None)?;
     let own = passphrase::signer(own_source)?;
     let own = own.as_ref().unwrap_or(&passphrase);
     let made = store.certify(issuer, (&country, &name.mnemonic), grant, &passphrase, own, Timestamp::now())?;
@@ -120,7 +126,7 @@ fn request(arguments: &args::CvcRequest, json: bool) -> Result<(), Failure> {
         }
         None => (None, arguments.algorithm),
     };
-    let passphrase = passphrase::existing(&arguments.passphrase)?;
+    let passphrase = passphrase::existing(&arguments.passphrase, None)?;
     let name = (country.as_str(), arguments.name.mnemonic.as_str());
     let store = CvStore::new(directory);
     let (_, request) = store.request(name, authority.as_ref(), algorithm, &passphrase, Timestamp::now())?;
@@ -150,7 +156,7 @@ fn issue(arguments: &args::CvcIssue, json: bool) -> Result<(), Failure> {
     let grant = CvGrant { level: arguments.level.into(), rights: terms.rights.clone(), period: terms.period() };
     let store = CvStore::new(&arguments.place.dir);
     store.holder(&arguments.by)?;
-    let passphrase = passphrase::existing(&arguments.passphrase)?;
+    let passphrase = passphrase::existing(&arguments.passphrase, None)?;
     let certificate = store.issue(&arguments.by, &request, voucher.as_ref(), &grant, &passphrase, Timestamp::now())?;
     write(&arguments.out, certificate.bytes())?;
     let object = with_file(certificate_object(&certificate), &arguments.out);
