@@ -1,0 +1,143 @@
+//! `bitaqa-pki master-list` and `bitaqa-pki trust` as a user types them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use authority::{Authority, PROFILES, Passphrase, SignerKind};
+use jiff::Timestamp;
+use serde_json::Value;
+
+fn pki(arguments: &[&str]) -> Output {
+    Command::cargo_bin("bitaqa-pki").unwrap().args(arguments).env("USER", "tester").output().unwrap()
+}
+
+/// Exit code and JSON lines.
+fn json(arguments: &[&str]) -> (i32, Vec<Value>) {
+    let output = pki(&[arguments, &["--json"]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code().unwrap(), text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+struct World {
+    directory: tempfile::TempDir,
+    signer: PathBuf,
+}
+
+impl World {
+    /// An authority with a document signer and a master list of its own root.
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let passphrase = Passphrase::new("a passphrase for tests");
+        let now = Timestamp::now();
+        let mut authority = Authority::init(&directory.path().join("pki"), &PROFILES[0], &passphrase, now).unwrap();
+        let signer = authority.new_document_signer(None, &passphrase, &passphrase, now).unwrap();
+        authority.new_signer(SignerKind::MasterList, None, &passphrase, &passphrase, now).unwrap();
+        let list = authority.sign_master_list(&[], None, &passphrase, now).unwrap();
+        std::fs::write(directory.path().join("uto.ml"), list.bytes).unwrap();
+        std::fs::write(directory.path().join("csca.cer"), authority.csca().der()).unwrap();
+        World { signer: signer.directory.join("certificate.der"), directory }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn from_a_list_to_a_judgement() {
+    let world = World::new();
+    let (list, csca, archive) = (world.path("uto.ml"), world.path("csca.cer"), world.path("anchors"));
+    let signer = world.signer.to_str().unwrap();
+
+    let (code, shown) = json(&["master-list", "show", &list, "--signer", &csca]);
+    let shown = &shown[0];
+    assert_eq!((code, &shown["signature"], &shown["trust"]), (0, &"successful".into(), &"successful".into()));
+    for (key, value) in [("certificates", 1), ("self_signed", 1), ("link", 0), ("missing_issuer", 0), ("countries", 1)]
+    {
+        assert_eq!(shown[key], value, "{key}");
+    }
+    let (code, unpinned) = json(&["master-list", "show", &list]);
+    assert_eq!((code, &unpinned[0]["trust"], &unpinned[0]["believed"]), (0, &"undetermined".into(), &false.into()));
+    let (_, diff) = json(&["master-list", "diff", &list, &list]);
+    assert_eq!((&diff[0]["unchanged"], diff[0]["added"].as_array().unwrap().len()), (&1.into(), 0));
+
+    // Not believed yet: the advice names the key and the list that has it.
+    let (code, imported) = json(&["trust", "import", "--dir", &archive, &list]);
+    assert_eq!((code, &imported[0]["changes"][0]["change"]), (0, &"pending".into()));
+    let (code, checked) = json(&["trust", "check", "--dir", &archive, signer]);
+    assert_eq!(code, 40);
+    let remedy = checked[0]["findings"][1]["remedy"].as_str().unwrap();
+    let key = shown["entries"][0]["key_id"].as_str().unwrap();
+    assert!(remedy.contains(key) && remedy.contains("uto.ml, not verified yet"), "{remedy}");
+
+    // What would change is shown and not done.
+    let with_pin = ["trust", "import", "--dir", &archive, &list, "--signer", &csca];
+    let (code, planned) = json(&[&with_pin[..], &["--dry-run"]].concat());
+    assert_eq!((code, &planned[0]["changes"][0]["change"]), (0, &"now-believed".into()));
+    assert_eq!(json(&["trust", "list", "--dir", &archive]).1[0]["believed"], 0);
+
+    assert_eq!(json(&with_pin).0, 0);
+    let (_, listed) = json(&["trust", "list", "--dir", &archive]);
+    assert_eq!((&listed[0]["believed"], &listed[0]["keys"]), (&1.into(), &1.into()));
+    assert_eq!(listed[0]["sources"][1]["by"], "tester");
+    assert_eq!(listed[0]["certificates"][0]["reasons"][0]["reason"], "listed");
+    let (code, checked) = json(&["trust", "check", "--dir", &archive, signer]);
+    assert_eq!((code, &checked[0]["findings"][1]["outcome"]), (0, &"successful".into()));
+    // The same again changes nothing.
+    assert_eq!(json(&with_pin).1[0]["changes"].as_array().unwrap().len(), 0);
+    assert_eq!(json(&["trust", "list", "--dir", &archive]).1[0]["generation"], listed[0]["generation"]);
+
+    let out = world.path("anchors.pem");
+    assert_eq!(json(&["trust", "export", "--dir", &archive, "--out", &out]).1[0]["certificates"], 1);
+    let exported = trust::Certificate::from_pem(&std::fs::read(&out).unwrap()).unwrap();
+    assert_eq!(exported.der(), std::fs::read(&csca).unwrap());
+    let words = String::from_utf8(pki(&["trust", "list", "--dir", &archive]).stdout).unwrap();
+    assert!(words.contains("believed: a root in a verified master list; UT's master list of "), "{words}");
+}
+
+#[test]
+fn what_is_no_master_list_is_refused_with_advice() {
+    let world = tempfile::tempdir().unwrap();
+    let file = world.path().join("notes.txt");
+    std::fs::write(&file, "hello").unwrap();
+    let file = file.to_str().unwrap();
+    let (code, shown) = json(&["master-list", "show", file]);
+    assert_eq!(code, 2);
+    assert!(shown[0]["error"]["remedy"].as_str().unwrap().contains("master list"));
+    let archive = world.path().join("a");
+    assert_eq!(json(&["trust", "import", "--dir", archive.to_str().unwrap(), file, "--confirm", "12"]).0, 2);
+}
+
+#[test]
+fn the_public_lists_and_the_indonesian_links() {
+    let Some(lists) = test_vectors::shared("data/masterlists") else { return };
+    let file = |name: &str| lists.join(name).to_str().unwrap().to_owned();
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("anchors").to_str().unwrap().to_owned();
+    let (dutch, german) = (file("NL_ML_2025-07-29.ml"), file("DE_ML_2024-08-07-07-38-24.ml"));
+    let (code, shown) = json(&["master-list", "show", &dutch, "--signer", &file("NL_ROOT_CA.cer")]);
+    assert_eq!((code, &shown[0]["certificates"], &shown[0]["countries"]), (0, &394.into(), &120.into()));
+    assert_eq!(json(&["trust", "import", "--dir", &archive, &dutch, "--signer", &file("NL_ROOT_CA.cer")]).0, 0);
+
+    let (code, shown) = json(&["master-list", "show", &german]);
+    assert_eq!((code, &shown[0]["signature"]), (0, &"successful".into()));
+    let counts = ["certificates", "self_signed", "link", "missing_issuer", "countries"].map(|key| &shown[0][key]);
+    assert_eq!(counts, [541, 358, 176, 7, 109]);
+    // The German list is older than the German root beside it: the Dutch list holds the generation that certified its signer.
+    let (code, imported) = json(&["trust", "import", "--dir", &archive, &german, "--signer-state", "DE"]);
+    assert_eq!((code, &imported[0]["lists"][0]["believed"]), (0, &true.into()));
+
+    let chain = directory.path().join("idn").to_str().unwrap().to_owned();
+    let first = file("IDN/2010-12_CSCA.cer");
+    let fingerprint = hex::encode(trust::archive::fingerprint(&std::fs::read(Path::new(&first)).unwrap()));
+    let names = ["2020-10_CSCA_LINK", "2020-10_CSCA", "2016-01_CSCA_LINK", "2016-01_CSCA"];
+    let mut arguments = vec!["trust", "import", "--dir", &chain, "--confirm", &fingerprint];
+    let files: Vec<String> = names.iter().map(|name| file(&format!("IDN/{name}.cer"))).collect();
+    arguments.extend(files.iter().map(String::as_str));
+    arguments.push(&first);
+    assert_eq!(json(&arguments).0, 0);
+    let (_, listed) = json(&["trust", "list", "--dir", &chain, "--country", "id"]);
+    assert_eq!((&listed[0]["believed"], &listed[0]["keys"], &listed[0]["pending"]), (&5.into(), &3.into(), &0.into()));
+}
