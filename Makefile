@@ -26,7 +26,7 @@ test: test-packages build
 	$(CARGO) test --workspace --locked
 	BITAQA_BIN=target/debug personalizer/demo/demo.sh target/demo-test
 
-bench: packages release
+bench: test-packages release
 	$(CARGO) bench --locked -p personalizer
 
 # RUSTC_BOOTSTRAP lets the stable compiler take cargo-fuzz's sanitizer switch: for these commands only. What is found grows in

@@ -16,6 +16,7 @@ mod inspection_full;
 mod pcsc_roundtrip;
 mod report;
 mod secure_messaging;
+mod sod_sign_pkcs11;
 mod sod_sign_software;
 mod turns;
 
@@ -27,10 +28,12 @@ use report::Row;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [first, client @ ..] = arguments.as_slice()
-        && first == pcsc_roundtrip::CLIENT
-    {
-        return pcsc_roundtrip::client(client);
+    if let [first, client @ ..] = arguments.as_slice() {
+        match first.as_str() {
+            pcsc_roundtrip::CLIENT => return pcsc_roundtrip::client(client),
+            sod_sign_pkcs11::CLIENT => return sod_sign_pkcs11::client(client),
+            _ => {}
+        }
     }
     // `cargo test --all-targets` starts this program too, built without optimisation: there is nothing to test.
     if !arguments.iter().any(|argument| argument == "--bench") {
@@ -40,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut rows: Vec<Row> = turns::on_one_cpu(pcsc_roundtrip::row)??.into_iter().collect();
     rows.push(secure_messaging::row()?);
     rows.push(sod_sign_software::row(&centre)?);
+    rows.extend(sod_sign_pkcs11::row()?);
     rows.push(inspection_full::row(&centre)?);
     report::print(&rows);
     report::write(&rows)

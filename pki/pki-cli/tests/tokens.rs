@@ -1,0 +1,179 @@
+//! Keys in a SoftHSM2 token, as an operator meets them. Without the package `softhsm2` the tests are skipped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const PIN: &str = "19283746";
+const WRONG: &str = "64738291";
+const LABEL: &str = "national";
+const MODULES: [&str; 3] = [
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+];
+
+struct Desk {
+    folder: tempfile::TempDir,
+    module: PathBuf,
+}
+
+impl Desk {
+    fn new() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = folder.path().join("tokens");
+        fs::create_dir(&tokens).unwrap();
+        let settings = format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display());
+        fs::write(folder.path().join("softhsm2.conf"), settings).unwrap();
+        fs::write(folder.path().join("pin"), format!("{PIN}\n")).unwrap();
+        fs::write(folder.path().join("wrong"), format!("{WRONG}\n")).unwrap();
+        let made = Command::new("softhsm2-util")
+            .args(["--init-token", "--free", "--label", LABEL, "--pin", PIN, "--so-pin", "87654321"])
+            .env("SOFTHSM2_CONF", folder.path().join("softhsm2.conf"))
+            .output();
+        let module = MODULES.map(PathBuf::from).into_iter().find(|path| path.exists());
+        let (Ok(made), Some(module)) = (made, module) else {
+            println!("skipped: softhsm2 is not installed");
+            return None;
+        };
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Some(Desk { folder, module })
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs a command; `@` stands for the token. Whatever it prints holds no PIN.
+    fn run(&self, pin: &str, words: &str) -> Output {
+        self.limited("true", pin, words)
+    }
+
+    /// The same after a preparation of the shell.
+    fn limited(&self, preparation: &str, pin: &str, words: &str) -> Output {
+        let token = format!("--token {} --token-label {LABEL}", self.module.display());
+        let program = assert_cmd::cargo::cargo_bin("bitaqa-pki");
+        let line = format!("{preparation}; exec {} {}", program.display(), words.replace('@', &token));
+        let output = Command::new("sh")
+            .args(["-c", &line])
+            .current_dir(self.path())
+            .env("SOFTHSM2_CONF", self.path().join("softhsm2.conf"))
+            .env("BITAQA_PASSPHRASE_FILE", pin)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
+        assert!(!text.contains(PIN) && !text.contains(WRONG), "{text}");
+        output
+    }
+
+    fn good(&self, words: &str) -> Value {
+        let output = self.run("pin", &format!("{words} --json"));
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stdout));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn refused(&self, pin: &str, words: &str) -> String {
+        let output = self.run(pin, words);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(40), "{words}: {text}");
+        assert!(text.starts_with("error: ") && text.contains("why: ") && text.contains("do:  "), "{text}");
+        text
+    }
+}
+
+#[test]
+fn from_nothing_to_a_bundle_with_keys_in_a_token() {
+    let Some(desk) = Desk::new() else { return };
+    desk.good("init --profile specimen-uto --dir pki --key rsa-pss-3072 @");
+    let signer = desk.good("ds new --dir pki --max-uses 500 @");
+    assert_eq!((signer["token"].as_str(), signer["max_uses"].as_u64()), (Some(LABEL), Some(500)));
+    desk.good("ds new --dir pki --key ecdsa-brainpoolp256r1 --pin-file pin @");
+    desk.good("crl issue --dir pki");
+    desk.good("bundle export --dir pki --out bundle");
+    desk.good("status --dir pki");
+    let mut folders = vec![desk.path().join("pki")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+                assert!(!text.contains(PIN) && !text.contains("PRIVATE KEY"), "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pin_is_no_passphrase() {
+    let Some(desk) = Desk::new() else { return };
+    desk.good("init --profile specimen-uto --dir pki @");
+    let output = desk.run("pin", "ds new --dir pki < /dev/null");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--signer-passphrase-file"));
+    assert_eq!(fs::read_dir(desk.path().join("pki/ds")).unwrap().count(), 0);
+    fs::write(desk.path().join("centre"), "the centre's passphrase\n").unwrap();
+    assert_eq!(desk.good("ds new --dir pki --signer-passphrase-file centre")["token"], Value::Null);
+}
+
+#[test]
+fn failures_say_what_to_do_and_leave_nothing() {
+    let Some(desk) = Desk::new() else { return };
+    let text = desk.refused("wrong", "init --profile specimen-uto --dir pki @");
+    assert!(text.contains("refused the PIN") && text.contains("locks itself"), "{text}");
+    let text = desk.refused("pin", "init --profile specimen-uto --dir pki --token /nowhere.so --token-label x");
+    assert!(text.contains("/nowhere.so") && text.contains("Install"), "{text}");
+    let text = desk.refused(
+        "pin",
+        &format!("init --profile specimen-uto --dir pki --token {} --token-label x", desk.module.display()),
+    );
+    assert!(text.contains("there are: national"), "{text}");
+    assert!(!desk.path().join("pki").exists());
+
+    desk.good("init --profile specimen-uto --dir pki @");
+    fs::rename(desk.path().join("tokens"), desk.path().join("unplugged")).unwrap();
+    fs::create_dir(desk.path().join("tokens")).unwrap();
+    for words in ["crl issue --dir pki", "ds new --dir pki @", "bundle export --dir pki --out bundle"] {
+        let text = desk.refused("pin", words);
+        assert!(text.contains("no token labelled \"national\""), "{text}");
+    }
+    assert!(!desk.path().join("bundle").exists());
+    assert_eq!(fs::read_dir(desk.path().join("pki/ds")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(desk.path().join("pki/crl")).unwrap().count(), 1);
+}
+
+/// A file may not grow: what a full token and a full disk are like. The signal that tells of it is ignored.
+fn no_space(blocks: u32) -> String {
+    format!("trap '' XFSZ; ulimit -f {blocks}")
+}
+
+#[test]
+fn a_full_token_and_a_full_disk_leave_no_half_authority() {
+    let Some(desk) = Desk::new() else { return };
+    let tokens = || fs::read_dir(desk.path().join("tokens")).unwrap().count();
+    let before = tokens();
+    for blocks in 0..4 {
+        let output = desk.limited(&no_space(blocks), "pin", "init --profile specimen-uto --dir pki @");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            break;
+        }
+        assert_eq!(output.status.code(), Some(40), "{blocks}: {text}");
+        assert!(text.contains("why: "), "{text}");
+        assert!(!desk.path().join("pki").exists());
+    }
+    assert_eq!(tokens(), before);
+    fs::remove_dir_all(desk.path().join("pki")).ok();
+    desk.good("init --profile specimen-uto --dir pki @");
+
+    let state = fs::read(desk.path().join("pki/state.json")).unwrap();
+    for words in ["ds new --dir pki @", "crl issue --dir pki"] {
+        let output = desk.limited(&no_space(0), "pin", words);
+        assert_eq!(output.status.code(), Some(40), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(fs::read(desk.path().join("pki/state.json")).unwrap(), state);
+    assert_eq!(desk.good("ds new --dir pki @")["name"], "ds-0001");
+}
