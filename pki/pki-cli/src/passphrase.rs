@@ -13,13 +13,8 @@ use crate::failure::{Failure, USAGE};
 /// No passphrase is longer.
 const MAX_PASSPHRASE: usize = 1024;
 
-/// The passphrase of existing key files.
-pub fn existing(source: &PassphraseSource) -> Result<Passphrase, Failure> {
-    of_authority(source, None)
-}
-
 /// What opens existing keys: the PIN of their token, or the passphrase of their files.
-pub fn of_authority(source: &PassphraseSource, token: Option<&TokenAddress>) -> Result<Passphrase, Failure> {
+pub fn existing(source: &PassphraseSource, token: Option<&TokenAddress>) -> Result<Passphrase, Failure> {
     match (given(source)?, token) {
         (Some(passphrase), _) => Ok(passphrase),
         (None, Some(token)) => prompt(&format!("PIN of the token {}: ", token.label)),

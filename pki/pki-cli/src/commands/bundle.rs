@@ -32,7 +32,7 @@ pub fn export(
     json: bool,
 ) -> Result<(), Failure> {
     let mut authority = Authority::open(directory)?;
-    let passphrase = passphrase::of_authority(source, authority.token()?.as_ref())?;
+    let passphrase = passphrase::existing(source, authority.token()?.as_ref())?;
     let exported = authority.export_bundle(request, &passphrase, Timestamp::now())?;
     let key_file = beside(out, ".signer.pem");
     for (path, bytes) in [(out, &exported.bytes[..]), (&key_file, exported.public_key.as_bytes())] {

@@ -18,7 +18,7 @@ pub fn init(arguments: &Init, json: bool) -> Result<(), Failure> {
     let keys = new_key(&arguments.key, None)?;
     let secret = match &keys.place {
         KeyPlace::Software => passphrase::new(&arguments.passphrase)?,
-        KeyPlace::Token(token) => passphrase::of_authority(&arguments.passphrase, Some(token))?,
+        KeyPlace::Token(token) => passphrase::existing(&arguments.passphrase, Some(token))?,
     };
     let authority = Authority::init_with(directory, profile, &keys, &secret, Timestamp::now())?;
     let pin = authority.pin()?.to_string();
@@ -62,7 +62,7 @@ pub fn new_signer(
 ) -> Result<(), Failure> {
     let mut authority = Authority::open(directory)?;
     let token = authority.token()?;
-    let secret = passphrase::of_authority(source, token.as_ref())?;
+    let secret = passphrase::existing(source, token.as_ref())?;
     let own = match (passphrase::signer(signer_source)?, &key.place) {
         (Some(own), _) => Some(own),
         // Both in files, or both in the same token.
@@ -98,7 +98,7 @@ pub fn revoke(name: &str, directory: &Path, json: bool) -> Result<(), Failure> {
 
 pub fn crl(directory: &Path, source: &PassphraseSource, json: bool) -> Result<(), Failure> {
     let mut authority = Authority::open(directory)?;
-    let secret = passphrase::of_authority(source, authority.token()?.as_ref())?;
+    let secret = passphrase::existing(source, authority.token()?.as_ref())?;
     let (path, crl) = authority.issue_crl(&secret, Timestamp::now())?;
     let object = json!({
         "file": path, "number": crl.number().map(hex::encode), "revoked": crl.len(),
