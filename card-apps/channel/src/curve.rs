@@ -245,6 +245,63 @@ mod tests {
         }
     }
 
+    /// The point of a public key on a named curve; `None` where a protocol of ours could not even transport the key.
+    fn named_point(spki: &[u8], curve: &[u8]) -> Option<Vec<u8>> {
+        use iso7816::tlv::{Reader, Tag, sole};
+        let mut info = Reader::new(sole(spki, Tag(0x30)).ok()?);
+        let mut algorithm = Reader::new(info.expect(Tag(0x30)).ok()?);
+        algorithm.expect(Tag(0x06)).ok()?;
+        let named = algorithm.expect(Tag(0x06)).ok()? == curve && algorithm.is_empty();
+        let bits = info.expect(Tag(0x03)).ok()?;
+        (named && info.is_empty() && bits.first() == Some(&0)).then(|| bits[1..].to_vec())
+    }
+
+    /// Project Wycheproof: each public point that is not on the curve is refused, and each shared secret is right.
+    ///
+    /// Of the `acceptable` ones only a compressed point reaches us, and is refused: 9303-11 knows no compression.
+    #[test]
+    fn wycheproof_shared_secrets() {
+        let sets = [
+            ("ecdh_secp256r1_test", Curve::P256, "2a8648ce3d030107"),
+            ("ecdh_brainpoolP256r1_test", Curve::BrainpoolP256r1, "2b2403030208010107"),
+        ];
+        for (name, curve, oid) in sets {
+            let Some(path) = test_vectors::shared(&format!("data/wycheproof/{name}.json")) else { return };
+            let root: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            let mut arithmetic = Arithmetic::new(curve).unwrap();
+            let mut counts = (0, 0);
+            for test in
+                root["testGroups"].as_array().unwrap().iter().flat_map(|group| group["tests"].as_array().unwrap())
+            {
+                let valid = test["result"] == "valid";
+                let Some(point) = named_point(&test_vectors::hex_of(&test["public"]), &hex::decode(oid).unwrap())
+                else {
+                    assert!(!valid, "{name} {}", test["tcId"]);
+                    continue;
+                };
+                let private = test["private"].as_str().unwrap().trim_start_matches('0');
+                let private = hex::decode(format!("{private:0>64}")).unwrap();
+                let own = arithmetic.key_pair(None, &Secret::new(private)).unwrap();
+                match arithmetic.shared_secret(&own, &point) {
+                    Ok(shared) => {
+                        assert_ne!(test["result"], "invalid", "{name} {}", test["tcId"]);
+                        assert_eq!(shared.expose(), test_vectors::hex_of(&test["shared"]), "{name} {}", test["tcId"]);
+                        counts.0 += 1;
+                    }
+                    Err(_) => {
+                        assert!(
+                            !valid || test["comment"].as_str().unwrap().contains("compressed"),
+                            "{name} {}",
+                            test["tcId"]
+                        );
+                        counts.1 += 1;
+                    }
+                }
+            }
+            assert!(counts.0 > 300 && counts.1 > 10, "{name} {counts:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn hostile_points_never_pass(curve in prop::sample::select(Curve::ALL.to_vec()), mut bytes in prop::collection::vec(any::<u8>(), 0..100)) {
