@@ -4,13 +4,13 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use authority::{Authority, BundleRequest, DocumentSigner, PROFILES, Passphrase, Profile, SoftwareKey};
+use authority::{Authority, BundleRequest, DocumentSigner, NewName, PROFILES, Passphrase, Profile, SoftwareKey};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use trust::bundle::{RevocationReason, RevokedDocument};
 use trust::chain::{Document, id};
 use trust::security_object::{self, Judgement, SIGNATURE, SIGNING_TIME};
-use trust::{Bundle, Certificate, Crl, Leniency, Outcome, TrustStore};
+use trust::{Bundle, Certificate, Crl, Freshness, Leniency, Outcome, TrustStore};
 
 const CONTENT: &[u8] = b"\x30\x0dan LDS object";
 
@@ -355,4 +355,69 @@ fn the_published_specimen_verifies_but_its_csca_is_unknown() {
     assert_eq!(chain.finding(id::SIGNER_VALIDITY).unwrap().outcome, Outcome::Successful);
     assert!(judgement.leniencies.contains(&Leniency::LegacySha1));
     assert!(judgement.authentic().is_none());
+}
+
+/// 9303-12 Appendix D.3: after a change of name the CSCA's list has the new name and is signed by the new key; it names the
+/// old one as issuerAltName and still speaks about signers that the old one issued.
+#[test]
+fn after_a_change_of_name_the_new_list_speaks_about_earlier_signers() {
+    let mut world = World::new();
+    let old_anchor = world.authority.csca().clone();
+    let name = NewName { organization: None, unit: None, common_name: "CSCA of another name".into() };
+    world.authority.roll_over(Some(&name), None, &passphrase(), now()).unwrap();
+    let bundle = export(&mut world.authority);
+    assert!(bundle.anchors.len() >= 2 && bundle.anchors.contains(&old_anchor));
+    let newest = bundle.crls.iter().find(|crl| !crl.issuer_alternatives().is_empty()).unwrap().clone();
+    assert!(!newest.issuer().matches(old_anchor.subject()));
+
+    world.bundle = Bundle { crls: vec![newest.clone()], ..bundle.clone() };
+    assert_eq!(odd(&world.judge(&document())), []);
+    // Nobody vouches for the new key: its list says nothing.
+    world.bundle.anchors = vec![old_anchor];
+    assert_eq!(odd(&world.judge(&document())), [(id::REVOCATION, Outcome::Undetermined)]);
+
+    world.authority.revoke("ds-0001", now()).unwrap();
+    let (_, crl) = world.authority.issue_crl(&passphrase(), now()).unwrap();
+    world.bundle = Bundle { crls: vec![crl], ..bundle };
+    assert_eq!(odd(&world.judge(&document())), [(id::REVOCATION, Outcome::Failed)]);
+}
+
+#[test]
+fn how_old_a_list_may_be_is_policy() {
+    let world = &*SPECIMEN;
+    let mut bundle = Bundle { expires: later(365), ..world.bundle.clone() };
+    let mut at = |days, grace_days, maximum_age_days| {
+        bundle.policy.revocation_lists = Freshness { grace_days, maximum_age_days };
+        odd(&judge(&world.sod, &bundle, &Document { now: later(days), ..document() }))
+    };
+    let open = [(id::REVOCATION, Outcome::Undetermined)];
+    assert_eq!(at(91, 0, None), open);
+    assert_eq!(at(91, 7, None), []);
+    assert_eq!(at(98, 7, None), open);
+    assert_eq!(at(30, 7, Some(29)), open);
+    assert_eq!(at(29, 0, Some(30)), []);
+}
+
+/// A store remembers signers, never documents or moments.
+#[test]
+fn what_is_remembered_does_not_change_what_is_judged() {
+    let world = &*SPECIMEN;
+    let store = TrustStore::from_bundle(world.bundle.clone());
+    let judge = |sod: &[u8], document: &Document| odd(&security_object::parse(sod).unwrap().judge(&store, document));
+    let late = Document { now: later(11 * 365), ..document() };
+    let mut altered = world.sod.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    for _ in 0..2 {
+        assert_eq!(judge(&world.sod, &document()), []);
+        assert!(judge(&world.sod, &late).contains(&(id::SIGNER_VALIDITY, Outcome::Failed)));
+        assert_eq!(judge(&altered, &document()), [(SIGNATURE, Outcome::Failed)]);
+    }
+    // A certificate that differs in one bit is another one.
+    let certificate = world.authority.signers().unwrap()[0].certificate.der().to_vec();
+    let end =
+        world.sod.windows(certificate.len()).position(|window| window == certificate).unwrap() + certificate.len();
+    let mut forged = world.sod.clone();
+    forged[end - 1] ^= 1;
+    assert!(judge(&forged, &document()).contains(&(id::CERTIFICATE_SIGNATURE, Outcome::Failed)));
+    assert_eq!(store, TrustStore::from_bundle(world.bundle.clone()));
 }
