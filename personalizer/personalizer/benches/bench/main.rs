@@ -13,6 +13,8 @@
 
 mod centre;
 mod inspection_full;
+mod master_list_import;
+mod passive_auth_warm;
 mod pcsc_roundtrip;
 mod report;
 mod secure_messaging;
@@ -44,6 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     rows.push(secure_messaging::row()?);
     rows.push(sod_sign_software::row(&centre)?);
     rows.extend(sod_sign_pkcs11::row()?);
+    rows.push(passive_auth_warm::row(&centre)?);
+    rows.push(master_list_import::row()?);
     rows.push(inspection_full::row(&centre)?);
     report::print(&rows);
     report::write(&rows)
