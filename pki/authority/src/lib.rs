@@ -7,11 +7,13 @@
 //! - [`DocumentSigner`]: what a printing centre gets: one certificate and its key
 //! - [`cvca`]: card-verifiable certificates for terminals: CVCA, document verifiers, requests
 //! - [`Signer`], [`StoredKey`], [`SoftwareKey`], [`TokenKey`]: where private keys are
+//! - [`ceremony`]: scripts that several persons are led through, and what they sign
 //! - [`acts`]: the record of everything that was issued
 //! - [`Profile`]: the names, algorithms and lifetimes of a state, as data
 
 pub mod acts;
 mod authority;
+pub mod ceremony;
 pub mod cvca;
 pub mod deviation_list;
 mod document_signer;

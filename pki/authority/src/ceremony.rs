@@ -1,0 +1,367 @@
+//! A key ceremony: a written script that two or more custodians are led through, and the transcript that they sign.
+//!
+//! This module knows which steps a script can have, that a step happens only when as many custodians as the script demands
+//! confirm and sign it, and how an auditor replays the transcript. It does not know how people are asked: that is a [`Room`].
+//!
+//! - [`Script`]: what is to happen, in TOML, written and agreed beforehand
+//! - [`Credential`]: a custodian's own key pair in an encrypted file
+//! - [`run`]: leads through the script, step by step; an interrupted ceremony is continued by running it again
+//! - [`verify`]: replays a transcript: every signature, every step, every certificate that was made
+//! - [`custody`]: the authority's passphrase, in pieces that only enough custodians together can put together
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+
+use crate::authority::{Authority, InitError, IssueError, NewName, OpenError};
+use crate::files::{self, FileError};
+use crate::passphrase::Passphrase;
+
+mod credential;
+pub mod custody;
+mod script;
+mod transcript;
+
+pub use credential::{Credential, CredentialError};
+pub use script::{Custodian, Custody, Script, ScriptError, Step};
+pub use transcript::{Made, Replay, ReplayError, StepRecord, verify};
+
+use custody::CustodyError;
+use transcript::{Block, message};
+
+/// Where a ceremony takes place: asks people, knows the time.
+pub trait Room {
+    /// Shows a custodian what is about to be signed; true only when he or she confirms it.
+    ///
+    /// # Errors
+    /// When nobody can be asked.
+    fn confirm(&mut self, custodian: &Custodian, text: &str) -> io::Result<bool>;
+
+    /// The time.
+    fn now(&mut self) -> Timestamp;
+}
+
+/// What a ceremony works on.
+pub struct Ceremony<'a> {
+    /// The text of the script.
+    pub script: &'a str,
+    /// The custodians who are present.
+    pub credentials: &'a [Credential],
+    /// The authority's directory.
+    pub directory: &'a Path,
+    /// The transcript; one that is not finished is continued.
+    pub transcript: &'a Path,
+    /// The authority's passphrase, unless the custodians share it.
+    pub passphrase: Option<&'a Passphrase>,
+}
+
+/// Why a ceremony does not take place, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum CeremonyError {
+    /// The script.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    /// A credential is of nobody in the script.
+    #[error("the credential with the key {0} is none of the script's custodians")]
+    Stranger(String),
+    /// Too few custodians.
+    #[error("{present} custodians are present, the script demands {threshold}")]
+    TooFew {
+        /// How many are present.
+        present: usize,
+        /// How many the script demands.
+        threshold: usize,
+    },
+    /// The transcript that is there cannot be continued.
+    #[error("the transcript {path} cannot be continued: {why}")]
+    Transcript {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: ReplayError,
+    },
+    /// The transcript is of other custodians or another script.
+    #[error("the transcript that is there is of another script, or other custodians began it")]
+    OtherTranscript,
+    /// The ceremony is over.
+    #[error("the transcript is closed: this ceremony is over")]
+    Closed,
+    /// A custodian does not confirm.
+    #[error("{custodian} does not confirm {step}")]
+    Declined {
+        /// The name.
+        custodian: String,
+        /// The block of the transcript.
+        step: String,
+    },
+    /// The clock runs backwards.
+    #[error("the clock says {now}, the transcript goes until {last}")]
+    Clock {
+        /// What the clock says.
+        now: Timestamp,
+        /// The time of the last block.
+        last: Timestamp,
+    },
+    /// Nobody can be asked.
+    #[error("the custodians cannot be asked: {0}")]
+    Room(#[from] io::Error),
+    /// The passphrase is missing.
+    #[error("the script leaves the authority's passphrase to the operator, and none was given")]
+    NoPassphrase,
+    /// There is an authority already.
+    #[error("{0} exists already")]
+    Exists(PathBuf),
+    /// The authority.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// The authority.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A certificate or list.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A custodian's key.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// The shared passphrase.
+    #[error(transparent)]
+    Custody(#[from] CustodyError),
+}
+
+/// Leads through a script, or goes on where an earlier run stopped; gives the closed transcript, replayed.
+///
+/// # Errors
+/// When too few custodians are present, one does not confirm, or a step fails. What was signed until then stays signed.
+pub fn run(ceremony: &Ceremony<'_>, room: &mut dyn Room) -> Result<Replay, CeremonyError> {
+    let script = Script::parse(ceremony.script)?;
+    let present = present(&script, ceremony.credentials)?;
+    let text = continued(ceremony, &present)?;
+    let mut session = Session { ceremony, script, present, text };
+    if session.text.is_empty() {
+        let block = session.header(room.now());
+        session.sign(block, room)?;
+    }
+    for number in session.done()?..session.script.steps.len() {
+        session.step(number, room)?;
+    }
+    let block = Block::closing(session.now(room)?);
+    session.sign(block, room)?;
+    session.replay()
+}
+
+/// Positions of those present in the script's list, in its order.
+fn present(script: &Script, credentials: &[Credential]) -> Result<Vec<usize>, CeremonyError> {
+    let mut present = Vec::new();
+    for credential in credentials {
+        let place = script.custodians.iter().position(|custodian| custodian.key == credential.public_key());
+        present.push(place.ok_or_else(|| CeremonyError::Stranger(credential.public_key().to_owned()))?);
+    }
+    present.sort_unstable();
+    present.dedup();
+    if present.len() < script.threshold {
+        return Err(CeremonyError::TooFew { present: present.len(), threshold: script.threshold });
+    }
+    Ok(present)
+}
+
+/// The whole blocks of the transcript that is there; a block that a crash cut off was never signed by all.
+fn continued(ceremony: &Ceremony<'_>, present: &[usize]) -> Result<String, CeremonyError> {
+    let path = ceremony.transcript;
+    if !path.exists() {
+        return Ok(String::new());
+    }
+    let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
+    let whole = text.get(..transcript::whole_blocks(&text)).unwrap_or_default();
+    if whole.is_empty() {
+        return Ok(String::new());
+    }
+    let replay = transcript::replay(whole).map_err(|why| CeremonyError::Transcript { path: path.to_owned(), why })?;
+    if replay.closed.is_some() {
+        return Err(CeremonyError::Closed);
+    }
+    if replay.script != ceremony.script || replay.present != present {
+        return Err(CeremonyError::OtherTranscript);
+    }
+    Ok(whole.to_owned())
+}
+
+struct Session<'a> {
+    ceremony: &'a Ceremony<'a>,
+    script: Script,
+    present: Vec<usize>,
+    /// The transcript so far: whole blocks.
+    text: String,
+}
+
+impl Session<'_> {
+    fn header(&self, now: Timestamp) -> Block {
+        Block::header(&self.script, self.ceremony.script, &self.present, now)
+    }
+
+    fn replay(&self) -> Result<Replay, CeremonyError> {
+        let path = || self.ceremony.transcript.to_owned();
+        transcript::replay(&self.text).map_err(|why| CeremonyError::Transcript { path: path(), why })
+    }
+
+    /// How many steps are done with their results.
+    fn done(&self) -> Result<usize, CeremonyError> {
+        Ok(self.replay()?.steps.iter().filter(|step| step.finished).count())
+    }
+
+    fn step(&mut self, number: usize, room: &mut dyn Room) -> Result<(), CeremonyError> {
+        let Some(step) = self.script.steps.get(number).cloned() else { return Ok(()) };
+        let approved = self.replay()?.steps.get(number).cloned();
+        let before = match approved {
+            Some(record) => record.before,
+            None => {
+                let before = self.before(&step)?;
+                let block = Block::approval(number, &step, before, self.now(room)?);
+                self.sign(block, room)?;
+                before
+            }
+        };
+        if !step.has_effect() {
+            return Ok(());
+        }
+        let made = self.effect(&step, before, self.now(room)?)?;
+        let block = Block::result(number, &step, &made, self.now(room)?);
+        self.sign(block, room)
+    }
+
+    /// The time, which must not be before that of the last block: nobody could replay that.
+    fn now(&self, room: &mut dyn Room) -> Result<Timestamp, CeremonyError> {
+        let (now, last) = (crate::x509::whole_seconds(room.now()), self.replay()?.last);
+        if now < last { Err(CeremonyError::Clock { now, last }) } else { Ok(now) }
+    }
+
+    /// What a step's effect is recognised by after a crash: how many generations or lists there were before it.
+    fn before(&self, step: &Step) -> Result<u64, CeremonyError> {
+        match step {
+            Step::Say { .. } => Ok(0),
+            Step::CreateAuthority {} if self.ceremony.directory.exists() => {
+                Err(CeremonyError::Exists(self.ceremony.directory.to_owned()))
+            }
+            Step::CreateAuthority {} => Ok(0),
+            Step::RollOver { .. } => Ok(Authority::open(self.ceremony.directory)?.generations().len() as u64),
+            Step::IssueRevocationList {} => {
+                Ok(Authority::open(self.ceremony.directory)?.current_crl()?.map_or(0, |(number, _)| number))
+            }
+        }
+    }
+
+    /// Does what was approved, unless a run before this one did it and could not say so any more.
+    fn effect(&self, step: &Step, before: u64, now: Timestamp) -> Result<Vec<Made>, CeremonyError> {
+        let directory = self.ceremony.directory;
+        if matches!(step, Step::CreateAuthority {}) && !directory.exists() {
+            let passphrase = self.new_passphrase()?;
+            Authority::init(directory, self.script.profile()?, passphrase.get(self.ceremony)?, now)?;
+        }
+        let mut authority = Authority::open(directory)?;
+        let generations = authority.generations().len() as u64;
+        let number = authority.current_crl()?.map_or(0, |(number, _)| number);
+        match step {
+            Step::Say { .. } | Step::CreateAuthority {} => {}
+            Step::RollOver { common_name, organization, unit } => {
+                let passphrase = self.passphrase()?;
+                let name = common_name.clone().map(|common_name| NewName {
+                    common_name,
+                    organization: organization.clone(),
+                    unit: unit.clone(),
+                });
+                if generations == before {
+                    authority.roll_over(name.as_ref(), None, passphrase.get(self.ceremony)?, now)?;
+                } else if authority.current_crl()?.is_none_or(|(_, crl)| !authority.is_current(&crl)) {
+                    authority.issue_crl(passphrase.get(self.ceremony)?, now)?;
+                }
+            }
+            Step::IssueRevocationList {} if number > before => {}
+            Step::IssueRevocationList {} => {
+                authority.issue_crl(self.passphrase()?.get(self.ceremony)?, now)?;
+            }
+        }
+        made(&authority, step)
+    }
+
+    fn new_passphrase(&self) -> Result<Secret, CeremonyError> {
+        if self.script.custody == Custody::Passphrase {
+            return Ok(Secret::Given);
+        }
+        let passphrase = custody::share(&custody::path(self.ceremony.directory), &self.script)?;
+        Ok(Secret::Shared(passphrase))
+    }
+
+    fn passphrase(&self) -> Result<Secret, CeremonyError> {
+        if self.script.custody == Custody::Passphrase {
+            return Ok(Secret::Given);
+        }
+        Ok(Secret::Shared(custody::open(&custody::path(self.ceremony.directory), self.ceremony.credentials)?))
+    }
+
+    /// Everybody present confirms and signs; then the block is on the disk.
+    fn sign(&mut self, block: Block, room: &mut dyn Room) -> Result<(), CeremonyError> {
+        let body = if self.text.is_empty() { block.text } else { format!("\n{}", block.text) };
+        let signed = format!("{}{body}", self.text);
+        let mut signatures = String::new();
+        for place in &self.present {
+            let Some(custodian) = self.script.custodians.get(*place) else { continue };
+            if !room.confirm(custodian, &body)? {
+                return Err(CeremonyError::Declined { custodian: custodian.name.clone(), step: block.title });
+            }
+            let own = self.ceremony.credentials.iter().find(|credential| credential.public_key() == custodian.key);
+            let Some(own) = own else { continue };
+            let signature = STANDARD.encode(own.sign(&message(&signed))?);
+            signatures.push_str(&format!("signed     {} {signature}\n", place + 1));
+        }
+        let text = format!("{signed}{signatures}");
+        write(self.ceremony.transcript, self.text.len() as u64, &format!("{body}{signatures}"))?;
+        self.text = text;
+        Ok(())
+    }
+}
+
+/// Appends a block behind the whole ones, through to the disk.
+fn write(path: &Path, end: u64, text: &str) -> Result<(), FileError> {
+    let put = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        file.set_len(end)?;
+        io::Seek::seek(&mut file, io::SeekFrom::Start(end))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    put().map_err(|error| FileError { path: path.to_owned(), error })
+}
+
+enum Secret {
+    /// The operator's.
+    Given,
+    /// The custodians'.
+    Shared(Passphrase),
+}
+
+impl Secret {
+    fn get<'a>(&'a self, ceremony: &'a Ceremony<'_>) -> Result<&'a Passphrase, CeremonyError> {
+        match self {
+            Secret::Given => ceremony.passphrase.ok_or(CeremonyError::NoPassphrase),
+            Secret::Shared(passphrase) => Ok(passphrase),
+        }
+    }
+}
+
+/// What the authority shows after a step.
+fn made(authority: &Authority, step: &Step) -> Result<Vec<Made>, CeremonyError> {
+    let newest = authority.generations().last();
+    let mut made = Vec::new();
+    if !matches!(step, Step::IssueRevocationList {}) {
+        made.extend(newest.map(|generation| Made::new("csca", generation.certificate.der())));
+        made.extend(newest.and_then(|generation| generation.link.as_ref()).map(|link| Made::new("link", link.der())));
+    }
+    made.extend(authority.current_crl()?.map(|(_, crl)| Made::new("revocation-list", crl.der())));
+    Ok(made)
+}
