@@ -42,6 +42,7 @@ mod setup;
 pub use certify::{Ensured, SignerKind, SignerRecord, Uses};
 pub use generations::{Generation, NewName, Rollover};
 pub use issue::EnsuredCrl;
+pub(crate) use issue::serial_number;
 pub use lists::SignedList;
 
 /// The public key of the bundle signer, in its directory.
@@ -328,7 +329,7 @@ impl Authority {
     }
 
     /// Nobody else issues until the file is dropped; the state is read again, since somebody may have issued before.
-    fn lock(&mut self) -> Result<File, IssueError> {
+    pub(crate) fn lock(&mut self) -> Result<File, IssueError> {
         let path = self.directory.join("lock");
         let failed = |error: io::Error| FileError { path: path.clone(), error };
         let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
@@ -349,7 +350,7 @@ impl Authority {
     }
 
     /// Records what is about to be done; the lock is held.
-    fn record(&self, now: Timestamp, acts: &[Act]) -> Result<(), ActsError> {
+    pub(crate) fn record(&self, now: Timestamp, acts: &[Act]) -> Result<(), ActsError> {
         acts::append(&self.directory, x509::whole_seconds(now), acts)
     }
 

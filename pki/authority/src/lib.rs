@@ -7,6 +7,7 @@
 //! - [`DocumentSigner`]: what a printing centre gets: one certificate and its key
 //! - [`cvca`]: card-verifiable certificates for terminals: CVCA, document verifiers, requests
 //! - [`Signer`], [`StoredKey`], [`SoftwareKey`], [`TokenKey`]: where private keys are
+//! - [`citizen_ca`]: certificates for citizens' own keys, after RFC 5280
 //! - [`ceremony`]: scripts that several persons are led through, and what they sign
 //! - [`acts`]: the record of everything that was issued
 //! - [`Profile`]: the names, algorithms and lifetimes of a state, as data
@@ -14,6 +15,7 @@
 pub mod acts;
 mod authority;
 pub mod ceremony;
+pub mod citizen_ca;
 pub mod cvca;
 pub mod deviation_list;
 mod document_signer;

@@ -126,7 +126,7 @@ fn nearly_used_up(signer: &SignerRecord) -> bool {
 fn list_or_seal_signer(signer: &SignerRecord, now: Timestamp) -> Item {
     let item = document_signer(signer, now);
     if signer.may_sign(now) && within(now, NOTICE_DAYS, signer.usage_end()) {
-        item.needs(Need::Soon, &format!("bitaqa-pki {} ensure", signer.kind.word()))
+        item.needs(Need::Soon, &format!("bitaqa-pki signer ensure {}", signer.kind.word().trim_end_matches("-signer")))
     } else {
         item
     }

@@ -332,8 +332,12 @@ fn document_types(types: &[&str]) -> Vec<u8> {
 }
 
 pub(crate) fn distribution_point(uri: &str) -> Vec<u8> {
-    let name = encode(context_constructed(0), encode(context_constructed(0), encode(context(6), uri)));
-    encode(SEQUENCE, encode(SEQUENCE, name))
+    encode(SEQUENCE, encode(SEQUENCE, distribution_point_name(uri)))
+}
+
+/// distributionPoint [0] { fullName [0] { uniformResourceIdentifier [6] } }
+pub(crate) fn distribution_point_name(uri: &str) -> Vec<u8> {
+    encode(context_constructed(0), encode(context_constructed(0), encode(context(6), uri)))
 }
 
 /// UTCTime up to 2049, GeneralizedTime after (RFC 5280 §4.1.2.5).

@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod cvc;
+mod issuing;
 mod lists;
 
 use std::path::PathBuf;
@@ -9,6 +10,9 @@ use authority::Algorithm;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use issuing::{
+    Acts, By, Ceremony, Citizen, CitizenIssue, Csca, Ensure, EnsureCrl, Kind, Publish, Rollover, Run, Signer,
+};
 pub use lists::{MasterList, Trust};
 
 /// Run the national PKI: country signing CA, document signers, revocation lists, trust bundles.
@@ -59,6 +63,24 @@ pub enum Command {
     /// The anchor archive: country signing certificates, where they came from, why they are believed.
     #[command(subcommand)]
     Trust(Trust),
+    /// Generations of the country signing CA.
+    #[command(subcommand)]
+    Csca(Csca),
+    /// Signers of master lists, deviation lists and digital seals.
+    #[command(subcommand)]
+    Signer(Signer),
+    /// Lists for other states: master lists, deviation lists.
+    #[command(subcommand)]
+    Publish(Publish),
+    /// Certificates for the keys of citizens.
+    #[command(subcommand)]
+    Citizen(Citizen),
+    /// The record of everything that was issued.
+    #[command(subcommand)]
+    Acts(Acts),
+    /// Key ceremonies: scripts, custodians, transcripts.
+    #[command(subcommand)]
+    Ceremony(Ceremony),
     /// Show what expires when and what to do next; exit code 40 when something is to be done.
     #[command(after_help = "Example:\n  bitaqa-pki status --dir pki || mail -s 'pki needs work' operator < /dev/null")]
     Status(Place),
@@ -168,6 +190,9 @@ pub enum Ds {
         #[command(flatten)]
         signer_passphrase: SignerPassphraseSource,
     },
+    /// Make the next document signer when none can sign for so many more days; otherwise change nothing.
+    #[command(after_help = "Example:\n  bitaqa-pki ds ensure --dir pki --days 14")]
+    Ensure(Ensure),
     /// Revoke a document signer; issue a revocation list afterwards to publish it.
     #[command(after_help = "Example:\n  bitaqa-pki ds revoke --dir pki ds-0001 && bitaqa-pki crl issue --dir pki")]
     Revoke {
@@ -192,6 +217,10 @@ pub enum Crl {
         #[command(flatten)]
         passphrase: PassphraseSource,
     },
+    /// Issue a revocation list only when one is due: a revocation, a new key of the CSCA, the end of the current list.
+    #[command(after_help = "Example:\n  bitaqa-pki crl ensure --dir pki --days 14\n\n\
+        Never sooner than 48 hours after the last one (9303-12 §4.1.5); crl issue does not wait.")]
+    Ensure(EnsureCrl),
 }
 
 /// Trust bundles.

@@ -2,15 +2,21 @@
 
 mod anchors;
 mod bundle;
+mod ceremony;
+mod citizen;
 mod cvc;
 mod help;
 mod issue;
 mod master_list;
+mod record;
+mod signers;
 mod status;
 
 use std::process::ExitCode;
 
-use crate::args::{Arguments, Bundle, Command, Crl, Ds, MasterList, Trust};
+use authority::SignerKind;
+
+use crate::args::{Acts, Arguments, Bundle, Ceremony, Command, Crl, Csca, Ds, MasterList, Publish, Signer, Trust};
 use crate::failure::Failure;
 
 /// Does what the command line says.
@@ -22,8 +28,29 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let key = issue::new_key(key, *max_uses)?;
             issue::new_signer(name.as_deref(), &place.dir, &key, passphrase, signer_passphrase, json)?;
         }
+        Command::Ds(Ds::Ensure(ensure)) => signers::ensure(SignerKind::Document, ensure, json)?,
         Command::Ds(Ds::Revoke { name, place }) => issue::revoke(name, &place.dir, json)?,
         Command::Crl(Crl::Issue { place, passphrase }) => issue::crl(&place.dir, passphrase, json)?,
+        Command::Crl(Crl::Ensure(ensure)) => signers::ensure_crl(ensure, json)?,
+        Command::Csca(Csca::Rollover(rollover)) => signers::roll_over(rollover, json)?,
+        Command::Csca(Csca::Show(place)) => signers::generations(&place.dir, json)?,
+        Command::Signer(Signer::New { kind, name, place, passphrase, signer_passphrase }) => {
+            signers::new(*kind, name.as_deref(), &place.dir, (passphrase, signer_passphrase), json)?;
+        }
+        Command::Signer(Signer::Ensure { kind, ensure }) => signers::ensure((*kind).into(), ensure, json)?,
+        Command::Signer(Signer::Revoke { kind, name, place }) => signers::revoke(*kind, name, &place.dir, json)?,
+        Command::Publish(Publish::MasterList { certificate, by }) => signers::master_list(certificate, by, json)?,
+        Command::Publish(Publish::DeviationList { deviations, by }) => signers::deviation_list(deviations, by, json)?,
+        Command::Citizen(command) => citizen::run(command, json)?,
+        Command::Acts(Acts::Show(place)) => record::show(&place.dir, json)?,
+        Command::Acts(Acts::Verify { head, place }) => return record::verify(&place.dir, head.as_deref(), json),
+        Command::Ceremony(Ceremony::Credential { name, out, passphrase }) => {
+            ceremony::credential(name, out, passphrase, json)?;
+        }
+        Command::Ceremony(Ceremony::Run(run)) => ceremony::run(run, json)?,
+        Command::Ceremony(Ceremony::Verify { transcript, script }) => {
+            ceremony::verify(transcript, script.as_deref(), json)?;
+        }
         Command::Bundle(Bundle::Export { out, revoked_documents, include_signers, place, passphrase }) => {
             let request = bundle::request(revoked_documents.as_deref(), *include_signers)?;
             bundle::export(out, request, &place.dir, passphrase, json)?;

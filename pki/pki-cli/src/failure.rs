@@ -5,6 +5,9 @@ mod cvc;
 use std::path::Path;
 
 use authority::acts::ActsError;
+use authority::ceremony::custody::CustodyError;
+use authority::ceremony::{CeremonyError, CredentialError};
+use authority::citizen_ca::CitizenError;
 use authority::{InitError, IssueError, KeyError, OpenError, SigningError, StateError, TokenError};
 use serde_json::json;
 
@@ -129,6 +132,73 @@ impl From<OpenError> for Failure {
     }
 }
 
+impl From<CitizenError> for Failure {
+    fn from(error: CitizenError) -> Self {
+        let why = error.to_string();
+        let (remedy, exit) = match error {
+            CitizenError::Issue(error) => return error.into(),
+            CitizenError::Missing => ("Set it up with bitaqa-pki citizen init.", USAGE),
+            CitizenError::State(_) => ("Restore the directory citizen-ca from its backup.", TRUST),
+            CitizenError::Request(_) => ("Let the card make a new key and a new request.", USAGE),
+            CitizenError::Holder(_) => ("Correct it as the registration has it.", USAGE),
+            CitizenError::KeyInUse(_) => ("Let the card make another key for this purpose.", USAGE),
+            CitizenError::NoSuchCertificate(_) => ("Give the serial number as it stands in the certificate.", USAGE),
+            CitizenError::KeyEnded(_) => ("Set up a new citizen CA.", TRUST),
+        };
+        Failure { what: "Nothing was issued.".to_owned(), why, remedy: remedy.to_owned(), exit }
+    }
+}
+
+impl From<CredentialError> for Failure {
+    fn from(error: CredentialError) -> Self {
+        let (remedy, exit) = match &error {
+            CredentialError::Exists(_) => ("Choose another file: a credential is never overwritten.", USAGE),
+            CredentialError::File(_) => ("Check the path, its permissions and the space on the disk.", USAGE),
+            CredentialError::Key(error) => key_advice(error),
+            CredentialError::Signing(_) | CredentialError::Library(_) => ("Check the installed OpenSSL.", TRUST),
+        };
+        let what = "The credential cannot be used.".to_owned();
+        Failure { what, why: error.to_string(), remedy: remedy.to_owned(), exit }
+    }
+}
+
+impl From<CeremonyError> for Failure {
+    fn from(error: CeremonyError) -> Self {
+        let why = error.to_string();
+        let (remedy, exit) = match error {
+            CeremonyError::Init(error) => return error.into(),
+            CeremonyError::Open(error) => return error.into(),
+            CeremonyError::Issue(error) => return error.into(),
+            CeremonyError::Credential(error) => return error.into(),
+            CeremonyError::Script(_) => ("Correct the script before anybody signs it.", USAGE),
+            CeremonyError::Stranger(_) => ("Give credentials of custodians whom the script names.", USAGE),
+            CeremonyError::TooFew { .. } => ("Wait until enough custodians are present.", USAGE),
+            CeremonyError::Transcript { .. } => {
+                ("Keep this file and find out who altered it; begin a new ceremony.", TRUST)
+            }
+            CeremonyError::OtherTranscript => {
+                ("Name another file with --transcript, or let the same custodians go on.", USAGE)
+            }
+            CeremonyError::Closed => ("Replay it with bitaqa-pki ceremony verify, or name another file.", USAGE),
+            CeremonyError::Declined { .. } => ("Clear up why; the same command goes on from this step.", TRUST),
+            CeremonyError::Clock { .. } => ("Set the clock of this machine, then repeat the command.", TRUST),
+            CeremonyError::Room(_) => ("Run it at a terminal where the custodians can answer.", USAGE),
+            CeremonyError::NoPassphrase => ("Give --passphrase-file FILE or --passphrase-fd N.", USAGE),
+            CeremonyError::Exists(_) => {
+                ("Name a directory that does not exist yet; an authority is never overwritten.", USAGE)
+            }
+            CeremonyError::File(_) => {
+                ("Check the permissions and the space on the disk, then repeat the command.", TRUST)
+            }
+            CeremonyError::Custody(CustodyError::TooFew(_)) => {
+                ("Bring the custodians who shared this authority's passphrase.", USAGE)
+            }
+            CeremonyError::Custody(_) => ("Restore the custody file from its backup.", TRUST),
+        };
+        Failure { what: "The ceremony stopped.".to_owned(), why, remedy: remedy.to_owned(), exit }
+    }
+}
+
 impl From<ActsError> for Failure {
     fn from(error: ActsError) -> Self {
         let (remedy, exit) = acts_advice(&error);
@@ -166,7 +236,7 @@ impl From<IssueError> for Failure {
                 ("Leave it out: a master list holds country signing CAs and their links only.", USAGE)
             }
             IssueError::Deviation { .. } => {
-                ("Correct it; bitaqa-pki deviation-list sign --help shows an example.", USAGE)
+                ("Correct it; bitaqa-pki publish deviation-list --help shows an example.", USAGE)
             }
             IssueError::RevocationListOutdated => ("Run bitaqa-pki crl issue first.", TRUST),
             IssueError::NotVerified => ("This is a fault of the program: report it.", 1),

@@ -22,6 +22,22 @@ pub fn existing(source: &PassphraseSource, token: Option<&TokenAddress>) -> Resu
     }
 }
 
+/// The passphrase of a custodian's new credential: asked for twice.
+pub fn of_credential(source: &PassphraseSource) -> Result<Passphrase, Failure> {
+    match given(source)? {
+        Some(passphrase) => Ok(passphrase),
+        None => prompt_twice("New passphrase for the credential: "),
+    }
+}
+
+/// The passphrase of a custodian's credential.
+pub fn of_custodian(credential: &Path, file: Option<&PathBuf>) -> Result<Passphrase, Failure> {
+    match file {
+        Some(path) => first_line(path),
+        None => prompt(&format!("Passphrase of the credential {}: ", credential.display())),
+    }
+}
+
 /// The passphrase of key files about to be made: asked for twice.
 pub fn new(source: &PassphraseSource) -> Result<Passphrase, Failure> {
     match given(source)? {

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use iso7816::tlv::Writer;
 use jiff::Timestamp;
 use trust::Certificate;
-use trust::cms::SignedData;
+use trust::cms::{Bounds, SignedData};
 use trust::der::{INTEGER, SEQUENCE, SET, oid};
+use trust::master_list::MAX_MASTER_LIST;
 
 use super::issue::read_key;
 use super::{Authority, IssueError, OpenError, SignerKind};
@@ -174,7 +175,8 @@ fn is_csca(certificate: &Certificate) -> bool {
 
 /// What a verifier would make of it, before it is stored.
 fn verified(bytes: &[u8], signer: &Certificate) -> Result<(), IssueError> {
-    let signed = SignedData::from_der(bytes).map_err(|_| IssueError::NotVerified)?;
+    let bounds = Bounds { bytes: MAX_MASTER_LIST, certificates: 2 };
+    let signed = SignedData::from_der_within(bytes, bounds).map_err(|_| IssueError::NotVerified)?;
     let info = signed.signers().first().ok_or(IssueError::NotVerified)?;
     let named = info.identifies(signer).is_some_and(|leniencies| leniencies.is_empty());
     match signed.verify(info, signer) {

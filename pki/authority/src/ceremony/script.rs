@@ -25,8 +25,8 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use trust::{EllipticCurve, PublicKey};
 use trust::public_key::KeyKind;
+use trust::{EllipticCurve, PublicKey};
 
 use crate::profile::Profile;
 

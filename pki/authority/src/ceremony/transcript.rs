@@ -369,7 +369,8 @@ fn approval(
 
 /// Where the last block ends that everybody present signed.
 pub(super) fn whole_blocks(text: &str) -> usize {
-    let present = text.lines().take_while(|line| !line.starts_with("begun ")).filter(|line| line.starts_with("present "));
+    let present =
+        text.lines().take_while(|line| !line.starts_with("begun ")).filter(|line| line.starts_with("present "));
     let present = present.count();
     let (mut end, mut offset, mut signed) = (0, 0, 0);
     for line in text.split_inclusive('\n') {

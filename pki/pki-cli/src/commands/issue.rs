@@ -120,16 +120,18 @@ pub fn day(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%d").to_string()
 }
 
-fn record(signer: &SignerRecord) -> serde_json::Value {
+/// A signer, for programs.
+pub fn record(signer: &SignerRecord) -> serde_json::Value {
     json!({
-        "name": signer.name, "directory": signer.directory, "certificate": certificate(&signer.certificate),
+        "kind": signer.kind, "name": signer.name, "directory": signer.directory, "certificate": certificate(&signer.certificate),
         "may_sign_until": signer.usage_end().to_string(), "revoked": signer.revoked.map(|since| since.to_string()),
         "uses": signer.uses.map(|uses| uses.reserved), "max_uses": signer.uses.map(|uses| uses.most),
         "token": signer.token.as_ref().map(|token| &token.label),
     })
 }
 
-fn certificate(certificate: &Certificate) -> serde_json::Value {
+/// A certificate, for programs.
+pub fn certificate(certificate: &Certificate) -> serde_json::Value {
     json!({
         "subject": certificate.subject().to_string(),
         "serial": hex::encode(certificate.serial()),

@@ -1,0 +1,383 @@
+//! Generations, list and seal signers, lists, succession, the citizen CA: judged by `trust`, by OpenSSL's command line, and by the record of acts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use authority::citizen_ca::{CitizenError, Holder, Purpose};
+use authority::deviation_list::{Defect, DefectKind, DeviantSigner, Deviation};
+use authority::{
+    Authority, BundleRequest, DocumentSigner, Ensured, EnsuredCrl, IssueError, NewName, PROFILES, Passphrase, Rollover,
+    SignerKind, acts,
+};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use trust::chain::Document;
+use trust::{MasterList, Outcome, TrustStore, security_object};
+
+fn passphrase() -> Passphrase {
+    Passphrase::new("a passphrase for tests")
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap()
+}
+
+fn later(days: i64) -> Timestamp {
+    now().to_zoned(TimeZone::UTC).checked_add(days.days()).unwrap().timestamp()
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+    authority: Authority,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::init(&folder.path().join("pki"), &PROFILES[0], &passphrase(), now()).unwrap();
+        Place { folder, authority }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("pki")
+    }
+
+    fn recorded(&self) {
+        let audit = acts::audit(&self.path(), None).unwrap();
+        assert_eq!(audit.unrecorded, Vec::<PathBuf>::new());
+    }
+}
+
+fn openssl(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new("openssl").args(arguments).current_dir(directory).output().unwrap()
+}
+
+fn succeeds(directory: &Path, arguments: &[&str]) -> String {
+    let output = openssl(directory, arguments);
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {text}");
+    text
+}
+
+fn new_name() -> NewName {
+    NewName {
+        common_name: "CSCA Utopia Renamed".into(),
+        organization: Some("Ministry of Documents".into()),
+        unit: None,
+    }
+}
+
+#[test]
+fn a_rollover_links_the_new_key_from_the_old_one() {
+    let mut place = Place::new();
+    let first = place.authority.csca().clone();
+    let Rollover::Stands(_) = place.authority.roll_over(None, Some(90), &passphrase(), now()).unwrap() else {
+        panic!("five years are left")
+    };
+    let Rollover::Made(second) = place.authority.roll_over(None, None, &passphrase(), later(1)).unwrap() else {
+        panic!()
+    };
+    let link = second.link.as_ref().unwrap();
+    link.verify_signature(first.public_key()).unwrap();
+    assert_eq!(link.public_key().spki(), second.certificate.public_key().spki());
+    assert_eq!((link.issuer(), link.subject()), (first.subject(), first.subject()));
+    assert!(!link.extensions().name_change);
+    assert_eq!(link.extensions().authority_key_identifier, Some(first.key_identifier()));
+    assert_eq!(link.extensions().subject_key_identifier, Some(second.certificate.key_identifier()));
+    assert_ne!(second.certificate.key_identifier(), first.key_identifier());
+    // The first list under the new key is there, so bundles go on; several generations live.
+    let (number, crl) = place.authority.current_crl().unwrap().unwrap();
+    assert_eq!((number, crl.issuer_alternatives().len()), (2, 0));
+    crl.verify_signature(second.certificate.public_key()).unwrap();
+    let bundle = place.authority.export_bundle(BundleRequest::default(), &passphrase(), later(1)).unwrap().bundle;
+    assert_eq!(bundle.anchors, [first, second.certificate]);
+    let signer = place.authority.new_document_signer(None, &passphrase(), &passphrase(), later(1)).unwrap();
+    signer.certificate.verify_signature(bundle.anchors[1].public_key()).unwrap();
+    assert_eq!(Authority::open(&place.path()).unwrap().generations().len(), 2);
+    place.recorded();
+    succeeds(&place.path(), &["asn1parse", "-inform", "DER", "-in", "csca-2/link.der", "-i"]);
+}
+
+#[test]
+fn a_change_of_name_is_in_the_link_and_in_the_lists() {
+    let mut place = Place::new();
+    let first = place.authority.csca().clone();
+    let generation =
+        place.authority.roll_over(Some(&new_name()), None, &passphrase(), now()).unwrap().generation().clone();
+    let link = generation.link.unwrap();
+    assert!(link.extensions().name_change);
+    assert_eq!((link.issuer(), link.subject()), (first.subject(), generation.certificate.subject()));
+    assert_eq!(link.subject().common_name(), Some("CSCA Utopia Renamed"));
+    let text = succeeds(&place.path(), &["x509", "-inform", "DER", "-in", "csca-2/link.der", "-noout", "-text"]);
+    assert!(text.contains("2.23.136.1.1.6.1"), "{text}");
+    let (_, crl) = place.authority.current_crl().unwrap().unwrap();
+    assert_eq!(crl.issuer(), generation.certificate.subject());
+    assert_eq!(crl.issuer_alternatives(), [first.subject().clone()]);
+    let text = succeeds(&place.path(), &["crl", "-inform", "DER", "-in", "crl/2.crl", "-noout", "-text"]);
+    assert!(text.contains("X509v3 Issuer Alternative Name"), "{text}");
+}
+
+#[test]
+fn documents_of_every_generation_are_judged_by_one_list() {
+    let mut place = Place::new();
+    let old = place.authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap();
+    let revoked = place.authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap();
+    place.authority.roll_over(Some(&new_name()), None, &passphrase(), now()).unwrap();
+    let new = place.authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap();
+    place.authority.revoke(&revoked.name, now()).unwrap();
+    place.authority.issue_crl(&passphrase(), now()).unwrap();
+    let bundle = place.authority.export_bundle(BundleRequest::default(), &passphrase(), now()).unwrap().bundle;
+    let store = TrustStore::from_bundle(bundle);
+    let document = Document {
+        now: later(1),
+        code: Some("I".into()),
+        issuing_state: Some("UTO".into()),
+        issued: Some(now().to_zoned(TimeZone::UTC).date()),
+    };
+    let judged = |directory: &Path| {
+        let signer = DocumentSigner::load(directory, &passphrase()).unwrap();
+        let sod = signer.sign_security_object_at(&[0x30, 0x00], now()).unwrap();
+        let judgement = security_object::parse(&sod).unwrap().judge(&store, &document);
+        let finding = judgement.chain.as_ref().unwrap().finding(trust::chain::id::REVOCATION).unwrap().outcome;
+        (judgement.authentic().is_some(), finding)
+    };
+    assert_eq!(judged(&old.directory), (true, Outcome::Successful));
+    assert_eq!(judged(&new.directory), (true, Outcome::Successful));
+    assert_eq!(judged(&revoked.directory).1, Outcome::Failed);
+}
+
+#[test]
+fn the_next_signer_is_made_in_time_and_once() {
+    let mut place = Place::new();
+    let mut ensure =
+        |moment| place.authority.ensure_signer(SignerKind::Document, 14, &passphrase(), &passphrase(), moment);
+    assert!(matches!(ensure(now()).unwrap(), Ensured::Made(signer) if signer.name == "ds-0001"));
+    assert!(matches!(ensure(now()).unwrap(), Ensured::Stands(signer) if signer.name == "ds-0001"));
+    assert!(matches!(ensure(later(70)).unwrap(), Ensured::Stands(_)));
+    assert!(matches!(ensure(later(80)).unwrap(), Ensured::Made(signer) if signer.name == "ds-0002"));
+    assert!(matches!(ensure(later(80)).unwrap(), Ensured::Stands(signer) if signer.name == "ds-0002"));
+    place.authority.revoke("ds-0002", later(81)).unwrap();
+    let ensured = place.authority.ensure_signer(SignerKind::Document, 14, &passphrase(), &passphrase(), later(81));
+    assert!(matches!(ensured.unwrap(), Ensured::Made(signer) if signer.name == "ds-0003"));
+    place.recorded();
+}
+
+#[test]
+fn a_list_is_issued_when_due_and_not_sooner_than_after_48_hours() {
+    let mut place = Place::new();
+    place.authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap();
+    assert!(matches!(place.authority.ensure_crl(14, &passphrase(), later(10)).unwrap(), EnsuredCrl::Stands(..)));
+    assert!(matches!(place.authority.ensure_crl(14, &passphrase(), later(80)).unwrap(), EnsuredCrl::Issued(..)));
+    place.authority.revoke("ds-0001", later(81)).unwrap();
+    let EnsuredCrl::Due(_, _, due) = place.authority.ensure_crl(14, &passphrase(), later(81)).unwrap() else {
+        panic!()
+    };
+    // Published within 48 hours of the revocation all the same.
+    assert!(due <= later(83));
+    let EnsuredCrl::Issued(_, crl) = place.authority.ensure_crl(14, &passphrase(), due).unwrap() else { panic!() };
+    assert_eq!(crl.len(), 1);
+}
+
+#[test]
+fn a_master_list_is_believed_by_who_pins_the_first_csca_only() {
+    let mut place = Place::new();
+    let first = place.authority.csca().clone();
+    let stranger = tempfile::tempdir().unwrap();
+    let foreign =
+        Authority::init(&stranger.path().join("pki"), &PROFILES[1], &passphrase(), now()).unwrap().csca().clone();
+    let none = place.authority.sign_master_list(&[], None, &passphrase(), now());
+    assert!(matches!(none, Err(IssueError::NoSuchSigner { .. })));
+    place.authority.roll_over(Some(&new_name()), None, &passphrase(), now()).unwrap();
+    let signer = place.authority.new_signer(SignerKind::MasterList, None, &passphrase(), &passphrase(), now()).unwrap();
+    let extensions = signer.certificate.extensions();
+    assert_eq!(extensions.purposes, [trust::der::oid::MASTER_LIST_SIGNER]);
+    assert!(extensions.key_usage.unwrap().only_digital_signature() && extensions.document_types.is_none());
+    let refused =
+        place.authority.sign_master_list(std::slice::from_ref(&signer.certificate), None, &passphrase(), now());
+    assert!(matches!(refused, Err(IssueError::NotCsca(_))));
+
+    let signed =
+        place.authority.sign_master_list(&[foreign.clone(), foreign.clone()], None, &passphrase(), now()).unwrap();
+    assert_eq!((signed.entries, signed.number), (4, 1));
+    let list = MasterList::from_der(&signed.bytes).unwrap();
+    // The signer is of the second generation; the list brings the link that the pinned first key signed.
+    let verification = list.verify(std::slice::from_ref(&first), later(1));
+    assert!(verification.is_believed(), "{:#?}", verification.findings);
+    assert!(verification.leniencies.is_empty());
+    assert_eq!(verification.signed, Some(now()).filter(|_| verification.signed == Some(now())).or(verification.signed));
+    assert!(!list.verify(std::slice::from_ref(&foreign), later(1)).is_believed());
+    let listed: Vec<_> = list.certificates().cloned().collect();
+    assert!(listed.contains(&foreign) && listed.contains(&first) && listed.contains(place.authority.csca()));
+
+    let path = signed.path.to_str().unwrap();
+    let arguments = ["cms", "-verify", "-inform", "DER", "-in", path, "-noverify", "-binary", "-out", "content"];
+    succeeds(&place.path(), &arguments);
+    assert_eq!(fs::read(place.path().join("content")).unwrap(), list.signed_data().content());
+    fs::remove_file(place.path().join("content")).unwrap();
+    let text = succeeds(&place.path(), &["cms", "-cmsout", "-print", "-noout", "-inform", "DER", "-in", path]);
+    for expected in ["eContentType: undefined (2.23.136.1.1.2)", "subjectKeyIdentifier", "signingTime", "version: 3"] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    let text = succeeds(
+        &place.path(),
+        &["x509", "-inform", "DER", "-in", "master-list-signer/mls-0001/certificate.der", "-noout", "-text"],
+    );
+    assert!(text.contains("X509v3 Extended Key Usage: critical"), "{text}");
+    assert_eq!(place.authority.sign_master_list(&[], None, &passphrase(), now()).unwrap().number, 2);
+    place.authority.revoke_signer(SignerKind::MasterList, "mls-0001", now()).unwrap();
+    let ended = place.authority.sign_master_list(&[], Some("mls-0001"), &passphrase(), now());
+    assert!(matches!(ended, Err(IssueError::SignerEnded { .. })));
+    place.recorded();
+}
+
+#[test]
+fn a_deviation_list_is_signed_and_read_by_openssl() {
+    let mut place = Place::new();
+    let ds = place.authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap();
+    let signer =
+        place.authority.new_signer(SignerKind::DeviationList, None, &passphrase(), &passphrase(), now()).unwrap();
+    assert_eq!(signer.certificate.extensions().purposes, [trust::der::oid::DEVIATION_LIST_SIGNER]);
+    let defect = Defect {
+        kind: DefectKind::DataGroupHashWrong,
+        description: Some("Portrait re-encoded".into()),
+        data_group: Some(2),
+        certificate_field: None,
+        mrz_field: None,
+    };
+    let deviation = |signer| Deviation {
+        document_type: None,
+        signer: Some(signer),
+        issued: None,
+        numbers: vec!["A1".into()],
+        defects: vec![defect.clone()],
+    };
+    let deviations = [
+        deviation(DeviantSigner::Certificate(hex::encode(ds.certificate.der()))),
+        deviation(DeviantSigner::Sha256(hex::encode(ds.certificate.fingerprint()))),
+        deviation(DeviantSigner::KeyId(hex::encode(ds.certificate.key_identifier()))),
+    ];
+    let signed = place.authority.sign_deviation_list(&deviations, None, &passphrase(), now()).unwrap();
+    assert_eq!(signed.entries, 3);
+    let path = signed.path.to_str().unwrap();
+    succeeds(
+        &place.path(),
+        &["cms", "-verify", "-inform", "DER", "-in", path, "-noverify", "-binary", "-out", "content"],
+    );
+    let text = succeeds(&place.path(), &["asn1parse", "-inform", "DER", "-in", "content", "-i"]);
+    assert!(text.contains("2.23.136.1.1.7.2.2") && text.contains("Portrait re-encoded"), "{text}");
+    place.recorded();
+}
+
+#[test]
+fn a_seal_signer_has_the_short_profile() {
+    let mut place = Place::new();
+    let refused = place.authority.new_signer(SignerKind::Seal, Some("1x"), &passphrase(), &passphrase(), now());
+    assert!(matches!(refused, Err(IssueError::SealLetters(_))));
+    let signer =
+        place.authority.new_signer(SignerKind::Seal, Some("ab-0001"), &passphrase(), &passphrase(), now()).unwrap();
+    let certificate = &signer.certificate;
+    assert_eq!(certificate.subject().to_string(), "C=UT,CN=AB");
+    certificate.verify_signature(place.authority.csca().public_key()).unwrap();
+    let extensions = certificate.extensions();
+    assert_eq!(extensions.purposes, [trust::der::oid::SEAL_SIGNER]);
+    assert_eq!((extensions.key_usage, extensions.subject_key_identifier.as_ref()), (None, None));
+    assert!(signer.may_sign(later(400)) && !signer.may_sign(later(450)));
+    let text = succeeds(
+        &place.path(),
+        &["x509", "-inform", "DER", "-in", "seal-signer/ab-0001/certificate.der", "-noout", "-text"],
+    );
+    assert_eq!(text.matches("X509v3").count(), 3, "X509v3 extensions:, authority key identifier, purpose\n{text}");
+}
+
+#[test]
+fn what_was_not_recorded_is_found() {
+    let mut place = Place::new();
+    place.authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap();
+    place.recorded();
+    let kinds: Vec<String> =
+        acts::read(&place.path()).unwrap().entries.into_iter().map(|entry| entry.act.kind).collect();
+    assert_eq!(kinds, ["csca", "bundle-signer", "revocation-list", "document-signer"]);
+    // Somebody with the key issues beside the program.
+    let foreign = tempfile::tempdir().unwrap();
+    let other = Authority::init(&foreign.path().join("pki"), &PROFILES[0], &passphrase(), now()).unwrap();
+    fs::create_dir(place.path().join("ds/ds-0666")).unwrap();
+    fs::write(place.path().join("ds/ds-0666/certificate.der"), other.csca().der()).unwrap();
+    let audit = acts::audit(&place.path(), None).unwrap();
+    assert_eq!(audit.unrecorded, [PathBuf::from("ds/ds-0666/certificate.der")]);
+}
+
+fn request(folder: &Path, name: &str, key: &[&str]) -> Vec<u8> {
+    let file = format!("{name}.key");
+    succeeds(folder, &[&["genpkey", "-out", &file][..], key].concat());
+    succeeds(folder, &["req", "-new", "-key", &file, "-subj", "/CN=whatever", "-outform", "DER", "-out", "csr.der"]);
+    fs::read(folder.join("csr.der")).unwrap()
+}
+
+#[test]
+fn citizens_certificates_verify_with_openssl_also_against_their_lists() {
+    const P256: [&str; 4] = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    let mut place = Place::new();
+    let folder = place.folder.path().to_owned();
+    let holder = Holder { given_names: "Åse نور".into(), surname: "Utopia".into(), number: "UT-1234".into() };
+    let csr = request(&folder, "one", &P256);
+    let missing =
+        place.authority.issue_citizen_certificate(&csr, Purpose::Authentication, &holder, &passphrase(), now());
+    assert!(matches!(missing, Err(CitizenError::Missing)));
+    let ca = place.authority.create_citizen_ca(&passphrase(), now()).unwrap();
+    assert_eq!(place.authority.create_citizen_ca(&passphrase(), later(1)).unwrap(), ca);
+
+    let mut issue =
+        |csr: &[u8], purpose| place.authority.issue_citizen_certificate(csr, purpose, &holder, &passphrase(), now());
+    let first = issue(&csr, Purpose::Authentication).unwrap();
+    let again = issue(&csr, Purpose::Authentication).unwrap();
+    assert!(first.made && !again.made);
+    assert_eq!(again.certificate, first.certificate);
+    assert!(matches!(issue(&csr, Purpose::Signature), Err(CitizenError::KeyInUse(_))));
+    let second =
+        issue(&request(&folder, "two", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"]), Purpose::Signature)
+            .unwrap();
+    // Possession must be proven, the key strong, its curve named.
+    let mut altered = csr.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    assert!(matches!(issue(&altered, Purpose::Authentication), Err(CitizenError::Request(_))));
+    for weak in [
+        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"][..],
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"],
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1"],
+    ] {
+        let csr = request(&folder, "weak", weak);
+        assert!(matches!(issue(&csr, Purpose::Authentication), Err(CitizenError::Request(_))), "{weak:?}");
+    }
+
+    let serial = hex::encode(second.certificate.serial());
+    let (responder, _) = place.authority.new_citizen_responder(&passphrase(), &passphrase(), now()).unwrap();
+    assert!(matches!(place.authority.revoke_citizen_certificate("00", now()), Err(CitizenError::NoSuchCertificate(_))));
+    assert_eq!(place.authority.revoke_citizen_certificate(&serial, now()).unwrap(), 0);
+    let lists = place.authority.issue_citizen_lists(None, &passphrase(), now()).unwrap();
+    assert_eq!((lists.len(), lists[0].range, lists[0].revoked), (1, 0, 1));
+
+    let pem = |kind: &str, from: &Path, to: &str| {
+        succeeds(&folder, &[kind, "-inform", "DER", "-in", from.to_str().unwrap(), "-out", to]);
+    };
+    pem("x509", &place.path().join("citizen-ca/certificate.der"), "ca.pem");
+    pem("x509", &first.path, "first.pem");
+    pem("x509", &second.path, "second.pem");
+    pem("x509", &responder.join("certificate.der"), "responder.pem");
+    pem("crl", &lists[0].path, "list.pem");
+    let verified = ["verify", "-x509_strict", "-crl_check", "-CAfile", "ca.pem", "-CRLfile", "list.pem"];
+    succeeds(&folder, &[&verified[..], &["-purpose", "sslclient", "first.pem"]].concat());
+    let revoked = openssl(&folder, &[&verified[..], &["second.pem"]].concat());
+    assert!(!revoked.status.success() && String::from_utf8_lossy(&revoked.stderr).contains("revoked"));
+    succeeds(&folder, &["verify", "-x509_strict", "-CAfile", "ca.pem", "-purpose", "ocsphelper", "responder.pem"]);
+    let text = succeeds(&folder, &["x509", "-in", "second.pem", "-noout", "-text"]);
+    assert!(text.contains("Non Repudiation") && !text.contains("Extended Key Usage"), "{text}");
+    let text = succeeds(&folder, &["crl", "-in", "list.pem", "-noout", "-text", "-CAfile", "ca.pem"]);
+    assert!(text.contains("verify OK") && text.contains("X509v3 Issuing Distribution Point: critical"), "{text}");
+    let text = succeeds(&folder, &["x509", "-in", "responder.pem", "-noout", "-text"]);
+    assert!(text.contains("OCSP Signing") && text.contains("OCSP No Check"), "{text}");
+    place.recorded();
+    let record = fs::read_to_string(place.path().join("acts.jsonl")).unwrap();
+    assert!(!record.contains("Utopia\"") && !record.contains("UT-1234"), "a person is in the record");
+}

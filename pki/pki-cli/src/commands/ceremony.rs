@@ -1,0 +1,140 @@
+//! `ceremony`: leads custodians through a script at the terminal, and replays transcripts.
+
+use std::fs;
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+
+use authority::ceremony::{self, Ceremony, Credential, Custodian, Replay, Room, Script};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::args::{PassphraseSource, Run};
+use crate::failure::{Failure, TRUST};
+use crate::output::{grouped, show};
+use crate::passphrase;
+
+pub fn credential(name: &str, out: &Path, source: &PassphraseSource, json: bool) -> Result<(), Failure> {
+    let words = passphrase::of_credential(source)?;
+    let credential = Credential::create(out, &words)?;
+    let object = json!({ "name": name, "file": out, "key": credential.public_key() });
+    // The name as TOML writes it.
+    let words = format!("[[custodian]]\nname = {name:?}\nkey = \"{}\"", credential.public_key());
+    show(json, "ceremony credential", object, &words);
+    Ok(())
+}
+
+pub fn run(arguments: &Run, json: bool) -> Result<(), Failure> {
+    let script = read(&arguments.script)?;
+    let mut credentials = Vec::new();
+    for (index, path) in arguments.credential.iter().enumerate() {
+        let words = passphrase::of_custodian(path, arguments.credential_passphrase_file.get(index))?;
+        credentials.push(Credential::open(path, &words)?);
+    }
+    let shared = Script::parse(&script).is_ok_and(|script| script.custody == ceremony::Custody::Shared);
+    let secret = if shared { None } else { Some(passphrase::existing(&arguments.passphrase, None)?) };
+    let ceremony = Ceremony {
+        script: &script,
+        credentials: &credentials,
+        directory: &arguments.place.dir,
+        transcript: &arguments.transcript,
+        passphrase: secret.as_ref(),
+    };
+    let replay = ceremony::run(&ceremony, &mut Terminal)?;
+    let words = format!("the ceremony is over; transcript: {}\n{}", arguments.transcript.display(), words(&replay));
+    show(json, "ceremony run", object(&replay), &words);
+    Ok(())
+}
+
+pub fn verify(transcript: &Path, script: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let bytes = fs::read(transcript).map_err(|error| Failure::unreadable(transcript, &error))?;
+    let bad = |why: String| Failure {
+        what: "The transcript is not good.".to_owned(),
+        why,
+        remedy: "Get the transcript again from whoever kept it; if it is the same, the ceremony cannot be relied upon."
+            .to_owned(),
+        exit: TRUST,
+    };
+    let replay = ceremony::verify(&bytes).map_err(|error| bad(error.to_string()))?;
+    if let Some(path) = script
+        && read(path)? != replay.script
+    {
+        return Err(bad(format!("it is not of the script {}", path.display())));
+    }
+    let words = format!("the transcript is good\n{}", words(&replay));
+    show(json, "ceremony verify", object(&replay), &words);
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| Failure::unreadable(path, &error))
+}
+
+/// People at the terminal: what they sign is shown, and each types yes.
+struct Terminal;
+
+impl Room for Terminal {
+    fn confirm(&mut self, custodian: &Custodian, text: &str) -> io::Result<bool> {
+        let mut out = io::stderr();
+        // A name and a text come from a file: what could move the cursor is shown escaped.
+        for line in text.trim().lines() {
+            writeln!(out, "    {}", line.escape_debug())?;
+        }
+        write!(out, "{}: do you confirm this? Type yes: ", custodian.name.escape_debug())?;
+        out.flush()?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        Ok(answer.trim() == "yes")
+    }
+
+    fn now(&mut self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+fn object(replay: &Replay) -> Value {
+    let steps: Vec<Value> = replay
+        .steps
+        .iter()
+        .map(|step| {
+            let made =
+                |one: &ceremony::Made| json!({ "kind": one.kind, "fingerprint": hex::encode(one.fingerprint()) });
+            json!({
+                "do": step.word, "text": step.text, "approved": step.approved.to_string(),
+                "made": step.made.iter().map(made).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let custodians: Vec<Value> = replay
+        .custodians
+        .iter()
+        .enumerate()
+        .map(|(place, (name, key))| json!({ "name": name, "key": key, "present": replay.present.contains(&place) }))
+        .collect();
+    json!({
+        "title": replay.title, "script_sha256": replay.script_sha256, "threshold": replay.threshold.0,
+        "custodians": custodians, "begun": replay.begun.to_string(),
+        "closed": replay.closed.map(|closed| closed.to_string()), "steps": steps,
+    })
+}
+
+fn words(replay: &Replay) -> String {
+    let mut text = format!(
+        "  title     {}\n  script    {}\n  custodians {} of {} demanded, present:\n",
+        replay.title,
+        grouped(&replay.script_sha256),
+        replay.threshold.0,
+        replay.threshold.1,
+    );
+    for place in &replay.present {
+        if let Some((name, key)) = replay.custodians.get(*place) {
+            text.push_str(&format!("    {name}\n      key {}\n", grouped(key)));
+        }
+    }
+    for (number, step) in replay.steps.iter().enumerate() {
+        text.push_str(&format!("  {:>3} {} {}\n", number + 1, step.approved, step.word));
+        for made in &step.made {
+            text.push_str(&format!("      {:16} {}\n", made.kind, grouped(&hex::encode(made.fingerprint()))));
+        }
+    }
+    text.trim_end().to_owned()
+}

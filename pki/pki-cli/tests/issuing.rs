@@ -1,0 +1,212 @@
+//! Generations, lists, acts, ceremonies and citizens as an operator meets them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("secret"), "a passphrase for tests\n").unwrap();
+        Desk { folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn pki(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("bitaqa-pki").unwrap();
+        command.current_dir(self.path()).args(arguments).env("BITAQA_PASSPHRASE_FILE", "secret");
+        command
+    }
+
+    fn json(&self, arguments: &[&str]) -> (Value, i32) {
+        let output = self.pki(arguments).arg("--json").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}{}", String::from_utf8_lossy(&output.stderr));
+        (serde_json::from_str(&text).unwrap(), output.status.code().unwrap())
+    }
+}
+
+#[test]
+fn an_authority_publishes_and_its_record_is_whole() {
+    let desk = Desk::new();
+    desk.pki(&["init", "--profile", "specimen-uto", "--dir", "pki"]).assert().success();
+    for made in [true, false] {
+        let (signer, code) = desk.json(&["ds", "ensure", "--dir", "pki"]);
+        assert_eq!((code, signer["made"].as_bool(), signer["name"].as_str()), (0, Some(made), Some("ds-0001")));
+    }
+    let (stands, _) = desk.json(&["csca", "rollover", "--dir", "pki", "--if-within-days", "90"]);
+    assert_eq!((stands["made"].as_bool(), stands["generation"].as_u64()), (Some(false), Some(1)));
+    let (made, _) = desk.json(&["csca", "rollover", "--dir", "pki", "--common-name", "CSCA Utopia Renamed"]);
+    assert_eq!((made["made"].as_bool(), made["generation"].as_u64()), (Some(true), Some(2)));
+    assert_ne!(made["link"]["serial"], made["csca"]["serial"]);
+    let (stands, _) = desk.json(&["crl", "ensure", "--dir", "pki"]);
+    assert_eq!(stands["state"].as_str(), Some("stands"));
+    let (shown, _) = desk.json(&["csca", "show", "--dir", "pki"]);
+    assert_eq!(shown["generations"].as_array().unwrap().len(), 2);
+
+    let (refused, code) = desk.json(&["publish", "master-list", "--dir", "pki"]);
+    assert_eq!((code, refused["error"]["exit"].as_i64()), (2, Some(2)));
+    desk.pki(&["signer", "new", "master-list", "--dir", "pki"]).assert().success();
+    let (list, _) = desk.json(&["publish", "master-list", "--dir", "pki", "--certificate", "pki/csca/certificate.der"]);
+    assert_eq!(list["entries"].as_u64(), Some(3));
+    desk.pki(&["signer", "ensure", "deviation-list", "--dir", "pki"]).assert().success();
+    fs::write(
+        desk.path().join("batch.toml"),
+        "[[deviation]]\nissued = { first = \"2026-03-01\", last = \"2026-03-07\" }\nnumbers = [\"A12345678\"]\n\
+        signer = { key-id = \"00112233445566778899aabbccddeeff00112233\" }\n\
+        [[deviation.defects]]\nkind = \"data-group-hash-wrong\"\ndata_group = 2\ndescription = \"Portrait re-encoded\"\n",
+    )
+    .unwrap();
+    let (list, code) = desk.json(&["publish", "deviation-list", "--dir", "pki", "--deviations", "batch.toml"]);
+    assert_eq!((code, list["entries"].as_u64()), (0, Some(1)));
+    desk.pki(&["signer", "new", "seal", "--dir", "pki", "--name", "ab-0001"]).assert().success();
+    desk.pki(&["signer", "revoke", "seal", "--dir", "pki", "ab-0001"]).assert().success();
+
+    let (verified, code) = desk.json(&["acts", "verify", "--dir", "pki"]);
+    assert_eq!((code, verified["good"].as_bool()), (0, Some(true)));
+    let head = verified["head"].as_str().unwrap();
+    desk.pki(&["crl", "issue", "--dir", "pki"]).assert().success();
+    desk.pki(&["acts", "verify", "--dir", "pki", "--head", head]).assert().success();
+    let (shown, _) = desk.json(&["acts", "show", "--dir", "pki"]);
+    let last = shown["acts"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["act"].as_str(), Some("revocation-list"));
+    let record = desk.path().join("pki/acts.jsonl");
+    fs::write(&record, fs::read_to_string(&record).unwrap().replace("ds-0001", "ds-0002")).unwrap();
+    let (broken, code) = desk.json(&["acts", "verify", "--dir", "pki"]);
+    assert_eq!(code, 40);
+    assert!(broken["error"]["why"].as_str().unwrap().contains("altered"), "{broken}");
+}
+
+#[test]
+fn three_custodians_hold_a_ceremony_and_an_auditor_replays_it() {
+    let desk = Desk::new();
+    let mut script = "format = \"bitaqa-ceremony\"\nversion = 1\ntitle = \"The CSCA of Utopia\"\n\
+        profile = \"specimen-uto\"\nthreshold = 2\ncustody = \"shared\"\n"
+        .to_owned();
+    for name in ["amina", "omar", "leyla"] {
+        fs::write(desk.path().join(format!("{name}.words")), format!("the words of {name}\n")).unwrap();
+        let words = format!("{name}.words");
+        let out = format!("{name}.pem");
+        let arguments = ["ceremony", "credential", "--name", name, "--out", &out, "--passphrase-file", &words];
+        let output = desk.pki(&arguments).assert().success();
+        script.push_str(&String::from_utf8_lossy(&output.get_output().stdout));
+    }
+    script.push_str(
+        "[[step]]\ndo = \"say\"\ntext = \"The room is closed.\"\n[[step]]\ndo = \"create-authority\"\n\
+        [[step]]\ndo = \"roll-over\"\n",
+    );
+    fs::write(desk.path().join("script.toml"), &script).unwrap();
+    let run = |names: &[&str]| {
+        let mut arguments = vec!["ceremony", "run", "script.toml", "--dir", "pki", "--transcript", "transcript.txt"];
+        let files: Vec<String> = names
+            .iter()
+            .flat_map(|name| [format!("--credential={name}.pem"), format!("--credential-passphrase-file={name}.words")])
+            .collect();
+        arguments.extend(files.iter().map(String::as_str));
+        desk.pki(&arguments)
+    };
+    let output = run(&["leyla"]).write_stdin("yes\n".repeat(50)).assert().code(2);
+    assert!(String::from_utf8_lossy(&output.get_output().stderr).contains("1 custodians are present"));
+    assert!(!desk.path().join("pki").exists());
+    // One does not confirm: the ceremony stops and goes on later.
+    run(&["leyla", "amina"]).write_stdin("yes\nyes\nyes\nno\n").assert().code(40);
+    run(&["leyla", "amina"]).write_stdin("yes\n".repeat(50)).assert().success();
+    let (replayed, code) = desk.json(&["ceremony", "verify", "transcript.txt", "--script", "script.toml"]);
+    assert_eq!((code, replayed["steps"].as_array().unwrap().len()), (0, 3));
+    assert_eq!(replayed["steps"][2]["made"].as_array().unwrap().len(), 3);
+    let present: Vec<bool> =
+        replayed["custodians"].as_array().unwrap().iter().map(|one| one["present"].as_bool().unwrap()).collect();
+    assert_eq!(present, [true, false, true]);
+
+    let text = fs::read_to_string(desk.path().join("transcript.txt")).unwrap();
+    fs::write(desk.path().join("altered.txt"), text.replacen("The room is closed.", "The room is opened", 1)).unwrap();
+    desk.pki(&["ceremony", "verify", "altered.txt"]).assert().code(40);
+    fs::write(desk.path().join("other.toml"), script.replace("closed", "opened")).unwrap();
+    desk.pki(&["ceremony", "verify", "transcript.txt", "--script", "other.toml"]).assert().code(40);
+    for file in ["transcript.txt", "pki.custody.json", "pki/acts.jsonl"] {
+        let text = fs::read_to_string(desk.path().join(file)).unwrap();
+        assert!(!text.contains("the words of"), "{file}");
+    }
+}
+
+#[test]
+fn a_citizen_is_certified_and_revoked() {
+    let desk = Desk::new();
+    desk.pki(&["init", "--profile", "iq-nid-compat", "--dir", "pki"]).assert().success();
+    let openssl = |arguments: &[&str]| {
+        let status = std::process::Command::new("openssl").args(arguments).current_dir(desk.path()).output().unwrap();
+        assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    };
+    openssl(&["genpkey", "-out", "key", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+    openssl(&["req", "-new", "-key", "key", "-subj", "/CN=x", "-out", "csr.pem"]);
+    let issue = [
+        "citizen",
+        "issue",
+        "--dir",
+        "pki",
+        "--csr",
+        "csr.pem",
+        "--purpose",
+        "signature",
+        "--given-names",
+        "Nour",
+        "--surname",
+        "Hassan",
+        "--number",
+        "1234",
+    ];
+    let (refused, code) = desk.json(&issue);
+    assert_eq!((code, refused["error"]["remedy"].as_str()), (2, Some("Set it up with bitaqa-pki citizen init.")));
+    desk.pki(&["citizen", "init", "--dir", "pki"]).assert().success();
+    let (first, _) = desk.json(&issue);
+    let (again, _) = desk.json(&issue);
+    assert_eq!((first["made"].as_bool(), again["made"].as_bool()), (Some(true), Some(false)));
+    assert_eq!(first["certificate"], again["certificate"]);
+    desk.pki(&["citizen", "responder", "--dir", "pki"]).assert().success();
+    let serial = first["certificate"]["serial"].as_str().unwrap();
+    desk.pki(&["citizen", "revoke", "--dir", "pki", serial]).assert().success();
+    let (lists, _) = desk.json(&["citizen", "crl", "--dir", "pki", "--range", "0"]);
+    assert_eq!(lists["lists"][0]["revoked"].as_u64(), Some(1));
+    desk.pki(&["acts", "verify", "--dir", "pki"]).assert().success();
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let desk = Desk::new();
+    for command in [
+        "csca rollover",
+        "csca show",
+        "ds ensure",
+        "crl ensure",
+        "signer new",
+        "signer ensure",
+        "signer revoke",
+        "publish master-list",
+        "publish deviation-list",
+        "acts show",
+        "acts verify",
+        "ceremony credential",
+        "ceremony run",
+        "ceremony verify",
+        "citizen init",
+        "citizen issue",
+        "citizen responder",
+        "citizen revoke",
+        "citizen crl",
+    ] {
+        let mut arguments: Vec<&str> = command.split(' ').collect();
+        arguments.push("--help");
+        let output = desk.pki(&arguments).assert().success();
+        assert!(String::from_utf8_lossy(&output.get_output().stdout).contains("Example"), "{command}");
+    }
+}
