@@ -45,6 +45,8 @@ pub struct Rollover {
 
 /// Make the next signer when none can sign for long enough.
 #[derive(Args)]
+// The variant of the same name has a group of its own.
+#[group(id = "ensuring")]
 pub struct Ensure {
     /// So many days must be left.
     #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(i64).range(0..=3650))]
