@@ -13,15 +13,15 @@ pub(super) fn judge(signer: &Certificate, anchor: Option<&Certificate>, store: &
     let Some(anchor) = anchor else {
         return Finding::undetermined(id::REVOCATION, "the CSCA is not known, so no revocation list can be believed");
     };
-    let lists = store.crls().iter().filter(|crl| is_by(crl, anchor));
-    let Some(crl) = lists.reduce(|one, two| if two.is_newer_than(one) { two } else { one }) else {
+    let lists: Vec<&Crl> = store.crls().iter().filter(|crl| is_believed(crl, anchor, store)).collect();
+    // A certificate that was revoked once stays so, however old the list.
+    if let Some(since) = lists.iter().filter_map(|crl| crl.revoked_since(signer.serial())).min() {
+        return Finding::failed(id::REVOCATION, format!("the document signer is revoked since {}", day(since)));
+    }
+    let Some(crl) = lists.into_iter().max_by_key(|crl| crl.this_update()) else {
         return Finding::undetermined(id::REVOCATION, format!("no revocation list of {} is at hand", anchor.subject()))
             .remedy("install a trust bundle that holds the CSCA's newest revocation list");
     };
-    // A certificate that was revoked once stays so, however old the list.
-    if let Some(since) = crl.revoked_since(signer.serial()) {
-        return Finding::failed(id::REVOCATION, format!("the document signer is revoked since {}", day(since)));
-    }
     if now > crl.next_update() {
         return Finding::undetermined(
             id::REVOCATION,
@@ -37,6 +37,13 @@ pub(super) fn judge(signer: &Certificate, anchor: Option<&Certificate>, store: &
         .remedy("set the clock of this machine");
     }
     Finding::successful(id::REVOCATION, format!("not revoked; list of {}", day(crl.this_update())))
+}
+
+/// By the signer's own anchor or by another generation of the same CSCA: there is one list for everything that a CSCA ever
+/// issued, and its newest key signs it.
+fn is_believed(crl: &Crl, anchor: &Certificate, store: &TrustStore) -> bool {
+    let same = |other: &&Certificate| other.subject().matches(anchor.subject());
+    is_by(crl, anchor) || store.anchors().iter().filter(same).any(|other| is_by(crl, other))
 }
 
 /// Issued in the anchor's name and signed by its key, which may sign lists.
