@@ -153,12 +153,6 @@ impl Crl {
         self.entries.get(serial).copied()
     }
 
-    /// Whether this list is younger than the other: by number, then by date.
-    pub fn is_newer_than(&self, other: &Crl) -> bool {
-        let rank = |crl: &Crl| (crl.number.as_ref().map(|number| (number.len(), number.clone())), crl.this_update);
-        rank(self) > rank(other)
-    }
-
     /// How it was signed.
     pub fn algorithm(&self) -> SignatureAlgorithm {
         self.algorithm

@@ -189,6 +189,53 @@ fn of_two_lists_the_newer_counts() {
     }
 }
 
+/// The authority of another CSCA key under the same name, as after a change of keys, with this signer on its list.
+fn next_generation(revoked: &Certificate, at: Timestamp) -> (tempfile::TempDir, Certificate, Crl) {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("pki");
+    let mut authority = Authority::init(&place, &PROFILES[0], &passphrase(), at).unwrap();
+    let taken_over = place.join("ds/ds-0001");
+    std::fs::create_dir(&taken_over).unwrap();
+    std::fs::write(taken_over.join("certificate.der"), revoked.der()).unwrap();
+    authority.revoke("ds-0001", at).unwrap();
+    let (_, crl) = authority.issue_crl(&passphrase(), at).unwrap();
+    let csca = authority.csca().clone();
+    (directory, csca, crl)
+}
+
+#[test]
+fn after_a_change_of_keys_the_list_under_the_new_key_revokes_signers_of_the_old() {
+    let mut world = World::new();
+    let signer = world.authority.signers().unwrap()[0].certificate.clone();
+    let (_directory, csca, crl) = next_generation(&signer, now());
+    let old = world.bundle.crls[0].clone();
+    // The new key is not yet believed: its list says nothing.
+    world.bundle.crls = vec![crl.clone()];
+    assert_eq!(odd(&world.judge(&document())), [(id::REVOCATION, Outcome::Undetermined)]);
+
+    world.bundle.anchors.push(csca);
+    assert_eq!(odd(&world.judge(&document())), [(id::REVOCATION, Outcome::Failed)]);
+    // Beside a list under the old key which does not know yet, in either order.
+    for crls in [[old.clone(), crl.clone()], [crl, old]] {
+        world.bundle.crls = crls.to_vec();
+        assert_eq!(odd(&world.judge(&document())), [(id::REVOCATION, Outcome::Failed)]);
+    }
+}
+
+#[test]
+fn after_a_change_of_keys_the_newest_list_decides_on_freshness() {
+    let (world, mut bundle) = (&*SPECIMEN, SPECIMEN.bundle.clone());
+    bundle.expires = later(365);
+    // Of another signer: this one is not revoked.
+    let stranger = STRANGER.authority.signers().unwrap()[0].certificate.clone();
+    let (_directory, csca, fresh) = next_generation(&stranger, later(60));
+    bundle.anchors.push(csca);
+    let late = Document { now: later(100), ..document() };
+    assert_eq!(odd(&judge(&world.sod, &bundle, &late)), [(id::REVOCATION, Outcome::Undetermined)]);
+    bundle.crls.insert(0, fresh);
+    assert_eq!(odd(&judge(&world.sod, &bundle, &late)), []);
+}
+
 #[test]
 fn no_list_or_an_old_one_or_another_authoritys_leaves_revocation_open() {
     let mut world = World::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
-use lds::files::{self, EF_SOD};
+use lds::files::{self, Access, EF_SOD};
 use lds::sod::LdsSecurityObject;
 use trust::chain::Document;
 use trust::security_object::{self, Judgement as SodJudgement};
@@ -16,7 +16,7 @@ use crate::evidence::{Evidence, FileEvidence};
 use crate::holder::{Contents, Holder, Portrait};
 use crate::procedure::Bac;
 use crate::report::{CheckResult, Report, VERSION};
-use crate::verdict::{Weight, decide};
+use crate::verdict::{Class, Verdict, Weight, decide};
 
 /// What the authority in charge of the inspection decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
     let failed = decisive.iter().any(|(_, weight)| weight.outcome == Outcome::Failed);
     let causes = decisive.iter().filter(|(_, weight)| !failed || weight.outcome == Outcome::Failed);
     let because = causes.map(|(check, _)| check.id).collect();
+    let only_unread =
+        verdict == Verdict::GenuineStatusUnknown && decisive.iter().all(|(check, _)| check.class == Class::Conditional);
+    let meaning = meaning(verdict, only_unread, &case.unread());
     let checks = CHECKS.iter().zip(judgements).map(|(check, judgement)| CheckResult {
         id: check.id,
         title: check.title,
@@ -53,7 +56,7 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
     Report {
         version: VERSION,
         verdict,
-        meaning: verdict.sentence(),
+        meaning,
         because,
         time: now,
         read_at: evidence.read_at,
@@ -65,6 +68,21 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
     }
 }
 
+/// The verdict as a sentence. One that speaks for the data names those it does not speak for.
+fn meaning(verdict: Verdict, only_unread: bool, unread: &[u8]) -> String {
+    let sentence = match only_unread {
+        true => "The data that were read are genuine and in force.",
+        false => verdict.sentence(),
+    };
+    let for_data = verdict.is_genuine() || verdict == Verdict::CloneSuspect;
+    if !for_data || unread.is_empty() {
+        return sentence.to_owned();
+    }
+    let name = |number: &u8| if *number == 2 { "the portrait (DG2)".to_owned() } else { format!("DG{number}") };
+    let names: Vec<String> = unread.iter().map(name).collect();
+    format!("{sentence} Not checked: {}.", names.join(", "))
+}
+
 /// What became of one data group that the security object lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Integrity {
@@ -74,8 +92,10 @@ pub(crate) enum Integrity {
     Different,
     /// Not read completely.
     NotRead(FileEvidence),
-    /// Never asked for: its access rights or the procedure forbid it.
+    /// Chip access opens it, but the evidence does not say what became of it.
     NotAsked,
+    /// Never asked for: only extended access opens it.
+    Closed,
 }
 
 /// Everything a check may look at.
@@ -129,6 +149,15 @@ impl<'a> Case<'a> {
         Case { evidence, store, policy, now, listed, sod, integrity, contents }
     }
 
+    /// Listed data groups that chip access opens and that were not judged.
+    fn unread(&self) -> Vec<u8> {
+        let unread = |integrity: &Integrity| {
+            let without_result = [FileEvidence::Skipped, FileEvidence::Interrupted].map(Integrity::NotRead);
+            *integrity == Integrity::NotAsked || without_result.contains(integrity)
+        };
+        self.integrity.iter().filter(|(_, integrity)| unread(integrity)).map(|(number, _)| *number).collect()
+    }
+
     /// The proof that the security object is authentic.
     pub fn authentic(&self) -> Option<&Authentic<SecurityObject>> {
         // A security object whose list cannot be read proves nothing about any file.
@@ -175,6 +204,7 @@ fn integrity(listed: &LdsSecurityObject, evidence: &Evidence) -> BTreeMap<u8, In
             }
             Some(FileEvidence::Read { .. }) => Integrity::Different,
             Some(other) => Integrity::NotRead(other.clone()),
+            None if files::data_group(*number).is_some_and(|file| file.access == Access::Extended) => Integrity::Closed,
             None if evidence.interrupted.is_some() => Integrity::NotRead(FileEvidence::Interrupted),
             None => Integrity::NotAsked,
         };

@@ -39,7 +39,7 @@ pub struct Check {
     pub remedy: &'static str,
     /// The verdict that a failure points at.
     pub failed: Verdict,
-    /// The verdict that the lack of a result points at, when the check is mandatory.
+    /// The verdict that the lack of a result points at, when the check is mandatory or conditional.
     pub unjudged: Verdict,
     pub(crate) judge: fn(&Case<'_>) -> Judgement,
 }

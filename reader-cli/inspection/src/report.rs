@@ -19,8 +19,8 @@ pub struct Report {
     pub version: u32,
     /// The verdict.
     pub verdict: Verdict,
-    /// The verdict as a sentence.
-    pub meaning: &'static str,
+    /// The verdict as a sentence, and what it does not speak of: data groups which were signed and not read.
+    pub meaning: String,
     /// Ids of the checks that the verdict rests on; empty for `GENUINE_VALID`.
     pub because: Vec<&'static str>,
     /// The time that the judgement was made for.

@@ -5,7 +5,8 @@
 //! 1. An *evaluatory* check never feeds the verdict.
 //! 2. A check that *failed* points at the verdict its table row names.
 //! 3. A *mandatory* check that is neither successful nor failed points at the verdict its row names
-//!    for that; an optional one is passed over. *Aborted* counts as no result at all: it never
+//!    for that; so does a *conditional* one, unless the document does not have what it is about (*not supported*);
+//!    an *optional* one is passed over. *Aborted* counts as no result at all: it never
 //!    accuses a document, and it never clears one.
 //! 4. The gravest verdict pointed at is the verdict. Nothing pointed at and a security object
 //!    proved authentic: [`Verdict::GenuineValid`].
@@ -20,7 +21,8 @@ use trust::{Authentic, Outcome, SecurityObject};
 pub enum Verdict {
     /// Issued by the State, unaltered, in the chip it was issued in, in force.
     GenuineValid,
-    /// Genuine, but whether it is still in force cannot be told from the trust material at hand.
+    /// Genuine as far as it was judged: whether it is still in force cannot be told from the trust material at hand, or
+    /// signed data (the portrait) were left out.
     GenuineStatusUnknown,
     /// Genuine, but past its date of expiry.
     GenuineExpired,
@@ -63,7 +65,7 @@ impl Verdict {
         }
     }
 
-    /// One sentence for the officer. None of them calls a document false because a certificate was missing (9303-12 §8).
+    /// One sentence for the officer; [`crate::Report::meaning`] says beside it what was not checked. None of them calls a document false because a certificate was missing (9303-12 §8).
     pub const fn sentence(self) -> &'static str {
         match self {
             Verdict::GenuineValid => "The card is genuine, unaltered and in force.",
@@ -98,6 +100,8 @@ impl Verdict {
 pub enum Class {
     /// It must be successful for a good verdict.
     Mandatory,
+    /// It must be successful when the document has what it is about.
+    Conditional,
     /// It must not fail; it may be impossible.
     Optional,
     /// It is reported and never weighs.
@@ -111,7 +115,7 @@ pub(crate) struct Weight {
     pub outcome: Outcome,
     /// Where a failure points.
     pub failed: Verdict,
-    /// Where a mandatory check without a result points.
+    /// Where a mandatory or conditional check without a result points.
     pub unjudged: Verdict,
 }
 
@@ -121,8 +125,11 @@ impl Weight {
         match (self.class, self.outcome) {
             (Class::Evaluatory, _) | (_, Outcome::Successful) => None,
             (_, Outcome::Failed) => Some(self.failed),
-            (Class::Optional, _) => None,
-            (Class::Mandatory, Outcome::Undetermined | Outcome::NotSupported | Outcome::Aborted) => Some(self.unjudged),
+            (Class::Optional, _) | (Class::Conditional, Outcome::NotSupported) => None,
+            (
+                Class::Mandatory | Class::Conditional,
+                Outcome::Undetermined | Outcome::NotSupported | Outcome::Aborted,
+            ) => Some(self.unjudged),
         }
     }
 }
@@ -159,7 +166,8 @@ mod tests {
     }
 
     fn weight() -> impl Strategy<Value = Weight> {
-        let class = prop::sample::select(vec![Class::Mandatory, Class::Optional, Class::Evaluatory]);
+        let class =
+            prop::sample::select(vec![Class::Mandatory, Class::Conditional, Class::Optional, Class::Evaluatory]);
         // A table row never points at the best verdict.
         let verdict = || prop::sample::select(Verdict::ALL.into_iter().skip(1).collect::<Vec<_>>());
         (class, outcome(), verdict(), verdict()).prop_map(|(class, outcome, failed, unjudged)| Weight {
@@ -177,9 +185,10 @@ mod tests {
         }
 
         #[test]
-        fn valid_only_when_every_mandatory_check_is_successful(weights in prop::collection::vec(weight(), 0..40)) {
+        fn valid_only_when_every_check_that_must_be_is_successful(weights in prop::collection::vec(weight(), 0..40)) {
             let bad = weights.iter().any(|weight| match weight.class {
                 Class::Mandatory => weight.outcome != Outcome::Successful,
+                Class::Conditional => !matches!(weight.outcome, Outcome::Successful | Outcome::NotSupported),
                 Class::Optional => weight.outcome == Outcome::Failed,
                 Class::Evaluatory => false,
             });

@@ -10,7 +10,7 @@
 //!
 //! `data` and `response` are left out where they are masked. [`Detail::Masked`] shows the data of an
 //! instruction only when the instruction is known to carry nothing secret in either direction: an
-//! unknown one is masked. A masked journal may be kept and sent; a full one is as confidential as
+//! unknown one is masked. GET RESPONSE and the further links of a chain show no more than what they continue. A masked journal may be kept and sent; a full one is as confidential as
 //! the card's content and its keys, and only a full one can be replayed.
 
 use std::fs::OpenOptions;
@@ -124,8 +124,15 @@ impl Journal {
         self.lock().problem.as_ref().map(ToString::to_string)
     }
 
-    pub(crate) fn exchanged(&self, command: &Command, answer: &Result<Response, TransmitError>, took: Duration) {
-        let show = self.detail == Detail::Full || shows_nothing_secret(command);
+    pub(crate) fn exchanged(
+        &self,
+        dialogue: &mut Dialogue,
+        command: &Command,
+        answer: &Result<Response, TransmitError>,
+        took: Duration,
+    ) {
+        let harmless = dialogue.is_harmless(command);
+        let show = self.detail == Detail::Full || harmless;
         let hex_if_shown = |bytes: &[u8]| show.then(|| hex::encode(bytes));
         let mut shared = self.lock();
         let mut exchange = Exchange {
@@ -170,15 +177,40 @@ impl Shared {
     }
 }
 
-/// True when neither the command's data nor its answer can hold a secret.
+/// What the exchanges of one connection so far say about the next one.
+#[derive(Default)]
+pub(crate) struct Dialogue {
+    /// The last exchange held nothing secret. A GET RESPONSE that continues nothing known is masked.
+    harmless: bool,
+    /// The last command was a link of a chain that goes on.
+    chained: bool,
+}
+
+impl Dialogue {
+    /// True when neither the command's data nor its answer can hold a secret.
+    fn is_harmless(&mut self, command: &Command) -> bool {
+        let fetches = command.ins == GET_RESPONSE;
+        let may_show = self.harmless || !(fetches || self.chained);
+        self.harmless = may_show && (fetches || shows_nothing_secret(command));
+        self.chained = command.cla & CHAINED != 0;
+        self.harmless
+    }
+}
+
+/// The instruction that fetches the rest of the answer before it (7816-4 §5.3.4).
+const GET_RESPONSE: u8 = 0xC0;
+/// The class bit of every link of a chain but the last (7816-4 §5.3.3).
+const CHAINED: u8 = 0x10;
+
+/// True when neither the command's data nor its own answer can hold a secret.
 ///
 /// Not here, so masked: VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER, PUT KEY, STORE DATA, PUT DATA,
 /// UPDATE, EXTERNAL and MUTUAL AUTHENTICATE (a BAC transcript lets the document number be guessed offline),
 /// the deciphering operations, and every instruction this table does not know.
 fn shows_nothing_secret(command: &Command) -> bool {
     match (command.ins, command.p1, command.p2) {
-        // SELECT, READ BINARY, READ RECORD, GET RESPONSE, GET DATA, GET CHALLENGE, MANAGE SECURITY ENVIRONMENT
-        (0xA4 | 0xB0 | 0xB1 | 0xB2 | 0xB3 | 0xC0 | 0xCA | 0xCB | 0x84 | 0x22, _, _) => true,
+        // SELECT, READ BINARY, READ RECORD, GET DATA, GET CHALLENGE, MANAGE SECURITY ENVIRONMENT
+        (0xA4 | 0xB0 | 0xB1 | 0xB2 | 0xB3 | 0xCA | 0xCB | 0x84 | 0x22, _, _) => true,
         // GENERAL AUTHENTICATE of PACE and Chip Authentication; with a key reference it may be a key agreement.
         (0x86, 0, 0) => true,
         // INTERNAL AUTHENTICATE; PERFORM SECURITY OPERATION: verify certificate.

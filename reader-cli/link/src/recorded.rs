@@ -5,18 +5,20 @@ use std::time::Instant;
 use iso7816::{Card, Command, Response, TransmitError};
 
 use crate::Journal;
+use crate::journal::Dialogue;
 
 /// Writes each exchange to a [`Journal`]. It belongs below the secure channel, where commands
 /// are as the card sees them.
 pub struct Recorded<C> {
     card: C,
     journal: Journal,
+    dialogue: Dialogue,
 }
 
 impl<C: Card> Recorded<C> {
     /// Puts the layer over `card`.
     pub fn new(card: C, journal: Journal) -> Self {
-        Recorded { card, journal }
+        Recorded { card, journal, dialogue: Dialogue::default() }
     }
 
     /// Gives the card below back.
@@ -29,7 +31,7 @@ impl<C: Card> Card for Recorded<C> {
     fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
         let start = Instant::now();
         let answer = self.card.transmit(command);
-        self.journal.exchanged(command, &answer, start.elapsed());
+        self.journal.exchanged(&mut self.dialogue, command, &answer, start.elapsed());
         answer
     }
 }
@@ -38,6 +40,8 @@ impl<C: Card> Card for Recorded<C> {
 mod tests {
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
+
+    use iso7816::{Chained, Limits};
 
     use super::*;
     use crate::Detail;
@@ -95,6 +99,59 @@ mod tests {
             );
             assert!(written(Detail::Full, header).contains("c0ffee"));
         }
+    }
+
+    /// Answers with what is next in the list.
+    struct Script(std::vec::IntoIter<&'static str>);
+
+    impl Card for Script {
+        fn transmit(&mut self, _: &Command) -> Result<Response, TransmitError> {
+            Ok(Response::parse(&hex::decode(self.0.next().unwrap()).unwrap()).unwrap())
+        }
+    }
+
+    /// The journal of a command whose answers come as over T=0.
+    fn written_below_chained(command: &Command, answers: &[&'static str]) -> String {
+        let sink = Shared::default();
+        let journal = Journal::new(sink.clone(), Detail::Masked).unwrap();
+        let limits = Limits { command_data: 2, response_data: 256 };
+        let mut card = Chained::new(Recorded::new(Script(answers.to_vec().into_iter()), journal), limits);
+        let answer = card.transmit(command).unwrap();
+        assert_eq!(answer.data, [0xC0, 0xFF, 0xEE]);
+        String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn the_rest_of_an_answer_is_masked_as_its_command() {
+        let decipher = Command::new(0x00, 0x2A, 0x80, 0x86).with_data([0x01]).with_ne(256);
+        let text = written_below_chained(&decipher, &["6103", "C0FF6101", "EE9000"]);
+        assert_eq!(text.matches(r#""header":"00c00000""#).count(), 2, "{text}");
+        assert!(!text.contains("c0ff") && !text.contains(r#""response":"ee""#), "{text}");
+        let read = Command::new(0x00, 0xB0, 0x00, 0x00).with_ne(256);
+        let text = written_below_chained(&read, &["6103", "C0FF6101", "EE9000"]);
+        assert!(text.contains(r#""response":"c0ff""#) && text.contains(r#""response":"ee""#), "{text}");
+    }
+
+    #[test]
+    fn a_get_response_after_nothing_is_masked() {
+        assert!(!written(Detail::Masked, [0x00, 0xC0, 0x00, 0x00]).contains("c0ffee"));
+    }
+
+    #[test]
+    fn what_follows_a_masked_link_of_a_chain_is_masked() {
+        let sink = Shared::default();
+        let mut card = Recorded::new(Echo, Journal::new(sink.clone(), Detail::Masked).unwrap());
+        let mut send = |cla, ins, data: u8| card.transmit(&Command::new(cla, ins, 0, 0).with_data([data; 3])).unwrap();
+        send(0x10, 0x24, 0xA1);
+        send(0x10, 0xB0, 0xA2);
+        send(0x00, 0xB0, 0xA3);
+        send(0x00, 0xC0, 0xA4);
+        send(0x00, 0xB0, 0xA5);
+        send(0x10, 0xA4, 0xA6);
+        send(0x00, 0xA4, 0xA7);
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let shown: Vec<u8> = (0xA1..=0xA7).filter(|data| text.contains(&hex::encode([*data; 3]))).collect();
+        assert_eq!(shown, [0xA5, 0xA6, 0xA7], "{text}");
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub struct Reading {
     /// Basic Access Control on a card that offers no PACE
     #[arg(long, value_enum, default_value_t = Bac::Never, value_name = "POLICY")]
     pub bac: Bac,
-    /// Leave the portrait out, which is most of the reading time
+    /// Leave the portrait out, which is most of the reading time; at best the verdict is then GENUINE_STATUS_UNKNOWN
     #[arg(long)]
     pub skip_image: bool,
 }

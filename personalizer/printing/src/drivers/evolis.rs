@@ -204,8 +204,10 @@ impl<L: Line> Evolis<L> {
                     self.restart().map_err(|_| unknown())?;
                 }
                 let before = before.ok_or_else(unknown)?;
+                // A counter at its end no longer tells.
+                let after = before.checked_add(1).ok_or_else(unknown)?;
                 let printed = self.counters().map_err(|_| unknown())?.printed_panels;
-                if printed == before + 1 {
+                if printed == after {
                     return Ok(());
                 }
                 if printed != before {
@@ -230,7 +232,7 @@ impl<L: Line> Evolis<L> {
         let mut printed = self.counters().ok().map(|counters| counters.printed_panels);
         for panel in &panels {
             self.print_panel(panel.name, printed)?;
-            printed = printed.map(|count| count + 1);
+            printed = printed.and_then(|count| count.checked_add(1));
         }
         Ok(())
     }

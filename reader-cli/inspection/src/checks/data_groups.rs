@@ -1,7 +1,9 @@
 //! Is each data group the one that was signed? (9303-11 §5.1.1 step 5, TR-03135-1 §5.6.4)
 //!
 //! The bytes as read are hashed. A listed group that the chip does not have, or does not give although chip access opens it, has
-//! failed: what was signed is missing.
+//! failed: what was signed is missing. One that chip access opens and that was not read (the inspector left the portrait out) has
+//! no result, and no verdict better than [`Verdict::GenuineStatusUnknown`] is given beside it: a copied signature with another
+//! face behind it is the first forgery to expect. Fingers and irises, which extended access guards, are *not supported*.
 
 use super::{Check, Judgement};
 use crate::case::{Case, Integrity};
@@ -11,33 +13,30 @@ use crate::verdict::{Class, Verdict};
 const SOURCE: &str = "9303-11 §5.1.1 step 5, TR-03135-1 §5.6.4";
 const REMEDY: &str = "Read the card again; if it fails again, keep the card and report it with the evidence file.";
 const EXPLANATION: &str = "The hash of the file as read must be the one in the security object. A failure says that the file is not \
-    what the issuer signed, or that the chip withholds it.";
+    what the issuer signed, or that the chip withholds it. A file that was left out is not vouched for.";
 
-pub(super) const DG1: Check =
-    row("dg1-integrity", "DG1, the MRZ, is as signed", Class::Mandatory, |case| group(case, 1));
-pub(super) const DG2: Check =
-    row("dg2-integrity", "DG2, the face, is as signed", Class::Optional, |case| group(case, 2));
-pub(super) const DG11: Check =
-    row("dg11-integrity", "DG11, personal details, is as signed", Class::Optional, |case| group(case, 11));
-pub(super) const DG12: Check =
-    row("dg12-integrity", "DG12, document details, is as signed", Class::Optional, |case| group(case, 12));
-pub(super) const DG13: Check =
-    row("dg13-integrity", "DG13, national details, is as signed", Class::Optional, |case| group(case, 13));
-pub(super) const DG14: Check =
-    row("dg14-integrity", "DG14, security options, is as signed", Class::Optional, |case| group(case, 14));
-pub(super) const OTHERS: Check =
-    row("other-groups-integrity", "Other data groups are as signed", Class::Optional, others);
+pub(super) const DG1: Check = Check {
+    class: Class::Mandatory,
+    unjudged: Verdict::Unreadable,
+    ..row("dg1-integrity", "DG1, the MRZ, is as signed", |case| group(case, 1))
+};
+pub(super) const DG2: Check = row("dg2-integrity", "DG2, the face, is as signed", |case| group(case, 2));
+pub(super) const DG11: Check = row("dg11-integrity", "DG11, personal details, is as signed", |case| group(case, 11));
+pub(super) const DG12: Check = row("dg12-integrity", "DG12, document details, is as signed", |case| group(case, 12));
+pub(super) const DG13: Check = row("dg13-integrity", "DG13, national details, is as signed", |case| group(case, 13));
+pub(super) const DG14: Check = row("dg14-integrity", "DG14, security options, is as signed", |case| group(case, 14));
+pub(super) const OTHERS: Check = row("other-groups-integrity", "Other data groups are as signed", others);
 
-const fn row(id: &'static str, title: &'static str, class: Class, judge: fn(&Case<'_>) -> Judgement) -> Check {
+const fn row(id: &'static str, title: &'static str, judge: fn(&Case<'_>) -> Judgement) -> Check {
     Check {
         id,
         title,
         source: SOURCE,
-        class,
+        class: Class::Conditional,
         explanation: EXPLANATION,
         remedy: REMEDY,
         failed: Verdict::NotGenuine,
-        unjudged: Verdict::Unreadable,
+        unjudged: Verdict::GenuineStatusUnknown,
         judge,
     }
 }
@@ -58,8 +57,9 @@ fn listed(number: u8, integrity: &Integrity) -> Judgement {
     match integrity {
         Integrity::Identical => Judgement::successful("identical"),
         Integrity::Different => Judgement::failed(format!("DG{number} is not the file that was signed")),
-        Integrity::NotAsked => Judgement::undetermined("present, not read"),
-        Integrity::NotRead(FileEvidence::Skipped) => Judgement::undetermined("present, left out on request"),
+        Integrity::NotAsked => unread(format!("DG{number} is present, not read")),
+        Integrity::NotRead(FileEvidence::Skipped) => unread(format!("DG{number} is present, left out on request")),
+        Integrity::Closed => Judgement::not_supported(format!("DG{number} is open to extended access only")),
         Integrity::NotRead(FileEvidence::Absent) => {
             Judgement::failed(format!("DG{number} was signed, but the chip does not have it"))
         }
@@ -73,24 +73,21 @@ fn listed(number: u8, integrity: &Integrity) -> Judgement {
     }
 }
 
+/// It could have been checked; not "it is wrong".
+fn unread(reason: String) -> Judgement {
+    Judgement { remedy: Some("Read the whole card.".to_owned()), ..Judgement::undetermined(reason) }
+}
+
 /// The groups without a row of their own, judged together: the worst of them.
 fn others(case: &Case<'_>) -> Judgement {
     const OWN_ROW: [u8; 6] = [1, 2, 11, 12, 13, 14];
-    let rest: Vec<_> = case.integrity.iter().filter(|(number, _)| !OWN_ROW.contains(number)).collect();
-    let judged: Vec<_> = rest.iter().map(|(number, integrity)| listed(**number, integrity)).collect();
-    let first = |outcome| judged.iter().find(|judgement| judgement.outcome == outcome).cloned();
-    use trust::Outcome::{Aborted, Failed, Undetermined};
+    use trust::Outcome::{Aborted, Failed, NotSupported, Successful, Undetermined};
     if case.listed.is_err() {
-        Judgement::undetermined("there is no security object to compare with")
-    } else if rest.is_empty() {
-        Judgement::not_supported("the document has no other data groups")
-    } else if let Some(worst) = first(Failed).or_else(|| first(Aborted)) {
-        worst
-    } else if first(Undetermined).is_some() {
-        let unread = rest.iter().filter(|(_, integrity)| **integrity != Integrity::Identical);
-        let names: Vec<_> = unread.map(|(number, _)| format!("DG{number}")).collect();
-        Judgement::undetermined(format!("present, not read: {}", names.join(", ")))
-    } else {
-        Judgement::successful("identical")
+        return Judgement::undetermined("there is no security object to compare with");
     }
+    let rest = case.integrity.iter().filter(|(number, _)| !OWN_ROW.contains(number));
+    let judged: Vec<_> = rest.map(|(number, integrity)| listed(*number, integrity)).collect();
+    let first = |outcome| judged.iter().find(|judgement| judgement.outcome == outcome).cloned();
+    let worst = [Failed, Aborted, Undetermined, Successful, NotSupported].into_iter().find_map(first);
+    worst.unwrap_or_else(|| Judgement::not_supported("the document has no other data groups"))
 }

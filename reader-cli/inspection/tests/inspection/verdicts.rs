@@ -201,12 +201,52 @@ fn no_evidence_at_all_is_unreadable() {
 }
 
 #[test]
-fn a_missing_portrait_is_noticed_but_may_be_left_out_on_request() {
+fn a_portrait_left_out_is_not_vouched_for() {
     let mut issuer = Issuer::new("specimen-uto");
     let store = issuer.store(vec![]);
     let mut evidence = read(&mut issuer.card(&Document::specimen()), &with_can());
     evidence.files.insert("EF.DG2".into(), FileEvidence::Skipped);
-    assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid);
+    let report = judged(&evidence, &store);
+    assert_eq!(report.verdict, Verdict::GenuineStatusUnknown);
+    assert_eq!(report.because, ["dg2-integrity"]);
+    assert_eq!(report.meaning, "The data that were read are genuine and in force. Not checked: the portrait (DG2).");
+    let expired = judge(&evidence, &store, &Policy::default(), noon(2036, 11, 3));
+    assert_eq!(expired.verdict, Verdict::GenuineExpired);
+    assert_eq!(expired.meaning, "The card is genuine, but it has expired. Not checked: the portrait (DG2).");
+
     evidence.files.insert("EF.DG2".into(), FileEvidence::Absent);
-    assert_eq!(judged(&evidence, &store).verdict, Verdict::NotGenuine);
+    let report = judged(&evidence, &store);
+    assert_eq!(report.verdict, Verdict::NotGenuine);
+    assert_eq!(report.meaning, Verdict::NotGenuine.sentence());
+}
+
+#[test]
+fn evidence_without_a_record_of_a_signed_file_is_not_called_valid() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let document = Document { extra: [(16, vec![0x70, 0x00])].into(), ..Document::specimen() };
+    let evidence = read(&mut issuer.card(&document), &with_can());
+    assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid);
+    for number in [2, 11, 12, 13, 16] {
+        for seen in [None, Some(FileEvidence::Skipped), Some(FileEvidence::Interrupted)] {
+            let mut without = evidence.clone();
+            without.files.remove(&format!("EF.DG{number}"));
+            without.files.extend(seen.map(|seen| (format!("EF.DG{number}"), seen)));
+            let report = judged(&without, &store);
+            assert_eq!(report.verdict, Verdict::GenuineStatusUnknown, "DG{number}");
+            assert!(report.meaning.contains("Not checked: ") && report.meaning.contains(&format!("DG{number}")));
+        }
+    }
+    let mut without = evidence;
+    without.files.remove("EF.DG1");
+    assert_eq!(judged(&without, &store).verdict, Verdict::Unreadable);
+}
+
+#[test]
+fn fingers_and_irises_are_left_to_extended_access() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let document = Document { extra: [(3, vec![0x63, 0x00]), (4, vec![0x76, 0x00])].into(), ..Document::specimen() };
+    let report = judged(&read(&mut issuer.card(&document), &with_can()), &issuer.store(vec![]));
+    assert_eq!(report.verdict, Verdict::GenuineValid, "{:#?}", report.complaints().collect::<Vec<_>>());
+    assert_eq!(result(&report, "other-groups-integrity"), "not supported");
 }

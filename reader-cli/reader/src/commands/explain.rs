@@ -52,6 +52,11 @@ fn check_text(check: &Check) -> String {
             check.failed.word(),
             check.unjudged.word()
         ),
+        Class::Conditional => format!(
+            "It must be successful when the document has what it is about. A failure gives {}, no result gives {}.",
+            check.failed.word(),
+            check.unjudged.word()
+        ),
         Class::Optional => format!("It must not fail. A failure gives {}.", check.failed.word()),
         Class::Evaluatory => "It is reported and never changes the verdict.".to_owned(),
     };
@@ -95,6 +100,7 @@ fn verdict_json(verdict: Verdict) -> Value {
 fn class(class: Class) -> &'static str {
     match class {
         Class::Mandatory => "mandatory",
+        Class::Conditional => "conditional",
         Class::Optional => "optional",
         Class::Evaluatory => "evaluatory",
     }

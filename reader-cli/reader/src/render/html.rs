@@ -63,7 +63,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         "<header class=\"verdict {}\" dir=\"ltr\">\n<h1>{word}</h1>\n<p>{}</p>\n\
          <p class=\"other\"><span lang=\"ar\" dir=\"rtl\">{}</span><span lang=\"ckb\" dir=\"rtl\">{}</span></p>\n{}</header>\n",
         of_verdict(verdict),
-        escaped(report.meaning),
+        escaped(&report.meaning),
         arabic(verdict),
         kurdish(verdict),
         grounds(report)

@@ -163,6 +163,20 @@ fn evidence_is_judged_again_offline() {
 }
 
 #[test]
+fn without_the_portrait_no_card_is_called_unaltered() {
+    let post = Post::new();
+    for (name, state) in [("whole", post.state()), ("altered", forge::alter_data_group(&post.state(), 2).unwrap())] {
+        let socket = post.insert(name, state);
+        let trust = post.path("trust");
+        let output = post.run(&["verify", "--socket", &socket, "--trust", &trust, "--can", CAN, "--skip-image"]);
+        assert_eq!(output.status.code(), Some(14), "{name}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with("GENUINE_STATUS_UNKNOWN\n"), "{text}");
+        assert!(text.contains("Not checked: the portrait (DG2)."), "{text}");
+    }
+}
+
+#[test]
 fn a_report_for_people_says_the_verdict_first() {
     let post = Post::new();
     let socket = post.insert("human", post.state());

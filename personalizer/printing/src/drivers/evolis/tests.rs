@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 
+use super::panels::Geometry;
 use super::*;
 use crate::simulator::{Fault, Options, Printer};
 
@@ -255,14 +256,53 @@ fn an_endless_answer_ends() {
     }
 }
 
+/// A model whose panels cost nothing.
+const SMALL: Model = Model {
+    name: "Small",
+    stations: true,
+    duplex: true,
+    geometry: Geometry { columns: 8, rows: 1, bytes_2: 1, bytes_32: 5 },
+};
+/// What goes out before the counters are asked for the first time: start, side, five panels.
+const BEFORE_COUNTERS: usize = 7;
+
+fn printing_hostile(answers: impl IntoIterator<Item = Vec<u8>>) -> Evolis<Hostile> {
+    let accepted = vec![vec![0x06]; BEFORE_COUNTERS];
+    let mut driver =
+        Evolis::new(Hostile { answers: accepted.into_iter().chain(answers).collect() }, Timeouts::default());
+    driver.model = Some(&SMALL);
+    driver
+}
+
+#[test]
+fn a_counter_at_its_end_tells_nothing() {
+    let counters = |printed: u64| format!("1;2;3;{printed}\r").into_bytes();
+    let (accepted, lost) = (vec![0x06], Vec::new());
+    // The counter stands at its end before the first panel, whose answer is lost.
+    let mut driver = printing_hostile([counters(u64::MAX), lost.clone(), counters(u64::MAX), accepted.clone()]);
+    let error = driver.print(&Raster::white(), None).unwrap_err();
+    assert!(matches!(error, MachineError::OutcomeUnknown { ref command } if command == "Sp;y"), "{error}");
+    // It passes its end at the first panel; the answer to the second is lost.
+    let mut driver = printing_hostile([counters(u64::MAX), accepted.clone(), lost, counters(0), accepted.clone()]);
+    let error = driver.print(&Raster::white(), None).unwrap_err();
+    assert!(matches!(error, MachineError::OutcomeUnknown { ref command } if command == "Sp;m"), "{error}");
+    // Without a lost answer it is not needed.
+    let mut answers = vec![counters(u64::MAX)];
+    answers.resize(6, accepted);
+    printing_hostile(answers).print(&Raster::white(), None).unwrap();
+}
+
 proptest! {
     #[test]
     fn hostile_printers_never_panic(answers in proptest::collection::vec(
         prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..70),
-            prop_oneof![Just("\x06"), Just("\x15T"), Just("Quantum\r"), Just("OK\r"), Just("NO CARD\r"), Just("1;2;3;4\r")]
-                .prop_map(|text| text.as_bytes().to_vec()),
+            prop_oneof![
+                Just("\x06"), Just("\x15T"), Just("Quantum\r"), Just("OK\r"), Just("NO CARD\r"), Just("1;2;3;4\r"),
+                Just("1;2;3;18446744073709551615\r"), Just("1;2;3;18446744073709551616\r"),
+            ].prop_map(|text| text.as_bytes().to_vec()),
         ], 0..40)) {
+        let _ = printing_hostile(answers.clone()).print(&Raster::white(), None);
         let mut driver = Evolis::new(Hostile { answers: answers.into() }, Timeouts::default());
         driver.model = Some(&MODELS[3]);
         let _ = driver.connect();
