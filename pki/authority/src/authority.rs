@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
+use trust::lint::{self, Kind, Refused};
 use trust::{Bundle, Certificate, CertificateError, Crl, CrlError, Pin, PublicKey, RevokedDocument};
 
 use crate::acts::{self, Act, ActsError};
@@ -216,6 +217,9 @@ pub enum IssueError {
     /// The current revocation list is missing, out of date, or lacks a revoked signer.
     #[error("the current revocation list is missing, out of date, or lacks a revoked signer")]
     RevocationListOutdated,
+    /// What was made departs from its profile.
+    #[error("what was to be issued departs from its profile; it was not stored: {0}")]
+    Lint(#[from] Refused),
     /// What was made does not read back as it should.
     #[error("what was issued does not verify; it was not stored")]
     NotVerified,
@@ -363,14 +367,16 @@ impl Authority {
     }
 }
 
-/// What a verifier would make of it, before it is stored.
-fn verified_certificate(raw: &[u8], issuer: &PublicKey) -> Result<Certificate, IssueError> {
+/// What the profile and a verifier say about it, before it is stored.
+fn verified_certificate(raw: &[u8], kind: Kind, issuer: &PublicKey) -> Result<Certificate, IssueError> {
+    lint::accept(raw, kind)?;
     let certificate = Certificate::from_der(raw).map_err(|_| IssueError::NotVerified)?;
     certificate.verify_signature(issuer).map_err(|_| IssueError::NotVerified)?;
     Ok(certificate)
 }
 
 fn verified_crl(raw: &[u8], csca: &Certificate) -> Result<Crl, IssueError> {
+    lint::accept(raw, Kind::Crl)?;
     let crl = Crl::from_der(raw).map_err(|_| IssueError::NotVerified)?;
     crl.verify_signature(csca.public_key()).map_err(|_| IssueError::NotVerified)?;
     Ok(crl)

@@ -8,9 +8,10 @@
 use std::fmt;
 use std::path::Path;
 
-use iso7816::tlv::{self, TlvError, Writer, encode};
+use iso7816::tlv::{Writer, encode};
 use jiff::Timestamp;
 use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_constructed, oid};
+use trust::lint::{self, Refused};
 use trust::{Certificate, CertificateError, Hash, PublicKey};
 
 use crate::files::{self, FileError};
@@ -66,9 +67,9 @@ pub enum SignError {
     /// The key was used as often as it may be, or its uses cannot be counted.
     #[error(transparent)]
     Uses(#[from] UseError),
-    /// The content is not one data object of tag 30.
-    #[error("not an LDS security object: {0}")]
-    Content(#[from] TlvError),
+    /// The content departs from 9303-10.
+    #[error("not an LDS security object that may be signed: {0}")]
+    Content(#[from] Refused),
     /// The key store refused.
     #[error(transparent)]
     Key(#[from] SigningError),
@@ -137,8 +138,8 @@ impl<K: Signer> DocumentSigner<K> {
     /// Signs an LDSSecurityObject (tag 30 included) now; the result is the CMS ContentInfo for EF.SOD.
     ///
     /// # Errors
-    /// When the clock is outside the private key usage period, the key was used as often as it may be, or the key store
-    /// refuses.
+    /// When the clock is outside the private key usage period, the content departs from 9303-10, the key was used as often
+    /// as it may be, or the key store refuses.
     pub fn sign_security_object(&self, lds_security_object: &[u8]) -> Result<Vec<u8>, SignError> {
         self.sign_security_object_at(lds_security_object, Timestamp::now())
     }
@@ -152,7 +153,7 @@ impl<K: Signer> DocumentSigner<K> {
         if now < from || now > to {
             return Err(SignError::OutsideUsagePeriod { from, to });
         }
-        tlv::sole(content, SEQUENCE)?;
+        lint::security_object_content(content)?;
         let attributes = self.signed_attributes(content, now);
         self.uses.as_ref().map_or(Ok(()), UseCount::take)?;
         let signature = self.key.sign(&encode(SET, &attributes))?;

@@ -12,6 +12,11 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use trust::TrustStore;
 
+/// An LDSSecurityObject with two data groups (9303-10 §4.6.2.2).
+const CONTENT: &[u8] = b"\x30\x60\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x30\x4e\
+    \x30\x25\x02\x01\x01\x04\x20the hash of data group number 01\
+    \x30\x25\x02\x01\x02\x04\x20the hash of data group number 02";
+
 fn passphrase() -> Passphrase {
     Passphrase::new("a passphrase for tests")
 }
@@ -177,13 +182,20 @@ fn a_signer_does_not_sign_outside_its_period() {
         Err(LoadError::Key(KeyError::WrongPassphrase))
     ));
     let signer = DocumentSigner::load(folder, &passphrase()).unwrap();
-    let content = [0x30, 0x00];
-    assert!(signer.sign_security_object_at(&content, later(89)).is_ok());
+    assert!(signer.sign_security_object_at(CONTENT, later(89)).is_ok());
     for moment in [later(-1), later(93)] {
-        let refused = signer.sign_security_object_at(&content, moment);
+        let refused = signer.sign_security_object_at(CONTENT, moment);
         assert!(matches!(refused, Err(SignError::OutsideUsagePeriod { .. })));
     }
-    assert!(matches!(signer.sign_security_object_at(b"text", now()), Err(SignError::Content(_))));
+    let rule = |content: &[u8]| match signer.sign_security_object_at(content, now()) {
+        Err(SignError::Content(refused)) => refused.rule,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(rule(b"text"), "sod-content");
+    // The number of the second data group becomes that of the first.
+    let mut twice = CONTENT.to_vec();
+    twice[63] = 1;
+    assert_eq!(rule(&twice), "sod-data-groups");
 }
 
 #[test]

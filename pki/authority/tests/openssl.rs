@@ -8,7 +8,10 @@ use std::process::{Command, Output};
 use authority::{Authority, DocumentSigner, PROFILES, Passphrase, Profile};
 use jiff::Timestamp;
 
-const CONTENT: &[u8] = &[0x30, 0x03, 0x02, 0x01, 0x00];
+/// An LDSSecurityObject with two data groups (9303-10 §4.6.2.2).
+const CONTENT: &[u8] = b"\x30\x60\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x30\x4e\
+    \x30\x25\x02\x01\x01\x04\x20the hash of data group number 01\
+    \x30\x25\x02\x01\x02\x04\x20the hash of data group number 02";
 
 fn passphrase() -> Passphrase {
     Passphrase::new("a passphrase for tests")

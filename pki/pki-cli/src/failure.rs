@@ -239,6 +239,9 @@ impl From<IssueError> for Failure {
                 ("Correct it; bitaqa-pki publish deviation-list --help shows an example.", USAGE)
             }
             IssueError::RevocationListOutdated => ("Run bitaqa-pki crl issue first.", TRUST),
+            IssueError::Lint(_) => {
+                ("Correct the profile; bitaqa-pki lint --rules explains every rule. Otherwise report a fault.", 1)
+            }
             IssueError::NotVerified => ("This is a fault of the program: report it.", 1),
         };
         Failure { what: "Nothing was issued.".to_owned(), why, remedy: remedy.to_owned(), exit }

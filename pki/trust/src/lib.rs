@@ -12,6 +12,7 @@
 //! - [`archive`]: every country signing certificate ever seen, with where it came from and why it is believed
 //! - [`chain`]: the rules between a document signer and its country signing CA, one named [`Finding`] each
 //! - [`cvc`]: the card-verifiable certificates by which a chip judges a terminal (TR-03110-3)
+//! - [`lint`]: every rule of the profiles, asked of an object before it is issued or when somebody wants to know
 //! - [`bundle`], [`TrustStore`]: what an embassy installs, and never older than what it has
 
 pub mod archive;
@@ -25,6 +26,7 @@ pub mod der;
 pub mod import;
 pub mod ldif;
 pub mod leniency;
+pub mod lint;
 pub mod master_list;
 mod memory;
 pub mod name;

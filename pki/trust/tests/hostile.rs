@@ -12,6 +12,11 @@ use serde_json::json;
 use trust::chain::Document;
 use trust::{Certificate, Crl, Pin, PublicKey, TrustStore, bundle, security_object};
 
+/// An LDSSecurityObject with two data groups (9303-10 §4.6.2.2).
+const CONTENT: &[u8] = b"\x30\x60\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x30\x4e\
+    \x30\x25\x02\x01\x01\x04\x20the hash of data group number 01\
+    \x30\x25\x02\x01\x02\x04\x20the hash of data group number 02";
+
 struct Samples {
     certificate: Vec<u8>,
     crl: Vec<u8>,
@@ -33,7 +38,7 @@ static SAMPLES: LazyLock<Samples> = LazyLock::new(|| {
     Samples {
         certificate: signer.certificate().der().to_vec(),
         crl: crl.der().to_vec(),
-        sod: signer.sign_security_object(&[0x30, 0x00]).unwrap(),
+        sod: signer.sign_security_object(CONTENT).unwrap(),
         bundle: exported.bytes,
         pin: exported.pin,
         store: TrustStore::from_bundle(exported.bundle),

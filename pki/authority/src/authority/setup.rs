@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
+use trust::lint::Kind;
 use trust::{Certificate, PublicKey};
 
 use super::certify::certificate_act;
@@ -120,7 +121,7 @@ pub(super) fn csca_certificate(
     };
     let raw = x509::certificate(profile, &subject, key)?;
     let own = PublicKey::from_spki(subject.spki).map_err(|_| IssueError::NotVerified)?;
-    verified_certificate(&raw, &own)
+    verified_certificate(&raw, Kind::Csca, &own)
 }
 
 fn first_crl(profile: &Profile, key: &dyn Signer, csca: &Certificate, now: Timestamp) -> Result<Vec<u8>, IssueError> {
