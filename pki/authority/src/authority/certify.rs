@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use trust::Certificate;
 use trust::der::oid;
+use trust::lint::Kind;
 
 use super::issue::serial_number;
 use super::{Authority, IssueError, OpenError, is_name, read_certificate, verified_certificate};
@@ -73,6 +74,16 @@ impl SignerKind {
             Self::MasterList => Role::ListSigner(oid::MASTER_LIST_SIGNER),
             Self::DeviationList => Role::ListSigner(oid::DEVIATION_LIST_SIGNER),
             Self::Seal => Role::SealSigner,
+        }
+    }
+
+    /// The profile that its certificates keep.
+    fn profile(self) -> Kind {
+        match self {
+            Self::Document => Kind::DocumentSigner,
+            Self::MasterList => Kind::MasterListSigner,
+            Self::DeviationList => Kind::DeviationListSigner,
+            Self::Seal => Kind::SealSigner,
         }
     }
 
@@ -391,7 +402,7 @@ impl Authority {
             role: kind.role(),
         };
         let raw = x509::certificate(profile, &subject, csca)?;
-        verified_certificate(&raw, self.csca.public_key())
+        verified_certificate(&raw, kind.profile(), self.csca.public_key())
     }
 }
 

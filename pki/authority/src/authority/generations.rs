@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use trust::Certificate;
+use trust::lint::Kind;
 
 use super::certify::certificate_act;
 use super::issue::serial_number;
@@ -138,7 +139,7 @@ impl Authority {
             role: Role::Link { name_change: certificate.subject().der() != self.csca.subject().der() },
         };
         let raw = x509::certificate(profile, &subject, old)?;
-        verified_certificate(&raw, self.csca.public_key())
+        verified_certificate(&raw, Kind::Link, self.csca.public_key())
     }
 
     /// Names under which earlier generations issued, without the current one.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use trust::Certificate;
 use trust::cms::{Bounds, SignedData};
 use trust::der::{INTEGER, SEQUENCE, SET, oid};
+use trust::lint::{self, Kind};
 use trust::master_list::MAX_MASTER_LIST;
 
 use super::issue::read_key;
@@ -60,6 +61,7 @@ impl Authority {
         let kind = ListKind {
             signer: SignerKind::MasterList,
             content_type: oid::MASTER_LIST,
+            profile: Kind::MasterList,
             stem: "master-list",
             ending: "ml",
         };
@@ -82,6 +84,7 @@ impl Authority {
         let kind = ListKind {
             signer: SignerKind::DeviationList,
             content_type: oid::DEVIATION_LIST,
+            profile: Kind::DeviationList,
             stem: "deviation-list",
             ending: "dl",
         };
@@ -113,7 +116,7 @@ impl Authority {
         let csca = &self.generation_of(&signer.certificate).ok_or(IssueError::NotVerified)?.certificate;
         let key = read_key(signer.directory.clone(), passphrase)?;
         let bytes = signed_data::sign(kind.content_type, content, &signer.certificate, csca, &key, now)?;
-        verified(&bytes, &signer.certificate)?;
+        verified(&bytes, kind.profile, &signer.certificate)?;
 
         let folder = self.directory.join("lists");
         if !folder.exists() {
@@ -142,6 +145,7 @@ impl Authority {
 struct ListKind {
     signer: SignerKind,
     content_type: &'static [u8],
+    profile: Kind,
     stem: &'static str,
     ending: &'static str,
 }
@@ -173,8 +177,9 @@ fn is_csca(certificate: &Certificate) -> bool {
         && extensions.key_usage.is_none_or(|usage| usage.key_cert_sign())
 }
 
-/// What a verifier would make of it, before it is stored.
-fn verified(bytes: &[u8], signer: &Certificate) -> Result<(), IssueError> {
+/// What the profile and a verifier say about it, before it is stored.
+fn verified(bytes: &[u8], kind: Kind, signer: &Certificate) -> Result<(), IssueError> {
+    lint::accept(bytes, kind)?;
     let bounds = Bounds { bytes: MAX_MASTER_LIST, certificates: 2 };
     let signed = SignedData::from_der_within(bytes, bounds).map_err(|_| IssueError::NotVerified)?;
     let info = signed.signers().first().ok_or(IssueError::NotVerified)?;
@@ -198,7 +203,13 @@ mod tests {
 
     #[test]
     fn numbers_are_read_from_file_names() {
-        let kind = ListKind { signer: SignerKind::MasterList, content_type: &[], stem: "master-list", ending: "ml" };
+        let kind = ListKind {
+            signer: SignerKind::MasterList,
+            content_type: &[],
+            profile: Kind::MasterList,
+            stem: "master-list",
+            ending: "ml",
+        };
         assert_eq!(kind.number(&kind.file(12)), Some(12));
         for other in [".master-list-1.ml.new", "deviation-list-1.dl", "master-list-x.ml", "master-list-1ml"] {
             assert_eq!(kind.number(other), None, "{other}");

@@ -5,14 +5,8 @@ use iso7816::tlv::{self, Reader};
 
 use crate::der::{self, oid as known};
 
-/// id-icao-cscaMasterList (9303-12 §9.2).
-pub const MASTER_LIST: &[u8] = &oid!(raw 2.23.136.1.1.2);
-/// id-icao-cscaMasterListSigningKey (9303-12 §7.1.1.3).
-pub const MASTER_LIST_SIGNER: &[u8] = &oid!(raw 2.23.136.1.1.3);
-/// id-icao-DeviationList (9303-12 §10.2).
-pub const DEVIATION_LIST: &[u8] = &oid!(raw 2.23.136.1.1.7);
-/// id-icao-DeviationListSigningKey (9303-12 §7.1.1.3).
-pub const DEVIATION_LIST_SIGNER: &[u8] = &oid!(raw 2.23.136.1.1.8);
+pub use crate::der::oid::{DEVIATION_LIST, DEVIATION_LIST_SIGNER, MASTER_LIST, MASTER_LIST_SIGNER, NAME_CHANGE};
+
 /// The arc of SPOC client (1) and server (2) purposes (9303-12 §7.2.1).
 pub const SPOC: &[u8] = &oid!(raw 2.23.136.1.1.10);
 /// id-icao-mrtd-security-vds (9303-12 §7.1.3).
@@ -27,8 +21,6 @@ pub const OCSP_NO_CHECK: &[u8] = &oid!(raw 1.3.6.1.5.5.7.48.1.5);
 pub const OCSP_ACCESS: &[u8] = &oid!(raw 1.3.6.1.5.5.7.48.1);
 /// anyExtendedKeyUsage (RFC 5280 §4.2.1.12).
 pub const ANY_PURPOSE: &[u8] = &oid!(raw 2.5.29.37.0);
-/// id-icao-mrtd-security-extensions-nameChange (9303-12 §7.1.1.5).
-pub const NAME_CHANGE: &[u8] = &oid!(raw 2.23.136.1.1.6.1);
 
 /// stateOrProvinceName (X.520).
 pub const STATE: &[u8] = &oid!(raw 2.5.4.8);
