@@ -16,6 +16,11 @@ use jiff::{Timestamp, ToSpan};
 use trust::chain::Document;
 use trust::{MasterList, Outcome, TrustStore, security_object};
 
+/// An LDSSecurityObject with two data groups (9303-10 §4.6.2.2).
+const CONTENT: &[u8] = b"\x30\x60\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x30\x4e\
+    \x30\x25\x02\x01\x01\x04\x20the hash of data group number 01\
+    \x30\x25\x02\x01\x02\x04\x20the hash of data group number 02";
+
 fn passphrase() -> Passphrase {
     Passphrase::new("a passphrase for tests")
 }
@@ -138,7 +143,7 @@ fn documents_of_every_generation_are_judged_by_one_list() {
     };
     let judged = |directory: &Path| {
         let signer = DocumentSigner::load(directory, &passphrase()).unwrap();
-        let sod = signer.sign_security_object_at(&[0x30, 0x00], now()).unwrap();
+        let sod = signer.sign_security_object_at(CONTENT, now()).unwrap();
         let judgement = security_object::parse(&sod).unwrap().judge(&store, &document);
         let finding = judgement.chain.as_ref().unwrap().finding(trust::chain::id::REVOCATION).unwrap().outcome;
         (judgement.authentic().is_some(), finding)

@@ -84,6 +84,8 @@ pub enum Command {
     /// Show what expires when and what to do next; exit code 40 when something is to be done.
     #[command(after_help = "Example:\n  bitaqa-pki status --dir pki || mail -s 'pki needs work' operator < /dev/null")]
     Status(Place),
+    /// Say what certificates, revocation lists and signed lists depart from; exit code 40 when a requirement is not met.
+    Lint(Lint),
     /// Print the completions of a shell.
     #[command(after_help = "Example:\n  bitaqa-pki completions bash > /etc/bash_completion.d/bitaqa-pki")]
     Completions {
@@ -97,6 +99,34 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+}
+
+/// Say what files depart from.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  bitaqa-pki lint pki/csca/certificate.der\n  \
+    bitaqa-pki lint --certificates DE.ml --json\n  bitaqa-pki lint --kind citizen-ca --edition rfc5280 ca.pem\n  \
+    bitaqa-pki lint --rules\n\n\
+    Files are DER or PEM, or EF.SOD as read from a chip. The kind is told from the bytes, but an authority for\n\
+    citizens' certificates and its revocation lists must be named with --kind.")]
+pub struct Lint {
+    /// Files to examine.
+    #[arg(value_name = "FILE", required_unless_present = "rules")]
+    pub files: Vec<PathBuf>,
+    /// What the objects are; without it, told from the bytes.
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(trust::lint::Kind::ALL.map(trust::lint::Kind::name)))]
+    pub kind: Option<String>,
+    /// Whose rules: 9303 edition 6, 7 or 8, the directory's operator, RFC 5280; without it 8, for citizens' certificates rfc5280.
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(trust::lint::Edition::ALL.map(trust::lint::Edition::name)))]
+    pub edition: Option<String>,
+    /// Examine every certificate inside signed data too.
+    #[arg(long)]
+    pub certificates: bool,
+    /// Show notices too.
+    #[arg(long)]
+    pub notices: bool,
+    /// List all rules.
+    #[arg(long, conflicts_with_all = ["files", "kind", "edition", "certificates", "notices"])]
+    pub rules: bool,
 }
 
 /// Where the authority is.

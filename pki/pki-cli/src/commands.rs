@@ -10,6 +10,7 @@ mod issue;
 mod master_list;
 mod record;
 mod signers;
+mod lint;
 mod status;
 
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
         Command::MasterList(MasterList::Diff { a, b }) => master_list::diff(a, b, json)?,
         Command::Trust(command) => return archive(command, json),
+        Command::Lint(arguments) => return lint::run(arguments, json),
         Command::Status(place) => return status::show(&place.dir, json),
         Command::Completions { shell } => help::completions(*shell),
         Command::Man { out } => help::manual(out.as_deref())?,

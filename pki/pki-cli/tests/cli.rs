@@ -197,3 +197,31 @@ fn help_is_generated() {
         assert!(String::from_utf8_lossy(&output.get_output().stdout).contains("Example"));
     }
 }
+
+#[test]
+fn lint_finds_nothing_in_what_is_issued_and_something_in_what_is_not() {
+    let desk = Desk::with_authority();
+    desk.pki(&["ds", "new", "--dir", "pki"]).assert().success();
+    let files = ["pki/csca/certificate.der", "pki/ds/ds-0001/certificate.der", "pki/crl/1.crl"];
+    let (clean, code) = desk.json(&[&["lint"][..], &files].concat());
+    assert_eq!((code, clean["errors"].as_u64(), clean["version"].as_u64()), (0, Some(0), Some(1)));
+    let kinds: Vec<&str> =
+        clean["objects"].as_array().unwrap().iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["csca", "document-signer", "crl"]);
+    assert!(
+        clean["objects"].as_array().unwrap().iter().all(|object| object["findings"].as_array().unwrap().is_empty())
+    );
+
+    let (as_csca, code) = desk.json(&["lint", "--kind", "csca", "pki/ds/ds-0001/certificate.der"]);
+    assert_eq!(code, 40);
+    let findings = as_csca["objects"][0]["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|finding| finding["rule"] == "key-usage-csca" && finding["severity"] == "error"));
+
+    let output = desk.pki(&["lint", "--edition", "6", "pki/csca/certificate.der"]).assert().code(40);
+    let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("csca, edition 6") && text.contains("alternative-names-absent-6"), "{text}");
+    desk.pki(&["lint", "secret"]).assert().code(2);
+    desk.pki(&["lint"]).assert().code(2);
+    let (rules, code) = desk.json(&["lint", "--rules"]);
+    assert!(code == 0 && rules["rules"].as_array().unwrap().len() > 150);
+}

@@ -105,7 +105,7 @@ proptest! {
         if let Ok(signed) = security_object::parse(&bytes) {
             let judgement = signed.judge(&SAMPLES.store, &document());
             if let Some(authentic) = judgement.authentic() {
-                prop_assert_eq!(authentic.content(), &[0x30, 0x00][..]);
+                prop_assert_eq!(authentic.content(), CONTENT);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Rules about structure and encoding (X.690).
 
-use iso7816::tlv::{Reader, Tlv, encode};
+use iso7816::tlv::{Reader, Tag, Tlv, encode};
 
 use super::{ALL, Kind, TRAVEL_X509, X509, rule};
 use crate::der;
@@ -123,52 +123,50 @@ pub(super) const RULES: &[Rule] = &[
     ),
 ];
 
-/// The first data object that `found` objects to, looking into constructed objects and into the values of extensions.
-fn search(bytes: &[u8], found: fn(Tlv<'_>) -> bool) -> Option<String> {
-    walk(bytes, MAX_DEPTH, found)
+/// The first data object that `found` objects to, also inside the values of extensions and the content of signed data.
+fn search(bytes: &[u8], found: fn(Tlv<'_>) -> bool) -> Option<Tlv<'_>> {
+    walk(bytes, None, MAX_DEPTH, found)
 }
 
-fn walk(bytes: &[u8], depth: usize, found: fn(Tlv<'_>) -> bool) -> Option<String> {
-    if depth == 0 {
-        return None;
-    }
+fn walk<'a>(bytes: &'a [u8], parent: Option<Tag>, depth: usize, found: fn(Tlv<'_>) -> bool) -> Option<Tlv<'a>> {
     let mut reader = Reader::new(bytes);
+    let mut first = None;
     while let Ok(Some(item)) = reader.next() {
         if found(item) {
-            return Some(super::hex(item.raw));
+            return Some(item);
         }
-        let inner = match item.tag {
-            tag if tag.is_constructed() => walk(item.value, depth - 1, found),
-            // The value of an extension, or the content of signed data.
-            der::OCTET_STRING if is_data(item.value) => walk(item.value, depth - 1, found),
-            _ => None,
-        };
-        if inner.is_some() {
-            return inner;
+        let is_value = item.tag == der::OCTET_STRING
+            && match parent {
+                // An extension's value, or the content of signed data.
+                Some(der::SEQUENCE) => first == Some(der::OID),
+                Some(parent) => parent == der::context_constructed(0) && item.value.starts_with(&[0x30]),
+                None => false,
+            };
+        first = first.or(Some(item.tag));
+        if depth > 0 && (is_value || item.tag.is_constructed()) {
+            let inside = walk(item.value, Some(item.tag), depth - 1, found);
+            if inside.is_some() {
+                return inside;
+            }
         }
     }
     None
 }
 
-/// Whether an OCTET STRING holds a SEQUENCE, BIT STRING or INTEGER and nothing else.
-fn is_data(value: &[u8]) -> bool {
-    let mut reader = Reader::new(value);
-    let first = reader.next();
-    let encoded =
-        matches!(first, Ok(Some(item)) if item.tag == der::SEQUENCE || item.tag == der::SET && item.value.len() > 1);
-    encoded && reader.is_empty()
+fn shown(item: Tlv<'_>) -> String {
+    super::hex(item.raw)
 }
 
 fn lengths(bytes: &[u8]) -> Option<String> {
-    search(bytes, |item| item.raw.len() != encode(item.tag, item.value).len())
+    search(bytes, |item| item.raw.len() != encode(item.tag, item.value).len()).map(shown)
 }
 
 fn booleans(bytes: &[u8]) -> Option<String> {
-    search(bytes, |item| item.tag == der::BOOLEAN && !matches!(item.value, [0x00] | [0xFF]))
+    search(bytes, |item| item.tag == der::BOOLEAN && !matches!(item.value, [0x00] | [0xFF])).map(shown)
 }
 
 fn integers(bytes: &[u8]) -> Option<String> {
-    search(bytes, |item| item.tag == der::INTEGER && !is_minimal(item.value))
+    search(bytes, |item| item.tag == der::INTEGER && !is_minimal(item.value)).map(shown)
 }
 
 fn is_minimal(value: &[u8]) -> bool {
@@ -184,6 +182,7 @@ fn bit_strings(bytes: &[u8]) -> Option<String> {
                 [unused, .., last] => last & !(0xFFu8 << unused) != 0,
             }
     })
+    .map(shown)
 }
 
 fn sets(bytes: &[u8]) -> Option<String> {
@@ -201,25 +200,15 @@ fn sets(bytes: &[u8]) -> Option<String> {
         }
         false
     })
+    .map(shown)
 }
 
 fn printable(bytes: &[u8]) -> Option<String> {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(byte);
-    let mut found = None;
-    let mut stack = vec![(bytes, 0)];
-    while let Some((bytes, depth)) = stack.pop() {
-        let mut reader = Reader::new(bytes);
-        while let Ok(Some(item)) = reader.next() {
-            if item.tag == der::PRINTABLE_STRING && !item.value.iter().all(allowed) {
-                found = found.or(Some(super::text(item.value)));
-            }
-            if depth < MAX_DEPTH && (item.tag.is_constructed() || item.tag == der::OCTET_STRING && is_data(item.value))
-            {
-                stack.push((item.value, depth + 1));
-            }
-        }
-    }
-    found
+    let wrong = search(bytes, |item| {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(byte);
+        item.tag == der::PRINTABLE_STRING && !item.value.iter().all(allowed)
+    })?;
+    Some(super::text(wrong.value))
 }
 
 fn default_critical(common: &Common<'_>) -> Option<String> {

@@ -1,0 +1,151 @@
+//! `lint`: what a file departs from, rule by rule.
+
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use trust::lint::{self, Edition, InputError, Kind, Report, Rule, Severity};
+
+use crate::args::Lint;
+use crate::failure::{Failure, TRUST, USAGE};
+use crate::output;
+
+/// The largest file that is read, in bytes; one more tells that it is larger.
+const MAX_FILE: u64 = 16 * 1024 * 1024 + 1;
+
+/// One object of a file with what was found.
+struct Linted {
+    file: PathBuf,
+    /// Which object of the file, from 1; for a certificate inside signed data also which one.
+    place: (usize, Option<usize>),
+    report: Report,
+}
+
+/// Asks the rules about every object of every file; the exit code says whether a requirement is not met.
+pub fn run(arguments: &Lint, json: bool) -> Result<ExitCode, Failure> {
+    if arguments.rules {
+        list_rules(json);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let kind = arguments.kind.as_deref().and_then(Kind::find);
+    let edition = arguments.edition.as_deref().and_then(Edition::find);
+    let mut all = Vec::new();
+    for file in &arguments.files {
+        all.extend(one_file(file, kind, edition, arguments.certificates)?);
+    }
+    let errors: usize = all.iter().map(|linted| linted.report.count(Severity::Error)).sum();
+    let object = json!({ "errors": errors, "objects": all.iter().map(Linted::object).collect::<Vec<_>>() });
+    let words: Vec<String> = all.iter().map(|linted| linted.words(arguments.notices)).collect();
+    output::show(json, "lint", object, &words.join("\n"));
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(TRUST) })
+}
+
+fn one_file(path: &Path, kind: Option<Kind>, edition: Option<Edition>, inside: bool) -> Result<Vec<Linted>, Failure> {
+    let bytes = read(path).map_err(|error| Failure::unreadable(path, &error))?;
+    let objects = lint::objects(&bytes).map_err(|error| unusable(path, &error))?;
+    let mut all = Vec::new();
+    for (index, der) in objects.iter().enumerate() {
+        let kind = kind.or_else(|| lint::detect(der)).ok_or_else(|| unusable(path, &InputError::Unknown))?;
+        let asked = |der: &[u8], kind: Kind| lint::lint(der, kind, edition.unwrap_or(kind.edition()));
+        let place = (index + 1, None);
+        all.push(Linted { file: path.to_owned(), place, report: asked(der, kind) });
+        if inside {
+            for (inner, certificate) in lint::contained(der).iter().enumerate() {
+                let Some(kind) = lint::detect(certificate) else { continue };
+                let place = (index + 1, Some(inner + 1));
+                all.push(Linted { file: path.to_owned(), place, report: asked(certificate, kind) });
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+impl Linted {
+    fn object(&self) -> Value {
+        let findings: Vec<Value> = self
+            .report
+            .findings
+            .iter()
+            .map(|finding| {
+                let rule = finding.rule;
+                json!({
+                    "rule": rule.id, "severity": rule.severity.name(), "title": rule.title, "source": rule.source,
+                    "seen": finding.seen,
+                })
+            })
+            .collect();
+        json!({
+            "file": self.file, "object": self.place.0, "certificate": self.place.1,
+            "kind": self.report.kind.name(), "edition": self.report.edition.name(), "rules": self.report.rules,
+            "findings": findings,
+        })
+    }
+
+    fn words(&self, notices: bool) -> String {
+        let place = match self.place {
+            (1, None) => String::new(),
+            (object, None) => format!(" object {object}"),
+            (_, Some(certificate)) => format!(" certificate {certificate} inside"),
+        };
+        let report = &self.report;
+        let mut text = format!(
+            "{}{place}: {}, edition {}: {} errors, {} warnings, {} notices of {} rules",
+            self.file.display(),
+            report.kind,
+            report.edition,
+            report.count(Severity::Error),
+            report.count(Severity::Warning),
+            report.count(Severity::Notice),
+            report.rules,
+        );
+        let shown = report.findings.iter().filter(|finding| notices || finding.rule.severity > Severity::Notice);
+        for finding in shown {
+            let rule = finding.rule;
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "\n  {:8} {}: {}\n           seen: {}\n           {}",
+                rule.severity, rule.id, rule.title, finding.seen, rule.source
+            );
+        }
+        text
+    }
+}
+
+fn list_rules(json: bool) {
+    let rules: Vec<Value> = lint::rules().map(rule_object).collect();
+    let words: Vec<String> = lint::rules().map(rule_words).collect();
+    output::show(json, "lint rules", json!({ "rules": rules }), &words.join("\n"));
+}
+
+fn rule_object(rule: &Rule) -> Value {
+    json!({
+        "rule": rule.id, "severity": rule.severity.name(), "title": rule.title, "source": rule.source,
+        "kinds": rule.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
+        "editions": rule.editions.iter().map(|edition| edition.name()).collect::<Vec<_>>(),
+    })
+}
+
+fn rule_words(rule: &Rule) -> String {
+    let editions: Vec<&str> = rule.editions.iter().map(|edition| edition.name()).collect();
+    format!("{:8} {:32} {} [{}; {}]", rule.severity, rule.id, rule.title, rule.source, editions.join(" "))
+}
+
+fn unusable(path: &Path, error: &InputError) -> Failure {
+    Failure {
+        what: format!("{} cannot be examined.", path.display()),
+        why: error.to_string(),
+        remedy: "Give certificates, revocation lists, master lists, deviation lists or EF.SOD in DER or PEM; name the kind with --kind when it cannot be told."
+            .to_owned(),
+        exit: USAGE,
+    }
+}
