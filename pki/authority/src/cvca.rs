@@ -195,6 +195,9 @@ pub enum CvError {
     /// The certificate is for no key that waits for one.
     #[error("{0} is for no key of this holder that waits for a certificate")]
     NotAwaited(Reference),
+    /// What was made departs from its profile.
+    #[error("what was to be issued departs from its profile; it was not stored: {0}")]
+    Lint(#[from] trust::lint::Refused),
     /// What was made does not read back as it should.
     #[error("what was issued does not verify; it was not stored")]
     NotVerified,

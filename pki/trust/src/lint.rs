@@ -23,6 +23,8 @@ pub use rules::rules;
 
 use raw::{Common, RawCertificate, RawCrl, RawSigned};
 
+use crate::cvc::{CvCertificate, CvcError};
+
 /// What an object is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -57,11 +59,13 @@ pub enum Kind {
     DeviationList,
     /// Document security object (content of EF.SOD).
     SecurityObject,
+    /// Card-verifiable certificate of a CVCA, a document verifier or a terminal.
+    CvCertificate,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 15] = [
+    pub const ALL: [Kind; 16] = [
         Self::Csca,
         Self::Link,
         Self::DocumentSigner,
@@ -77,6 +81,7 @@ impl Kind {
         Self::MasterList,
         Self::DeviationList,
         Self::SecurityObject,
+        Self::CvCertificate,
     ];
 
     /// The name on the command line and in reports.
@@ -97,6 +102,7 @@ impl Kind {
             Self::MasterList => "master-list",
             Self::DeviationList => "deviation-list",
             Self::SecurityObject => "security-object",
+            Self::CvCertificate => "cv-certificate",
         }
     }
 
@@ -117,6 +123,7 @@ impl Kind {
         match self {
             Self::Crl | Self::CitizenCrl => Form::Crl,
             Self::MasterList | Self::DeviationList | Self::SecurityObject => Form::Signed,
+            Self::CvCertificate => Form::Cv,
             _ => Form::Certificate,
         }
     }
@@ -253,6 +260,8 @@ enum Check {
     Crl(fn(&RawCrl<'_>) -> Option<String>),
     /// Signed data.
     Signed(fn(&RawSigned<'_>) -> Option<String>),
+    /// A card-verifiable certificate.
+    Cv(fn(&CvCertificate) -> Option<String>),
 }
 
 /// A departure from a rule.
@@ -308,6 +317,7 @@ enum Form {
     Certificate,
     Crl,
     Signed,
+    Cv,
 }
 
 /// Asks every rule of this kind and edition about one DER object.
@@ -344,14 +354,16 @@ enum Object<'a> {
     Certificate(Box<RawCertificate<'a>>),
     Crl(Box<RawCrl<'a>>),
     Signed(Box<RawSigned<'a>>),
+    Cv(&'a [u8], Box<CvCertificate>),
 }
 
 impl<'a> Object<'a> {
-    fn read(der: &'a [u8], kind: Kind) -> Result<Self, iso7816::tlv::TlvError> {
+    fn read(der: &'a [u8], kind: Kind) -> Result<Self, CvcError> {
         Ok(match kind.form() {
             Form::Certificate => Object::Certificate(Box::new(RawCertificate::read(der)?)),
             Form::Crl => Object::Crl(Box::new(RawCrl::read(der)?)),
             Form::Signed => Object::Signed(Box::new(RawSigned::read(der)?)),
+            Form::Cv => Object::Cv(der, Box::new(CvCertificate::from_bytes(der)?)),
         })
     }
 
@@ -363,6 +375,7 @@ impl<'a> Object<'a> {
             (Check::Certificate(check), Object::Certificate(certificate)) => check(certificate),
             (Check::Crl(check), Object::Crl(crl)) => check(crl),
             (Check::Signed(check), Object::Signed(signed)) => check(signed),
+            (Check::Cv(check), Object::Cv(_, certificate)) => check(certificate),
             _ => None,
         }
     }
@@ -372,6 +385,7 @@ impl<'a> Object<'a> {
             Object::Certificate(certificate) => certificate.common.whole,
             Object::Crl(crl) => crl.common.whole,
             Object::Signed(signed) => signed.whole,
+            Object::Cv(bytes, _) => bytes,
         }
     }
 }

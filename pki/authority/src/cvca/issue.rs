@@ -10,6 +10,7 @@ use trust::cvc::{
     Chat, CvBody, CvCertificate, CvPublicKey, CvRequest, CvRequestBody, KeyNumbers, Level, Reference, TerminalType,
     VerificationKey,
 };
+use trust::lint::{self, Kind};
 
 use super::lifetime::{CvPeriod, last_day};
 use super::record::Record;
@@ -399,6 +400,7 @@ fn verification_key(key: &dyn Signer) -> Result<VerificationKey, CvError> {
 fn signed(body: &CvBody, key: &dyn Signer, own: &VerificationKey) -> Result<CvCertificate, CvError> {
     let encoded = body.encode()?;
     let bytes = CvCertificate::assemble(&encoded, &key::sign(key, &encoded)?);
+    lint::accept(&bytes, Kind::CvCertificate)?;
     let certificate = CvCertificate::from_bytes(&bytes).map_err(|_| CvError::NotVerified)?;
     certificate.verify(own).map_err(|_| CvError::NotVerified)?;
     if certificate.body() == body && certificate.is_strict() { Ok(certificate) } else { Err(CvError::NotVerified) }

@@ -43,6 +43,10 @@ impl From<CvError> for Failure {
             CvError::AlreadyIssued(_) => ("Ask for a request with a new key and the next sequence number.", TRUST),
             CvError::KeyKind(_) => ("Make the request with --authority and the issuer's certificate.", TRUST),
             CvError::NotAwaited(_) => ("Check that the answer is for the request of this directory.", TRUST),
+            CvError::Lint(_) => (
+                "bitaqa-pki lint --rules explains every rule; ask for a request that keeps it, or report a fault.",
+                TRUST,
+            ),
             CvError::NotVerified => ("This is a fault of the program or of a file that was given: report it.", TRUST),
         };
         Failure { what: "Nothing was issued.".to_owned(), why, remedy: remedy.to_owned(), exit }

@@ -23,6 +23,9 @@ pub fn detect(der: &[u8]) -> Option<Kind> {
             _ => None,
         };
     }
+    if der.starts_with(&[0x7F, 0x21]) {
+        return Some(Kind::CvCertificate);
+    }
     broken(der)
 }
 

@@ -21,7 +21,7 @@ pub enum InputError {
     #[error("the PEM text is damaged")]
     Pem,
     /// Nothing that has rules.
-    #[error("neither a certificate, a revocation list nor signed data in DER or PEM")]
+    #[error("neither a certificate, a revocation list nor signed data")]
     Unknown,
 }
 

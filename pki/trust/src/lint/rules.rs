@@ -3,6 +3,7 @@
 use super::raw::RawHashes;
 use super::{Check, Edition, Kind, Refused, Rule, Severity};
 
+mod cv;
 mod encoding;
 mod extensions;
 mod fields;
@@ -24,6 +25,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         lists::RULES,
         signed::RULES,
         security_object::RULES,
+        cv::RULES,
     ]
     .into_iter()
     .flatten()

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use asn1_rs::oid;
 use iso7816::tlv::encode;
+use jiff::civil::{Date, date};
 use openssl::bn::{BigNum, BigNumContext};
+use trust::cvc::{Chat, CvBody, CvCertificate, CvPublicKey, KeyAlgorithm, KeyNumbers, Level, Reference, TerminalType};
 use trust::der::{
     BIT_STRING, BOOLEAN, INTEGER, NULL, OCTET_STRING, OID, PRINTABLE_STRING, SEQUENCE, SET, UTF8_STRING, context,
     context_constructed, oid as known,
 };
 use trust::lint::{self, Edition, Kind, Severity};
+use trust::{EllipticCurve, Hash};
 
 use crate::build::*;
 
@@ -30,6 +33,7 @@ pub fn good(kind: Kind) -> Vec<u8> {
         Kind::MasterList => Signed::master_list().der(),
         Kind::DeviationList => Signed::deviation_list().der(),
         Kind::SecurityObject => Signed::security_object().der(),
+        Kind::CvCertificate => cv(|_| ()),
     }
 }
 
@@ -89,6 +93,37 @@ fn power_of_65537() -> Vec<u8> {
     let (base, exponent) = (BigNum::from_u32(65_537).unwrap(), BigNum::from_u32(127).unwrap());
     product.exp(&base, &exponent, &mut context).unwrap();
     product.to_vec()
+}
+
+/// A domestic document verifier's certificate, changed.
+fn cv(change: impl Fn(&mut CvBody)) -> Vec<u8> {
+    let curve = EllipticCurve::P256;
+    let mut body = CvBody {
+        authority: Reference::new("UT", "CVCA", "00001").unwrap(),
+        public_key: CvPublicKey::ec(KeyAlgorithm::Ecdsa(Hash::Sha256), curve, &point(), false).unwrap(),
+        holder: Reference::new("UT", "DV", "00001").unwrap(),
+        chat: Chat::all(TerminalType::Inspection, Level::DomesticDv),
+        effective: date(2026, 1, 1),
+        expires: date(2026, 3, 1),
+        extensions: Vec::new(),
+    };
+    change(&mut body);
+    CvCertificate::assemble(&body.encode().unwrap(), &[1; 64])
+}
+
+fn cv_of(level: Level, expires: Date) -> Vec<u8> {
+    cv(|body| {
+        body.chat = Chat::all(TerminalType::Inspection, level);
+        body.expires = expires;
+    })
+}
+
+fn with_domain(body: &mut CvBody, cofactor: u8) {
+    if let KeyNumbers::Ec { domain, .. } = &mut body.public_key.numbers {
+        let mut known = EllipticCurve::P256.domain().unwrap();
+        known.h = vec![cofactor];
+        *domain = Some(Box::new(known));
+    }
 }
 
 /// A spoiled object for every rule.
@@ -437,6 +472,28 @@ fn spoiled() -> Vec<(&'static str, Kind, Vec<u8>)> {
             DeviationList,
             Signed::deviation_list().with_content(sequence(&[encode(INTEGER, [1]), encode(SET, [])])).der(),
         ),
+        ("cv-encoding", Kind::CvCertificate, {
+            let bytes = good(Kind::CvCertificate);
+            let value = iso7816::tlv::sole(&bytes, iso7816::tlv::Tag(0x7F21)).unwrap();
+            [&[0x7F, 0x21, 0x83, 0], &(value.len() as u16).to_be_bytes()[..], value].concat()
+        }),
+        ("cv-references", Kind::CvCertificate, cv(|body| body.holder = Reference::from_bytes(b"ut").unwrap())),
+        ("cv-dates", Kind::CvCertificate, cv(|body| body.expires = date(2025, 12, 1))),
+        (
+            "cv-domain-present",
+            Kind::CvCertificate,
+            cv(|body| {
+                body.chat = Chat::all(TerminalType::Inspection, Level::Cvca);
+                body.holder = body.authority.clone();
+            }),
+        ),
+        ("cv-domain-absent", Kind::CvCertificate, cv(|body| with_domain(body, 1))),
+        ("cv-domain-known", Kind::CvCertificate, cv(|body| with_domain(body, 2))),
+        ("cv-hash", Kind::CvCertificate, cv(|body| body.public_key.algorithm = KeyAlgorithm::Ecdsa(Hash::Sha1))),
+        ("cv-self-signed", Kind::CvCertificate, cv(|body| body.holder = body.authority.clone())),
+        ("cv-validity-cvca", Kind::CvCertificate, cv_of(Level::Cvca, date(2030, 1, 1))),
+        ("cv-validity-verifier", Kind::CvCertificate, cv_of(Level::ForeignDv, date(2026, 6, 1))),
+        ("cv-validity-terminal", Kind::CvCertificate, cv_of(Level::Terminal, date(2026, 3, 1))),
         ("sod-content", SecurityObject, Signed::security_object().with_content(sequence(&[])).der()),
         ("sod-version", SecurityObject, hashes(|hashes| hashes.version = 0)),
         ("sod-version-info", SecurityObject, hashes(|hashes| hashes.info = Some(("1.8", "040000")))),
