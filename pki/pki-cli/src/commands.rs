@@ -11,6 +11,7 @@ mod master_list;
 mod record;
 mod signers;
 mod lint;
+mod master_list;
 mod status;
 
 use std::process::ExitCode;
