@@ -21,6 +21,11 @@ use jiff::Timestamp;
 use trust::PublicKey;
 use trust::cms::SignedData;
 
+/// An LDSSecurityObject with two data groups (9303-10 §4.6.2.2).
+const CONTENT: &[u8] = b"\x30\x60\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x30\x4e\
+    \x30\x25\x02\x01\x01\x04\x20the hash of data group number 01\
+    \x30\x25\x02\x01\x02\x04\x20the hash of data group number 02";
+
 const PIN: &str = "19283746";
 const LABEL: &str = "national token";
 const FOLDER: &str = "BITAQA_TOKEN_TEST";
@@ -181,7 +186,7 @@ fn an_authority_with_all_keys_in_a_token() {
         authority.export_bundle(authority::BundleRequest::default(), &pin(), now).unwrap();
 
         let loaded = DocumentSigner::load(&signer.directory, &pin()).unwrap();
-        let cms = loaded.sign_security_object(&[0x30, 0x00]).unwrap();
+        let cms = loaded.sign_security_object(CONTENT).unwrap();
         let cms = SignedData::from_der(&cms).unwrap();
         assert_eq!(cms.verify(&cms.signers()[0], &signer.certificate).unwrap(), []);
         // Two generations, bundle signer, document signer: two objects each.
@@ -252,7 +257,7 @@ fn a_token_that_goes_away_is_an_error_and_leaves_no_half_signer() {
         let loaded = DocumentSigner::load(&signer.directory, &pin()).unwrap();
         fs::rename(place.0.join("tokens"), place.0.join("elsewhere")).unwrap();
         // SoftHSM2 may still hold the key in memory; what matters is that nothing breaks.
-        if let Err(error) = loaded.sign_security_object(&[0x30, 0x00]) {
+        if let Err(error) = loaded.sign_security_object(CONTENT) {
             assert!(matches!(error, SignError::Key(_)), "{error:?}");
         }
         drop(loaded);
@@ -285,11 +290,11 @@ fn uses_are_bounded() {
         let signer = authority.new_document_signer(None, &pin(), &pin(), Timestamp::now()).unwrap();
         let loaded = DocumentSigner::load(&signer.directory, &pin()).unwrap();
         for _ in 0..3 {
-            loaded.sign_security_object(&[0x30, 0x00]).unwrap();
+            loaded.sign_security_object(CONTENT).unwrap();
         }
-        for refused in [loaded.sign_security_object(&[0x30, 0x00]), {
+        for refused in [loaded.sign_security_object(CONTENT), {
             drop(loaded);
-            DocumentSigner::load(&signer.directory, &pin()).unwrap().sign_security_object(&[0x30, 0x00])
+            DocumentSigner::load(&signer.directory, &pin()).unwrap().sign_security_object(CONTENT)
         }] {
             assert!(matches!(refused, Err(SignError::Uses(UseError::Exhausted { most: 3 }))), "{refused:?}");
         }
@@ -308,7 +313,7 @@ fn threads_share_a_signer() {
         let loaded = DocumentSigner::load(&signer.directory, &pin()).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..50).for_each(|_| assert!(loaded.sign_security_object(&[0x30, 0x00]).is_ok())));
+                scope.spawn(|| (0..50).for_each(|_| assert!(loaded.sign_security_object(CONTENT).is_ok())));
             }
         });
         drop(loaded);
