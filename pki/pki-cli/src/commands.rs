@@ -7,11 +7,10 @@ mod citizen;
 mod cvc;
 mod help;
 mod issue;
+mod lint;
 mod master_list;
 mod record;
 mod signers;
-mod lint;
-mod master_list;
 mod status;
 
 use std::process::ExitCode;
