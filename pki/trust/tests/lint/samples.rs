@@ -179,8 +179,8 @@ fn spoiled() -> Vec<(&'static str, Kind, Vec<u8>)> {
     let subject = |attributes: &[(&[u8], iso7816::tlv::Tag, &str)]| changed(|cert| cert.subject = name(attributes));
     let country = (known::COUNTRY_NAME, PRINTABLE_STRING, "UT");
     let internet = sequence(&[sequence(&[encode(OID, oid!(raw 1.3.6.1.5.5.7.48.1)), encode(context(6), "http://x")])]);
-    let reason = |critical| vec![((&oid!(raw 2.5.29.21)).to_vec(), critical, vec![0x0A, 0x01, 0x01])];
-    let issuer_entry = vec![((&oid!(raw 2.5.29.29)).to_vec(), Some(0xFF), sequence(&[]))];
+    let reason = |critical| vec![(oid!(raw 2.5.29.21).to_vec(), critical, vec![0x0A, 0x01, 0x01])];
+    let issuer_entry = vec![(oid!(raw 2.5.29.29).to_vec(), Some(0xFF), sequence(&[]))];
     let part = List::new().add(&oid!(raw 2.5.29.28), sequence(&[encode(context(1), [0xFF])]));
     let no_purpose = |purpose: &[u8]| Cert::list_signer(purpose).without(known::EXTENDED_KEY_USAGE);
     let other_state = alternative(&[(known::LOCALITY_NAME, PRINTABLE_STRING, "Utopia")], Some("a@b"));
