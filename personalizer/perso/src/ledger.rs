@@ -9,8 +9,8 @@
 //! recognised on opening, cut away, and its loss recorded.
 //!
 //! What the lines say is kept in a [`Book`], which refuses what must never happen: a document number on two chips, a
-//! chip with two document numbers. No secret is ever written: keys, passwords and the access number have no field
-//! here, and digests are only taken over bytes that nobody could guess.
+//! chip with two document numbers, a card that had to be printed and was not in the good tray. No secret is ever written: keys, passwords and the access number have no field
+//! here, and digests are only taken over bytes that nobody could guess: an order is digested together with its pictures.
 
 mod book;
 mod event;

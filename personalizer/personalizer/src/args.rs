@@ -121,9 +121,10 @@ pub struct Run {
 /// The printer.
 #[derive(Args, Debug)]
 pub struct Machine {
-    /// Serial port of the printer, or `none` to put cards into the reader by hand.
-    #[arg(long, default_value = "none")]
-    pub printer: String,
+    /// Serial port of the printer. Without it cards are put into the reader by hand, and wait there for `recover --printer`;
+    /// with `none` nothing is to be printed on the cards of this run.
+    #[arg(long, value_name = "PORT")]
+    pub printer: Option<String>,
     /// Make of the printer.
     #[arg(long, default_value = "evolis", value_parser = drivers())]
     pub driver: String,
@@ -136,16 +137,19 @@ fn drivers() -> clap::builder::PossibleValuesParser {
     printing::drivers::DRIVERS.iter().map(|driver| driver.name).collect::<Vec<_>>().into()
 }
 
-/// Bring an interrupted card to its end: with a printer, the card is the next one in its feeder.
+/// Bring an interrupted or unprinted card to its end: with a printer, the card is the next one in its feeder.
 #[derive(Args, Debug)]
 pub struct Recover {
     #[command(flatten)]
     pub work: Work,
     #[command(flatten)]
     pub equipment: Equipment,
-    /// Reject a card of the ledger whose order is not in the file.
+    /// Reject the card, whatever its state.
     #[arg(long)]
     pub reject: bool,
+    /// Reject this document number, also when its chip does not say any more who it is.
+    #[arg(long, value_name = "NUMBER", requires = "reject")]
+    pub document: Option<String>,
     #[command(flatten)]
     pub machine: Machine,
 }

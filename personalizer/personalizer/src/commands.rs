@@ -19,7 +19,7 @@ use perso::plan::{Inputs, Plan, plan};
 use perso::profile::{EMBEDDED, Profile};
 use serde_json::json;
 
-use crate::args::{Arguments, Command, Orders, Work};
+use crate::args::{Arguments, Command, Equipment, Machine, Orders, Work};
 use crate::exit;
 use crate::faces::{Drawn, Faces};
 use crate::failure::Failure;
@@ -133,17 +133,19 @@ struct Parts {
     trust: trust::TrustStore,
     station: crate::line::ChipStation,
     ledger: perso::ledger::Ledger,
+    must_print: bool,
     random: OsRandom,
 }
 
 impl Parts {
-    fn open(equipment: &crate::args::Equipment, profile: Profile) -> Result<Self, Failure> {
+    fn open(equipment: &Equipment, machine: &Machine, profile: Profile) -> Result<Self, Failure> {
         let keys = input::card_keys(equipment, &profile)?;
         let trust = input::trust(equipment)?;
         let signer = input::signer(equipment)?;
         let station = crate::line::ChipStation::open(equipment)?;
         let ledger = perso::ledger::Ledger::open(input::given(equipment.ledger.as_deref(), "--ledger")?)?;
-        Ok(Parts { profile, keys, signer, trust, station, ledger, random: OsRandom })
+        let must_print = crate::line::must_print(machine);
+        Ok(Parts { profile, keys, signer, trust, station, ledger, must_print, random: OsRandom })
     }
 
     /// Runs `work` with the line.
@@ -157,6 +159,7 @@ impl Parts {
             station: &mut self.station,
             ledger: &mut self.ledger,
             random: &mut self.random,
+            must_print: self.must_print,
             clock: &Timestamp::now,
             progress: &mut progress,
         };

@@ -12,7 +12,7 @@ use printing::drivers::{Connection, Driver};
 use printing::machine::Station as Place;
 use printing::{CardMachine, MachineError};
 
-use crate::args::Equipment;
+use crate::args::{Equipment, Machine};
 use crate::exit;
 use crate::failure::Failure;
 
@@ -66,22 +66,32 @@ impl Station for ChipStation {
     }
 }
 
+/// What `--printer` says when nothing is to be printed.
+const NO_PRINTER: &str = "none";
+
+/// Whether cards that are begun with this equipment must be printed before they are packed.
+pub fn must_print(machine: &Machine) -> bool {
+    machine.printer.as_deref() != Some(NO_PRINTER)
+}
+
 /// The printer, or the operator's hands.
 pub enum Printer {
-    /// Cards are put in and taken out by hand; nothing is printed.
+    /// Cards are put in and taken out by hand, and are not printed here.
     None,
     /// A machine.
     Machine(Box<dyn CardMachine>),
 }
 
 impl Printer {
-    /// Opens the printer on `port` and asks whether it is ready.
-    pub fn open(port: &str, driver: &str) -> Result<Self, Failure> {
-        if port == "none" {
-            return Ok(Printer::None);
-        }
-        let driver = Driver::named(driver).ok_or_else(|| {
-            Failure::new("There is no such driver.", driver, "Name one that --help lists.", exit::USAGE)
+    /// Opens the printer that the command line names and asks whether it is ready.
+    pub fn open(machine: &Machine) -> Result<Self, Failure> {
+        let port = match machine.printer.as_deref() {
+            None | Some(NO_PRINTER) => return Ok(Printer::None),
+            Some(port) => port,
+        };
+        let name = machine.driver.as_str();
+        let driver = Driver::named(name).ok_or_else(|| {
+            Failure::new("There is no such driver.", name, "Name one that --help lists.", exit::USAGE)
         })?;
         let mut machine = (driver.open)(Connection::new(port));
         let identity = machine.connect()?;

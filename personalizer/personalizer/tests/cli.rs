@@ -3,11 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use assert_cmd::Command;
 use authority::{Authority, BundleRequest, Passphrase, Profile};
 use jiff::Timestamp;
+use perso::ledger::{Reading, State};
+use printing::simulator::{Options, Printer, Pty, serve};
 use serde_json::Value;
 use soft_card::fault::{Tear, When};
 use soft_card::{BlankOptions, SoftCard, socket};
@@ -51,24 +54,66 @@ impl Centre {
 
     /// Puts a soft card on a socket; with a tear the card leaves at that command.
     fn insert(&self, state: &Path, tear: Option<Tear>) {
+        self.insert_in_turn(vec![(state, tear)]);
+    }
+
+    /// Puts soft cards on a socket: each leaves at its tear, and the next one is there.
+    fn insert_in_turn(&self, cards: Vec<(&Path, Option<Tear>)>) {
         let path = self.path("card.sock");
         let _ = std::fs::remove_file(&path);
         let listener = socket::listen(&path).unwrap();
-        let mut card = SoftCard::open(state).unwrap();
-        if let Some(tear) = tear {
-            card.tear(tear);
-        }
-        thread::spawn(move || socket::serve_all(&mut card, &listener, |_| {}));
+        let open = |(state, tear): (&Path, Option<Tear>)| {
+            let mut card = SoftCard::open(state).unwrap();
+            if let Some(tear) = tear {
+                card.tear(tear);
+            }
+            card
+        };
+        let cards: Vec<SoftCard> = cards.into_iter().map(open).collect();
+        thread::spawn(move || {
+            for mut card in cards {
+                let _ = socket::serve_all(&mut card, &listener, |_| {});
+            }
+        });
     }
 
     fn blank(&self) -> PathBuf {
-        let path = self.path("card.json");
-        SoftCard::blank(BlankOptions::default()).unwrap().state().create(&path).unwrap();
+        self.numbered_blank(1)
+    }
+
+    fn numbered_blank(&self, serial: u8) -> PathBuf {
+        let path = self.path(&format!("card-{serial}.json"));
+        SoftCard::blank(BlankOptions { serial: Some([serial; 6]), ..BlankOptions::default() })
+            .unwrap()
+            .state()
+            .create(&path)
+            .unwrap();
         path
     }
 
-    /// `run` or `recover` with the centre's equipment.
+    /// `run` or `recover` with the centre's equipment, for cards on which nothing is printed.
     fn command(&self, verb: &str) -> Command {
+        let mut command = self.command_without_printer(verb);
+        command.args(["--printer", "none"]);
+        command
+    }
+
+    /// `run` or `recover` with a printer on a pseudo-terminal.
+    fn command_with_printer(&self, verb: &str) -> Command {
+        let (port, options) = (self.path("printer"), Options { output: Some(self.path("")), ..Options::default() });
+        let mut pty = Pty::open().unwrap();
+        pty.link(&port).unwrap();
+        thread::spawn(move || serve(&mut pty, &mut Printer::new(options), &AtomicBool::new(false), |_| {}));
+        let mut command = self.command_without_printer(verb);
+        command.arg("--printer").arg(port);
+        command
+    }
+
+    fn state(&self, number: &str) -> State {
+        Reading::of(&self.path("ledger.jsonl")).unwrap().book.document(number).unwrap().state
+    }
+
+    fn command_without_printer(&self, verb: &str) -> Command {
         let mut command = Command::cargo_bin("bitaqa-personalizer").unwrap();
         command.env("BITAQA_PASSPHRASE_FILE", self.path("passphrase"));
         command.args(["--json", verb]).arg(self.path("orders/two.jsonl"));
@@ -156,6 +201,44 @@ fn a_torn_card_is_recovered_and_never_made_twice() {
     assert_eq!((&said[0]["outcome"], &said[0]["state"]), (&Value::from("skipped"), &Value::from("PACKED")));
     let mut verify = Command::cargo_bin("bitaqa-personalizer").unwrap();
     verify.args(["ledger", "verify"]).arg(centre.path("ledger.jsonl")).assert().code(0);
+}
+
+#[test]
+fn a_card_that_is_not_printed_is_not_packed_until_it_is() {
+    let centre = Centre::new();
+    let state = centre.blank();
+    centre.insert(&state, None);
+    for (verb, limit) in [("run", &["--limit", "1"][..]), ("recover", &[])] {
+        let output = centre.command_without_printer(verb).args(limit).output().unwrap();
+        assert_eq!(output.status.code(), Some(11), "{}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(lines(&output)[0]["outcome"], "unprinted");
+        assert_eq!(centre.state("ZZ0000017"), State::QaPassed);
+    }
+    assert!(!centre.path("1-front.png").exists());
+    let output = centre.command_with_printer("recover").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!((&lines(&output)[0]["outcome"], centre.state("ZZ0000017")), (&Value::from("finished"), State::Packed));
+    assert!(centre.path("1-front.png").exists());
+}
+
+#[test]
+fn a_card_found_in_the_place_of_another_gets_its_own_face() {
+    let centre = Centre::new();
+    let (first, second) = (centre.numbered_blank(1), centre.numbered_blank(2));
+    // The second order's card is torn first.
+    let orders = std::fs::read_to_string(centre.path("orders/two.jsonl")).unwrap();
+    std::fs::write(centre.path("orders/two.jsonl"), orders.lines().nth(1).unwrap()).unwrap();
+    let tear = Tear { at: 40, when: When::After };
+    centre.insert(&second, Some(tear));
+    assert_eq!(centre.command_without_printer("run").output().unwrap().status.code(), Some(11));
+    std::fs::write(centre.path("orders/two.jsonl"), orders).unwrap();
+
+    centre.insert_in_turn(vec![(&first, Some(tear)), (&second, None)]);
+    let output = centre.command_with_printer("run").output().unwrap();
+    assert_eq!(output.status.code(), Some(11), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(lines(&output)[0]["document"], "ZZ0000025");
+    assert_eq!((centre.state("ZZ0000017"), centre.state("ZZ0000025")), (State::ChipInitialised, State::Packed));
+    assert!(!centre.path("out/ZZ0000017").exists() && centre.path("out/ZZ0000025/front.png").exists());
 }
 
 #[test]

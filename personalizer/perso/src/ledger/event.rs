@@ -23,7 +23,7 @@ pub enum Event {
         job_id: String,
         /// Why the card is made.
         job: JobType,
-        /// SHA-256 over the order without the access number, hexadecimal.
+        /// SHA-256 over the order without the access number, and over its pictures, hexadecimal ([`crate::execute::Job::digest`]).
         order: String,
     },
     /// The secure channel was tried on a chip, and the chip's cryptogram was wrong.
@@ -41,6 +41,9 @@ pub enum Event {
         token: String,
         /// The time written into DG12; a resumed personalization uses it again.
         made_at: Timestamp,
+        /// Whether the card must be printed before it is packed; lines that do not say so demand nothing.
+        #[serde(default)]
+        print: bool,
     },
     /// A step is about to be taken, or was.
     Step {

@@ -18,6 +18,7 @@ fn bound(document: &str, chip: &str) -> Event {
         chip: chip.to_owned(),
         token: "0102".to_owned(),
         made_at: Timestamp::UNIX_EPOCH,
+        print: false,
     }
 }
 
@@ -91,6 +92,25 @@ fn a_document_number_is_never_on_two_chips_nor_a_chip_used_twice() {
     ledger.append(other).unwrap();
     // Nothing of what was refused is on the disk.
     Reading::of(&path).unwrap();
+}
+
+#[test]
+fn a_card_that_must_be_printed_is_not_packed_before() {
+    let (_folder, path) = fresh();
+    let mut ledger = Ledger::open(&path).unwrap();
+    ledger.append(ordered("A")).unwrap();
+    let Event::Bound { document, chip, token, made_at, .. } = bound("A", "1") else { unreachable!() };
+    ledger.append(Event::Bound { document, chip, token, made_at, print: true }).unwrap();
+    for next in [State::ChipInitialised, State::Personalised, State::QaPassed] {
+        ledger.append(state("A", next)).unwrap();
+    }
+    let refused = ledger.append(state("A", State::Packed));
+    assert!(matches!(refused, Err(LedgerError::Refused { rule: Rule::NotPrinted { .. } })));
+    for phase in [Phase::Intent, Phase::Done] {
+        let (document, chip) = ("A".to_owned(), "1".to_owned());
+        ledger.append(Event::Step { document, chip, step: Step::Print, phase, digest: None }).unwrap();
+    }
+    ledger.append(state("A", State::Packed)).unwrap();
 }
 
 #[test]

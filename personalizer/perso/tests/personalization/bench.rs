@@ -67,6 +67,8 @@ pub struct Slot {
     pub trace: Rc<RefCell<String>>,
     /// Refuse the so-manieth command with this instruction, as a chip whose memory is full does.
     pub refuse: Rc<RefCell<Option<(u8, usize)>>>,
+    /// Falsify each answer to this instruction inside secure messaging.
+    pub garble: Rc<RefCell<Option<u8>>>,
     /// With a ledger's path: the card's memory and the ledger, before and after every command.
     pub moments: Rc<RefCell<Vec<Moment>>>,
     /// The ledger whose moments are kept.
@@ -106,6 +108,7 @@ impl Slot {
             card: Rc::new(RefCell::new(SoftCard::blank(options).unwrap())),
             trace: Rc::default(),
             refuse: Rc::default(),
+            garble: Rc::default(),
             moments: Rc::default(),
             ledger: None,
         }
@@ -130,7 +133,14 @@ impl Card for Slot {
             }
         }
         self.keep_moment();
-        let answer = self.card.borrow_mut().transmit(command);
+        let mut answer = self.card.borrow_mut().transmit(command);
+        if command.cla & 0x0C == 0x0C
+            && *self.garble.borrow() == Some(command.ins)
+            && let Ok(response) = &mut answer
+            && let Some(byte) = response.data.last_mut()
+        {
+            *byte ^= 1;
+        }
         self.keep_moment();
         let mut trace = self.trace.borrow_mut();
         trace.push_str(&hex::encode(command.to_bytes()));
@@ -179,6 +189,7 @@ pub fn with_line<T>(
         station: &mut station,
         ledger,
         random: &mut OsRandom,
+        must_print: false,
         clock: &Timestamp::now,
         progress: &mut |progress: Progress| seen.push(progress),
     };
