@@ -224,8 +224,8 @@ impl Authority {
             }
             let directory = entry.path();
             let certificate = read_certificate(&directory.join(CERTIFICATE_FILE))?;
-            let serial = hex::encode(certificate.serial());
-            let revoked = self.state.revoked.iter().find(|entry| entry.serial == serial).map(|entry| entry.since);
+            let revoked = self.state.revoked.iter().find(|entry| entry.serial == certificate.serial());
+            let revoked = revoked.map(|entry| entry.since);
             signers.push(SignerRecord { name, directory, certificate, revoked });
         }
         signers.sort_by(|one, two| one.name.cmp(&two.name));

@@ -82,7 +82,7 @@ impl Chain {
 
 /// Judges a document signer against the store.
 pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> Chain {
-    let issuer = issuer::find(signer, store);
+    let issuer = issuer::find(signer, store, document.now);
     let anchor = issuer.anchor.as_ref();
     let findings = vec![
         issuer.signature,

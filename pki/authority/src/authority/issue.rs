@@ -62,7 +62,7 @@ impl Authority {
             .ok_or_else(|| IssueError::NoSuchSigner(name.to_owned()))?;
         if signer.revoked.is_none() {
             let since = x509::whole_seconds(now);
-            let serial = hex::encode(signer.certificate.serial());
+            let serial = signer.certificate.serial().to_vec();
             self.change(|state| state.revoked.push(Revoked { name: name.to_owned(), serial, since }))?;
             signer.revoked = Some(since);
         }
@@ -78,12 +78,7 @@ impl Authority {
         let csca = self.csca_key(passphrase)?;
         self.change(|state| state.crl_number += 1)?;
         let number = self.state.crl_number;
-        let revoked = self
-            .state
-            .revoked
-            .iter()
-            .filter_map(|entry| Some((hex::decode(&entry.serial).ok()?, entry.since)))
-            .collect();
+        let revoked = self.state.revoked.iter().map(|entry| (entry.serial.clone(), entry.since)).collect();
         let update = Period::days(now, self.profile.crl_days)?;
         let raw = x509::revocation_list(self.csca.subject().der(), update, number, &revoked, &csca)?;
         let crl = verified_crl(&raw, &self.csca)?;

@@ -1,5 +1,7 @@
 //! Finding the issuer of a document signer: by key identifier, then by name, every candidate tried.
 
+use jiff::Timestamp;
+
 use super::id;
 use crate::certificate::Certificate;
 use crate::leniency::Leniency;
@@ -16,23 +18,35 @@ pub(super) struct Issuer {
 
 /// TR-03135-1 §5.6.3: a signature that does not verify *fails* only under an issuer found by key identifier; under one found
 /// by name the right key may simply be missing.
-pub(super) fn find(signer: &Certificate, store: &TrustStore) -> Issuer {
+pub(super) fn find(signer: &Certificate, store: &TrustStore, now: Timestamp) -> Issuer {
     let wanted = signer.extensions().authority_key_identifier.as_deref();
     let by_key = |anchor: &&Certificate| wanted.is_some_and(|wanted| anchor.key_identifier() == wanted);
     let by_name = |anchor: &&Certificate| anchor.subject().matches(signer.issuer());
-    let signed = |anchor: &&Certificate| signer.verify_signature(anchor.public_key()).is_ok();
-
     let anchors = store.anchors();
-    if let Some(anchor) = anchors.iter().filter(by_key).find(signed) {
+    if let Some(anchor) = best(signer, anchors.iter().filter(by_key), now) {
         return trusted(signer, anchor, Vec::new());
     }
     if anchors.iter().any(|anchor| by_key(&anchor)) {
         return forged(wanted.unwrap_or_default());
     }
-    match anchors.iter().filter(by_name).find(signed) {
+    match best(signer, anchors.iter().filter(by_name), now) {
         Some(anchor) => trusted(signer, anchor, vec![Leniency::IssuerFoundByName]),
         None => missing(signer, wanted),
     }
+}
+
+/// Of those whose key made the signature. One key can have several certificates (renewed, or under a new name): the one that
+/// has the issuer's name and is valid now speaks for it.
+fn best<'a>(
+    signer: &Certificate,
+    candidates: impl Iterator<Item = &'a Certificate>,
+    now: Timestamp,
+) -> Option<&'a Certificate> {
+    let signed = candidates.filter(|anchor| signer.verify_signature(anchor.public_key()).is_ok());
+    signed.max_by_key(|anchor| {
+        let valid = (anchor.not_before()..=anchor.not_after()).contains(&now);
+        (anchor.subject().matches(signer.issuer()), valid, anchor.not_after())
+    })
 }
 
 fn trusted(signer: &Certificate, anchor: &Certificate, mut leniencies: Vec<Leniency>) -> Issuer {
