@@ -55,6 +55,18 @@ impl Failure {
         }
     }
 
+    /// No passphrase for a new signer's key was given and none can be asked for.
+    pub fn no_signer_passphrase(why: &str) -> Self {
+        Failure {
+            what: "The new document signer needs a passphrase of its own.".to_owned(),
+            why: why.to_owned(),
+            remedy: "Give --signer-passphrase-file FILE or --signer-passphrase-fd N, or set \
+                     BITAQA_SIGNER_PASSPHRASE_FILE; or choose --same-passphrase."
+                .to_owned(),
+            exit: USAGE,
+        }
+    }
+
     /// A file that the command line names cannot be read.
     pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         Failure {

@@ -17,7 +17,7 @@ const MAX_PASSPHRASE: usize = 1024;
 pub fn existing(source: &PassphraseSource) -> Result<Passphrase, Failure> {
     match given(source)? {
         Some(passphrase) => Ok(passphrase),
-        None => prompt("Passphrase of the authority's keys: "),
+        None => prompt("Passphrase of the authority's keys: ", Failure::no_passphrase),
     }
 }
 
@@ -25,17 +25,19 @@ pub fn existing(source: &PassphraseSource) -> Result<Passphrase, Failure> {
 pub fn new(source: &PassphraseSource) -> Result<Passphrase, Failure> {
     match given(source)? {
         Some(passphrase) => Ok(passphrase),
-        None => {
-            let passphrase = prompt("New passphrase for the authority's keys: ")?;
-            let again = prompt("The same again: ")?;
-            if passphrase.expose() == again.expose() { Ok(passphrase) } else { Err(Failure::passphrases_differ()) }
-        }
+        None => prompt_twice("New passphrase for the authority's keys: ", Failure::no_passphrase),
     }
 }
 
-/// The passphrase of a new signer's key, when it is to have its own.
+/// The passphrase of a new signer's key; `None` when it was chosen to be the authority's.
 pub fn signer(source: &SignerPassphraseSource) -> Result<Option<Passphrase>, Failure> {
-    from(source.signer_passphrase_fd, source.signer_passphrase_file.as_deref())
+    if source.same_passphrase {
+        return Ok(None);
+    }
+    match from(source.signer_passphrase_fd, source.signer_passphrase_file.as_deref())? {
+        Some(passphrase) => Ok(Some(passphrase)),
+        None => prompt_twice("New passphrase for the signer's key: ", Failure::no_signer_passphrase).map(Some),
+    }
 }
 
 fn given(source: &PassphraseSource) -> Result<Option<Passphrase>, Failure> {
@@ -72,9 +74,15 @@ fn read_line(mut file: File, line: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn prompt(words: &str) -> Result<Passphrase, Failure> {
+fn prompt(words: &str, refused: fn(&str) -> Failure) -> Result<Passphrase, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::no_passphrase("there is no terminal to ask on"));
+        return Err(refused("there is no terminal to ask on"));
     }
-    rpassword::prompt_password(words).map(Passphrase::new).map_err(|error| Failure::no_passphrase(&error.to_string()))
+    rpassword::prompt_password(words).map(Passphrase::new).map_err(|error| refused(&error.to_string()))
+}
+
+fn prompt_twice(words: &str, refused: fn(&str) -> Failure) -> Result<Passphrase, Failure> {
+    let passphrase = prompt(words, refused)?;
+    let again = prompt("The same again: ", refused)?;
+    if passphrase.expose() == again.expose() { Ok(passphrase) } else { Err(Failure::passphrases_differ()) }
 }
