@@ -5,8 +5,9 @@ mod preview;
 mod recover;
 mod run;
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use channel::random::OsRandom;
@@ -120,9 +121,23 @@ fn save(drawn: &Drawn, folder: &Path) -> Result<(), Failure> {
         let png = raster
             .to_png()
             .map_err(|error| Failure::new("A face cannot be written.", error, "Report this.", exit::BUG))?;
-        std::fs::write(&path, png).map_err(|error| Failure::unwritable(&path, &error))?;
+        put(&path, &png)?;
     }
     Ok(())
+}
+
+/// Puts a file in place whole, for its owner alone; one of that name is replaced.
+fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let fresh = path.with_added_extension("new");
+    let write = || {
+        // Left behind when an earlier run was killed.
+        let _ = fs::remove_file(&fresh);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)
+    };
+    write().map_err(|error| Failure::unwritable(path, &error))
 }
 
 /// What a line is made of, but for the parts that change from card to card.

@@ -1,6 +1,9 @@
 //! The program as an operator runs it: against a soft card on a socket.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::atomic::AtomicBool;
@@ -8,7 +11,11 @@ use std::thread;
 
 use assert_cmd::Command;
 use authority::{Authority, BundleRequest, Passphrase, Profile};
+use channel::scp03::KeySet;
+use channel::secret::Secret;
 use jiff::Timestamp;
+use lds::dg::dg01::Dg1;
+use openssl::base64;
 use perso::ledger::{Reading, State};
 use printing::simulator::{Options, Printer, Pty, serve};
 use serde_json::Value;
@@ -82,12 +89,13 @@ impl Centre {
     }
 
     fn numbered_blank(&self, serial: u8) -> PathBuf {
+        self.blank_with(serial, BlankOptions::default().keys)
+    }
+
+    fn blank_with(&self, serial: u8, keys: KeySet) -> PathBuf {
         let path = self.path(&format!("card-{serial}.json"));
-        SoftCard::blank(BlankOptions { serial: Some([serial; 6]), ..BlankOptions::default() })
-            .unwrap()
-            .state()
-            .create(&path)
-            .unwrap();
+        let options = BlankOptions { serial: Some([serial; 6]), keys, ..BlankOptions::default() };
+        SoftCard::blank(options).unwrap().state().create(&path).unwrap();
         path
     }
 
@@ -131,14 +139,23 @@ fn lines(output: &Output) -> Vec<Value> {
 #[test]
 fn a_card_is_made_and_nothing_written_holds_a_secret() {
     let centre = Centre::new();
-    let state = centre.blank();
+    let key = |first: u8| Secret::new((0..16).map(|i| first.wrapping_mul(17).wrapping_add(i * 13)).collect());
+    let keys = KeySet { enc: key(3), mac: key(5), dek: key(7) };
+    let lines_of_keys = [&keys.enc, &keys.mac, &keys.dek].map(|key| hex::encode(key.expose()) + "\n").concat();
+    let state = centre.blank_with(1, keys.clone());
     centre.insert(&state, None);
+    std::fs::create_dir(centre.path("temporary")).unwrap();
+    let there: BTreeSet<PathBuf> = files(centre.folder.path()).into_iter().collect();
     let output = centre
         .command("run")
-        .args(["--limit", "1", "--blanks", "3"])
+        .args(["--limit", "1", "--blanks", "3", "--card-keys", "/dev/fd/0", "--passphrase-fd", "0"])
         .arg("--journal")
         .arg(centre.path("journal"))
+        .env_remove("BITAQA_PASSPHRASE_FILE")
+        .env("TMPDIR", centre.path("temporary"))
         .env("RUST_LOG", "trace")
+        // From one pipe: whoever reads more than its own lines takes the next one's secret.
+        .write_stdin(format!("{lines_of_keys}{PASSPHRASE}\n"))
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -146,39 +163,130 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
     assert_eq!(said[0]["outcome"], "finished");
     assert_eq!(said[0]["verdict"], "GENUINE_VALID");
     assert_eq!(said[1]["balance"]["left"], 2);
-    let folder = centre.path("out").join("ZZ0000017");
-    for name in ["front.png", "back.png", "result.json"] {
-        assert!(folder.join(name).metadata().unwrap().len() > 100, "{name}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("personalization begins"), "the trace is empty");
+
+    let written: Vec<PathBuf> = files(centre.folder.path()).into_iter().filter(|path| !there.contains(path)).collect();
+    let names: Vec<&str> =
+        written.iter().map(|path| path.strip_prefix(centre.folder.path()).unwrap().to_str().unwrap()).collect();
+    let kept = ["front.png", "back.png", "result.json"].map(|name| format!("out/ZZ0000017/{name}"));
+    let expected: BTreeSet<&str> = kept.iter().map(String::as_str).chain(["journal", "ledger.jsonl"]).collect();
+    assert_eq!(names.into_iter().collect::<BTreeSet<_>>(), expected);
+    let mut searched = vec![("stdout".to_owned(), output.stdout), ("stderr".to_owned(), output.stderr)];
+    for path in &written {
+        let metadata = path.metadata().unwrap();
+        assert!(metadata.len() > 100, "{}", path.display());
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{}", path.display());
+        searched.push((path.display().to_string(), std::fs::read(path).unwrap()));
     }
 
-    let trace = String::from_utf8_lossy(&output.stderr);
-    assert!(trace.contains("personalization begins"), "the trace is empty");
-    let mut written = output.stdout.clone();
-    written.extend(&output.stderr);
-    for path in [centre.path("journal"), centre.path("ledger.jsonl"), folder.join("result.json")] {
-        written.extend(std::fs::read(path).unwrap());
-    }
-    let text = String::from_utf8(written).unwrap().to_lowercase();
-    let card: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    // The card itself is still in the reader.
+    std::fs::copy(&state, centre.path("copy.json")).unwrap();
+    let card = SoftCard::open(&centre.path("copy.json")).unwrap();
+    let memory = &card.state().emrtd;
+    let information = memory.mrz_information.as_ref().unwrap().expose();
+    let mrz = Dg1::parse(&memory.files[&0x0101]).unwrap().mrz;
     let mut secrets = vec![
-        ("passphrase", PASSPHRASE.to_owned()),
-        ("passphrase in hex", hex::encode(PASSPHRASE)),
-        ("card keys", "404142434445464748494a4b4c4d4e4f".to_owned()),
-        ("access number in hex", hex::encode("378228")),
-        ("MRZ information in hex", hex::encode("ZZ00000170990101")),
+        ("passphrase", PASSPHRASE.as_bytes()),
+        ("Key-ENC", keys.enc.expose()),
+        ("Key-MAC", keys.mac.expose()),
+        ("Key-DEK", keys.dek.expose()),
+        ("chip key", memory.chip_key.as_ref().unwrap().private.expose()),
+        ("MRZ_information", information),
+        ("access number", b"378228"),
     ];
-    for pointer in ["/emrtd/chip_key/private", "/emrtd/mrz_information"] {
-        let value = card.pointer(pointer).and_then(Value::as_str).unwrap();
-        secrets.push((pointer, value.to_lowercase()));
+    // Without the document number, which names every record: birth and expiry, and the key's parts in the MRZ.
+    let (birth, expiry) = (&information[10..17], &information[17..24]);
+    secrets.extend([("date of birth", birth), ("date of expiry", expiry)]);
+    secrets.extend(mrz.lines().into_iter().map(|line| ("line of the MRZ", line.as_bytes())));
+    for (place, bytes) in &searched {
+        for (name, secret) in &secrets {
+            for writing in writings(secret) {
+                assert!(!holds(bytes, &writing), "{place}: {name} as {}", String::from_utf8_lossy(&writing));
+            }
+        }
     }
-    for (name, secret) in secrets {
-        assert!(!text.contains(&secret.to_lowercase()), "{name} was written");
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// A secret as it is, in hexadecimal, and in base64 at each of the three alignments, without what depends on neighbours.
+fn writings(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = vec![secret.to_vec(), hex::encode(secret).into(), hex::encode_upper(secret).into()];
+    for shift in 0..3 {
+        let text = base64::encode_block(&[&vec![0; shift][..], secret].concat());
+        let (from, to) = ((shift * 8).div_ceil(6), (shift + secret.len()) * 8 / 6);
+        all.push(text.as_bytes()[from..to].to_vec());
     }
-    let alone = |at: usize| {
-        let around = [text[..at].chars().next_back(), text[at + 6..].chars().next()];
-        around.iter().all(|c| !c.is_some_and(|c| c.is_ascii_alphanumeric()))
+    all
+}
+
+/// True when `piece` is in the bytes; a few digits must stand alone, because digests and times hold them by chance.
+fn holds(bytes: &[u8], piece: &[u8]) -> bool {
+    let digits = piece.len() < 10 && piece.iter().all(u8::is_ascii_digit);
+    let alone = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+    bytes
+        .windows(piece.len())
+        .enumerate()
+        .any(|(at, window)| window == piece && (!digits || alone(at.checked_sub(1)) && alone(Some(at + piece.len()))))
+}
+
+#[test]
+fn every_writing_of_a_secret_is_found() {
+    let secret = b"a secret";
+    let texts = [
+        "a secret".to_owned(),
+        hex::encode(secret),
+        hex::encode_upper(secret),
+        base64::encode_block(b"a secret"),
+        base64::encode_block(b"!a secret!!"),
+        base64::encode_block(b"!!a secret!"),
+    ];
+    for text in texts {
+        let found = writings(secret).iter().any(|writing| holds(format!("<{text}>").as_bytes(), writing));
+        assert!(found, "{text}");
+    }
+    assert!(holds(b"CAN 378228.", b"378228") && !holds(b"a5378228", b"378228"));
+}
+
+#[test]
+fn secrets_that_others_can_read_are_told() {
+    let centre = Centre::new();
+    let keys = centre.path("keys");
+    std::fs::write(&keys, format!("{0}\n{0}\n{0}\n", "40".repeat(16))).unwrap();
+    let warnings = |mode: u32| {
+        for path in [&keys, &centre.path("passphrase")] {
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        let output = centre.command("run").arg("--card-keys").arg(&keys).output().unwrap();
+        assert_eq!(output.status.code(), Some(20), "{}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
     };
-    assert!(!text.match_indices("378228").any(|(at, _)| alone(at)), "the access number was written");
+    let told = warnings(0o640);
+    for name in ["keys", "passphrase"] {
+        assert!(told.contains(&format!("warning: {} can be read by others", centre.path(name).display())), "{told}");
+    }
+    assert!(!warnings(0o600).contains("warning"));
+}
+
+#[test]
+fn a_preview_is_for_its_owner_and_replaces_the_last_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let front = folder.path().join("front.png");
+    std::fs::write(&front, "an older one that all can read").unwrap();
+    std::fs::write(folder.path().join("front.png.new"), "left behind").unwrap();
+    let mut command = Command::cargo_bin("bitaqa-personalizer").unwrap();
+    command.arg("preview").arg(test_vectors::path("orders/specimen.jsonl")).arg("--out").arg(folder.path());
+    command.assert().code(0);
+    assert!(std::fs::read(&front).unwrap().starts_with(b"\x89PNG"));
+    let kept = files(folder.path());
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    for path in kept {
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+    }
 }
 
 #[test]

@@ -20,7 +20,6 @@ use soft_card::{BlankOptions, SoftCard, State};
 use trust::TrustStore;
 
 /// The document signer's passphrase.
-pub const SIGNER_PASSPHRASE: &str = "signer-passphrase-of-the-bench";
 
 /// What all tests share: made once, as keys take time.
 pub struct Centre {
@@ -44,7 +43,7 @@ pub fn centre() -> &'static Centre {
     CENTRE.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("authority");
-        let (root, own) = (Passphrase::new("the authority's passphrase"), Passphrase::new(SIGNER_PASSPHRASE));
+        let (root, own) = (Passphrase::new("the authority's passphrase"), Passphrase::new("the signer's passphrase"));
         let now = Timestamp::now();
         let profile = authority::Profile::find("specimen-uto").unwrap();
         let mut authority = Authority::init(&directory, profile, &root, now).unwrap();

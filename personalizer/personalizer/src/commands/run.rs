@@ -12,7 +12,7 @@ use perso::ledger::{Event, Ledger, State, Step};
 use perso::recover::{RecoverError, Recovered, Wish};
 use serde_json::json;
 
-use super::{Parts, preflight, save, trial_plan};
+use super::{Parts, preflight, put, save, trial_plan};
 use crate::args::{Machine, Run};
 use crate::exit;
 use crate::faces::{Drawn, Faces};
@@ -418,7 +418,7 @@ fn say_finished(
         "folder": folder,
     });
     let path = folder.join("result.json");
-    std::fs::write(&path, format!("{object}\n")).map_err(|error| Failure::unwritable(&path, &error))?;
+    put(&path, format!("{object}\n").as_bytes())?;
     let mut words = format!("{}: {outcome}, {}", finished.document.number, report.verdict.word());
     if outcome == "unprinted" {
         words += ": put its card into a printer's feeder and run `recover --printer PORT`";
