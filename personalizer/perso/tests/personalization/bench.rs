@@ -19,8 +19,6 @@ use perso::profile::Profile;
 use soft_card::{BlankOptions, SoftCard, State};
 use trust::TrustStore;
 
-/// The document signer's passphrase.
-
 /// What all tests share: made once, as keys take time.
 pub struct Centre {
     pub signer: DocumentSigner,
