@@ -151,6 +151,16 @@ pub fn personalize(line: &mut Line<'_>, job: Job<'_>) -> Result<Outcome, Failure
     })
 }
 
+/// Plans and signs an order, and judges the signature, as [`personalize`] will: to know what stands in the way before a blank
+/// is fed. Nothing is written down.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn rehearse(line: &mut Line<'_>, job: Job<'_>) -> Result<(), Failure> {
+    let now = (line.clock)();
+    prepare(line, job, now).map(drop)
+}
+
 /// Enters the order, or says why it is not open.
 pub(crate) fn accept(ledger: &mut Ledger, job: Job<'_>) -> Result<(), LedgerError> {
     let (order, digest) = (job.order, job.digest());

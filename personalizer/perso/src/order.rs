@@ -11,6 +11,7 @@
 mod date;
 mod hygiene;
 mod problem;
+mod repeated;
 mod rules;
 mod shape;
 
@@ -344,6 +345,7 @@ fn read_line(schema: &Value, line: &[u8], found: &mut Found) -> (Option<String>,
         }
     };
     let record = record_name(&value);
+    repeated::check(line, found);
     shape::check(schema, &value, found);
     hygiene::clean(&mut value, found);
     rules::check(&value, found);

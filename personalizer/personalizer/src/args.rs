@@ -77,6 +77,9 @@ pub struct Equipment {
     /// The ledger; begun when it does not exist.
     #[arg(long, required_unless_present = "dry_run")]
     pub ledger: Option<PathBuf>,
+    /// A hash of the ledger noted down earlier: it must still be there.
+    #[arg(long, value_name = "HASH")]
+    pub head: Option<String>,
     /// Folder for what is kept of each card: faces and result.
     #[arg(long, required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,

@@ -15,6 +15,7 @@ use clap::CommandFactory;
 use jiff::Timestamp;
 use perso::execute::Line;
 use perso::keys::ChipKey;
+use perso::ledger::Reading;
 use perso::order::{self, CardAccessNumber};
 use perso::plan::{Inputs, Plan, plan};
 use perso::profile::{EMBEDDED, Profile};
@@ -158,7 +159,9 @@ impl Parts {
         let trust = input::trust(equipment)?;
         let signer = input::signer(equipment)?;
         let station = crate::line::ChipStation::open(equipment)?;
-        let ledger = perso::ledger::Ledger::open(input::given(equipment.ledger.as_deref(), "--ledger")?)?;
+        let path = input::given(equipment.ledger.as_deref(), "--ledger")?;
+        let ledger = perso::ledger::Ledger::open(path)?;
+        ledger::check_head(&Reading::of(path)?, equipment.head.as_deref())?;
         let must_print = crate::line::must_print(machine);
         Ok(Parts { profile, keys, signer, trust, station, ledger, must_print, random: OsRandom })
     }

@@ -89,6 +89,10 @@ impl From<LedgerError> for Failure {
             LedgerError::NotAnEntry { .. } | LedgerError::Broken { .. } => {
                 ("Stop production. Compare the file with its last copy, and tell the auditor.", exit::ORDER)
             }
+            LedgerError::Shortened { .. } => (
+                "Stop production. Put the newest copy of the ledger back; if there is none, tell the auditor and begin a new one.",
+                exit::ORDER,
+            ),
             LedgerError::Version { .. } => ("Use the program's version that wrote the ledger.", exit::ORDER),
             LedgerError::Refused { rule: Rule::OrderedDifferently { .. } } => (
                 "Give the order and the pictures that the document was ordered with, or reject it and order a new number.",

@@ -108,13 +108,18 @@ impl Centre {
 
     /// `run` or `recover` with a printer on a pseudo-terminal.
     fn command_with_printer(&self, verb: &str) -> Command {
+        let mut command = self.command_without_printer(verb);
+        command.arg("--printer").arg(self.printer());
+        command
+    }
+
+    /// Starts a simulated printer; its port.
+    fn printer(&self) -> PathBuf {
         let (port, options) = (self.path("printer"), Options { output: Some(self.path("")), ..Options::default() });
         let mut pty = Pty::open().unwrap();
         pty.link(&port).unwrap();
         thread::spawn(move || serve(&mut pty, &mut Printer::new(options), &AtomicBool::new(false), |_| {}));
-        let mut command = self.command_without_printer(verb);
-        command.arg("--printer").arg(port);
-        command
+        port
     }
 
     fn state(&self, number: &str) -> State {
@@ -307,6 +312,9 @@ fn a_torn_card_is_recovered_and_never_made_twice() {
     assert_eq!(next.status.code(), Some(21));
     let said = lines(&next);
     assert_eq!((&said[0]["outcome"], &said[0]["state"]), (&Value::from("skipped"), &Value::from("PACKED")));
+    // A run that was given a head stops when the ledger does not hold it.
+    let other = centre.command("run").args(["--head", &"00".repeat(32)]).output().unwrap();
+    assert_eq!(other.status.code(), Some(50));
     let mut verify = Command::cargo_bin("bitaqa-personalizer").unwrap();
     verify.args(["ledger", "verify"]).arg(centre.path("ledger.jsonl")).assert().code(0);
 }
@@ -362,9 +370,12 @@ fn a_signer_that_no_embassy_knows_is_refused_before_the_card_is_touched() {
     command.arg("--socket").arg(centre.path("card.sock")).arg("--signer").arg(&other.signer);
     command.arg("--trust").arg(centre.path("bundle")).args(["--pin", &centre.pin]);
     command.arg("--ledger").arg(centre.path("ledger.jsonl")).arg("--out").arg(centre.path("out"));
+    command.arg("--printer").arg(centre.printer());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(40), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(std::fs::read(&state).unwrap(), before);
+    // No blank was fed, and so none is spoiled.
+    assert_eq!(std::fs::read(centre.path("ledger.jsonl")).unwrap(), b"");
 }
 
 #[test]

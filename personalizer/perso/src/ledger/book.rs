@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Entry, Event, Phase, State, Step};
 
 /// Documents, chips and blanks.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Book {
     documents: BTreeMap<String, DocumentRecord>,
     chips: BTreeMap<String, ChipRecord>,
@@ -170,7 +170,7 @@ impl Book {
         Balance { received: self.received, good, spoiled, in_work, left }
     }
 
-    /// Enters a line, or says why it must not be written.
+    /// Enters a line, or says why it must not be written and changes nothing.
     pub(super) fn apply(&mut self, entry: &Entry) -> Result<(), Rule> {
         match &entry.event {
             Event::BlanksReceived { count } => self.received += u64::from(*count),

@@ -77,6 +77,7 @@ pub struct Slot {
 pub struct Moment {
     pub card: State,
     pub ledger: Vec<u8>,
+    pub head: Vec<u8>,
 }
 
 impl Slot {
@@ -94,7 +95,11 @@ impl Slot {
 
     fn keep_moment(&self) {
         if let Some(path) = &self.ledger {
-            let moment = Moment { card: self.card.borrow().state().clone(), ledger: std::fs::read(path).unwrap() };
+            let moment = Moment {
+                card: self.card.borrow().state().clone(),
+                ledger: std::fs::read(path).unwrap(),
+                head: std::fs::read(path.with_extension("jsonl.head")).unwrap(),
+            };
             self.moments.borrow_mut().push(moment);
         }
     }

@@ -125,6 +125,7 @@ fn whenever_the_host_dies_the_card_ends_finished_or_rejected() {
         // The line that was being written is cut off, as a disk may do.
         let cut = if index % 2 == 0 { &b""[..] } else { &b"{\"v\":1,\"n\":"[..] };
         std::fs::write(&path, [&moment.ledger[..], cut].concat()).unwrap();
+        std::fs::write(path.with_extension("jsonl.head"), &moment.head).unwrap();
         settle(&Slot::holding(&moment.card), &path, &format!("moment {index}"));
     }
 }

@@ -87,6 +87,10 @@ impl Shift<'_> {
             if self.is_closed(item) {
                 continue;
             }
+            if good + unprinted + rejected == 0 {
+                let job = Job { order: &item.order, face: &item.face };
+                self.parts.with(self.output, |line| execute::rehearse(line, job))?;
+            }
             loop {
                 let turn = self.turn(item);
                 self.output.end();
