@@ -27,7 +27,7 @@ use openssl::sha::sha256;
 use serde::{Deserialize, Serialize};
 
 pub use book::{Balance, Book, ChipRecord, DocumentRecord, Rule};
-pub use event::{Event, Phase, State, Step};
+pub use event::{Event, Motion, Phase, State, Step};
 use head::HeadFile;
 
 /// Version of the stored format.

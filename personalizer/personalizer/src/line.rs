@@ -7,7 +7,7 @@ use link::pcsc::PcscReader;
 use link::socket::SocketReader;
 use link::{ConnectError, Detail, Journal, Presence, Reader, Recorded};
 use perso::execute::{Station, StationCard, StationError};
-use perso::ledger::{Event, Ledger, LedgerError, Phase, State, Step};
+use perso::ledger::{self, Event, Ledger, LedgerError, Phase, State, Step};
 use printing::drivers::{Connection, Driver};
 use printing::machine::Station as Place;
 use printing::{CardMachine, MachineError};
@@ -103,20 +103,25 @@ impl Printer {
         }
     }
 
-    /// Takes a blank to the chip station.
-    pub fn feed(&mut self) -> Result<(), MachineError> {
-        match self {
-            Printer::None => Ok(()),
-            Printer::Machine(machine) => machine.feed_to_station(Place::Contact),
-        }
-    }
-
-    /// Puts a card that no document is on into the reject box.
-    pub fn discard(&mut self) -> Result<(), MachineError> {
-        match self {
-            Printer::None => Ok(()),
-            Printer::Machine(machine) => machine.reject(),
-        }
+    /// Moves a card on which no document is being made, with its lines in the ledger. Without a machine, hands do it.
+    pub fn move_card(
+        &mut self,
+        ledger: &mut Ledger,
+        motion: ledger::Motion,
+        chip: Option<&str>,
+    ) -> Result<(), MotionError> {
+        let Printer::Machine(machine) = self else {
+            return Ok(());
+        };
+        let event = |phase| Event::Motion { motion, chip: chip.map(str::to_owned), phase };
+        ledger.append(event(Phase::Intent)).map_err(MotionError::Ledger)?;
+        let moved = match motion {
+            ledger::Motion::Feed => machine.feed_to_station(Place::Contact),
+            ledger::Motion::Eject => machine.eject(),
+            ledger::Motion::Reject => machine.reject(),
+        };
+        moved.map_err(MotionError::Machine)?;
+        ledger.append(event(Phase::Done)).map_err(MotionError::Ledger)
     }
 }
 
@@ -132,6 +137,15 @@ pub enum MotionError {
     Ledger(LedgerError),
     /// The printer.
     Machine(MachineError),
+}
+
+impl From<MotionError> for Failure {
+    fn from(error: MotionError) -> Self {
+        match error {
+            MotionError::Ledger(error) => error.into(),
+            MotionError::Machine(error) => error.into(),
+        }
+    }
 }
 
 impl Motion<'_> {

@@ -16,7 +16,7 @@ use channel::secret::Secret;
 use jiff::Timestamp;
 use lds::dg::dg01::Dg1;
 use openssl::base64;
-use perso::ledger::{Reading, State};
+use perso::ledger::{Event, Motion, Reading, State};
 use printing::simulator::{Options, Printer, Pty, serve};
 use serde_json::Value;
 use soft_card::fault::{Tear, When};
@@ -335,6 +335,10 @@ fn a_card_that_is_not_printed_is_not_packed_until_it_is() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!((&lines(&output)[0]["outcome"], centre.state("ZZ0000017")), (&Value::from("finished"), State::Packed));
     assert!(centre.path("1-front.png").exists());
+    // Every motion of the machine is in the ledger: feed, and the document's own steps.
+    let entries = Reading::of(&centre.path("ledger.jsonl")).unwrap().entries;
+    let fed = entries.iter().filter(|entry| matches!(entry.event, Event::Motion { motion: Motion::Feed, .. }));
+    assert_eq!(fed.count(), 2);
 }
 
 #[test]

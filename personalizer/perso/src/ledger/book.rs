@@ -197,7 +197,7 @@ impl Book {
             }
             Event::State { document, state, reason } => self.advance(document, *state, reason.as_ref())?,
             Event::BlankSpoiled { chip, .. } => self.spoil(chip.as_deref())?,
-            Event::Repaired { .. } => {}
+            Event::Motion { .. } | Event::Repaired { .. } => {}
         }
         Ok(())
     }

@@ -94,6 +94,16 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The machine is about to move a card on which no document is being made, or did; the document's own motions are steps.
+    Motion {
+        /// Which motion.
+        motion: Motion,
+        /// The chip's serial, where it was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chip: Option<String>,
+        /// Before or after it.
+        phase: Phase,
+    },
     /// The last line was cut off by a crash and removed.
     Repaired {
         /// How many bytes of it there were.
@@ -144,6 +154,18 @@ pub enum Step {
     /// The card goes to the tray of good cards.
     Eject,
     /// The card goes to the reject box.
+    Reject,
+}
+
+/// A motion of the machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Motion {
+    /// From the feeder to the chip station.
+    Feed,
+    /// To the tray of good cards.
+    Eject,
+    /// To the reject box.
     Reject,
 }
 

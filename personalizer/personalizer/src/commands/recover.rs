@@ -2,6 +2,7 @@
 
 use link::Presence;
 use perso::execute::Unusable;
+use perso::ledger;
 use perso::recover::{Recovered, Wish};
 use serde_json::json;
 
@@ -23,7 +24,7 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     let printer = Printer::open(&options.machine)?;
     let wait = options.machine.wait;
     let mut shift = Shift { wait, output, items: &items, faces: &faces, out, parts, printer };
-    shift.printer.feed()?;
+    shift.move_card(ledger::Motion::Feed, None)?;
     // A card that is rejected by its number may be dead, or gone.
     if options.document.is_none() {
         shift.parts.station.wait(Presence::Card, wait)?;
@@ -37,7 +38,7 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
         Ok(Recovered::Now(outcome)) => shift.chip_done(outcome)?,
         Ok(untouched) => return leave(untouched, &mut shift),
         Err(error) => {
-            shift.printer.discard()?;
+            shift.move_card(ledger::Motion::Reject, None)?;
             return Err(error.into());
         }
     };
@@ -53,9 +54,7 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
 fn leave(recovered: Recovered, shift: &mut Shift<'_>) -> Result<u8, Failure> {
     match recovered {
         Recovered::Complete { document, chip, packed } => {
-            if let Printer::Machine(machine) = &mut shift.printer {
-                machine.eject()?;
-            }
+            shift.move_card(ledger::Motion::Eject, Some(&chip))?;
             if !packed {
                 Motion { document: &document, chip: &chip }.packed(&mut shift.parts.ledger)?;
             }

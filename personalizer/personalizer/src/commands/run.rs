@@ -8,7 +8,7 @@ use std::path::Path;
 use link::Presence;
 use perso::breaker::Breaker;
 use perso::execute::{self, Finished, Job, Outcome, Reason, Rejected, Unusable};
-use perso::ledger::{Event, Ledger, State, Step};
+use perso::ledger::{self, Event, Ledger, State, Step};
 use perso::recover::{RecoverError, Recovered, Wish};
 use serde_json::json;
 
@@ -161,7 +161,7 @@ impl Shift<'_> {
     fn turn(&mut self, item: &Item) -> Result<Turn, Failure> {
         let document = item.order.document_number.clone();
         self.output.begin(&document);
-        self.printer.feed()?;
+        self.move_card(ledger::Motion::Feed, None)?;
         if !self.parts.station.wait(Presence::Card, self.wait)? {
             return self.no_card();
         }
@@ -199,11 +199,15 @@ impl Shift<'_> {
 
     /// A card without a document leaves the machine through the reject box and is accounted for.
     pub fn put_away(&mut self, chip: Option<String>, reason: &str) -> Result<(), Failure> {
-        if let Printer::Machine(machine) = &mut self.printer {
-            self.parts.ledger.append(Event::BlankSpoiled { chip, reason: reason.to_owned() })?;
-            machine.reject()?;
+        if matches!(self.printer, Printer::Machine(_)) {
+            self.parts.ledger.append(Event::BlankSpoiled { chip: chip.clone(), reason: reason.to_owned() })?;
         }
-        Ok(())
+        self.move_card(ledger::Motion::Reject, chip.as_deref())
+    }
+
+    /// The machine moves a card on which no document is being made.
+    pub fn move_card(&mut self, motion: ledger::Motion, chip: Option<&str>) -> Result<(), Failure> {
+        Ok(self.printer.move_card(&mut self.parts.ledger, motion, chip)?)
     }
 
     /// The card is no blank that this line can use.
@@ -219,7 +223,7 @@ impl Shift<'_> {
             Unusable::Dialogue(_) => "a card that does not answer",
         };
         if known {
-            self.printer.discard()?
+            self.move_card(ledger::Motion::Reject, chip.as_deref())?
         } else {
             self.put_away(chip, &words)?
         }
@@ -272,7 +276,7 @@ impl Shift<'_> {
         say_rejected(&rejected, self.output);
         let motion = Motion { document: &rejected.document, chip: &rejected.chip };
         if let Printer::Machine(machine) = &mut self.printer {
-            motion.take(&mut self.parts.ledger, Step::Reject, || machine.reject()).map_err(motion_failure)?;
+            motion.take(&mut self.parts.ledger, Step::Reject, || machine.reject())?;
         }
         Ok(Turn::Rejected(fault_name(&rejected.reason), exit_of(&rejected.reason)))
     }
@@ -362,13 +366,6 @@ fn stopped(limit: u32, fault: &str, code: u8) -> Failure {
         "Find the cause before more blanks are spoiled; then start the run again.",
         code,
     )
-}
-
-fn motion_failure(error: MotionError) -> Failure {
-    match error {
-        MotionError::Ledger(error) => error.into(),
-        MotionError::Machine(error) => error.into(),
-    }
 }
 
 /// The same words for the same fault, whatever the card.
