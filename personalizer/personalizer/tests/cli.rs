@@ -174,7 +174,8 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
     let names: Vec<&str> =
         written.iter().map(|path| path.strip_prefix(centre.folder.path()).unwrap().to_str().unwrap()).collect();
     let kept = ["front.png", "back.png", "result.json"].map(|name| format!("out/ZZ0000017/{name}"));
-    let expected: BTreeSet<&str> = kept.iter().map(String::as_str).chain(["journal", "ledger.jsonl"]).collect();
+    let expected: BTreeSet<&str> =
+        kept.iter().map(String::as_str).chain(["journal", "ledger.jsonl", "ledger.jsonl.head"]).collect();
     assert_eq!(names.into_iter().collect::<BTreeSet<_>>(), expected);
     let mut searched = vec![("stdout".to_owned(), output.stdout), ("stderr".to_owned(), output.stderr)];
     for path in &written {
