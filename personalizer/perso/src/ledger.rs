@@ -21,6 +21,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use openssl::sha::sha256;
@@ -256,7 +258,7 @@ impl Ledger {
         let failed = |source| LedgerError::Io { path: path.to_owned(), source };
         let begins = !path.exists();
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(failed)?;
-        file.try_lock().map_err(|error| match error {
+        patient_lock(&file).map_err(|error| match error {
             TryLockError::WouldBlock => LedgerError::InUse { path: path.to_owned() },
             TryLockError::Error(source) => failed(source),
         })?;
@@ -323,6 +325,18 @@ impl Ledger {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()
     }
+}
+
+/// Takes the lock, or gives up after a second: a program that this process is just starting holds every open file
+/// for a moment, until it begins.
+fn patient_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(50)),
+            result => return result,
+        }
+    }
+    Err(TryLockError::WouldBlock)
 }
 
 #[cfg(test)]
