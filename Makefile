@@ -23,7 +23,7 @@ demo: packages release
 	BITAQA_BIN=target/release personalizer/demo/demo.sh target/demo
 
 test: test-packages build
-	$(CARGO) test --workspace --locked
+	BITAQA_TESTS=all $(CARGO) test --workspace --locked
 	BITAQA_BIN=target/debug personalizer/demo/demo.sh target/demo-test
 
 bench: test-packages release

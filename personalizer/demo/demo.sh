@@ -7,7 +7,7 @@
 #
 # BITAQA_BIN is the folder of the programs (default target/release). What is left in OUT: for each card front.png,
 # back.png (as sent to the printer), printed-front.png, printed-back.png (as the printer drew them), verify.json and
-# report.html. The passphrase and the keys of this demo protect nothing.
+# report.html. The passphrases and the keys of this demo protect nothing.
 set -eu
 umask 077
 
@@ -51,17 +51,20 @@ order() { sed -n "$1p" "$orders" | field "$2"; }
 
 # --- States -----------------------------------------------------------------------------------------------------
 
-printf 'only for the demo\n' >"$work/passphrase"
-export BITAQA_PASSPHRASE_FILE="$work/passphrase"
+# The authority's passphrase stays with the authority; the signer's goes to the printing centre with the signer.
+printf 'authority of the demo\n' >"$work/passphrase"
+printf 'signer of the demo\n' >"$work/signer-passphrase"
 
 # found_state PKI TRUST: an authority with one document signer; its bundle, installed where cards are judged
 found_state() {
+    export BITAQA_PASSPHRASE_FILE="$work/passphrase" BITAQA_SIGNER_PASSPHRASE_FILE="$work/signer-passphrase"
     "$bin/bitaqa-pki" init --profile specimen-uto --dir "$1"
     "$bin/bitaqa-pki" ds new --dir "$1" --name ds-1
     "$bin/bitaqa-pki" crl issue --dir "$1"
     "$bin/bitaqa-pki" bundle export --dir "$1" --out "$1.bundle" --json >"$1.json"
     # The pin reaches an embassy on paper; the bundle on any way.
     "$bin/bitaqa-reader" trust install "$1.bundle" --pin "$(field signer <"$1.json")" --trust "$2"
+    unset BITAQA_PASSPHRASE_FILE BITAQA_SIGNER_PASSPHRASE_FILE
 }
 
 say "A national PKI: CSCA, document signer, revocation list; its trust bundle installed at the embassy"
@@ -97,7 +100,7 @@ make_cards() {
     cards=$1 pki=$2 trust=$3 folder=$4
     shift 4
     "$bin/bitaqa-personalizer" run "$cards" --profile specimen-uto --reader "$station" --printer "$work/printer" \
-        --signer "$pki/ds/ds-1" --trust "$trust" --ledger "$work/ledger.jsonl" --out "$folder" "$@"
+        --signer "$pki/ds/ds-1" --passphrase-file "$work/signer-passphrase" --trust "$trust" --ledger "$work/ledger.jsonl" --out "$folder" "$@"
 }
 
 mkdir "$work/orders"

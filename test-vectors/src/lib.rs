@@ -3,14 +3,12 @@
 //! Tests of the other crates read their numbers from here (a dev-dependency only). The numbers stand
 //! in `standards/*.json` with their sources in `standards/SOURCE.md`.
 
-#![allow(
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a dev-dependency: a test without its numbers must stop, and skips are said aloud"
-)]
+#![allow(clippy::panic, reason = "a dev-dependency: a test without its numbers must stop")]
 
 pub mod pcscd;
 
+use std::env;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -87,6 +85,38 @@ pub fn shared(relative: &str) -> Option<PathBuf> {
     if file.exists() {
         return Some(file);
     }
-    eprintln!("skipped: ../shared/{relative} is not here");
+    skipped(&format!("../shared/{relative} is not here"));
     None
+}
+
+/// A test cannot find a program of the system that it needs: said in one line, and the test may end.
+///
+/// # Panics
+/// Where all of them must be there: with `BITAQA_TESTS=all`, as `make test` sets, or `CI=true`.
+pub fn missing(what: &str) {
+    assert!(!must_be_complete(|name| env::var(name).ok()), "{what}; BITAQA_TESTS=all and CI=true skip nothing");
+    skipped(what);
+}
+
+fn must_be_complete(variable: impl Fn(&str) -> Option<String>) -> bool {
+    variable("BITAQA_TESTS").as_deref() == Some("all") || variable("CI").as_deref() == Some("true")
+}
+
+fn skipped(what: &str) {
+    // Not `eprintln`: the test harness would hide it.
+    let _ = writeln!(io::stderr(), "skipped: {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::must_be_complete;
+
+    #[test]
+    fn nothing_is_skipped_where_everything_must_be_there() {
+        let with = |set: &'static str| {
+            must_be_complete(move |name| set.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+        };
+        assert!(with("CI=true") && with("BITAQA_TESTS=all"));
+        assert!(!with("") && !with("CI=") && !with("CI=false") && !with("BITAQA_TESTS=some"));
+    }
 }

@@ -16,6 +16,7 @@ use channel::scp03::KeySet;
 use iso7816::Card;
 use jiff::Timestamp;
 use lds::globalplatform::{ApplicationState, CardState};
+use openssl::sha::sha256;
 use trust::chain::Document as Judged;
 use trust::{Outcome as CheckOutcome, TrustStore, security_object};
 
@@ -27,7 +28,7 @@ use crate::plan::{Inputs, Plan, SignedPlan, plan};
 use crate::portrait::Face;
 use crate::profile::Profile;
 use crate::quality::{self, Complaint, Expected};
-use crate::stage::{Blank, Bound, Document, StepError, Written};
+use crate::stage::{Binding, Blank, Bound, Document, StepError, Written};
 
 pub use outcome::{Failure, Finished, Outcome, Reason, Rejected, Unusable};
 
@@ -109,6 +110,8 @@ pub struct Line<'a> {
     pub random: &'a mut dyn Random,
     /// The time.
     pub clock: &'a dyn Fn() -> Timestamp,
+    /// Whether a card that is begun here must be printed before it is packed.
+    pub must_print: bool,
     /// Told where the work stands.
     pub progress: &'a mut dyn FnMut(Progress),
 }
@@ -122,12 +125,20 @@ pub struct Job<'a> {
     pub face: &'a Face,
 }
 
+impl Job<'_> {
+    /// What the ledger keeps to tell this order from any other, hexadecimal: SHA-256 over the digests of the order and of its
+    /// picture files. Nobody who lacks the pictures can try guesses of the order's data on it.
+    pub fn digest(&self) -> String {
+        hex::encode(sha256(&[self.order.digest, self.face.sources].concat()))
+    }
+}
+
 /// Makes one card from the blank in the station.
 ///
 /// # Errors
 /// See [`Failure`]; after [`Failure::Interrupted`] the card must come back and be recovered.
 pub fn personalize(line: &mut Line<'_>, job: Job<'_>) -> Result<Outcome, Failure> {
-    accept(line.ledger, job.order)?;
+    accept(line.ledger, job)?;
     let plan = prepare(line, job, (line.clock)())?;
     let (blank, made_at) = take_blank(line, &plan)?;
     let mut token = [0; TOKEN_LENGTH];
@@ -135,35 +146,41 @@ pub fn personalize(line: &mut Line<'_>, job: Job<'_>) -> Result<Outcome, Failure
     tracing::info!(document = blank.number, chip = blank.chip, "personalization begins");
     go_on(line, plan, |line, plan| {
         (line.progress)(Progress::Step(Step::Bind));
-        let bound = blank.bind(line.ledger, &token, made_at)?;
+        let bound = blank.bind(line.ledger, Binding { token: &token, made_at, print: line.must_print })?;
         write(line, bound, plan)
     })
 }
 
+/// Plans and signs an order, and judges the signature, as [`personalize`] will: to know what stands in the way before a blank
+/// is fed. Nothing is written down.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn rehearse(line: &mut Line<'_>, job: Job<'_>) -> Result<(), Failure> {
+    let now = (line.clock)();
+    prepare(line, job, now).map(drop)
+}
+
 /// Enters the order, or says why it is not open.
-pub(crate) fn accept(ledger: &mut Ledger, order: &Order) -> Result<(), LedgerError> {
+pub(crate) fn accept(ledger: &mut Ledger, job: Job<'_>) -> Result<(), LedgerError> {
+    let (order, digest) = (job.order, job.digest());
     let document = order.document_number.clone();
     if let Some(record) = ledger.book().document(&document) {
         if record.state != State::Ordered {
             return Err(LedgerError::Refused { rule: Rule::Closed { document, state: record.state } });
         }
-        if record.order == order.digest {
+        if record.order == digest {
             return Ok(());
         }
     }
-    ledger.append(Event::Ordered {
-        document,
-        job_id: order.job_id.clone(),
-        job: order.job,
-        order: order.digest.clone(),
-    })
+    ledger.append(Event::Ordered { document, job_id: order.job_id.clone(), job: order.job, order: digest })
 }
 
-/// The order of a document that is in work must be the one it was begun with.
-pub(crate) fn accept_again(ledger: &mut Ledger, order: &Order) -> Result<(), LedgerError> {
-    let document = order.document_number.clone();
+/// The order of a document that is in work, and its pictures, must be those it was begun with.
+pub(crate) fn accept_again(ledger: &Ledger, job: Job<'_>) -> Result<(), LedgerError> {
+    let document = job.order.document_number.clone();
     match ledger.book().document(&document) {
-        Some(record) if record.order == order.digest => Ok(()),
+        Some(record) if record.order == job.digest() => Ok(()),
         _ => Err(LedgerError::Refused { rule: Rule::OrderedDifferently { document } }),
     }
 }

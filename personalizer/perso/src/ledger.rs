@@ -5,27 +5,32 @@
 //! ```
 //!
 //! One JSON object a line, only ever appended, each line bound to the one before by its hash, every line on the disk
-//! before the step it announces is taken. One process at a time holds the file. A line that a crash cut off is
+//! before the step it announces is taken. The last line is noted down in a second file, `<ledger>.head`, so that lines cut off
+//! the end, or an old copy, are noticed. One process at a time holds the file. A line that a crash cut off is
 //! recognised on opening, cut away, and its loss recorded.
 //!
 //! What the lines say is kept in a [`Book`], which refuses what must never happen: a document number on two chips, a
-//! chip with two document numbers. No secret is ever written: keys, passwords and the access number have no field
-//! here, and digests are only taken over bytes that nobody could guess.
+//! chip with two document numbers, a card that had to be printed and was not in the good tray. No secret is ever written: keys, passwords and the access number have no field
+//! here, and digests are only taken over bytes that nobody could guess: an order is digested together with its pictures.
 
 mod book;
 mod event;
+mod head;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use openssl::sha::sha256;
 use serde::{Deserialize, Serialize};
 
 pub use book::{Balance, Book, ChipRecord, DocumentRecord, Rule};
-pub use event::{Event, Phase, State, Step};
+pub use event::{Event, Motion, Phase, State, Step};
+use head::HeadFile;
 
 /// Version of the stored format.
 pub const VERSION: u32 = 1;
@@ -88,6 +93,14 @@ pub enum LedgerError {
         /// The line, from 1.
         line: u64,
     },
+    /// A line that was written is not there.
+    #[error("the ledger {} does not contain line {line}, which was written: its end was cut off, or it is an old copy", .path.display())]
+    Shortened {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+    },
     /// The line says something that must never happen.
     #[error("{rule}")]
     Refused {
@@ -104,6 +117,7 @@ pub enum LedgerError {
 pub struct Ledger {
     file: File,
     path: PathBuf,
+    noted: HeadFile,
     head: [u8; 32],
     count: u64,
     book: Book,
@@ -133,10 +147,29 @@ impl Reading {
     pub fn of(path: &Path) -> Result<Self, LedgerError> {
         let failed = |source| LedgerError::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
-        read(&file).map_err(|error| match error {
+        Self::checked(&file, path)
+    }
+
+    fn checked(file: &File, path: &Path) -> Result<Self, LedgerError> {
+        let failed = |source| LedgerError::Io { path: path.to_owned(), source };
+        // Before the lines: another process may be writing.
+        let noted = head::last(path).map_err(failed)?;
+        let reading = read(file).map_err(|error| match error {
             ReadError::Io(source) => failed(source),
             ReadError::Ledger(error) => error,
-        })
+        })?;
+        match noted {
+            Some((line, hash)) if !reading.has(line, &hash) => {
+                Err(LedgerError::Shortened { path: path.to_owned(), line })
+            }
+            _ => Ok(reading),
+        }
+    }
+
+    /// True when that line, from 1, has that hash.
+    fn has(&self, line: u64, hash: &[u8; 32]) -> bool {
+        let index = line.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        index.and_then(|index| self.hashes.get(index)) == Some(hash)
     }
 
     /// True when a line with this hash (hexadecimal) is in the ledger.
@@ -225,17 +258,15 @@ impl Ledger {
         let failed = |source| LedgerError::Io { path: path.to_owned(), source };
         let begins = !path.exists();
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(failed)?;
-        file.try_lock().map_err(|error| match error {
+        patient_lock(&file).map_err(|error| match error {
             TryLockError::WouldBlock => LedgerError::InUse { path: path.to_owned() },
             TryLockError::Error(source) => failed(source),
         })?;
-        let Reading { book, head, torn, whole, entries, hashes, .. } = read(&file).map_err(|error| match error {
-            ReadError::Io(source) => failed(source),
-            ReadError::Ledger(error) => error,
-        })?;
+        let Reading { book, head, torn, whole, entries, hashes, .. } = Reading::checked(&file, path)?;
         let mut ledger = Ledger {
             file,
             path: path.to_owned(),
+            noted: HeadFile::open(path).map_err(failed)?,
             head: hashes.last().copied().unwrap_or(START),
             count: entries.len() as u64,
             book,
@@ -271,21 +302,21 @@ impl Ledger {
             return Err(LedgerError::Poisoned);
         }
         let entry = Entry { v: VERSION, n: self.count + 1, at: Timestamp::now(), prev: hex::encode(self.head), event };
-        let mut book = self.book.clone();
-        book.apply(&entry).map_err(|rule| LedgerError::Refused { rule })?;
         let mut line = serde_json::to_vec(&entry)
             .map_err(|error| LedgerError::Io { path: self.path.clone(), source: error.into() })?;
+        // What is refused leaves the book as it was. Should the write fail, the book is ahead of the disk and nobody asks it.
+        self.book.apply(&entry).map_err(|rule| LedgerError::Refused { rule })?;
         let head = sha256(&line);
         line.push(b'\n');
         tracing::debug!(n = entry.n, event = ?entry.event, "ledger");
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        let written = written.and_then(|()| self.noted.note(entry.n, &head));
         if let Err(source) = written {
             self.poisoned = true;
             return Err(LedgerError::Io { path: self.path.clone(), source });
         }
         self.head = head;
         self.count = entry.n;
-        self.book = book;
         Ok(())
     }
 
@@ -294,6 +325,18 @@ impl Ledger {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()
     }
+}
+
+/// Takes the lock, or gives up after a second: a program that this process is just starting holds every open file
+/// for a moment, until it begins.
+fn patient_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(50)),
+            result => return result,
+        }
+    }
+    Err(TryLockError::WouldBlock)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 mod date;
 mod hygiene;
 mod problem;
+mod repeated;
 mod rules;
 mod shape;
 
@@ -73,9 +74,10 @@ pub struct Order {
     pub offices: Option<Offices>,
     /// Class of the state fee; recorded, never collected.
     pub fee_class: Option<String>,
-    /// SHA-256 over the order as read, without the access number; hexadecimal.
+    /// SHA-256 over the order as read, without the access number. It says nothing about pictures named by a path, and it can
+    /// be found by guessing: what is written down is [`crate::execute::Job::digest`].
     #[serde(skip)]
-    pub digest: String,
+    pub digest: [u8; 32],
 }
 
 /// Why a card is made. Jobs that make no card (PIN_RESET, SUSPEND ...) are not orders.
@@ -343,6 +345,7 @@ fn read_line(schema: &Value, line: &[u8], found: &mut Found) -> (Option<String>,
         }
     };
     let record = record_name(&value);
+    repeated::check(line, found);
     shape::check(schema, &value, found);
     hygiene::clean(&mut value, found);
     rules::check(&value, found);
@@ -364,12 +367,12 @@ fn read_line(schema: &Value, line: &[u8], found: &mut Found) -> (Option<String>,
 }
 
 /// Tells orders apart. The access number stays out: with the rest known, six digits are soon tried.
-fn digest(value: &Value) -> String {
+fn digest(value: &Value) -> [u8; 32] {
     let mut value = value.clone();
     if let Value::Object(fields) = &mut value {
         fields.remove("card_access_number");
     }
-    hex::encode(openssl::sha::sha256(value.to_string().as_bytes()))
+    openssl::sha::sha256(value.to_string().as_bytes())
 }
 
 /// How the record is named in messages: document number, else job id.

@@ -15,6 +15,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use openssl::sha::sha256;
 
 use crate::order::{Fault, Image, MAX_PORTRAIT, Order};
 use crate::profile::{Portrait, PortraitFormat};
@@ -34,6 +35,8 @@ pub struct Face {
     pub height: u16,
     /// The picture as it came in the order (PNG or JPEG), to be printed.
     pub printed: Vec<u8>,
+    /// SHA-256 over the SHA-256 of each picture file that was read: the portrait, then the chip portrait if it is used.
+    pub sources: [u8; 32],
 }
 
 impl std::fmt::Debug for Face {
@@ -137,9 +140,11 @@ pub enum PortraitError {
 pub fn prepare(order: &Order, folder: &Path, profile: &Portrait) -> Result<Face, PortraitError> {
     let printed = read(&order.portrait, folder)?;
     let picture = Picture::decode(&printed)?;
+    let mut sources = sha256(&printed).to_vec();
     let coded = match (&order.chip_portrait, profile.format) {
         (Some(image), PortraitFormat::Jpeg2000) => {
             let file = read(image, folder)?;
+            sources.extend(sha256(&file));
             jpeg2000::check(&file, profile)?;
             file
         }
@@ -151,7 +156,8 @@ pub fn prepare(order: &Order, folder: &Path, profile: &Portrait) -> Result<Face,
     if coded.len() > profile.max_bytes {
         return Err(PortraitError::DoesNotFit { limit: profile.max_bytes });
     }
-    Ok(Face { coded, format: profile.format, width: profile.width, height: profile.height, printed })
+    let sources = sha256(&sources);
+    Ok(Face { coded, format: profile.format, width: profile.width, height: profile.height, printed, sources })
 }
 
 /// The file's bytes, at most [`MAX_PORTRAIT`].

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use channel::password::Password;
 use channel::random::Random;
+use inspection::evidence::Interruption;
 use inspection::procedure::{Access, Bac, Options};
 use inspection::{Evidence, Policy, Report, Verdict};
 use iso7816::Card;
@@ -70,7 +71,8 @@ impl Approved {
 /// Why a card that was read back is not good.
 #[derive(Debug)]
 pub enum Complaint {
-    /// The reading ended early: the card is gone or the reader failed. Nothing is known about the card.
+    /// The reading ended early: the card is gone or the reader failed. Nothing is known about the card. (Whatever else ends the
+    /// reading, such as answers that break secure messaging, is the card's fault, and the verdict says so.)
     Interrupted,
     /// The inspection's verdict is another one than "genuine, valid".
     Verdict {
@@ -100,7 +102,7 @@ pub fn approve(
 ) -> Result<Approved, Complaint> {
     let access = Access { password, bac: Bac::Never, printed_mrz: None };
     let evidence = inspection::inspect(card, &access, &Options::new(now), random, &mut |_| {});
-    if evidence.interrupted.is_some() {
+    if matches!(evidence.interrupted, Some(Interruption::CardLost | Interruption::Reader { .. })) {
         return Err(Complaint::Interrupted);
     }
     let report = inspection::judge(&evidence, trust, &Policy { bac: Bac::Never }, now);

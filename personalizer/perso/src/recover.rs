@@ -12,6 +12,7 @@
 //! | anything else | | reject |
 //!
 //! A card that was approved and is found again is read back once more; if its printing was interrupted, it is rejected.
+//! Whoever wants it rejected need not give a reason ([`Wish::Reject`]): nothing is asked of the card then but who it is.
 
 use lds::globalplatform::{ApplicationState, CardState};
 
@@ -22,7 +23,7 @@ use crate::execute::{
 use crate::issuer::{IssuerDomain, SecuredDomain};
 use crate::ledger::{DocumentRecord, Event, Phase, State, Step};
 use crate::quality::Expected;
-use crate::stage::Document;
+use crate::stage::{Binding, Document};
 
 /// What became of the card in the station.
 pub enum Recovered {
@@ -49,13 +50,16 @@ pub enum Recovered {
     Now(Outcome),
 }
 
-/// What to do with a card of the ledger when its order is not at hand.
+/// What is to become of a card that the ledger knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WithoutOrder {
-    /// Leave it as it is.
-    Leave,
-    /// Reject it.
-    Reject,
+pub enum Wish<'a> {
+    /// It is finished; where it cannot be, it is rejected.
+    Finish,
+    /// It is rejected, whatever its state, unless it is packed.
+    Reject {
+        /// Only this document number; its card may be one that does not even say who it is.
+        document: Option<&'a str>,
+    },
 }
 
 /// Why a card could not be recovered.
@@ -67,6 +71,20 @@ pub enum RecoverError {
         /// Document number.
         document: String,
         /// The chip's serial.
+        chip: String,
+    },
+    /// The document number to be rejected was never on a chip.
+    #[error("document {document} is on no chip")]
+    NotBegun {
+        /// Document number.
+        document: String,
+    },
+    /// Another card is in the station than the one to be rejected.
+    #[error("chip {chip} does not carry document {document}")]
+    OtherCard {
+        /// Document number that was to be rejected.
+        document: String,
+        /// The chip in the station.
         chip: String,
     },
     /// As in making a card.
@@ -81,14 +99,16 @@ pub enum RecoverError {
 pub fn recover<'j>(
     line: &mut Line<'_>,
     jobs: &dyn Fn(&str) -> Option<Job<'j>>,
-    without: WithoutOrder,
+    wish: Wish<'_>,
 ) -> Result<Recovered, RecoverError> {
+    if let Wish::Reject { document: Some(document) } = wish {
+        return Ok(rejected(reject_named(line, document)?));
+    }
     let mut domain = select(line)?;
     let chip = domain.serial().to_owned();
-    let binding = domain.binding().map_err(Unusable::Dialogue).map_err(Failure::Unusable)?;
     let document = line.ledger.book().chip(&chip).and_then(|record| record.document.clone());
     let Some(document) = document else {
-        return Ok(match binding {
+        return Ok(match binding(&mut domain)? {
             Some(_) => Recovered::Foreign { chip },
             None => Recovered::Nothing { chip },
         });
@@ -97,6 +117,9 @@ pub fn recover<'j>(
         return Ok(Recovered::Nothing { chip });
     };
     tracing::info!(document, chip, state = ?record.state, "recovery");
+    if wish != Wish::Finish {
+        return Ok(rejected(reject_known(line, &document, &chip, &record)?));
+    }
     match record.state {
         State::Packed => return Ok(Recovered::Complete { document, chip, packed: true }),
         State::QaPassed => match record.last {
@@ -110,17 +133,39 @@ pub fn recover<'j>(
         State::QaRejected => return Ok(Recovered::Now(Outcome::Rejected(again(line, &document, &chip, &record)?))),
         _ => {}
     }
+    let binding = binding(&mut domain)?;
     if let Some(what) = disagreement(&record, binding.as_deref()) {
         return Ok(rejected(reject(line, &document, &chip, Reason::Disagreement { what })?));
     }
-    let Some(job) = jobs(&document) else {
-        return match without {
-            WithoutOrder::Leave => Err(RecoverError::OrderMissing { document, chip }),
-            WithoutOrder::Reject => Ok(rejected(reject(line, &document, &chip, Reason::Operator)?)),
-        };
-    };
+    let missing = || RecoverError::OrderMissing { document: document.clone(), chip: chip.clone() };
+    let job = jobs(&document).ok_or_else(missing)?;
     let unbound = binding.is_none();
     Ok(Recovered::Now(finish(line, job, &record, domain, unbound)?))
+}
+
+fn binding(domain: &mut IssuerDomain<StationCard>) -> Result<Option<Vec<u8>>, Failure> {
+    Ok(domain.binding().map_err(Unusable::Dialogue)?)
+}
+
+/// Rejects a document by its number; whatever its chip still answers.
+fn reject_named(line: &mut Line<'_>, document: &str) -> Result<Rejected, RecoverError> {
+    let begun = line.ledger.book().document(document).and_then(|record| Some((record.clone(), record.chip.clone()?)));
+    let (record, chip) = begun.ok_or_else(|| RecoverError::NotBegun { document: document.to_owned() })?;
+    // A card that says that it is another one is not touched, nor taken for a dead one.
+    if let Ok(domain) = select(line)
+        && domain.serial() != chip
+    {
+        let (document, chip) = (document.to_owned(), domain.serial().to_owned());
+        return Err(RecoverError::OtherCard { document, chip });
+    }
+    Ok(reject_known(line, document, &chip, &record)?)
+}
+
+fn reject_known(line: &mut Line<'_>, document: &str, chip: &str, record: &DocumentRecord) -> Result<Rejected, Failure> {
+    match record.state {
+        State::QaRejected => again(line, document, chip, record),
+        _ => reject(line, document, chip, Reason::Operator),
+    }
 }
 
 fn rejected(rejected: Rejected) -> Recovered {
@@ -156,7 +201,7 @@ fn finish(
 ) -> Result<Outcome, Failure> {
     let document = job.order.document_number.clone();
     let chip = domain.serial().to_owned();
-    accept_again(line.ledger, job.order)?;
+    accept_again(line.ledger, job)?;
     let mut secured = open(line, domain)?;
     let card = secured.card_state().map_err(Unusable::Dialogue)?;
     let application = secured.application_state().map_err(Unusable::Dialogue)?;
@@ -194,7 +239,7 @@ fn rewrite(
     let blank = Document::new(&job.order.document_number, chip, secured);
     go_on(line, plan, |line, plan| {
         // The chip accepts the same binding again.
-        let bound = blank.bind(line.ledger, &token, made_at)?;
+        let bound = blank.bind(line.ledger, Binding { token: &token, made_at, print: record.print })?;
         write(line, bound, plan)
     })
 }

@@ -28,6 +28,16 @@ pub struct Blank<C> {
     domain: SecuredDomain<C>,
 }
 
+/// What is written down when document number and chip are bound.
+pub(crate) struct Binding<'a> {
+    /// What the chip carries.
+    pub token: &'a [u8],
+    /// The time written into DG12.
+    pub made_at: Timestamp,
+    /// Whether the card must be printed before it is packed.
+    pub print: bool,
+}
+
 /// The chip carries its binding.
 pub struct Bound<C> {
     domain: SecuredDomain<C>,
@@ -121,17 +131,14 @@ impl<C: Card> Document<Blank<C>> {
     }
 
     /// Binds document number and chip for ever: first in the ledger, then in the chip.
-    pub(crate) fn bind(
-        mut self,
-        ledger: &mut Ledger,
-        token: &[u8],
-        made_at: Timestamp,
-    ) -> Result<Document<Bound<C>>, StepError> {
+    pub(crate) fn bind(mut self, ledger: &mut Ledger, binding: Binding<'_>) -> Result<Document<Bound<C>>, StepError> {
+        let Binding { token, made_at, print } = binding;
         ledger.append(Event::Bound {
             document: self.number.clone(),
             chip: self.chip.clone(),
             token: hex::encode(token),
             made_at,
+            print,
         })?;
         self.take(ledger, Step::Bind, None, |stage| stage.domain.bind(token))?;
         let Document { number, chip, stage: Blank { domain } } = self;

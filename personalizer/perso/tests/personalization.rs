@@ -6,6 +6,8 @@
 mod bench;
 #[path = "personalization/good.rs"]
 mod good;
+#[path = "personalization/resumed.rs"]
+mod resumed;
 #[path = "personalization/secrets.rs"]
 mod secrets;
 #[path = "personalization/torn.rs"]

@@ -19,6 +19,7 @@ fn face(profile: &Profile) -> Face {
     };
     let Profile { portrait, .. } = profile;
     Face {
+        sources: [0; 32],
         coded: coded.unwrap(),
         format: portrait.format,
         width: portrait.width,

@@ -77,6 +77,9 @@ pub struct Equipment {
     /// The ledger; begun when it does not exist.
     #[arg(long, required_unless_present = "dry_run")]
     pub ledger: Option<PathBuf>,
+    /// A hash of the ledger noted down earlier: it must still be there.
+    #[arg(long, value_name = "HASH")]
+    pub head: Option<String>,
     /// Folder for what is kept of each card: faces and result.
     #[arg(long, required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
@@ -121,9 +124,10 @@ pub struct Run {
 /// The printer.
 #[derive(Args, Debug)]
 pub struct Machine {
-    /// Serial port of the printer, or `none` to put cards into the reader by hand.
-    #[arg(long, default_value = "none")]
-    pub printer: String,
+    /// Serial port of the printer. Without it cards are put into the reader by hand, and wait there for `recover --printer`;
+    /// with `none` nothing is to be printed on the cards of this run.
+    #[arg(long, value_name = "PORT")]
+    pub printer: Option<String>,
     /// Make of the printer.
     #[arg(long, default_value = "evolis", value_parser = drivers())]
     pub driver: String,
@@ -136,16 +140,19 @@ fn drivers() -> clap::builder::PossibleValuesParser {
     printing::drivers::DRIVERS.iter().map(|driver| driver.name).collect::<Vec<_>>().into()
 }
 
-/// Bring an interrupted card to its end: with a printer, the card is the next one in its feeder.
+/// Bring an interrupted or unprinted card to its end: with a printer, the card is the next one in its feeder.
 #[derive(Args, Debug)]
 pub struct Recover {
     #[command(flatten)]
     pub work: Work,
     #[command(flatten)]
     pub equipment: Equipment,
-    /// Reject a card of the ledger whose order is not in the file.
+    /// Reject the card, whatever its state.
     #[arg(long)]
     pub reject: bool,
+    /// Reject this document number, also when its chip does not say any more who it is.
+    #[arg(long, value_name = "NUMBER", requires = "reject")]
+    pub document: Option<String>,
     #[command(flatten)]
     pub machine: Machine,
 }

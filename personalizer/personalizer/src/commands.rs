@@ -5,8 +5,9 @@ mod preview;
 mod recover;
 mod run;
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use channel::random::OsRandom;
@@ -14,12 +15,13 @@ use clap::CommandFactory;
 use jiff::Timestamp;
 use perso::execute::Line;
 use perso::keys::ChipKey;
+use perso::ledger::Reading;
 use perso::order::{self, CardAccessNumber};
 use perso::plan::{Inputs, Plan, plan};
 use perso::profile::{EMBEDDED, Profile};
 use serde_json::json;
 
-use crate::args::{Arguments, Command, Orders, Work};
+use crate::args::{Arguments, Command, Equipment, Machine, Orders, Work};
 use crate::exit;
 use crate::faces::{Drawn, Faces};
 use crate::failure::Failure;
@@ -120,9 +122,23 @@ fn save(drawn: &Drawn, folder: &Path) -> Result<(), Failure> {
         let png = raster
             .to_png()
             .map_err(|error| Failure::new("A face cannot be written.", error, "Report this.", exit::BUG))?;
-        std::fs::write(&path, png).map_err(|error| Failure::unwritable(&path, &error))?;
+        put(&path, &png)?;
     }
     Ok(())
+}
+
+/// Puts a file in place whole, for its owner alone; one of that name is replaced.
+fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let fresh = path.with_added_extension("new");
+    let write = || {
+        // Left behind when an earlier run was killed.
+        let _ = fs::remove_file(&fresh);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)
+    };
+    write().map_err(|error| Failure::unwritable(path, &error))
 }
 
 /// What a line is made of, but for the parts that change from card to card.
@@ -133,17 +149,21 @@ struct Parts {
     trust: trust::TrustStore,
     station: crate::line::ChipStation,
     ledger: perso::ledger::Ledger,
+    must_print: bool,
     random: OsRandom,
 }
 
 impl Parts {
-    fn open(equipment: &crate::args::Equipment, profile: Profile) -> Result<Self, Failure> {
+    fn open(equipment: &Equipment, machine: &Machine, profile: Profile) -> Result<Self, Failure> {
         let keys = input::card_keys(equipment, &profile)?;
         let trust = input::trust(equipment)?;
         let signer = input::signer(equipment)?;
         let station = crate::line::ChipStation::open(equipment)?;
-        let ledger = perso::ledger::Ledger::open(input::given(equipment.ledger.as_deref(), "--ledger")?)?;
-        Ok(Parts { profile, keys, signer, trust, station, ledger, random: OsRandom })
+        let path = input::given(equipment.ledger.as_deref(), "--ledger")?;
+        let ledger = perso::ledger::Ledger::open(path)?;
+        ledger::check_head(&Reading::of(path)?, equipment.head.as_deref())?;
+        let must_print = crate::line::must_print(machine);
+        Ok(Parts { profile, keys, signer, trust, station, ledger, must_print, random: OsRandom })
     }
 
     /// Runs `work` with the line.
@@ -157,6 +177,7 @@ impl Parts {
             station: &mut self.station,
             ledger: &mut self.ledger,
             random: &mut self.random,
+            must_print: self.must_print,
             clock: &Timestamp::now,
             progress: &mut progress,
         };

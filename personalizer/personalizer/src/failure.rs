@@ -4,7 +4,7 @@ use std::path::Path;
 
 use link::ConnectError;
 use perso::execute::{Failure as Perso, StationError, Unusable};
-use perso::ledger::LedgerError;
+use perso::ledger::{LedgerError, Rule};
 use perso::plan::PlanError;
 use perso::portrait::PortraitError;
 use perso::profile::ProfileError;
@@ -89,7 +89,15 @@ impl From<LedgerError> for Failure {
             LedgerError::NotAnEntry { .. } | LedgerError::Broken { .. } => {
                 ("Stop production. Compare the file with its last copy, and tell the auditor.", exit::ORDER)
             }
+            LedgerError::Shortened { .. } => (
+                "Stop production. Put the newest copy of the ledger back; if there is none, tell the auditor and begin a new one.",
+                exit::ORDER,
+            ),
             LedgerError::Version { .. } => ("Use the program's version that wrote the ledger.", exit::ORDER),
+            LedgerError::Refused { rule: Rule::OrderedDifferently { .. } } => (
+                "Give the order and the pictures that the document was ordered with, or reject it and order a new number.",
+                exit::ORDER,
+            ),
             LedgerError::Refused { .. } => {
                 ("Look at the document with `ledger show`; recover it, or order a new number.", exit::ORDER)
             }
@@ -213,6 +221,18 @@ impl From<RecoverError> for Failure {
     fn from(error: RecoverError) -> Self {
         match error {
             RecoverError::Failure(failure) => failure.into(),
+            error @ RecoverError::NotBegun { .. } => Failure::new(
+                "There is no card to be rejected.",
+                error,
+                "Look at the documents with `ledger show`.",
+                exit::ORDER,
+            ),
+            error @ RecoverError::OtherCard { .. } => Failure::new(
+                "Another card is in the station.",
+                error,
+                "Put in the card to be rejected; if it is lost or dead, leave the station empty.",
+                exit::ORDER,
+            ),
             error @ RecoverError::OrderMissing { .. } => Failure::new(
                 "The card cannot be finished.",
                 error,

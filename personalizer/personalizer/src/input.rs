@@ -1,7 +1,8 @@
 //! Files, keys and passphrases that the command line names.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use authority::{DocumentSigner, Passphrase};
@@ -20,7 +21,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// No passphrase or key line is longer.
-const MAX_LINE: u64 = 1024;
+const MAX_LINE: usize = 1024;
 
 /// An order with its portrait.
 pub struct Item {
@@ -119,12 +120,13 @@ pub fn card_keys(equipment: &Equipment, profile: &Profile) -> Result<KeySet, Fai
             exit::USAGE,
         )
     };
-    let file = File::open(path).map_err(|error| Failure::unreadable(path, &error))?;
-    let mut lines = BufReader::new(file.take(MAX_LINE)).split(b'\n');
+    let mut file = open_secret(path)?;
     let mut key = || {
-        let line = Zeroizing::new(lines.next().and_then(Result::ok).unwrap_or_default());
-        let bytes = Secret::new(hex::decode(line.trim_ascii()).map_err(|_| wrong())?);
-        if [16, 24, 32].contains(&bytes.expose().len()) { Ok(bytes) } else { Err(wrong()) }
+        let line = secret_line(&mut file).map_err(|error| Failure::unreadable(path, &error))?;
+        let digits = line.trim_ascii();
+        let mut bytes = Zeroizing::new(vec![0; digits.len() / 2]);
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| wrong())?;
+        if [16, 24, 32].contains(&bytes.len()) { Ok(Secret::new(std::mem::take(&mut *bytes))) } else { Err(wrong()) }
     };
     Ok(KeySet { enc: key()?, mac: key()?, dek: key()? })
 }
@@ -159,11 +161,30 @@ fn passphrase(equipment: &Equipment) -> Result<Passphrase, Failure> {
 }
 
 fn first_line(path: &Path) -> Result<Passphrase, Failure> {
-    // Reserved at once: a vector that grows leaves copies behind that nobody wipes.
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE as usize));
-    let read = File::open(path).and_then(|file| BufReader::new(file.take(MAX_LINE)).read_until(b'\n', &mut line));
-    read.map_err(|error| Failure::unreadable(path, &error))?;
+    let line = secret_line(&mut open_secret(path)?);
+    let mut line = line.map_err(|error| Failure::unreadable(path, &error))?;
     Ok(Passphrase::new(std::mem::take(&mut *line)))
+}
+
+/// Opens a file of secrets; one that others can read is told.
+fn open_secret(path: &Path) -> Result<File, Failure> {
+    let open = || File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
+    let (file, metadata) = open().map_err(|error| Failure::unreadable(path, &error))?;
+    if metadata.is_file() && metadata.permissions().mode() & 0o044 != 0 {
+        eprintln!("warning: {} can be read by others; do: chmod 600", path.display());
+    }
+    Ok(file)
+}
+
+/// The next line, without its end.
+fn secret_line(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Reserved at once and read without a buffer: what grows or is buffered leaves copies behind that nobody wipes.
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
+    let mut byte = Zeroizing::new([0]);
+    while line.len() < MAX_LINE && file.read(&mut *byte)? == 1 && *byte != *b"\n" {
+        line.extend_from_slice(&*byte);
+    }
+    Ok(line)
 }
 
 fn prompt() -> Result<Passphrase, Failure> {

@@ -7,12 +7,12 @@ use link::pcsc::PcscReader;
 use link::socket::SocketReader;
 use link::{ConnectError, Detail, Journal, Presence, Reader, Recorded};
 use perso::execute::{Station, StationCard, StationError};
-use perso::ledger::{Event, Ledger, LedgerError, Phase, State, Step};
+use perso::ledger::{self, Event, Ledger, LedgerError, Phase, State, Step};
 use printing::drivers::{Connection, Driver};
 use printing::machine::Station as Place;
 use printing::{CardMachine, MachineError};
 
-use crate::args::Equipment;
+use crate::args::{Equipment, Machine};
 use crate::exit;
 use crate::failure::Failure;
 
@@ -66,22 +66,32 @@ impl Station for ChipStation {
     }
 }
 
+/// What `--printer` says when nothing is to be printed.
+const NO_PRINTER: &str = "none";
+
+/// Whether cards that are begun with this equipment must be printed before they are packed.
+pub fn must_print(machine: &Machine) -> bool {
+    machine.printer.as_deref() != Some(NO_PRINTER)
+}
+
 /// The printer, or the operator's hands.
 pub enum Printer {
-    /// Cards are put in and taken out by hand; nothing is printed.
+    /// Cards are put in and taken out by hand, and are not printed here.
     None,
     /// A machine.
     Machine(Box<dyn CardMachine>),
 }
 
 impl Printer {
-    /// Opens the printer on `port` and asks whether it is ready.
-    pub fn open(port: &str, driver: &str) -> Result<Self, Failure> {
-        if port == "none" {
-            return Ok(Printer::None);
-        }
-        let driver = Driver::named(driver).ok_or_else(|| {
-            Failure::new("There is no such driver.", driver, "Name one that --help lists.", exit::USAGE)
+    /// Opens the printer that the command line names and asks whether it is ready.
+    pub fn open(machine: &Machine) -> Result<Self, Failure> {
+        let port = match machine.printer.as_deref() {
+            None | Some(NO_PRINTER) => return Ok(Printer::None),
+            Some(port) => port,
+        };
+        let name = machine.driver.as_str();
+        let driver = Driver::named(name).ok_or_else(|| {
+            Failure::new("There is no such driver.", name, "Name one that --help lists.", exit::USAGE)
         })?;
         let mut machine = (driver.open)(Connection::new(port));
         let identity = machine.connect()?;
@@ -93,20 +103,25 @@ impl Printer {
         }
     }
 
-    /// Takes a blank to the chip station.
-    pub fn feed(&mut self) -> Result<(), MachineError> {
-        match self {
-            Printer::None => Ok(()),
-            Printer::Machine(machine) => machine.feed_to_station(Place::Contact),
-        }
-    }
-
-    /// Puts a card that no document is on into the reject box.
-    pub fn discard(&mut self) -> Result<(), MachineError> {
-        match self {
-            Printer::None => Ok(()),
-            Printer::Machine(machine) => machine.reject(),
-        }
+    /// Moves a card on which no document is being made, with its lines in the ledger. Without a machine, hands do it.
+    pub fn move_card(
+        &mut self,
+        ledger: &mut Ledger,
+        motion: ledger::Motion,
+        chip: Option<&str>,
+    ) -> Result<(), MotionError> {
+        let Printer::Machine(machine) = self else {
+            return Ok(());
+        };
+        let event = |phase| Event::Motion { motion, chip: chip.map(str::to_owned), phase };
+        ledger.append(event(Phase::Intent)).map_err(MotionError::Ledger)?;
+        let moved = match motion {
+            ledger::Motion::Feed => machine.feed_to_station(Place::Contact),
+            ledger::Motion::Eject => machine.eject(),
+            ledger::Motion::Reject => machine.reject(),
+        };
+        moved.map_err(MotionError::Machine)?;
+        ledger.append(event(Phase::Done)).map_err(MotionError::Ledger)
     }
 }
 
@@ -122,6 +137,15 @@ pub enum MotionError {
     Ledger(LedgerError),
     /// The printer.
     Machine(MachineError),
+}
+
+impl From<MotionError> for Failure {
+    fn from(error: MotionError) -> Self {
+        match error {
+            MotionError::Ledger(error) => error.into(),
+            MotionError::Machine(error) => error.into(),
+        }
+    }
 }
 
 impl Motion<'_> {

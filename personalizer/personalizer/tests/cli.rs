@@ -1,13 +1,23 @@
 //! The program as an operator runs it: against a soft card on a socket.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use assert_cmd::Command;
 use authority::{Authority, BundleRequest, Passphrase, Profile};
+use channel::scp03::KeySet;
+use channel::secret::Secret;
 use jiff::Timestamp;
+use lds::dg::dg01::Dg1;
+use openssl::base64;
+use perso::ledger::{Event, Motion, Reading, State};
+use printing::simulator::{Options, Printer, Pty, serve};
 use serde_json::Value;
 use soft_card::fault::{Tear, When};
 use soft_card::{BlankOptions, SoftCard, socket};
@@ -51,24 +61,72 @@ impl Centre {
 
     /// Puts a soft card on a socket; with a tear the card leaves at that command.
     fn insert(&self, state: &Path, tear: Option<Tear>) {
+        self.insert_in_turn(vec![(state, tear)]);
+    }
+
+    /// Puts soft cards on a socket: each leaves at its tear, and the next one is there.
+    fn insert_in_turn(&self, cards: Vec<(&Path, Option<Tear>)>) {
         let path = self.path("card.sock");
         let _ = std::fs::remove_file(&path);
         let listener = socket::listen(&path).unwrap();
-        let mut card = SoftCard::open(state).unwrap();
-        if let Some(tear) = tear {
-            card.tear(tear);
-        }
-        thread::spawn(move || socket::serve_all(&mut card, &listener, |_| {}));
+        let open = |(state, tear): (&Path, Option<Tear>)| {
+            let mut card = SoftCard::open(state).unwrap();
+            if let Some(tear) = tear {
+                card.tear(tear);
+            }
+            card
+        };
+        let cards: Vec<SoftCard> = cards.into_iter().map(open).collect();
+        thread::spawn(move || {
+            for mut card in cards {
+                let _ = socket::serve_all(&mut card, &listener, |_| {});
+            }
+        });
     }
 
     fn blank(&self) -> PathBuf {
-        let path = self.path("card.json");
-        SoftCard::blank(BlankOptions::default()).unwrap().state().create(&path).unwrap();
+        self.numbered_blank(1)
+    }
+
+    fn numbered_blank(&self, serial: u8) -> PathBuf {
+        self.blank_with(serial, BlankOptions::default().keys)
+    }
+
+    fn blank_with(&self, serial: u8, keys: KeySet) -> PathBuf {
+        let path = self.path(&format!("card-{serial}.json"));
+        let options = BlankOptions { serial: Some([serial; 6]), keys, ..BlankOptions::default() };
+        SoftCard::blank(options).unwrap().state().create(&path).unwrap();
         path
     }
 
-    /// `run` or `recover` with the centre's equipment.
+    /// `run` or `recover` with the centre's equipment, for cards on which nothing is printed.
     fn command(&self, verb: &str) -> Command {
+        let mut command = self.command_without_printer(verb);
+        command.args(["--printer", "none"]);
+        command
+    }
+
+    /// `run` or `recover` with a printer on a pseudo-terminal.
+    fn command_with_printer(&self, verb: &str) -> Command {
+        let mut command = self.command_without_printer(verb);
+        command.arg("--printer").arg(self.printer());
+        command
+    }
+
+    /// Starts a simulated printer; its port.
+    fn printer(&self) -> PathBuf {
+        let (port, options) = (self.path("printer"), Options { output: Some(self.path("")), ..Options::default() });
+        let mut pty = Pty::open().unwrap();
+        pty.link(&port).unwrap();
+        thread::spawn(move || serve(&mut pty, &mut Printer::new(options), &AtomicBool::new(false), |_| {}));
+        port
+    }
+
+    fn state(&self, number: &str) -> State {
+        Reading::of(&self.path("ledger.jsonl")).unwrap().book.document(number).unwrap().state
+    }
+
+    fn command_without_printer(&self, verb: &str) -> Command {
         let mut command = Command::cargo_bin("bitaqa-personalizer").unwrap();
         command.env("BITAQA_PASSPHRASE_FILE", self.path("passphrase"));
         command.args(["--json", verb]).arg(self.path("orders/two.jsonl"));
@@ -86,14 +144,23 @@ fn lines(output: &Output) -> Vec<Value> {
 #[test]
 fn a_card_is_made_and_nothing_written_holds_a_secret() {
     let centre = Centre::new();
-    let state = centre.blank();
+    let key = |first: u8| Secret::new((0..16).map(|i| first.wrapping_mul(17).wrapping_add(i * 13)).collect());
+    let keys = KeySet { enc: key(3), mac: key(5), dek: key(7) };
+    let lines_of_keys = [&keys.enc, &keys.mac, &keys.dek].map(|key| hex::encode(key.expose()) + "\n").concat();
+    let state = centre.blank_with(1, keys.clone());
     centre.insert(&state, None);
+    std::fs::create_dir(centre.path("temporary")).unwrap();
+    let there: BTreeSet<PathBuf> = files(centre.folder.path()).into_iter().collect();
     let output = centre
         .command("run")
-        .args(["--limit", "1", "--blanks", "3"])
+        .args(["--limit", "1", "--blanks", "3", "--card-keys", "/dev/fd/0", "--passphrase-fd", "0"])
         .arg("--journal")
         .arg(centre.path("journal"))
+        .env_remove("BITAQA_PASSPHRASE_FILE")
+        .env("TMPDIR", centre.path("temporary"))
         .env("RUST_LOG", "trace")
+        // From one pipe: whoever reads more than its own lines takes the next one's secret.
+        .write_stdin(format!("{lines_of_keys}{PASSPHRASE}\n"))
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -101,39 +168,131 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
     assert_eq!(said[0]["outcome"], "finished");
     assert_eq!(said[0]["verdict"], "GENUINE_VALID");
     assert_eq!(said[1]["balance"]["left"], 2);
-    let folder = centre.path("out").join("ZZ0000017");
-    for name in ["front.png", "back.png", "result.json"] {
-        assert!(folder.join(name).metadata().unwrap().len() > 100, "{name}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("personalization begins"), "the trace is empty");
+
+    let written: Vec<PathBuf> = files(centre.folder.path()).into_iter().filter(|path| !there.contains(path)).collect();
+    let names: Vec<&str> =
+        written.iter().map(|path| path.strip_prefix(centre.folder.path()).unwrap().to_str().unwrap()).collect();
+    let kept = ["front.png", "back.png", "result.json"].map(|name| format!("out/ZZ0000017/{name}"));
+    let expected: BTreeSet<&str> =
+        kept.iter().map(String::as_str).chain(["journal", "ledger.jsonl", "ledger.jsonl.head"]).collect();
+    assert_eq!(names.into_iter().collect::<BTreeSet<_>>(), expected);
+    let mut searched = vec![("stdout".to_owned(), output.stdout), ("stderr".to_owned(), output.stderr)];
+    for path in &written {
+        let metadata = path.metadata().unwrap();
+        assert!(metadata.len() > 100, "{}", path.display());
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{}", path.display());
+        searched.push((path.display().to_string(), std::fs::read(path).unwrap()));
     }
 
-    let trace = String::from_utf8_lossy(&output.stderr);
-    assert!(trace.contains("personalization begins"), "the trace is empty");
-    let mut written = output.stdout.clone();
-    written.extend(&output.stderr);
-    for path in [centre.path("journal"), centre.path("ledger.jsonl"), folder.join("result.json")] {
-        written.extend(std::fs::read(path).unwrap());
-    }
-    let text = String::from_utf8(written).unwrap().to_lowercase();
-    let card: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    // The card itself is still in the reader.
+    std::fs::copy(&state, centre.path("copy.json")).unwrap();
+    let card = SoftCard::open(&centre.path("copy.json")).unwrap();
+    let memory = &card.state().emrtd;
+    let information = memory.mrz_information.as_ref().unwrap().expose();
+    let mrz = Dg1::parse(&memory.files[&0x0101]).unwrap().mrz;
     let mut secrets = vec![
-        ("passphrase", PASSPHRASE.to_owned()),
-        ("passphrase in hex", hex::encode(PASSPHRASE)),
-        ("card keys", "404142434445464748494a4b4c4d4e4f".to_owned()),
-        ("access number in hex", hex::encode("378228")),
-        ("MRZ information in hex", hex::encode("ZZ00000170990101")),
+        ("passphrase", PASSPHRASE.as_bytes()),
+        ("Key-ENC", keys.enc.expose()),
+        ("Key-MAC", keys.mac.expose()),
+        ("Key-DEK", keys.dek.expose()),
+        ("chip key", memory.chip_key.as_ref().unwrap().private.expose()),
+        ("MRZ_information", information),
+        ("access number", b"378228"),
     ];
-    for pointer in ["/emrtd/chip_key/private", "/emrtd/mrz_information"] {
-        let value = card.pointer(pointer).and_then(Value::as_str).unwrap();
-        secrets.push((pointer, value.to_lowercase()));
+    // Without the document number, which names every record: birth and expiry, and the key's parts in the MRZ.
+    let (birth, expiry) = (&information[10..17], &information[17..24]);
+    secrets.extend([("date of birth", birth), ("date of expiry", expiry)]);
+    secrets.extend(mrz.lines().into_iter().map(|line| ("line of the MRZ", line.as_bytes())));
+    for (place, bytes) in &searched {
+        for (name, secret) in &secrets {
+            for writing in writings(secret) {
+                assert!(!holds(bytes, &writing), "{place}: {name} as {}", String::from_utf8_lossy(&writing));
+            }
+        }
     }
-    for (name, secret) in secrets {
-        assert!(!text.contains(&secret.to_lowercase()), "{name} was written");
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// A secret as it is, in hexadecimal, and in base64 at each of the three alignments, without what depends on neighbours.
+fn writings(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = vec![secret.to_vec(), hex::encode(secret).into(), hex::encode_upper(secret).into()];
+    for shift in 0..3 {
+        let text = base64::encode_block(&[&vec![0; shift][..], secret].concat());
+        let (from, to) = ((shift * 8).div_ceil(6), (shift + secret.len()) * 8 / 6);
+        all.push(text.as_bytes()[from..to].to_vec());
     }
-    let alone = |at: usize| {
-        let around = [text[..at].chars().next_back(), text[at + 6..].chars().next()];
-        around.iter().all(|c| !c.is_some_and(|c| c.is_ascii_alphanumeric()))
+    all
+}
+
+/// True when `piece` is in the bytes; a few digits must stand alone, because digests and times hold them by chance.
+fn holds(bytes: &[u8], piece: &[u8]) -> bool {
+    let digits = piece.len() < 10 && piece.iter().all(u8::is_ascii_digit);
+    let alone = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+    bytes
+        .windows(piece.len())
+        .enumerate()
+        .any(|(at, window)| window == piece && (!digits || alone(at.checked_sub(1)) && alone(Some(at + piece.len()))))
+}
+
+#[test]
+fn every_writing_of_a_secret_is_found() {
+    let secret = b"a secret";
+    let texts = [
+        "a secret".to_owned(),
+        hex::encode(secret),
+        hex::encode_upper(secret),
+        base64::encode_block(b"a secret"),
+        base64::encode_block(b"!a secret!!"),
+        base64::encode_block(b"!!a secret!"),
+    ];
+    for text in texts {
+        let found = writings(secret).iter().any(|writing| holds(format!("<{text}>").as_bytes(), writing));
+        assert!(found, "{text}");
+    }
+    assert!(holds(b"CAN 378228.", b"378228") && !holds(b"a5378228", b"378228"));
+}
+
+#[test]
+fn secrets_that_others_can_read_are_told() {
+    let centre = Centre::new();
+    let keys = centre.path("keys");
+    std::fs::write(&keys, format!("{0}\n{0}\n{0}\n", "40".repeat(16))).unwrap();
+    let warnings = |mode: u32| {
+        for path in [&keys, &centre.path("passphrase")] {
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        let output = centre.command("run").arg("--card-keys").arg(&keys).output().unwrap();
+        assert_eq!(output.status.code(), Some(20), "{}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
     };
-    assert!(!text.match_indices("378228").any(|(at, _)| alone(at)), "the access number was written");
+    let told = warnings(0o640);
+    for name in ["keys", "passphrase"] {
+        assert!(told.contains(&format!("warning: {} can be read by others", centre.path(name).display())), "{told}");
+    }
+    assert!(!warnings(0o600).contains("warning"));
+}
+
+#[test]
+fn a_preview_is_for_its_owner_and_replaces_the_last_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let front = folder.path().join("front.png");
+    std::fs::write(&front, "an older one that all can read").unwrap();
+    std::fs::write(folder.path().join("front.png.new"), "left behind").unwrap();
+    let mut command = Command::cargo_bin("bitaqa-personalizer").unwrap();
+    command.arg("preview").arg(test_vectors::path("orders/specimen.jsonl")).arg("--out").arg(folder.path());
+    command.assert().code(0);
+    assert!(std::fs::read(&front).unwrap().starts_with(b"\x89PNG"));
+    let kept = files(folder.path());
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    for path in kept {
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+    }
 }
 
 #[test]
@@ -154,8 +313,53 @@ fn a_torn_card_is_recovered_and_never_made_twice() {
     assert_eq!(next.status.code(), Some(21));
     let said = lines(&next);
     assert_eq!((&said[0]["outcome"], &said[0]["state"]), (&Value::from("skipped"), &Value::from("PACKED")));
+    // A run that was given a head stops when the ledger does not hold it.
+    let other = centre.command("run").args(["--head", &"00".repeat(32)]).output().unwrap();
+    assert_eq!(other.status.code(), Some(50));
     let mut verify = Command::cargo_bin("bitaqa-personalizer").unwrap();
     verify.args(["ledger", "verify"]).arg(centre.path("ledger.jsonl")).assert().code(0);
+}
+
+#[test]
+fn a_card_that_is_not_printed_is_not_packed_until_it_is() {
+    let centre = Centre::new();
+    let state = centre.blank();
+    centre.insert(&state, None);
+    for (verb, limit) in [("run", &["--limit", "1"][..]), ("recover", &[])] {
+        let output = centre.command_without_printer(verb).args(limit).output().unwrap();
+        assert_eq!(output.status.code(), Some(11), "{}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(lines(&output)[0]["outcome"], "unprinted");
+        assert_eq!(centre.state("ZZ0000017"), State::QaPassed);
+    }
+    assert!(!centre.path("1-front.png").exists());
+    let output = centre.command_with_printer("recover").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!((&lines(&output)[0]["outcome"], centre.state("ZZ0000017")), (&Value::from("finished"), State::Packed));
+    assert!(centre.path("1-front.png").exists());
+    // Every motion of the machine is in the ledger: feed, and the document's own steps.
+    let entries = Reading::of(&centre.path("ledger.jsonl")).unwrap().entries;
+    let fed = entries.iter().filter(|entry| matches!(entry.event, Event::Motion { motion: Motion::Feed, .. }));
+    assert_eq!(fed.count(), 2);
+}
+
+#[test]
+fn a_card_found_in_the_place_of_another_gets_its_own_face() {
+    let centre = Centre::new();
+    let (first, second) = (centre.numbered_blank(1), centre.numbered_blank(2));
+    // The second order's card is torn first.
+    let orders = std::fs::read_to_string(centre.path("orders/two.jsonl")).unwrap();
+    std::fs::write(centre.path("orders/two.jsonl"), orders.lines().nth(1).unwrap()).unwrap();
+    let tear = Tear { at: 40, when: When::After };
+    centre.insert(&second, Some(tear));
+    assert_eq!(centre.command_without_printer("run").output().unwrap().status.code(), Some(11));
+    std::fs::write(centre.path("orders/two.jsonl"), orders).unwrap();
+
+    centre.insert_in_turn(vec![(&first, Some(tear)), (&second, None)]);
+    let output = centre.command_with_printer("run").output().unwrap();
+    assert_eq!(output.status.code(), Some(11), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(lines(&output)[0]["document"], "ZZ0000025");
+    assert_eq!((centre.state("ZZ0000017"), centre.state("ZZ0000025")), (State::ChipInitialised, State::Packed));
+    assert!(!centre.path("out/ZZ0000017").exists() && centre.path("out/ZZ0000025/front.png").exists());
 }
 
 #[test]
@@ -171,9 +375,12 @@ fn a_signer_that_no_embassy_knows_is_refused_before_the_card_is_touched() {
     command.arg("--socket").arg(centre.path("card.sock")).arg("--signer").arg(&other.signer);
     command.arg("--trust").arg(centre.path("bundle")).args(["--pin", &centre.pin]);
     command.arg("--ledger").arg(centre.path("ledger.jsonl")).arg("--out").arg(centre.path("out"));
+    command.arg("--printer").arg(centre.printer());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(40), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(std::fs::read(&state).unwrap(), before);
+    // No blank was fed, and so none is spoiled.
+    assert_eq!(std::fs::read(centre.path("ledger.jsonl")).unwrap(), b"");
 }
 
 #[test]

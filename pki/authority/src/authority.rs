@@ -18,6 +18,8 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
@@ -337,7 +339,7 @@ impl Authority {
         let path = self.directory.join("lock");
         let failed = |error: io::Error| FileError { path: path.clone(), error };
         let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
-        match file.try_lock() {
+        match patient_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(IssueError::Busy(self.directory.clone())),
             Err(TryLockError::Error(error)) => return Err(failed(error).into()),
@@ -394,4 +396,16 @@ fn is_name(name: &str) -> bool {
     (1..=32).contains(&name.len())
         && !name.starts_with('-')
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Takes the lock, or gives up after a second: a program that this process is just starting holds every open file
+/// for a moment, until it begins.
+fn patient_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(50)),
+            result => return result,
+        }
+    }
+    Err(TryLockError::WouldBlock)
 }

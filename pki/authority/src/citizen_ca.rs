@@ -176,7 +176,8 @@ struct State {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Revoked {
-    serial: String,
+    #[serde(with = "crate::state::hexadecimal")]
+    serial: Vec<u8>,
     since: Timestamp,
 }
 
@@ -354,10 +355,10 @@ impl Authority {
         if !path.exists() {
             return Err(missing());
         }
-        if !ca.state.revoked.iter().any(|entry| entry.serial == serial) {
+        if !ca.state.revoked.iter().any(|entry| entry.serial == bytes) {
             let line = Act::new("citizen-revocation", "-").serial(&bytes);
             self.record(now, &[line]).map_err(IssueError::Acts)?;
-            ca.state.revoked.push(Revoked { serial, since: x509::whole_seconds(now) });
+            ca.state.revoked.push(Revoked { serial: bytes, since: x509::whole_seconds(now) });
             ca.write()?;
         }
         Ok(range)
@@ -470,8 +471,7 @@ impl CitizenCa {
     }
 
     fn revoked_in(&self, range: u64) -> x509::Revocations {
-        let entries =
-            self.state.revoked.iter().filter_map(|entry| Some((hex::decode(&entry.serial).ok()?, entry.since)));
+        let entries = self.state.revoked.iter().map(|entry| (entry.serial.clone(), entry.since));
         entries.filter(|(serial, _)| range_of(serial) == Some(range)).collect()
     }
 

@@ -31,9 +31,24 @@ pub(crate) struct State {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Revoked {
     pub name: String,
-    /// Content bytes of the serial number, hexadecimal.
-    pub serial: String,
+    /// Content bytes of the serial number; hexadecimal in the file. What cannot be read there makes the state unreadable: a
+    /// revocation is never lost.
+    #[serde(with = "hexadecimal")]
+    pub serial: Vec<u8>,
     pub since: Timestamp,
+}
+
+/// Bytes that are hexadecimal digits in a file.
+pub(crate) mod hexadecimal {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        hex::decode(String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
 }
 
 /// Why the state cannot be used.
@@ -111,6 +126,18 @@ mod tests {
         assert_eq!((state.crl_number, state.bundle_number, state.revoked.len()), (2, 1, 1));
         state.write(directory.path()).unwrap();
         assert_eq!(State::read(directory.path()).unwrap(), state);
+    }
+
+    #[test]
+    fn a_damaged_serial_number_is_an_error_and_letter_case_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(STATE_FILE);
+        for damaged in ["4bf1c", "4bf1cx", "4b f1c3"] {
+            std::fs::write(&path, VERSION_1.replace("4bf1c3", damaged)).unwrap();
+            assert!(matches!(State::read(directory.path()), Err(StateError::Json(_))), "{damaged}");
+        }
+        std::fs::write(&path, VERSION_1.replace("4bf1c3", "4BF1C3")).unwrap();
+        assert_eq!(State::read(directory.path()).unwrap().revoked[0].serial, [0x4B, 0xF1, 0xC3]);
     }
 
     #[test]

@@ -171,6 +171,9 @@ pub struct SignerPassphraseSource {
     /// Read the passphrase of the new signer's key, or the PIN of its token, from the first line of this file.
     #[arg(long, value_name = "FILE", visible_alias = "signer-pin-file", env = "BITAQA_SIGNER_PASSPHRASE_FILE")]
     pub signer_passphrase_file: Option<PathBuf>,
+    /// Encrypt the new signer's key under the passphrase of the authority's keys: the printing centre will then know it.
+    #[arg(long, conflicts_with_all = ["signer_passphrase_fd", "signer_passphrase_file"])]
+    pub same_passphrase: bool,
 }
 
 /// Set up an authority.
@@ -198,8 +201,8 @@ pub struct Init {
 pub enum Ds {
     /// Make a document signer; its directory goes to a printing centre.
     #[command(after_help = "Example:\n  bitaqa-pki ds new --dir pki --name baghdad-2026-q4\n\n\
-        Unless told otherwise, the new key has the same secret as the authority's keys when both are in files or both in the \
-        same token. A key in a file never has a PIN for its passphrase.")]
+        The new key is encrypted under a passphrase of its own, which goes to the printing centre with the directory. A key made \
+        inside the token of the authority's keys has that token's PIN.")]
     New {
         /// Name of the signer; without it ds-0001, ds-0002, ...
         #[arg(long)]

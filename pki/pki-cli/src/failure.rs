@@ -61,13 +61,15 @@ impl Failure {
         }
     }
 
-    /// The same for a new signer's own key.
+    /// No secret for a new signer's key was given and none can be asked for.
     pub fn no_signer_passphrase(why: &str) -> Self {
         Failure {
-            what: "The new signer's key needs its own passphrase or PIN.".to_owned(),
-            remedy: "Give --signer-passphrase-file FILE or --signer-passphrase-fd N (or --signer-pin-file, --signer-pin-fd)."
+            what: "The new signer's key needs a passphrase or PIN of its own.".to_owned(),
+            why: why.to_owned(),
+            remedy: "Give --signer-passphrase-file FILE or --signer-passphrase-fd N (or --signer-pin-file, --signer-pin-fd), \
+                     or set BITAQA_SIGNER_PASSPHRASE_FILE; or choose --same-passphrase."
                 .to_owned(),
-            ..Self::no_passphrase(why)
+            exit: USAGE,
         }
     }
 

@@ -17,8 +17,8 @@ const MAX_PASSPHRASE: usize = 1024;
 pub fn existing(source: &PassphraseSource, token: Option<&TokenAddress>) -> Result<Passphrase, Failure> {
     match (given(source)?, token) {
         (Some(passphrase), _) => Ok(passphrase),
-        (None, Some(token)) => prompt(&format!("PIN of the token {}: ", token.label)),
-        (None, None) => prompt("Passphrase of the authority's keys: "),
+        (None, Some(token)) => prompt(&format!("PIN of the token {}: ", token.label), Failure::no_passphrase),
+        (None, None) => prompt("Passphrase of the authority's keys: ", Failure::no_passphrase),
     }
 }
 
@@ -26,7 +26,7 @@ pub fn existing(source: &PassphraseSource, token: Option<&TokenAddress>) -> Resu
 pub fn of_credential(source: &PassphraseSource) -> Result<Passphrase, Failure> {
     match given(source)? {
         Some(passphrase) => Ok(passphrase),
-        None => prompt_twice("New passphrase for the credential: "),
+        None => prompt_twice("New passphrase for the credential: ", Failure::no_passphrase),
     }
 }
 
@@ -34,7 +34,7 @@ pub fn of_credential(source: &PassphraseSource) -> Result<Passphrase, Failure> {
 pub fn of_custodian(credential: &Path, file: Option<&PathBuf>) -> Result<Passphrase, Failure> {
     match file {
         Some(path) => first_line(path),
-        None => prompt(&format!("Passphrase of the credential {}: ", credential.display())),
+        None => prompt(&format!("Passphrase of the credential {}: ", credential.display()), Failure::no_passphrase),
     }
 }
 
@@ -42,30 +42,30 @@ pub fn of_custodian(credential: &Path, file: Option<&PathBuf>) -> Result<Passphr
 pub fn new(source: &PassphraseSource) -> Result<Passphrase, Failure> {
     match given(source)? {
         Some(passphrase) => Ok(passphrase),
-        None => prompt_twice("New passphrase for the authority's keys: "),
+        None => prompt_twice("New passphrase for the authority's keys: ", Failure::no_passphrase),
     }
 }
 
-/// What opens a new signer's key when nothing else fits: the PIN of its token, or a new passphrase.
-pub fn ask_for_signer(place: &KeyPlace) -> Result<Passphrase, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::no_signer_passphrase("there is no terminal to ask on"));
+/// The secret of a new signer's key, which will be at `place`; `None` when it is that of the authority's keys (which are in
+/// `token`, or in files): because that was chosen, or because both are in one token.
+pub fn signer(
+    source: &SignerPassphraseSource,
+    place: &KeyPlace,
+    token: Option<&TokenAddress>,
+) -> Result<Option<Passphrase>, Failure> {
+    if source.same_passphrase {
+        return Ok(None);
     }
-    match place {
-        KeyPlace::Token(token) => prompt(&format!("PIN of the token {}: ", token.label)),
-        KeyPlace::Software => prompt_twice("New passphrase for the signer's key: "),
+    match (from(source.signer_passphrase_fd, source.signer_passphrase_file.as_deref())?, place) {
+        (Some(own), _) => Ok(Some(own)),
+        (None, KeyPlace::Token(place)) if token == Some(place) => Ok(None),
+        (None, KeyPlace::Token(place)) => {
+            prompt(&format!("PIN of the token {}: ", place.label), Failure::no_signer_passphrase).map(Some)
+        }
+        (None, KeyPlace::Software) => {
+            prompt_twice("New passphrase for the signer's key: ", Failure::no_signer_passphrase).map(Some)
+        }
     }
-}
-
-fn prompt_twice(words: &str) -> Result<Passphrase, Failure> {
-    let passphrase = prompt(words)?;
-    let again = prompt("The same again: ")?;
-    if passphrase.expose() == again.expose() { Ok(passphrase) } else { Err(Failure::passphrases_differ()) }
-}
-
-/// The secret of a new signer's key, when it is to have its own.
-pub fn signer(source: &SignerPassphraseSource) -> Result<Option<Passphrase>, Failure> {
-    from(source.signer_passphrase_fd, source.signer_passphrase_file.as_deref())
 }
 
 fn given(source: &PassphraseSource) -> Result<Option<Passphrase>, Failure> {
@@ -102,9 +102,15 @@ fn read_line(mut file: File, line: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn prompt(words: &str) -> Result<Passphrase, Failure> {
+fn prompt(words: &str, refused: fn(&str) -> Failure) -> Result<Passphrase, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::no_passphrase("there is no terminal to ask on"));
+        return Err(refused("there is no terminal to ask on"));
     }
-    rpassword::prompt_password(words).map(Passphrase::new).map_err(|error| Failure::no_passphrase(&error.to_string()))
+    rpassword::prompt_password(words).map(Passphrase::new).map_err(|error| refused(&error.to_string()))
+}
+
+fn prompt_twice(words: &str, refused: fn(&str) -> Failure) -> Result<Passphrase, Failure> {
+    let passphrase = prompt(words, refused)?;
+    let again = prompt("The same again: ", refused)?;
+    if passphrase.expose() == again.expose() { Ok(passphrase) } else { Err(Failure::passphrases_differ()) }
 }

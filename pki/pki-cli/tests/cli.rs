@@ -9,6 +9,7 @@ use serde_json::Value;
 use trust::{Pin, TrustStore};
 
 const PASSPHRASE: &str = "never-to-be-seen-anywhere";
+const SIGNER_PASSPHRASE: &str = "nor this one of the signer";
 
 struct Desk {
     folder: tempfile::TempDir,
@@ -18,6 +19,7 @@ impl Desk {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("secret"), format!("{PASSPHRASE}\n")).unwrap();
+        fs::write(folder.path().join("centre"), format!("{SIGNER_PASSPHRASE}\n")).unwrap();
         Desk { folder }
     }
 
@@ -34,6 +36,7 @@ impl Desk {
     fn pki(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("bitaqa-pki").unwrap();
         command.current_dir(self.path()).args(arguments).env("BITAQA_PASSPHRASE_FILE", "secret");
+        command.env("BITAQA_SIGNER_PASSPHRASE_FILE", "centre");
         command
     }
 
@@ -97,14 +100,34 @@ fn revoking_asks_for_a_list_and_the_list_is_published() {
 }
 
 #[test]
-fn a_signer_may_have_its_own_passphrase() {
+fn a_signer_has_the_authoritys_passphrase_only_when_that_is_chosen() {
     let desk = Desk::with_authority();
-    fs::write(desk.path().join("centre"), "another passphrase\n").unwrap();
-    desk.pki(&["ds", "new", "--dir", "pki", "--signer-passphrase-file", "centre"]).assert().success();
-    let folder = desk.path().join("pki/ds/ds-0001");
-    let load = |words: &str| authority::DocumentSigner::load(&folder, &authority::Passphrase::new(words));
-    assert!(load("another passphrase").is_ok());
-    assert!(load(PASSPHRASE).is_err());
+    let new = |arguments: &[&str]| {
+        let mut command = desk.pki(&["ds", "new", "--dir", "pki"]);
+        command.args(arguments).env_remove("BITAQA_SIGNER_PASSPHRASE_FILE");
+        command
+    };
+    let opens = |name: &str, words: &str| {
+        let folder = desk.path().join("pki/ds").join(name);
+        authority::DocumentSigner::load(&folder, &authority::Passphrase::new(words)).is_ok()
+    };
+    let refused = new(&["--name", "silent"]).assert().code(2);
+    let text = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    for choice in ["--signer-passphrase-file", "BITAQA_SIGNER_PASSPHRASE_FILE", "--same-passphrase"] {
+        assert!(text.contains(choice), "{text}");
+    }
+    assert!(!desk.path().join("pki/ds/silent").exists());
+    new(&["--name", "own", "--signer-passphrase-file", "centre"]).assert().success();
+    assert!(opens("own", SIGNER_PASSPHRASE) && !opens("own", PASSPHRASE));
+    new(&["--name", "same", "--same-passphrase"]).assert().success();
+    assert!(opens("same", PASSPHRASE) && !opens("same", SIGNER_PASSPHRASE));
+    new(&["--same-passphrase", "--signer-passphrase-file", "centre"]).assert().code(2);
+    // Both from one pipe: the first read takes its own line and no more.
+    new(&["--name", "piped", "--passphrase-fd", "0", "--signer-passphrase-fd", "0"])
+        .write_stdin(format!("{PASSPHRASE}\nfrom the same pipe\n"))
+        .assert()
+        .success();
+    assert!(opens("piped", "from the same pipe"));
 }
 
 #[test]
@@ -164,9 +187,11 @@ fn no_passphrase_and_no_key_in_anything_printed_or_written() {
     for arguments in commands {
         let output = desk.pki(arguments).env("RUST_LOG", "trace").output().unwrap();
         let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert!(!text.contains(PASSPHRASE) && !text.contains("PRIVATE KEY"), "{text}");
+        assert!(!text.contains(PASSPHRASE) && !text.contains(SIGNER_PASSPHRASE), "{text}");
+        assert!(!text.contains("PRIVATE KEY"), "{text}");
     }
     fs::remove_file(desk.path().join("secret")).unwrap();
+    fs::remove_file(desk.path().join("centre")).unwrap();
     let mut folders = vec![desk.path().to_owned()];
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -174,7 +199,7 @@ fn no_passphrase_and_no_key_in_anything_printed_or_written() {
                 folders.push(path);
             } else {
                 let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-                assert!(!text.contains(PASSPHRASE), "{}", path.display());
+                assert!(!text.contains(PASSPHRASE) && !text.contains(SIGNER_PASSPHRASE), "{}", path.display());
                 assert!(!text.contains("BEGIN PRIVATE KEY"), "{}", path.display());
             }
         }

@@ -20,7 +20,7 @@ impl Desk {
     fn cvc(&self, arguments: &str) -> Command {
         let mut command = Command::cargo_bin("bitaqa-pki").unwrap();
         command.current_dir(self.0.path()).arg("cvc").args(arguments.split_whitespace());
-        command.env("BITAQA_PASSPHRASE_FILE", "secret");
+        command.env("BITAQA_PASSPHRASE_FILE", "secret").env("BITAQA_SIGNER_PASSPHRASE_FILE", "secret");
         command
     }
 

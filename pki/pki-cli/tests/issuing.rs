@@ -24,7 +24,8 @@ impl Desk {
 
     fn pki(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("bitaqa-pki").unwrap();
-        command.current_dir(self.path()).args(arguments).env("BITAQA_PASSPHRASE_FILE", "secret");
+        command.current_dir(self.path()).args(arguments);
+        command.env("BITAQA_PASSPHRASE_FILE", "secret").env("BITAQA_SIGNER_PASSPHRASE_FILE", "secret");
         command
     }
 

@@ -82,7 +82,7 @@ impl Chain {
 
 /// What no clock changes about a document signer: who issued it, and which revocation lists speak about it.
 pub(crate) struct Standing {
-    issuer: issuer::Issuer,
+    signed: issuer::Signed,
     /// Positions among the store's revocation lists.
     lists: Vec<usize>,
 }
@@ -92,15 +92,15 @@ pub(crate) struct Standing {
 /// Signatures are checked once for each signer and store; what depends on the time or the document is judged each time.
 pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> Chain {
     let standing = store.memory().standing(signer, || {
-        let issuer = issuer::find(signer, store);
-        let lists = issuer.anchor.as_ref().map(|anchor| revocation::lists(signer, anchor, store)).unwrap_or_default();
-        Standing { issuer, lists }
+        let signed = issuer::find(signer, store);
+        let lists = revocation::lists(signer, &signed, store);
+        Standing { signed, lists }
     });
-    let issuer = &standing.issuer;
+    let issuer = issuer::judge(&standing.signed, signer, store, document.now);
     let anchor = issuer.anchor.as_ref();
     let findings = vec![
-        issuer.signature.clone(),
-        issuer.trust.clone(),
+        issuer.signature,
+        issuer.trust,
         rules::bundle(store, document.now),
         rules::validity(id::ANCHOR_VALIDITY, anchor, document.now),
         rules::validity(id::SIGNER_VALIDITY, Some(signer), document.now),
@@ -110,5 +110,5 @@ pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> C
         rules::country(signer, anchor, store.policy(), document.issuing_state.as_deref()),
         revocation::judge(signer, anchor, &standing.lists, store, document.now),
     ];
-    Chain { signer: signer.clone(), anchor: issuer.anchor.clone(), findings, leniencies: issuer.leniencies.clone() }
+    Chain { signer: signer.clone(), anchor: issuer.anchor, findings, leniencies: issuer.leniencies }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/pin          fingerprint of the bundle signer, hexadecimal
 //! DIR/bundle.json  the bundle exactly as received; verified again each time the store is opened
+//! DIR/number       the highest number ever installed, decimal: without the bundle too, nothing older comes back
 //! ```
 
 use std::fs;
@@ -15,6 +16,9 @@ use crate::bundle::{self, Bundle, BundleError, MAX_BUNDLE, Pin, Policy, RevokedD
 use crate::certificate::Certificate;
 use crate::crl::Crl;
 use crate::memory::Memory;
+
+/// Name of the file with the highest number ever installed.
+const NUMBER: &str = "number";
 
 /// Whom to believe.
 ///
@@ -50,6 +54,17 @@ pub enum OpenError {
     /// The pin file does not hold 64 hexadecimal digits.
     #[error("{0} does not hold a fingerprint")]
     Pin(PathBuf),
+    /// The number file does not hold a number.
+    #[error("{0} does not hold the number of a bundle")]
+    Number(PathBuf),
+    /// The stored bundle is older than one that was installed here.
+    #[error("the stored bundle has number {stored}; number {installed} was installed before")]
+    Rollback {
+        /// Number of the stored bundle.
+        stored: u64,
+        /// The highest number ever installed.
+        installed: u64,
+    },
     /// The stored bundle is not believed.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -107,11 +122,16 @@ impl TrustStore {
     /// Opens the store in this directory; the bundle's signature is verified again.
     ///
     /// # Errors
-    /// When a file is missing, altered or unreadable.
+    /// When a file is missing, altered or unreadable, or the bundle older than one that was installed before.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let pin = read_pin(directory)?;
         let bytes = read(&directory.join("bundle.json"), MAX_BUNDLE)?;
-        Ok(Self::from_bundle(bundle::open(&bytes, &pin)?))
+        let bundle = bundle::open(&bytes, &pin)?;
+        let installed = read_number(directory)?;
+        if bundle.number < installed {
+            return Err(OpenError::Rollback { stored: bundle.number, installed });
+        }
+        Ok(Self::from_bundle(bundle))
     }
 
     /// Installs a bundle. Installing the installed bundle again is no error; an older one, or another with the same number, is.
@@ -138,11 +158,19 @@ impl TrustStore {
                 return Err(InstallError::Rollback { installed: installed.bundle.number, offered: offered.number });
             }
         }
+        // The same number again, when only the bundle was lost, is what was there.
+        let installed = read_number(directory).map_err(InstallError::Installed)?;
+        if offered.number < installed {
+            return Err(InstallError::Rollback { installed, offered: offered.number });
+        }
         fs::create_dir_all(directory).map_err(|error| write_error(directory, error))?;
         if !pin_path.exists() {
             replace(&pin_path, format!("{pinned}\n").as_bytes()).map_err(|error| write_error(&pin_path, error))?;
         }
         replace(&bundle_path, bytes).map_err(|error| write_error(&bundle_path, error))?;
+        let number_path = directory.join(NUMBER);
+        let number = format!("{}\n", offered.number);
+        replace(&number_path, number.as_bytes()).map_err(|error| write_error(&number_path, error))?;
         Ok(Self::from_bundle(offered))
     }
 
@@ -216,6 +244,19 @@ fn read_pin(directory: &Path) -> Result<Pin, OpenError> {
     std::str::from_utf8(&text).ok().and_then(Pin::from_hex).ok_or(OpenError::Pin(path))
 }
 
+/// The highest number ever installed; zero in a store of a version that did not write it, until the next installation.
+fn read_number(directory: &Path) -> Result<u64, OpenError> {
+    let path = directory.join(NUMBER);
+    match read(&path, 64) {
+        Ok(text) => {
+            let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
+            number.ok_or(OpenError::Number(path))
+        }
+        Err(OpenError::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
 fn read(path: &Path, limit: usize) -> Result<Vec<u8>, OpenError> {
     let failed = |error| OpenError::Read { path: path.to_owned(), error };
     let mut bytes = Vec::new();
@@ -228,15 +269,21 @@ fn write_error(path: &Path, error: io::Error) -> InstallError {
     InstallError::Write { path: path.to_owned(), error }
 }
 
-/// Old or new, never a mixture: a new file beside it, on disk before it takes the name.
+/// Old or new, never a mixture: a new file beside it, on disk before it takes the name. Its name cannot be foreseen, so
+/// that no link planted there leads the bytes elsewhere.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut file = fs::File::create(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    match path.parent() {
-        Some(parent) => fs::File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
+    let mut random = [0; 8];
+    openssl::rand::rand_bytes(&mut random)?;
+    let fresh = path.with_extension(format!("{}.new", hex::encode(random)));
+    let write = || {
+        let mut file = fs::File::create_new(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(&fresh);
+    })
 }

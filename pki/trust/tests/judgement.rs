@@ -385,6 +385,43 @@ fn without_a_key_identifier_the_issuer_is_found_by_name_and_nothing_is_called_fo
 }
 
 #[test]
+fn of_several_certificates_of_one_csca_key_the_valid_one_counts() {
+    let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
+    let key = || openssl::pkey::PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap();
+    let (csca_key, signer_key) = (key(), key());
+    let certificate = |subject: &str, key: &openssl::pkey::PKey<_>, from: i64, to: i64| {
+        let name = |common: &str| {
+            let mut name = openssl::x509::X509NameBuilder::new().unwrap();
+            name.append_entry_by_text("C", "UT").unwrap();
+            name.append_entry_by_text("CN", common).unwrap();
+            name.build()
+        };
+        let time = |days| openssl::asn1::Asn1Time::from_unix(later(days).as_second()).unwrap();
+        let mut builder = openssl::x509::X509Builder::new().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_subject_name(&name(subject)).unwrap();
+        builder.set_issuer_name(&name("CSCA")).unwrap();
+        builder.set_not_before(&time(from)).unwrap();
+        builder.set_not_after(&time(to)).unwrap();
+        builder.set_pubkey(key).unwrap();
+        builder.sign(&csca_key, openssl::hash::MessageDigest::sha256()).unwrap();
+        Certificate::from_der(&builder.build().to_der().unwrap()).unwrap()
+    };
+    let (expired, renewed) = (certificate("CSCA", &csca_key, -90, -30), certificate("CSCA", &csca_key, -60, 300));
+    let signer = certificate("Signer", &signer_key, -80, 300);
+    let mut bundle = SPECIMEN.bundle.clone();
+    for anchors in [[expired.clone(), renewed.clone()], [renewed.clone(), expired.clone()]] {
+        bundle.anchors = anchors.to_vec();
+        let store = TrustStore::from_bundle(bundle.clone());
+        let found = trust::chain::judge(&signer, &store, &document());
+        assert_eq!(found.anchor.as_ref(), Some(&renewed));
+        assert!(found.finding(id::ANCHOR_VALIDITY).unwrap().is_successful());
+        let before = trust::chain::judge(&signer, &store, &Document { now: later(-70), ..document() });
+        assert_eq!(before.anchor.as_ref(), Some(&expired));
+    }
+}
+
+#[test]
 fn the_published_specimen_verifies_but_its_csca_is_unknown() {
     let Some(path) = test_vectors::shared("data/lds-specimen/EF_SOD.bin") else {
         println!("skipped: the published specimen is not here");

@@ -88,6 +88,44 @@ fn the_store_never_goes_back() {
 }
 
 #[test]
+fn without_its_bundle_the_store_does_not_go_back_either() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut issuer = authority(&directory.path().join("pki"));
+    let (first, second) = (export(&mut issuer), export(&mut issuer));
+    let store = directory.path().join("store");
+    TrustStore::install(&store, &second.bytes, &second.pin).unwrap();
+    fs::remove_file(store.join("bundle.json")).unwrap();
+    assert!(matches!(
+        TrustStore::install(&store, &first.bytes, &first.pin),
+        Err(InstallError::Rollback { installed: 2, offered: 1 })
+    ));
+    fs::write(store.join("bundle.json"), &first.bytes).unwrap();
+    assert!(matches!(TrustStore::open(&store), Err(OpenError::Rollback { stored: 1, installed: 2 })));
+
+    fs::remove_file(store.join("bundle.json")).unwrap();
+    TrustStore::install(&store, &second.bytes, &second.pin).unwrap();
+    assert_eq!(TrustStore::open(&store).unwrap().number(), 2);
+    fs::write(store.join("number"), "two").unwrap();
+    assert!(matches!(TrustStore::open(&store), Err(OpenError::Number(_))));
+    // A store of the first release has no such file.
+    fs::remove_file(store.join("number")).unwrap();
+    assert_eq!(TrustStore::open(&store).unwrap().number(), 2);
+}
+
+#[test]
+fn planted_links_are_not_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let exported = export(&mut authority(&directory.path().join("pki")));
+    let (store, elsewhere) = (directory.path().join("store"), directory.path().join("elsewhere"));
+    fs::create_dir(&store).unwrap();
+    for name in ["bundle.new", "pin.new"] {
+        std::os::unix::fs::symlink(&elsewhere, store.join(name)).unwrap();
+    }
+    TrustStore::install(&store, &exported.bytes, &exported.pin).unwrap();
+    assert!(!elsewhere.exists());
+}
+
+#[test]
 fn an_altered_store_does_not_open_and_a_leftover_does_no_harm() {
     let directory = tempfile::tempdir().unwrap();
     let mut issuer = authority(&directory.path().join("pki"));

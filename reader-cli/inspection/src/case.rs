@@ -1,6 +1,6 @@
 //! The case under judgement: evidence, trust and time, with everything parsed once that several checks look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,7 +9,7 @@ use lds::files::{self, Access, EF_SOD};
 use lds::sod::LdsSecurityObject;
 use trust::chain::Document;
 use trust::security_object::{self, Judgement as SodJudgement};
-use trust::{Authentic, Finding, Hash, Outcome, SecurityObject, TrustStore};
+use trust::{Authentic, Finding, Hash, Leniency, Outcome, SecurityObject, TrustStore};
 
 use crate::checks::{CHECKS, Judgement};
 use crate::evidence::{Evidence, FileEvidence};
@@ -63,6 +63,7 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
         access_protocol: evidence.access.established.as_ref().map(ToString::to_string),
         trust_bundle_version: store.number(),
         checks: checks.collect(),
+        leniencies: case.leniencies(),
         holder: Holder::of(&case.contents, case.authentic().is_some(), case.today()),
         portrait: Portrait::of(&case.contents),
     }
@@ -162,6 +163,12 @@ impl<'a> Case<'a> {
     pub fn authentic(&self) -> Option<&Authentic<SecurityObject>> {
         // A security object whose list cannot be read proves nothing about any file.
         self.listed.as_ref().ok().and(self.sod.as_ref()?.authentic())
+    }
+
+    /// What was tolerated, each once.
+    fn leniencies(&self) -> Vec<Leniency> {
+        let used = self.sod.iter().flat_map(|sod| &sod.leniencies).copied();
+        used.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// What `trust` found under this name.

@@ -4,6 +4,7 @@
 //! that demands a passing and a failing evidence follow from the table.
 
 mod access_protocol;
+mod algorithms;
 mod chip_authentication;
 mod data_groups;
 mod date_of_birth;
@@ -59,6 +60,7 @@ pub const CHECKS: &[Check] = &[
     issuer::COUNTRY,
     issuer::REVOCATION,
     issuer::FRESHNESS,
+    algorithms::CHECK,
     sod_com::CHECK,
     data_groups::DG1,
     data_groups::DG2,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use trust::Outcome;
+use trust::{Leniency, Outcome};
 
 use crate::holder::{Holder, Portrait};
 use crate::verdict::{Class, Verdict};
@@ -37,6 +37,8 @@ pub struct Report {
     pub holder: Option<Holder>,
     /// Every check, in the order of [`crate::CHECKS`].
     pub checks: Vec<CheckResult>,
+    /// Departures from the standard that were tolerated while the security object was judged; `text()` says each in words.
+    pub leniencies: Vec<Leniency>,
     /// The holder's portrait, when DG2 was read and its hash is that of the security object.
     #[serde(skip)]
     pub portrait: Option<Portrait>,

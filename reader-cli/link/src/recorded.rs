@@ -102,20 +102,20 @@ mod tests {
     }
 
     /// Answers with what is next in the list.
-    struct Script(std::vec::IntoIter<&'static str>);
+    struct Script<'a>(std::slice::Iter<'a, &'a str>);
 
-    impl Card for Script {
+    impl Card for Script<'_> {
         fn transmit(&mut self, _: &Command) -> Result<Response, TransmitError> {
             Ok(Response::parse(&hex::decode(self.0.next().unwrap()).unwrap()).unwrap())
         }
     }
 
     /// The journal of a command whose answers come as over T=0.
-    fn written_below_chained(command: &Command, answers: &[&'static str]) -> String {
+    fn written_below_chained(command: &Command, answers: &[&str]) -> String {
         let sink = Shared::default();
         let journal = Journal::new(sink.clone(), Detail::Masked).unwrap();
         let limits = Limits { command_data: 2, response_data: 256 };
-        let mut card = Chained::new(Recorded::new(Script(answers.to_vec().into_iter()), journal), limits);
+        let mut card = Chained::new(Recorded::new(Script(answers.iter()), journal), limits);
         let answer = card.transmit(command).unwrap();
         assert_eq!(answer.data, [0xC0, 0xFF, 0xEE]);
         String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()

@@ -1,10 +1,11 @@
 //! Standard output and private files.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+use channel::random::{OsRandom, Random};
 use serde::Serialize;
 
 use crate::failure::Error;
@@ -20,14 +21,30 @@ pub fn json(value: &impl Serialize) -> Result<(), Error> {
 }
 
 /// Writes a file that only its owner may read, replacing one of that name only when it is complete.
+///
+/// What is written first has a name that nobody can foresee and is a new file: whoever else may write to the directory
+/// cannot send the bytes elsewhere with a link.
 pub fn private_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |source| Error::WriteFile { path: path.to_owned(), source };
+    let mut random = [0; 8];
+    OsRandom.fill(&mut random).map_err(|error| failed(io::Error::other(error)))?;
     let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&fresh, path).map_err(failed)
+    fresh.push(format!(".{}.new", hex::encode(random)));
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        File::open(directory_of(path))?.sync_all()
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&fresh);
+        failed(error)
+    })
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Refuses a directory that holds something already.

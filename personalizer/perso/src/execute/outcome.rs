@@ -20,6 +20,16 @@ pub enum Outcome {
     Rejected(Rejected),
 }
 
+impl Outcome {
+    /// The document number that it is about.
+    pub fn document(&self) -> &str {
+        match self {
+            Outcome::Finished(finished) => &finished.document.number,
+            Outcome::Rejected(rejected) => &rejected.document,
+        }
+    }
+}
+
 /// A finished card.
 pub struct Finished {
     /// The document.

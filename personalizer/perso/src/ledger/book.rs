@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Entry, Event, Phase, State, Step};
 
 /// Documents, chips and blanks.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Book {
     documents: BTreeMap<String, DocumentRecord>,
     chips: BTreeMap<String, ChipRecord>,
@@ -21,7 +21,7 @@ pub struct Book {
 pub struct DocumentRecord {
     /// The registry's reference.
     pub job_id: String,
-    /// Digest of the order.
+    /// Digest of the order and its pictures.
     pub order: String,
     /// Where it stands.
     pub state: State,
@@ -39,6 +39,10 @@ pub struct DocumentRecord {
     pub last: Option<(Step, Phase)>,
     /// True when the card was secured.
     pub sealed: bool,
+    /// True when it must be printed before it is packed.
+    pub print: bool,
+    /// True when it was printed.
+    pub printed: bool,
     /// True when the application of a rejected chip was locked for good.
     pub invalidated: bool,
 }
@@ -96,6 +100,12 @@ pub enum Rule {
     /// A document that was never ordered, or a step on a chip it is not bound to.
     #[error("document {document} is not bound to that chip")]
     NotBound {
+        /// The document number.
+        document: String,
+    },
+    /// A card that must be printed, and was not.
+    #[error("document {document} must be printed before it is packed")]
+    NotPrinted {
         /// The document number.
         document: String,
     },
@@ -160,13 +170,18 @@ impl Book {
         Balance { received: self.received, good, spoiled, in_work, left }
     }
 
-    /// Enters a line, or says why it must not be written.
+    /// Enters a line, or says why it must not be written and changes nothing.
     pub(super) fn apply(&mut self, entry: &Entry) -> Result<(), Rule> {
         match &entry.event {
             Event::BlanksReceived { count } => self.received += u64::from(*count),
             Event::Ordered { document, job_id, order, .. } => self.order(document, job_id, order)?,
             Event::WrongCryptogram { chip } => self.chips.entry(chip.clone()).or_default().wrong_cryptograms += 1,
-            Event::Bound { document, chip, token, made_at } => self.bind(document, chip, token, *made_at)?,
+            Event::Bound { document, chip, token, made_at, print } => {
+                let record = self.bind(document, chip)?;
+                record.token = Some(token.clone());
+                record.made_at = Some(*made_at);
+                record.print = *print;
+            }
             Event::Step { document, chip, step, phase, digest } => {
                 let record = self.bound(document, chip)?;
                 record.last = Some((*step, *phase));
@@ -174,6 +189,7 @@ impl Book {
                     record.security_object.clone_from(digest);
                 }
                 record.sealed |= (*step, *phase) == (Step::Seal, Phase::Done);
+                record.printed |= (*step, *phase) == (Step::Print, Phase::Done);
                 record.invalidated |= (*step, *phase) == (Step::Invalidate, Phase::Done);
             }
             Event::Failed { document, chip, .. } => {
@@ -181,7 +197,7 @@ impl Book {
             }
             Event::State { document, state, reason } => self.advance(document, *state, reason.as_ref())?,
             Event::BlankSpoiled { chip, .. } => self.spoil(chip.as_deref())?,
-            Event::Repaired { .. } => {}
+            Event::Motion { .. } | Event::Repaired { .. } => {}
         }
         Ok(())
     }
@@ -202,6 +218,8 @@ impl Book {
                     security_object: None,
                     last: None,
                     sealed: false,
+                    print: false,
+                    printed: false,
                     invalidated: false,
                 };
                 self.documents.insert(document.to_owned(), record);
@@ -210,7 +228,7 @@ impl Book {
         }
     }
 
-    fn bind(&mut self, document: &str, chip: &str, token: &str, made_at: Timestamp) -> Result<(), Rule> {
+    fn bind(&mut self, document: &str, chip: &str) -> Result<&mut DocumentRecord, Rule> {
         let not_bound = || Rule::NotBound { document: document.to_owned() };
         let record = self.documents.get_mut(document).ok_or_else(not_bound)?;
         if record.state != State::Ordered && record.chip.as_deref() != Some(chip) {
@@ -231,10 +249,8 @@ impl Book {
         }
         carrier.document = Some(document.to_owned());
         record.chip = Some(chip.to_owned());
-        record.token = Some(token.to_owned());
-        record.made_at = Some(made_at);
         record.state = State::BlankAssigned;
-        Ok(())
+        Ok(record)
     }
 
     fn bound(&mut self, document: &str, chip: &str) -> Result<&mut DocumentRecord, Rule> {
@@ -248,6 +264,9 @@ impl Book {
         let from = record.state;
         if !follows(from, to) {
             return Err(Rule::Transition { document: document.to_owned(), from, to });
+        }
+        if to == State::Packed && record.print && !record.printed {
+            return Err(Rule::NotPrinted { document: document.to_owned() });
         }
         record.state = to;
         record.reason = reason.cloned();

@@ -23,7 +23,7 @@ pub enum Event {
         job_id: String,
         /// Why the card is made.
         job: JobType,
-        /// SHA-256 over the order without the access number, hexadecimal.
+        /// SHA-256 over the order without the access number, and over its pictures, hexadecimal ([`crate::execute::Job::digest`]).
         order: String,
     },
     /// The secure channel was tried on a chip, and the chip's cryptogram was wrong.
@@ -41,6 +41,9 @@ pub enum Event {
         token: String,
         /// The time written into DG12; a resumed personalization uses it again.
         made_at: Timestamp,
+        /// Whether the card must be printed before it is packed; lines that do not say so demand nothing.
+        #[serde(default)]
+        print: bool,
     },
     /// A step is about to be taken, or was.
     Step {
@@ -90,6 +93,16 @@ pub enum Event {
         chip: Option<String>,
         /// Why.
         reason: String,
+    },
+    /// The machine is about to move a card on which no document is being made, or did; the document's own motions are steps.
+    Motion {
+        /// Which motion.
+        motion: Motion,
+        /// The chip's serial, where it was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chip: Option<String>,
+        /// Before or after it.
+        phase: Phase,
     },
     /// The last line was cut off by a crash and removed.
     Repaired {
@@ -141,6 +154,18 @@ pub enum Step {
     /// The card goes to the tray of good cards.
     Eject,
     /// The card goes to the reject box.
+    Reject,
+}
+
+/// A motion of the machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Motion {
+    /// From the feeder to the chip station.
+    Feed,
+    /// To the tray of good cards.
+    Eject,
+    /// To the reject box.
     Reject,
 }
 

@@ -18,6 +18,7 @@ fn bound(document: &str, chip: &str) -> Event {
         chip: chip.to_owned(),
         token: "0102".to_owned(),
         made_at: Timestamp::UNIX_EPOCH,
+        print: false,
     }
 }
 
@@ -89,8 +90,27 @@ fn a_document_number_is_never_on_two_chips_nor_a_chip_used_twice() {
         *document = "ZZ0000033".to_owned();
     }
     ledger.append(other).unwrap();
-    // Nothing of what was refused is on the disk.
-    Reading::of(&path).unwrap();
+    // Nothing of what was refused is on the disk, or in the book.
+    assert_eq!(Reading::of(&path).unwrap().book, *ledger.book());
+}
+
+#[test]
+fn a_card_that_must_be_printed_is_not_packed_before() {
+    let (_folder, path) = fresh();
+    let mut ledger = Ledger::open(&path).unwrap();
+    ledger.append(ordered("A")).unwrap();
+    let Event::Bound { document, chip, token, made_at, .. } = bound("A", "1") else { unreachable!() };
+    ledger.append(Event::Bound { document, chip, token, made_at, print: true }).unwrap();
+    for next in [State::ChipInitialised, State::Personalised, State::QaPassed] {
+        ledger.append(state("A", next)).unwrap();
+    }
+    let refused = ledger.append(state("A", State::Packed));
+    assert!(matches!(refused, Err(LedgerError::Refused { rule: Rule::NotPrinted { .. } })));
+    for phase in [Phase::Intent, Phase::Done] {
+        let (document, chip) = ("A".to_owned(), "1".to_owned());
+        ledger.append(Event::Step { document, chip, step: Step::Print, phase, digest: None }).unwrap();
+    }
+    ledger.append(state("A", State::Packed)).unwrap();
 }
 
 #[test]
@@ -115,13 +135,17 @@ fn blanks_balance() {
 fn a_line_cut_off_by_a_crash_is_removed_and_its_loss_recorded() {
     let (_folder, path) = fresh();
     let mut ledger = Ledger::open(&path).unwrap();
+    let noted = path.with_extension("jsonl.head");
     ledger.append(ordered("ZZ0000017")).unwrap();
+    let first = std::fs::read(&noted).unwrap();
     ledger.append(bound("ZZ0000017", "AA")).unwrap();
     drop(ledger);
     let whole = std::fs::read(&path).unwrap();
     let second = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     for cut in second + 1..whole.len() {
         std::fs::write(&path, &whole[..cut]).unwrap();
+        // The crash came before the line was noted down.
+        std::fs::write(&noted, &first).unwrap();
         assert_eq!(Reading::of(&path).unwrap().torn, cut - second);
         let mut ledger = Ledger::open(&path).unwrap();
         assert_eq!(ledger.book().document("ZZ0000017").unwrap().chip, None);
@@ -130,6 +154,32 @@ fn a_line_cut_off_by_a_crash_is_removed_and_its_loss_recorded() {
         let reading = Reading::of(&path).unwrap();
         assert!(matches!(reading.entries[1].event, Event::Repaired { .. }));
     }
+}
+
+#[test]
+fn a_ledger_whose_end_was_cut_off_is_refused() {
+    let (_folder, path) = fresh();
+    let mut ledger = Ledger::open(&path).unwrap();
+    ledger.append(ordered("ZZ0000017")).unwrap();
+    let old = std::fs::read(&path).unwrap();
+    ledger.append(bound("ZZ0000017", "AA")).unwrap();
+    drop(ledger);
+    let whole = std::fs::read(&path).unwrap();
+    for text in [&old[..], b"", &whole[..whole.len() - 1]] {
+        std::fs::write(&path, text).unwrap();
+        assert!(matches!(Reading::of(&path), Err(LedgerError::Shortened { line: 2, .. })));
+        assert!(matches!(Ledger::open(&path), Err(LedgerError::Shortened { line: 2, .. })));
+    }
+    // A note that a crash cut off, or that never was made, is no reason to stop.
+    std::fs::write(&path, &whole).unwrap();
+    let noted = path.with_extension("jsonl.head");
+    let mut notes = std::fs::read(&noted).unwrap();
+    notes.extend(b"\n3 00ff");
+    std::fs::write(&noted, &notes).unwrap();
+    Ledger::open(&path).unwrap().append(Event::BlanksReceived { count: 1 }).unwrap();
+    assert_eq!(Reading::of(&path).unwrap().entries.len(), 3);
+    std::fs::write(&path, &whole).unwrap();
+    assert!(matches!(Ledger::open(&path), Err(LedgerError::Shortened { line: 3, .. })));
 }
 
 #[test]

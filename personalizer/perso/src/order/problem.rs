@@ -54,6 +54,9 @@ pub enum Fault {
     /// The format has no such field.
     #[error("the format has no such field")]
     Unknown,
+    /// The field stands twice in one object.
+    #[error("the field stands there twice")]
+    Twice,
     /// Another JSON type or word than the format asks for.
     #[error("must be {expected}")]
     Shape {
@@ -170,7 +173,7 @@ impl Fault {
             Fault::NeededByJob => "add the field, or correct the job type",
             Fault::NotForJob => "remove the field, or correct the job type",
             Fault::SameNumber => "give the new card a document number of its own",
-            Fault::PathOrData => "keep one of the two",
+            Fault::PathOrData | Fault::Twice => "keep one of the two",
             Fault::NotBase64 => "encode the picture by RFC 4648 §4, with padding and without line breaks",
             Fault::BadPath => "put the picture beside the order file",
             Fault::Repeated { .. } => "give every order its own number",

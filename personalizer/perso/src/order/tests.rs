@@ -251,6 +251,18 @@ proptest! {
 }
 
 #[test]
+fn a_field_that_stands_twice_is_refused_by_its_name() {
+    let text = good().to_string();
+    let text = text.replacen("\"sex\":\"F\"", "\"sex\":\"F\",\"sex\":\"M\",\"sex\":\"F\"", 1);
+    let text = text.replacen("{", "{\"document_number\":\"ZZ0000025\",", 1);
+    let problems = parse(text.as_bytes()).unwrap_err();
+    let mut fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["document_number", "holder.sex"]);
+    assert!(problems.iter().all(|problem| problem.fault == Fault::Twice));
+}
+
+#[test]
 fn the_specimen_orders_are_good() {
     let orders = parse(&std::fs::read(test_vectors::path("orders/specimen.jsonl")).unwrap()).unwrap();
     assert_eq!(orders.len(), 20);

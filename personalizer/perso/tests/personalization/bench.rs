@@ -19,9 +19,6 @@ use perso::profile::Profile;
 use soft_card::{BlankOptions, SoftCard, State};
 use trust::TrustStore;
 
-/// The document signer's passphrase.
-pub const SIGNER_PASSPHRASE: &str = "signer-passphrase-of-the-bench";
-
 /// What all tests share: made once, as keys take time.
 pub struct Centre {
     pub signer: DocumentSigner,
@@ -45,7 +42,7 @@ pub fn centre() -> &'static Centre {
         // Kept: the signer counts its uses there, and a static is never dropped.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
         let directory = folder.join("authority");
-        let (root, own) = (Passphrase::new("the authority's passphrase"), Passphrase::new(SIGNER_PASSPHRASE));
+        let (root, own) = (Passphrase::new("the authority's passphrase"), Passphrase::new("the signer's passphrase"));
         let now = Timestamp::now();
         let profile = authority::Profile::find("specimen-uto").unwrap();
         let mut authority = Authority::init(&directory, profile, &root, now).unwrap();
@@ -68,6 +65,8 @@ pub struct Slot {
     pub trace: Rc<RefCell<String>>,
     /// Refuse the so-manieth command with this instruction, as a chip whose memory is full does.
     pub refuse: Rc<RefCell<Option<(u8, usize)>>>,
+    /// Falsify each answer to this instruction inside secure messaging.
+    pub garble: Rc<RefCell<Option<u8>>>,
     /// With a ledger's path: the card's memory and the ledger, before and after every command.
     pub moments: Rc<RefCell<Vec<Moment>>>,
     /// The ledger whose moments are kept.
@@ -79,6 +78,7 @@ pub struct Slot {
 pub struct Moment {
     pub card: State,
     pub ledger: Vec<u8>,
+    pub head: Vec<u8>,
 }
 
 impl Slot {
@@ -96,7 +96,11 @@ impl Slot {
 
     fn keep_moment(&self) {
         if let Some(path) = &self.ledger {
-            let moment = Moment { card: self.card.borrow().state().clone(), ledger: std::fs::read(path).unwrap() };
+            let moment = Moment {
+                card: self.card.borrow().state().clone(),
+                ledger: std::fs::read(path).unwrap(),
+                head: std::fs::read(path.with_extension("jsonl.head")).unwrap(),
+            };
             self.moments.borrow_mut().push(moment);
         }
     }
@@ -107,6 +111,7 @@ impl Slot {
             card: Rc::new(RefCell::new(SoftCard::blank(options).unwrap())),
             trace: Rc::default(),
             refuse: Rc::default(),
+            garble: Rc::default(),
             moments: Rc::default(),
             ledger: None,
         }
@@ -131,7 +136,14 @@ impl Card for Slot {
             }
         }
         self.keep_moment();
-        let answer = self.card.borrow_mut().transmit(command);
+        let mut answer = self.card.borrow_mut().transmit(command);
+        if command.cla & 0x0C == 0x0C
+            && *self.garble.borrow() == Some(command.ins)
+            && let Ok(response) = &mut answer
+            && let Some(byte) = response.data.last_mut()
+        {
+            *byte ^= 1;
+        }
         self.keep_moment();
         let mut trace = self.trace.borrow_mut();
         trace.push_str(&hex::encode(command.to_bytes()));
@@ -180,6 +192,7 @@ pub fn with_line<T>(
         station: &mut station,
         ledger,
         random: &mut OsRandom,
+        must_print: false,
         clock: &Timestamp::now,
         progress: &mut |progress: Progress| seen.push(progress),
     };

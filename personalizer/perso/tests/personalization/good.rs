@@ -3,7 +3,7 @@ use lds::globalplatform::{ApplicationState, CardState};
 use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
 use perso::ledger::{Ledger, Reading, State};
 use perso::profile::Profile;
-use perso::recover::{Recovered, WithoutOrder, recover};
+use perso::recover::{Recovered, Wish, recover};
 
 use crate::bench::*;
 
@@ -50,7 +50,7 @@ fn a_used_chip_a_foreign_chip_and_a_chip_with_other_keys_are_left_alone() {
     let foreign = with_line(&slot, &profile, &mut other, &keys(), |line| personalize(line, job(second, &face_2)));
     assert!(matches!(foreign, Err(Failure::Unusable(Unusable::Foreign { .. }))));
     let recovered = with_line(&slot, &profile, &mut other, &keys(), |line| {
-        recover(line, &|_| Some(job(second, &face_2)), WithoutOrder::Reject)
+        recover(line, &|_| Some(job(second, &face_2)), Wish::Reject { document: None })
     });
     assert!(matches!(recovered.unwrap(), Recovered::Foreign { .. }));
     assert!(*slot.card.borrow().state() == state);

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use perso::execute::{Failure, Outcome, personalize};
 use perso::ledger::{Ledger, Reading, State};
-use perso::recover::{RecoverError, Recovered, WithoutOrder, recover};
+use perso::recover::{RecoverError, Recovered, Wish, recover};
 use soft_card::fault::{Tear, When};
 
 use crate::bench::*;
@@ -45,7 +45,7 @@ fn settle(slot: &Slot, path: &Path, at: &str) {
     let face = face(order, &profile);
     for _ in 0..4 {
         let recovered = with_line(slot, &profile, &mut ledger, &keys(), |line| {
-            recover(line, &|number| (number == order.document_number).then(|| job(order, &face)), WithoutOrder::Leave)
+            recover(line, &|number| (number == order.document_number).then(|| job(order, &face)), Wish::Finish)
         });
         match recovered {
             Ok(Recovered::Now(Outcome::Finished(_)) | Recovered::Complete { .. }) => break,
@@ -125,6 +125,7 @@ fn whenever_the_host_dies_the_card_ends_finished_or_rejected() {
         // The line that was being written is cut off, as a disk may do.
         let cut = if index % 2 == 0 { &b""[..] } else { &b"{\"v\":1,\"n\":"[..] };
         std::fs::write(&path, [&moment.ledger[..], cut].concat()).unwrap();
+        std::fs::write(path.with_extension("jsonl.head"), &moment.head).unwrap();
         settle(&Slot::holding(&moment.card), &path, &format!("moment {index}"));
     }
 }

@@ -157,6 +157,7 @@ fn personalized(centre: &Centre, folder: &Path) -> Result<(SoftCard, Password), 
         station: &mut Slot(Rc::clone(&card)),
         ledger: &mut Ledger::open(&folder.join("ledger.jsonl"))?,
         random: &mut OsRandom,
+        must_print: false,
         clock: &Timestamp::now,
         progress: &mut |_| {},
     };

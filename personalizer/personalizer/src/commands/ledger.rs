@@ -29,14 +29,7 @@ fn show(reading: &Reading, output: &Output) {
 }
 
 fn verify(reading: &Reading, head: Option<&str>, output: &Output) -> Result<u8, Failure> {
-    if head.is_some_and(|head| !reading.contains(head)) {
-        return Err(Failure::new(
-            "The ledger is not the one that was noted down.",
-            "no line has that hash: lines were removed, or this is another ledger",
-            "Stop production. Compare the file with its last copy, and tell the auditor.",
-            exit::ORDER,
-        ));
-    }
+    check_head(reading, head)?;
     let object = json!({ "lines": reading.entries.len(), "head": reading.head, "torn_bytes": reading.torn });
     let torn = match reading.torn {
         0 => String::new(),
@@ -44,6 +37,19 @@ fn verify(reading: &Reading, head: Option<&str>, output: &Output) -> Result<u8, 
     };
     output.say("verified", object, &format!("{} lines, head {}{torn}", reading.entries.len(), reading.head));
     Ok(exit::GOOD)
+}
+
+/// The hash that somebody noted down must be in the ledger.
+pub fn check_head(reading: &Reading, head: Option<&str>) -> Result<(), Failure> {
+    if head.is_none_or(|head| reading.contains(head)) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "The ledger is not the one that was noted down.",
+        "no line has that hash: lines were removed, or this is another ledger",
+        "Stop production. Compare the file with its last copy, and tell the auditor.",
+        exit::ORDER,
+    ))
 }
 
 fn balance(reading: &Reading, counted: Option<i64>, output: &Output) -> Result<u8, Failure> {

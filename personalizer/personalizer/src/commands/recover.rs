@@ -1,8 +1,9 @@
 //! `recover`: the card in the station is finished or rejected.
 
 use link::Presence;
-use perso::execute::{Job, Outcome, Unusable};
-use perso::recover::{RecoverError, Recovered, WithoutOrder};
+use perso::execute::Unusable;
+use perso::ledger;
+use perso::recover::{Recovered, Wish};
 use serde_json::json;
 
 use super::Parts;
@@ -11,7 +12,7 @@ use crate::args::Recover;
 use crate::exit;
 use crate::faces::Faces;
 use crate::failure::Failure;
-use crate::input::{self, Item, given};
+use crate::input::{self, given};
 use crate::line::{Motion, Printer};
 use crate::output::Output;
 
@@ -19,33 +20,31 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     let (profile, items) = input::work(&options.work, output)?;
     let out = given(options.equipment.out.as_deref(), "--out")?;
     let faces = Faces::load(&profile)?;
-    let parts = Parts::open(&options.equipment, profile)?;
-    let printer = Printer::open(&options.machine.printer, &options.machine.driver)?;
+    let parts = Parts::open(&options.equipment, &options.machine, profile)?;
+    let printer = Printer::open(&options.machine)?;
     let wait = options.machine.wait;
     let mut shift = Shift { wait, output, items: &items, faces: &faces, out, parts, printer };
-    shift.printer.feed()?;
-    shift.parts.station.wait(Presence::Card, wait)?;
-    let without = if options.reject { WithoutOrder::Reject } else { WithoutOrder::Leave };
-    let recovered =
-        shift.parts.with(output, |line| perso::recover::recover(line, &|number| find(&items, number), without));
+    shift.move_card(ledger::Motion::Feed, None)?;
+    // A card that is rejected by its number may be dead, or gone.
+    if options.document.is_none() {
+        shift.parts.station.wait(Presence::Card, wait)?;
+    }
+    let recovered = shift.recover(match options.reject {
+        true => Wish::Reject { document: options.document.as_deref() },
+        false => Wish::Finish,
+    });
     output.end();
     let turn = match recovered {
-        Ok(Recovered::Now(Outcome::Rejected(rejected))) => shift.rejected(rejected)?,
-        Ok(Recovered::Now(Outcome::Finished(finished))) => {
-            let number = &finished.document.number;
-            let item = items.iter().find(|item| item.order.document_number == *number);
-            let missing =
-                || RecoverError::OrderMissing { document: number.clone(), chip: finished.document.chip.clone() };
-            shift.finished(item.ok_or_else(missing)?, &finished)?
-        }
+        Ok(Recovered::Now(outcome)) => shift.chip_done(outcome)?,
         Ok(untouched) => return leave(untouched, &mut shift),
         Err(error) => {
-            shift.printer.discard()?;
+            shift.move_card(ledger::Motion::Reject, None)?;
             return Err(error.into());
         }
     };
     Ok(match turn {
         Turn::Good => exit::GOOD,
+        Turn::Unprinted => exit::INTERRUPTED,
         Turn::Rejected(_, code) => code,
         Turn::Again(_, failure) => return Err(failure),
     })
@@ -55,9 +54,7 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
 fn leave(recovered: Recovered, shift: &mut Shift<'_>) -> Result<u8, Failure> {
     match recovered {
         Recovered::Complete { document, chip, packed } => {
-            if let Printer::Machine(machine) = &mut shift.printer {
-                machine.eject()?;
-            }
+            shift.move_card(ledger::Motion::Eject, Some(&chip))?;
             if !packed {
                 Motion { document: &document, chip: &chip }.packed(&mut shift.parts.ledger)?;
             }
@@ -78,9 +75,4 @@ fn leave(recovered: Recovered, shift: &mut Shift<'_>) -> Result<u8, Failure> {
         // What was finished or rejected just now is the caller's.
         Recovered::Now(_) => Ok(exit::BUG),
     }
-}
-
-pub fn find<'a>(items: &'a [Item], number: &str) -> Option<Job<'a>> {
-    let item = items.iter().find(|item| item.order.document_number == number)?;
-    Some(Job { order: &item.order, face: &item.face })
 }

@@ -8,13 +8,12 @@ use std::path::Path;
 use link::Presence;
 use perso::breaker::Breaker;
 use perso::execute::{self, Finished, Job, Outcome, Reason, Rejected, Unusable};
-use perso::ledger::{Event, Ledger, State, Step};
-use perso::recover::{Recovered, WithoutOrder};
+use perso::ledger::{self, Event, Ledger, State, Step};
+use perso::recover::{RecoverError, Recovered, Wish};
 use serde_json::json;
 
-use super::recover::find;
-use super::{Parts, preflight, save, trial_plan};
-use crate::args::Run;
+use super::{Parts, preflight, put, save, trial_plan};
+use crate::args::{Machine, Run};
 use crate::exit;
 use crate::faces::{Drawn, Faces};
 use crate::failure::Failure;
@@ -29,6 +28,8 @@ const RETRIES: usize = 2;
 pub enum Turn {
     /// A good card.
     Good,
+    /// The chip is good; the card waits for a printer.
+    Unprinted,
     /// The document number is closed; the name of the fault for the breaker, and the exit code.
     Rejected(String, u8),
     /// The blank was no good; the order is still open.
@@ -51,11 +52,12 @@ pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
         return Ok(exit::GOOD);
     }
     let out = given(options.equipment.out.as_deref(), "--out")?.to_owned();
-    let mut parts = Parts::open(&options.equipment, profile)?;
+    keep_access_numbers(&items, &options.machine)?;
+    let mut parts = Parts::open(&options.equipment, &options.machine, profile)?;
     if let Some(count) = options.blanks {
         parts.ledger.append(Event::BlanksReceived { count })?;
     }
-    let printer = Printer::open(&options.machine.printer, &options.machine.driver)?;
+    let printer = Printer::open(&options.machine)?;
     let wait = options.machine.wait;
     let mut shift = Shift { wait, output, items: &items, faces: &faces, out: &out, parts, printer };
     shift.work(options)
@@ -77,22 +79,31 @@ pub struct Shift<'a> {
 impl Shift<'_> {
     fn work(&mut self, options: &Run) -> Result<u8, Failure> {
         let mut breaker = Breaker::new(options.breaker);
-        let (mut good, mut rejected, mut worst) = (0, 0, exit::GOOD);
+        let (mut good, mut unprinted, mut rejected, mut worst) = (0, 0, 0, exit::GOOD);
         for item in self.items {
-            if options.limit.is_some_and(|limit| good >= limit) {
+            if options.limit.is_some_and(|limit| good + unprinted >= limit) {
                 break;
             }
             if self.is_closed(item) {
                 continue;
             }
+            if good + unprinted + rejected == 0 {
+                let job = Job { order: &item.order, face: &item.face };
+                self.parts.with(self.output, |line| execute::rehearse(line, job))?;
+            }
             loop {
                 let turn = self.turn(item);
                 self.output.end();
                 match turn? {
-                    Turn::Good => {
-                        good += 1;
+                    turn @ (Turn::Good | Turn::Unprinted) => {
+                        if matches!(turn, Turn::Good) {
+                            good += 1;
+                        } else {
+                            unprinted += 1;
+                            worst = exit::INTERRUPTED;
+                        }
                         breaker.good();
-                        if options.limit.is_none_or(|limit| good < limit) {
+                        if options.limit.is_none_or(|limit| good + unprinted < limit) {
                             self.next_by_hand()?;
                         }
                         break;
@@ -116,9 +127,13 @@ impl Shift<'_> {
             }
         }
         let balance = self.parts.ledger.book().balance();
-        let object =
-            json!({ "good": good, "rejected": rejected, "balance": balance, "ledger_head": self.parts.ledger.head() });
-        self.output.say("summary", object, &format!("{good} card(s) good, {rejected} rejected"));
+        let object = json!({
+            "good": good, "unprinted": unprinted, "rejected": rejected, "balance": balance,
+            "ledger_head": self.parts.ledger.head(),
+        });
+        let waiting =
+            if unprinted > 0 { format!(", {unprinted} to be printed with `recover --printer`") } else { String::new() };
+        self.output.say("summary", object, &format!("{good} card(s) good, {rejected} rejected{waiting}"));
         Ok(worst)
     }
 
@@ -132,6 +147,9 @@ impl Shift<'_> {
             State::Ordered => return false,
             State::Packed => "was made before",
             State::QaRejected => "was rejected before: order a new document number",
+            State::QaPassed if record.print && !record.printed => {
+                "is not printed: put its card into the feeder and run `recover --printer PORT`"
+            }
             _ => "was interrupted: put its card back and run `recover`",
         };
         let object = json!({ "document": document, "outcome": "skipped", "state": record.state, "why": words });
@@ -143,14 +161,14 @@ impl Shift<'_> {
     fn turn(&mut self, item: &Item) -> Result<Turn, Failure> {
         let document = item.order.document_number.clone();
         self.output.begin(&document);
-        self.printer.feed()?;
+        self.move_card(ledger::Motion::Feed, None)?;
         if !self.parts.station.wait(Presence::Card, self.wait)? {
             return self.no_card();
         }
         let job = Job { order: &item.order, face: &item.face };
         let outcome = self.parts.with(self.output, |line| execute::personalize(line, job));
         match outcome {
-            Ok(outcome) => self.chip_done(item, outcome),
+            Ok(outcome) => self.chip_done(outcome),
             Err(execute::Failure::Interrupted { chip, detail, .. }) => self.interrupted(item, &chip, &detail),
             Err(execute::Failure::Unusable(unusable)) => self.unusable(unusable),
             Err(failure) => {
@@ -181,11 +199,15 @@ impl Shift<'_> {
 
     /// A card without a document leaves the machine through the reject box and is accounted for.
     pub fn put_away(&mut self, chip: Option<String>, reason: &str) -> Result<(), Failure> {
-        if let Printer::Machine(machine) = &mut self.printer {
-            self.parts.ledger.append(Event::BlankSpoiled { chip, reason: reason.to_owned() })?;
-            machine.reject()?;
+        if matches!(self.printer, Printer::Machine(_)) {
+            self.parts.ledger.append(Event::BlankSpoiled { chip: chip.clone(), reason: reason.to_owned() })?;
         }
-        Ok(())
+        self.move_card(ledger::Motion::Reject, chip.as_deref())
+    }
+
+    /// The machine moves a card on which no document is being made.
+    pub fn move_card(&mut self, motion: ledger::Motion, chip: Option<&str>) -> Result<(), Failure> {
+        Ok(self.printer.move_card(&mut self.parts.ledger, motion, chip)?)
     }
 
     /// The card is no blank that this line can use.
@@ -201,7 +223,7 @@ impl Shift<'_> {
             Unusable::Dialogue(_) => "a card that does not answer",
         };
         if known {
-            self.printer.discard()?
+            self.move_card(ledger::Motion::Reject, chip.as_deref())?
         } else {
             self.put_away(chip, &words)?
         }
@@ -211,19 +233,22 @@ impl Shift<'_> {
     /// The card left in the middle. In a machine it is still there: ask it again, then give it up.
     fn interrupted(&mut self, item: &Item, chip: &str, detail: &str) -> Result<Turn, Failure> {
         let document = item.order.document_number.clone();
+        let left = |detail: &str| {
+            let (document, chip, detail) = (document.clone(), chip.to_owned(), detail.to_owned());
+            Failure::from(execute::Failure::Interrupted { document, chip, detail })
+        };
         if matches!(self.printer, Printer::None) {
-            let (chip, detail) = (chip.to_owned(), detail.to_owned());
-            return Err(execute::Failure::Interrupted { document, chip, detail }.into());
+            return Err(left(detail));
         }
         for _ in 0..RETRIES {
-            let items = self.items;
-            let again = self.parts.with(self.output, |line| {
-                perso::recover::recover(line, &|number| find(items, number), WithoutOrder::Leave)
-            });
-            match again {
-                Ok(Recovered::Now(outcome)) => return self.chip_done(item, outcome),
+            match self.recover(Wish::Finish) {
+                Ok(Recovered::Now(outcome)) => {
+                    let same = outcome.document() == document;
+                    let turn = self.chip_done(outcome)?;
+                    return if same { Ok(turn) } else { Err(left("another card was in the machine")) };
+                }
                 Ok(_) => break,
-                Err(perso::recover::RecoverError::Failure(execute::Failure::Ledger(error))) => return Err(error.into()),
+                Err(RecoverError::Failure(execute::Failure::Ledger(error))) => return Err(error.into()),
                 Err(error) => tracing::warn!(document, %error, "recovery in the machine"),
             }
         }
@@ -232,28 +257,45 @@ impl Shift<'_> {
         self.rejected(rejected)
     }
 
-    fn chip_done(&mut self, item: &Item, outcome: Outcome) -> Result<Turn, Failure> {
+    /// Asks the card in the station what it is, and brings its chip to its end.
+    pub fn recover(&mut self, wish: Wish<'_>) -> Result<Recovered, RecoverError> {
+        let items = self.items;
+        let job = |number: &str| item_of(items, number).map(|item| Job { order: &item.order, face: &item.face });
+        self.parts.with(self.output, |line| perso::recover::recover(line, &job, wish))
+    }
+
+    /// The chip is finished or rejected: the rest of the card follows.
+    pub fn chip_done(&mut self, outcome: Outcome) -> Result<Turn, Failure> {
         match outcome {
-            Outcome::Finished(finished) => self.finished(item, &finished),
+            Outcome::Finished(finished) => self.finished(&finished),
             Outcome::Rejected(rejected) => self.rejected(rejected),
         }
     }
 
-    pub fn rejected(&mut self, rejected: Rejected) -> Result<Turn, Failure> {
+    fn rejected(&mut self, rejected: Rejected) -> Result<Turn, Failure> {
         say_rejected(&rejected, self.output);
         let motion = Motion { document: &rejected.document, chip: &rejected.chip };
         if let Printer::Machine(machine) = &mut self.printer {
-            motion.take(&mut self.parts.ledger, Step::Reject, || machine.reject()).map_err(motion_failure)?;
+            motion.take(&mut self.parts.ledger, Step::Reject, || machine.reject())?;
         }
         Ok(Turn::Rejected(fault_name(&rejected.reason), exit_of(&rejected.reason)))
     }
 
     /// The chip is approved: print, eject, pack.
-    pub fn finished(&mut self, item: &Item, finished: &Finished) -> Result<Turn, Failure> {
+    fn finished(&mut self, finished: &Finished) -> Result<Turn, Failure> {
+        let number = &finished.document.number;
+        // The face of the person who is on the chip, whichever order the line was at.
+        let missing = || RecoverError::OrderMissing { document: number.clone(), chip: finished.document.chip.clone() };
+        let item = item_of(self.items, number).ok_or_else(missing)?;
         let drawn = self.faces.draw(&item.order, finished.plan.plan(), &item.face.printed)?;
-        let folder = self.out.join(&finished.document.number);
+        let folder = self.out.join(number);
         save(&drawn, &folder)?;
-        if let Err(error) = self.print(finished, &drawn) {
+        let print = self.parts.ledger.book().document(number).is_some_and(|record| record.print);
+        if print && matches!(self.printer, Printer::None) {
+            say_finished(finished, "unprinted", &folder, &self.parts.ledger, self.output)?;
+            return Ok(Turn::Unprinted);
+        }
+        if let Err(error) = self.print(finished, print.then_some(&drawn)) {
             let what = match error {
                 MotionError::Ledger(error) => return Err(error.into()),
                 MotionError::Machine(error) => error.to_string(),
@@ -265,17 +307,20 @@ impl Shift<'_> {
         }
         let motion = Motion { document: &finished.document.number, chip: &finished.document.chip };
         motion.packed(&mut self.parts.ledger)?;
-        say_finished(finished, &folder, &self.parts.ledger, self.output)?;
+        say_finished(finished, "finished", &folder, &self.parts.ledger, self.output)?;
         Ok(Turn::Good)
     }
 
-    fn print(&mut self, finished: &Finished, drawn: &Drawn) -> Result<(), MotionError> {
+    /// Prints the faces, if there are any, and ejects the card.
+    fn print(&mut self, finished: &Finished, faces: Option<&Drawn>) -> Result<(), MotionError> {
         let Printer::Machine(machine) = &mut self.printer else {
             return Ok(());
         };
         let motion = Motion { document: &finished.document.number, chip: &finished.document.chip };
         let ledger = &mut self.parts.ledger;
-        motion.take(ledger, Step::Print, || machine.print(&drawn.front, Some(&drawn.back)))?;
+        if let Some(faces) = faces {
+            motion.take(ledger, Step::Print, || machine.print(&faces.front, Some(&faces.back)))?;
+        }
         motion.take(ledger, Step::Eject, || machine.eject())
     }
 
@@ -292,6 +337,28 @@ impl Shift<'_> {
     }
 }
 
+/// The order of a document number.
+fn item_of<'a>(items: &'a [Item], number: &str) -> Option<&'a Item> {
+    items.iter().find(|item| item.order.document_number == number)
+}
+
+/// A card that is printed in another session is read back there, with the access number of its order.
+fn keep_access_numbers(items: &[Item], machine: &Machine) -> Result<(), Failure> {
+    let drawn = items.iter().find(|item| item.order.card_access_number.is_none());
+    match drawn {
+        Some(item) if machine.printer.is_none() => Err(Failure::new(
+            "There is no printer.",
+            format!(
+                "document {} has no access number: it would be drawn now and lost before the card is printed",
+                item.order.document_number
+            ),
+            "Give --printer PORT; or `--printer none` if nothing is to be printed; or an order with card_access_number.",
+            exit::USAGE,
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn stopped(limit: u32, fault: &str, code: u8) -> Failure {
     Failure::new(
         "The line was stopped.",
@@ -299,13 +366,6 @@ fn stopped(limit: u32, fault: &str, code: u8) -> Failure {
         "Find the cause before more blanks are spoiled; then start the run again.",
         code,
     )
-}
-
-fn motion_failure(error: MotionError) -> Failure {
-    match error {
-        MotionError::Ledger(error) => error.into(),
-        MotionError::Machine(error) => error.into(),
-    }
 }
 
 /// The same words for the same fault, whatever the card.
@@ -336,8 +396,14 @@ fn say_rejected(rejected: &Rejected, output: &Output) {
     output.say("card", object, &format!("{document}: rejected: {reason}{locked}"));
 }
 
-/// Tells that a card is good, and keeps the result beside its faces.
-fn say_finished(finished: &Finished, folder: &Path, ledger: &Ledger, output: &Output) -> Result<(), Failure> {
+/// Tells that a chip is good, and keeps the result beside the faces.
+fn say_finished(
+    finished: &Finished,
+    outcome: &str,
+    folder: &Path,
+    ledger: &Ledger,
+    output: &Output,
+) -> Result<(), Failure> {
     // A card that was recovered carries the security object of its first session, not the plan's.
     let record = ledger.book().document(&finished.document.number);
     let report = finished.document.approved().report();
@@ -346,15 +412,18 @@ fn say_finished(finished: &Finished, folder: &Path, ledger: &Ledger, output: &Ou
         "event": "card",
         "document": finished.document.number,
         "chip": finished.document.chip,
-        "outcome": "finished",
+        "outcome": outcome,
         "verdict": report.verdict,
         "security_object": record.and_then(|record| record.security_object.as_deref()),
         "name_truncated": finished.plan.plan().name_truncated,
         "folder": folder,
     });
     let path = folder.join("result.json");
-    std::fs::write(&path, format!("{object}\n")).map_err(|error| Failure::unwritable(&path, &error))?;
-    let words = format!("{}: finished, {}", finished.document.number, report.verdict.word());
+    put(&path, format!("{object}\n").as_bytes())?;
+    let mut words = format!("{}: {outcome}, {}", finished.document.number, report.verdict.word());
+    if outcome == "unprinted" {
+        words += ": put its card into a printer's feeder and run `recover --printer PORT`";
+    }
     output.say("card", object, &words);
     Ok(())
 }

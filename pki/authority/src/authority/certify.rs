@@ -255,7 +255,7 @@ impl Authority {
         let mut signer = self.signer(kind, name)?;
         if signer.revoked.is_none() {
             let since = x509::whole_seconds(now);
-            let serial = hex::encode(signer.certificate.serial());
+            let serial = signer.certificate.serial().to_vec();
             let act = Act::new("revocation", name).serial(signer.certificate.serial()).note(kind.word());
             self.record(now, &[act])?;
             self.change(|state| state.revoked.push(Revoked { name: name.to_owned(), serial, since }))?;
@@ -307,8 +307,8 @@ impl Authority {
         name: String,
         certificate: Certificate,
     ) -> Result<SignerRecord, OpenError> {
-        let serial = hex::encode(certificate.serial());
-        let revoked = self.state.revoked.iter().find(|entry| entry.serial == serial).map(|entry| entry.since);
+        let revoked = self.state.revoked.iter().find(|entry| entry.serial == certificate.serial());
+        let revoked = revoked.map(|entry| entry.since);
         let directory = self.directory.join(kind.folder()).join(&name);
         // A seal signer's certificate has no place for the period; the profile states it (9303-12 §7.1.3).
         let by_profile = Period::months(certificate.not_before(), kind.months(self.profile).0).map(|period| period.to);

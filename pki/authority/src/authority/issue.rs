@@ -54,12 +54,7 @@ impl Authority {
         let csca = self.csca_key(passphrase)?;
         self.change(|state| state.crl_number += 1)?;
         let number = self.state.crl_number;
-        let revoked = self
-            .state
-            .revoked
-            .iter()
-            .filter_map(|entry| Some((hex::decode(&entry.serial).ok()?, entry.since)))
-            .collect();
+        let revoked = self.state.revoked.iter().map(|entry| (entry.serial.clone(), entry.since)).collect();
         let update = Period::days(now, self.profile.crl_days)?;
         let names = self.previous_names();
         let raw = x509::revocation_list(self.csca.subject().der(), update, number, &revoked, &csca, |extensions| {
@@ -80,8 +75,7 @@ impl Authority {
 
     /// Whether every revocation is on the list.
     pub(crate) fn is_complete(&self, crl: &Crl) -> bool {
-        let listed = |serial: &String| hex::decode(serial).is_ok_and(|serial| crl.revoked_since(&serial).is_some());
-        self.state.revoked.iter().all(|entry| listed(&entry.serial))
+        self.state.revoked.iter().all(|entry| crl.revoked_since(&entry.serial).is_some())
     }
 
     /// Makes and signs a trust bundle: this CSCA, its current revocation list, and what the request adds.

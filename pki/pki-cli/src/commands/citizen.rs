@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use authority::Authority;
+use authority::{Authority, KeyPlace};
 use authority::citizen_ca::Holder;
 use jiff::Timestamp;
 use serde_json::json;
@@ -27,7 +27,7 @@ pub fn run(command: &Citizen, json: bool) -> Result<(), Failure> {
         Citizen::Responder { place, passphrase, signer_passphrase } => {
             let mut authority = Authority::open(&place.dir)?;
             let secret = passphrase::existing(passphrase, None)?;
-            let own = passphrase::signer(signer_passphrase)?;
+            let own = passphrase::signer(signer_passphrase, &KeyPlace::Software, None)?;
             let own = own.as_ref().unwrap_or(&secret);
             let (path, made) = authority.new_citizen_responder(&secret, own, Timestamp::now())?;
             let words = format!(

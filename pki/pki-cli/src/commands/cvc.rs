@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use authority::cvca::{CvGrant, CvHolder, CvMade, CvPeriod, CvStore, NewCvca};
-use authority::{Algorithm, Authority, RsaSize};
+use authority::{Algorithm, Authority, KeyPlace, RsaSize};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -95,7 +95,7 @@ fn certify(
     let store = CvStore::new(directory);
     store.holder(issuer)?;
     let passphrase = passphrase::existing(source, None)?;
-    let own = passphrase::signer(own_source)?;
+    let own = passphrase::signer(own_source, &KeyPlace::Software, None)?;
     let own = own.as_ref().unwrap_or(&passphrase);
     let made = store.certify(issuer, (&country, &name.mnemonic), grant, &passphrase, own, Timestamp::now())?;
     report_made(command, &made, json);

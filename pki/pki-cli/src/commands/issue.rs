@@ -63,13 +63,7 @@ pub fn new_signer(
     let mut authority = Authority::open(directory)?;
     let token = authority.token()?;
     let secret = passphrase::existing(source, token.as_ref())?;
-    let own = match (passphrase::signer(signer_source)?, &key.place) {
-        (Some(own), _) => Some(own),
-        // Both in files, or both in the same token.
-        (None, KeyPlace::Software) if token.is_none() => None,
-        (None, KeyPlace::Token(place)) if token.as_ref() == Some(place) => None,
-        (None, place) => Some(passphrase::ask_for_signer(place)?),
-    };
+    let own = passphrase::signer(signer_source, &key.place, token.as_ref())?;
     let own = own.as_ref().unwrap_or(&secret);
     authority.make_keys(key.clone());
     let signer = authority.new_document_signer(name, &secret, own, Timestamp::now())?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use authority::deviation_list::Deviation;
-use authority::{Authority, Ensured, EnsuredCrl, Generation, NewName, Rollover, SignedList, SignerKind, SignerRecord};
+use authority::{Authority, Ensured, EnsuredCrl, Generation, KeyPlace, NewName, Rollover, SignedList, SignerKind, SignerRecord};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -114,11 +114,7 @@ fn secrets(
 ) -> Result<(authority::Passphrase, Option<authority::Passphrase>), Failure> {
     let token = authority.token()?;
     let secret = passphrase::existing(source, token.as_ref())?;
-    // A key in a file never has a PIN for its passphrase.
-    let own = match passphrase::signer(signer_source)? {
-        None if token.is_some() => Some(passphrase::ask_for_signer(&authority::KeyPlace::Software)?),
-        own => own,
-    };
+    let own = passphrase::signer(signer_source, &KeyPlace::Software, token.as_ref())?;
     Ok((secret, own))
 }
 

@@ -1,5 +1,7 @@
 //! Finding the issuer of a document signer: by key identifier, then by name, every candidate tried.
 
+use jiff::Timestamp;
+
 use super::id;
 use crate::certificate::Certificate;
 use crate::leniency::Leniency;
@@ -7,6 +9,25 @@ use crate::outcome::Finding;
 use crate::signature::Hash;
 use crate::store::TrustStore;
 
+/// Who signed a certificate; no clock changes it.
+pub(crate) enum Signed {
+    /// A key of the store. All its certificates, as positions among the anchors: one key can have several.
+    By { anchors: Vec<usize>, found_by_name: bool },
+    /// Not the key that it names, which is in the store.
+    NotByItsIssuer,
+    /// The issuer is not in the store.
+    Unknown,
+}
+
+impl Signed {
+    /// The certificates of the key that signed.
+    pub(super) fn anchors<'a>(&self, store: &'a TrustStore) -> impl Iterator<Item = &'a Certificate> + use<'a, '_> {
+        let positions = if let Signed::By { anchors, .. } = self { anchors.as_slice() } else { &[] };
+        positions.iter().filter_map(|position| store.anchors().get(*position))
+    }
+}
+
+/// The issuer as it is judged.
 pub(super) struct Issuer {
     pub anchor: Option<Certificate>,
     pub signature: Finding,
@@ -16,23 +37,50 @@ pub(super) struct Issuer {
 
 /// TR-03135-1 §5.6.3: a signature that does not verify *fails* only under an issuer found by key identifier; under one found
 /// by name the right key may simply be missing.
-pub(super) fn find(signer: &Certificate, store: &TrustStore) -> Issuer {
+pub(super) fn find(signer: &Certificate, store: &TrustStore) -> Signed {
     let wanted = signer.extensions().authority_key_identifier.as_deref();
-    let by_key = |anchor: &&Certificate| wanted.is_some_and(|wanted| anchor.key_identifier() == wanted);
-    let by_name = |anchor: &&Certificate| anchor.subject().matches(signer.issuer());
-    let signed = |anchor: &&Certificate| signer.verify_signature(anchor.public_key()).is_ok();
+    let by_key = |anchor: &Certificate| wanted.is_some_and(|wanted| anchor.key_identifier() == wanted);
+    let by_name = |anchor: &Certificate| anchor.subject().matches(signer.issuer());
+    let signed = |among: &dyn Fn(&Certificate) -> bool| -> Vec<usize> {
+        let candidates = store.anchors().iter().enumerate().filter(|(_, anchor)| among(anchor));
+        let signed = candidates.filter(|(_, anchor)| signer.verify_signature(anchor.public_key()).is_ok());
+        signed.map(|(position, _)| position).collect()
+    };
+    let anchors = signed(&by_key);
+    if !anchors.is_empty() {
+        return Signed::By { anchors, found_by_name: false };
+    }
+    if store.anchors().iter().any(by_key) {
+        return Signed::NotByItsIssuer;
+    }
+    let anchors = signed(&by_name);
+    if anchors.is_empty() { Signed::Unknown } else { Signed::By { anchors, found_by_name: true } }
+}
 
-    let anchors = store.anchors();
-    if let Some(anchor) = anchors.iter().filter(by_key).find(signed) {
-        return trusted(signer, anchor, Vec::new());
+/// What follows at this time.
+pub(super) fn judge(signed: &Signed, signer: &Certificate, store: &TrustStore, now: Timestamp) -> Issuer {
+    let wanted = signer.extensions().authority_key_identifier.as_deref();
+    match (signed, best(signer, signed.anchors(store), now)) {
+        (Signed::By { found_by_name, .. }, Some(anchor)) => {
+            let leniencies = found_by_name.then_some(Leniency::IssuerFoundByName);
+            trusted(signer, anchor, leniencies.into_iter().collect())
+        }
+        (Signed::NotByItsIssuer, _) => forged(wanted.unwrap_or_default()),
+        (Signed::By { .. } | Signed::Unknown, _) => missing(signer, wanted, store),
     }
-    if anchors.iter().any(|anchor| by_key(&anchor)) {
-        return forged(wanted.unwrap_or_default());
-    }
-    match anchors.iter().filter(by_name).find(signed) {
-        Some(anchor) => trusted(signer, anchor, vec![Leniency::IssuerFoundByName]),
-        None => missing(signer, wanted, store),
-    }
+}
+
+/// One key can have several certificates (renewed, or under a new name): the one that has the issuer's name and is valid now
+/// speaks for it.
+fn best<'a>(
+    signer: &Certificate,
+    anchors: impl Iterator<Item = &'a Certificate>,
+    now: Timestamp,
+) -> Option<&'a Certificate> {
+    anchors.max_by_key(|anchor| {
+        let valid = (anchor.not_before()..=anchor.not_after()).contains(&now);
+        (anchor.subject().matches(signer.issuer()), valid, anchor.not_after())
+    })
 }
 
 fn trusted(signer: &Certificate, anchor: &Certificate, mut leniencies: Vec<Leniency>) -> Issuer {

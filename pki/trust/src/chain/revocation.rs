@@ -3,27 +3,28 @@
 use jiff::Timestamp;
 
 use super::id;
+use super::issuer::Signed;
 use super::rules::day;
 use crate::certificate::Certificate;
 use crate::crl::Crl;
 use crate::outcome::Finding;
 use crate::store::TrustStore;
 
-/// Positions of the store's lists that speak about this signer and are signed by a believed key of its CSCA.
+/// Positions of the store's lists that speak about this signer and are by its CSCA, the issuer that was found.
 ///
 /// A CSCA has one list for all that it ever issued, signed by its newest key. After a change of name the list carries the new
 /// name, and the old one as issuerAltName (9303-12 Appendix D.3).
-pub(super) fn lists(signer: &Certificate, anchor: &Certificate, store: &TrustStore) -> Vec<usize> {
+pub(super) fn lists(signer: &Certificate, signed: &Signed, store: &TrustStore) -> Vec<usize> {
     let about = |crl: &Crl| {
         let alternatives = crl.issuer_alternatives().iter();
         std::iter::once(crl.issuer()).chain(alternatives).any(|name| name.matches(signer.issuer()))
     };
     let lists = store.crls().iter().enumerate();
-    lists.filter(|(_, crl)| about(crl) && signed(crl, anchor, store)).map(|(index, _)| index).collect()
+    lists.filter(|(_, crl)| about(crl) && signed.anchors(store).any(|anchor| is_of(crl, anchor, store))).map(|(index, _)| index).collect()
 }
 
 /// By the signer's own anchor, or by another generation of the same state's CSCA.
-fn signed(crl: &Crl, anchor: &Certificate, store: &TrustStore) -> bool {
+fn is_of(crl: &Crl, anchor: &Certificate, store: &TrustStore) -> bool {
     let country = anchor.subject().country();
     let same_state = |other: &&Certificate| {
         let other = other.subject().country();

@@ -52,9 +52,7 @@ impl Procedure<'_> {
                 card.replace(session);
                 self.exchange(reader, card)
             }
-            Err(ChipAuthError::Transmit(error)) => broken(Interruption::from(&error)),
-            Err(ChipAuthError::Refused { status, .. }) => Ok(Outcome::Refused { reason: status.to_string() }),
-            Err(error) => Ok(Outcome::Unsupported { reason: error.to_string() }),
+            Err(error) => failure(&error),
         }
     }
 
@@ -69,6 +67,17 @@ impl Procedure<'_> {
             }
             Err(interruption) => broken(interruption),
         }
+    }
+}
+
+/// What an error of the protocol says about the chip. Only a key that this tool cannot work with, which the issuer signed and
+/// the chip cannot choose, is no answer of the chip.
+fn failure(error: &ChipAuthError) -> Result<Outcome, Interruption> {
+    match error {
+        ChipAuthError::Transmit(error) => broken(Interruption::from(error)),
+        ChipAuthError::Refused { status, .. } => Ok(Outcome::Refused { reason: status.to_string() }),
+        ChipAuthError::Malformed(_) => Ok(Outcome::NotProved { reason: error.to_string() }),
+        ChipAuthError::Key(_) => Ok(Outcome::Unsupported { reason: error.to_string() }),
     }
 }
 
@@ -138,4 +147,18 @@ fn strength(cipher: Cipher) -> usize {
 pub(crate) fn security_infos(dg14: &[u8]) -> Option<SecurityInfos> {
     let tag = files::data_group(14)?.tag?;
     SecurityInfos::parse(tlv::sole(dg14, tag).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use iso7816::TransmitError;
+
+    use super::*;
+
+    #[test]
+    fn a_chip_cannot_pass_its_failure_off_as_something_this_tool_does_not_know() {
+        let malformed = iso7816::tlv::TlvError::Trailing { count: 1 };
+        assert!(matches!(failure(&malformed.into()), Ok(Outcome::NotProved { .. })));
+        assert_eq!(failure(&TransmitError::Lost.into()), Err(Interruption::CardLost));
+    }
 }

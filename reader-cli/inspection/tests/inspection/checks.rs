@@ -71,6 +71,8 @@ fn spoiled(issuer: &mut Issuer) -> Vec<Spoiled> {
         change(&mut document);
         report(&read_state(&issuer.state(&document), &document), &store, today())
     };
+    let hash = lds::sod::HashAlgorithm::Sha1;
+    add("algorithm-strength", "failed", spoil(&|document| document.hash = hash));
     let early = Some(Date::new(2020, 1, 1).unwrap());
     add("ds-key-period", "failed", spoil(&|document| document.details.issue_date = early));
     add("ds-document-type", "failed", spoil(&|document| document.td1.document_code = "AC".into()));

@@ -25,7 +25,7 @@ use lds::transliteration::{Policy, arabic};
 use openssl::bn::BigNumContext;
 use openssl::ec::{EcGroup, EcKey, PointConversionForm};
 use openssl::nid::Nid;
-use openssl::sha::sha256;
+use openssl::sha::{sha1, sha256};
 use soft_card::emrtd::{ApplicationLife, ChipKey};
 use soft_card::{BlankOptions, SoftCard, State};
 use tempfile::TempDir;
@@ -101,8 +101,12 @@ impl Issuer {
     /// The memory of a card with this document.
     pub fn state(&self, document: &Document) -> State {
         let (groups, key) = document.groups();
-        let hashes: BTreeMap<u8, Vec<u8>> = groups.iter().map(|(n, bytes)| (*n, sha256(bytes).to_vec())).collect();
-        let content = LdsSecurityObject::v0(HashAlgorithm::Sha256, hashes).to_bytes();
+        let digest = |bytes: &[u8]| match document.hash {
+            HashAlgorithm::Sha1 => sha1(bytes).to_vec(),
+            _ => sha256(bytes).to_vec(),
+        };
+        let hashes: BTreeMap<u8, Vec<u8>> = groups.iter().map(|(n, bytes)| (*n, digest(bytes))).collect();
+        let content = LdsSecurityObject::v0(document.hash, hashes).to_bytes();
         let cms = self.signer.sign_security_object_at(&content, days_after(self.start, 1)).unwrap();
 
         let mut state = State::blank(BlankOptions { serial: Some([1, 2, 3, 4, 5, 6]), ..Default::default() }).unwrap();
@@ -134,6 +138,8 @@ pub struct Document {
     pub portrait: Vec<u8>,
     pub pace: Vec<SecurityInfo>,
     pub chip_authentication: bool,
+    /// Of the data groups: SHA-256, or SHA-1.
+    pub hash: HashAlgorithm,
     /// Data groups besides the usual ones, or instead of them.
     pub extra: BTreeMap<u8, Vec<u8>>,
     /// Overrides characters of the MRZ: position and character.
@@ -188,6 +194,7 @@ impl Document {
             portrait: portrait(),
             pace: vec![SecurityInfo::pace(ID_PACE_ECDH_GM_AES_128, Curve::BrainpoolP256r1.parameter_id())],
             chip_authentication: true,
+            hash: HashAlgorithm::Sha256,
             extra: BTreeMap::new(),
             misprint: None,
         }

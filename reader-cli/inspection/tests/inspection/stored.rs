@@ -24,6 +24,7 @@ fn version_1() {
         let report = judge(&evidence, &store, &Policy::default(), today() + jiff::SignedDuration::from_hours(10));
         assert_eq!(report.verdict, verdict, "{name}");
         assert_eq!(report.because, Vec::from_iter(because), "{name}");
+        assert_eq!(report.leniencies, []);
         assert_eq!(report.holder.unwrap().document_number.as_deref(), Some("ZZ0000017"));
     }
 }

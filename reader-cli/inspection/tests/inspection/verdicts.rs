@@ -2,11 +2,12 @@
 
 use inspection::evidence::{ChipAuthenticationOutcome, FileEvidence};
 use inspection::{Bac, Policy, Verdict, judge};
+use iso7816::tlv::{Reader, Tag, encode, sole};
 use jiff::civil::date;
 use lds::security_infos::SecurityInfo;
 use soft_card::{SoftCard, forge};
 use trust::bundle::RevocationReason;
-use trust::{Bundle, RevokedDocument, TrustStore};
+use trust::{Bundle, Leniency, RevokedDocument, TrustStore};
 
 use crate::issuer::{Document, Issuer, noon};
 use crate::{judged, read, result, today, with_can, with_mrz};
@@ -240,6 +241,39 @@ fn evidence_without_a_record_of_a_signed_file_is_not_called_valid() {
     let mut without = evidence;
     without.files.remove("EF.DG1");
     assert_eq!(judged(&without, &store).verdict, Verdict::Unreadable);
+}
+
+#[test]
+fn what_was_tolerated_is_in_the_report() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let mut evidence = read(&mut issuer.card(&Document::specimen()), &with_can());
+    assert_eq!(judged(&evidence, &store).leniencies, []);
+
+    // A second copy of the signer's certificate with a mark that no reader knows: outside what is signed.
+    let Some(FileEvidence::Read { content }) = evidence.files.get_mut("EF.SOD") else { panic!() };
+    *content = with_an_unreadable_certificate(content);
+    let report = judged(&evidence, &store);
+    assert_eq!(report.verdict, Verdict::GenuineValid, "{:#?}", report.complaints().collect::<Vec<_>>());
+    assert_eq!(report.leniencies, [Leniency::UnreadableCertificates]);
+    assert_eq!(serde_json::to_value(&report).unwrap()["leniencies"][0], "unreadable-certificates");
+}
+
+/// EF.SOD with an empty SEQUENCE after its certificates.
+fn with_an_unreadable_certificate(sod: &[u8]) -> Vec<u8> {
+    let (sequence, explicit) = (Tag(0x30), Tag(0xA0));
+    let info = sole(sole(sod, Tag(0x77)).unwrap(), sequence).unwrap();
+    let mut info = Reader::new(info);
+    let kind = info.next().unwrap().unwrap();
+    let signed = sole(info.expect(explicit).unwrap(), sequence).unwrap();
+    let mut body = Vec::new();
+    let mut parts = Reader::new(signed);
+    while let Some(part) = parts.next().unwrap() {
+        let more: &[u8] = if part.tag == explicit { &[0x30, 0x00] } else { &[] };
+        body.extend(encode(part.tag, [part.value, more].concat()));
+    }
+    let signed = encode(explicit, encode(sequence, body));
+    encode(Tag(0x77), encode(sequence, [kind.raw.to_vec(), signed].concat()))
 }
 
 #[test]

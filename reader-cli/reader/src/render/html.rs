@@ -133,7 +133,12 @@ fn checks(out: &mut String, report: &Report) -> std::fmt::Result {
         "<tr><th scope=\"col\">Result</th><th scope=\"col\">Check</th><th scope=\"col\">What was seen</th></tr>"
     )?;
     report.checks.iter().try_for_each(|check| row(out, check))?;
-    writeln!(out, "</table>\n</section>")
+    writeln!(out, "</table>")?;
+    if !report.leniencies.is_empty() {
+        let items: String = report.leniencies.iter().map(|leniency| format!("<li>{leniency}</li>")).collect();
+        writeln!(out, "<h2>Tolerated</h2>\n<ul>{items}</ul>")?;
+    }
+    writeln!(out, "</section>")
 }
 
 fn row(out: &mut String, check: &CheckResult) -> std::fmt::Result {

@@ -32,6 +32,12 @@ fn write(out: &mut String, report: &Report, colours: bool) -> std::fmt::Result {
     for alike in report.checks.chunk_by(consequence) {
         write_checks(out, alike, colours)?;
     }
+    if !report.leniencies.is_empty() {
+        writeln!(out, "\nTolerated")?;
+    }
+    for leniency in &report.leniencies {
+        writeln!(out, "  {leniency}")?;
+    }
     let access = report.access_protocol.as_deref().unwrap_or("not opened");
     writeln!(out, "\nread {}, judged for {}, access: {access}", report.read_at, report.time)?;
     write!(out, "trust bundle {}; `bitaqa-reader explain NAME` explains a check", report.trust_bundle_version)

@@ -211,6 +211,22 @@ fn files_are_read_into_a_private_directory_and_not_judged() {
 }
 
 #[test]
+fn a_planted_link_does_not_lead_what_is_stored_elsewhere() {
+    let post = Post::new();
+    let socket = post.insert("link", post.state());
+    let (evidence, elsewhere) = (post.path("evidence.json"), post.path("elsewhere"));
+    std::os::unix::fs::symlink(&elsewhere, format!("{evidence}.new")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &evidence).unwrap();
+    let (trust, args) =
+        (post.path("trust"), ["verify", "--socket", &socket, "--can", CAN, "--save-evidence", &evidence]);
+    assert_eq!(post.run(&[&args[..], &["--trust", &trust]].concat()).status.code(), Some(0));
+    assert!(!PathBuf::from(&elsewhere).exists());
+    let stored = fs::symlink_metadata(&evidence).unwrap();
+    assert!(stored.is_file());
+    assert_eq!(stored.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn commands_are_sent_as_they_are_and_answers_explained() {
     let post = Post::new();
     let socket = post.insert("apdu", post.state());
