@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use authority::{Authority, KeyPlace};
 use authority::citizen_ca::Holder;
+use authority::{Authority, KeyPlace};
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use authority::deviation_list::Deviation;
-use authority::{Authority, Ensured, EnsuredCrl, Generation, KeyPlace, NewName, Rollover, SignedList, SignerKind, SignerRecord};
+use authority::{
+    Authority, Ensured, EnsuredCrl, Generation, KeyPlace, NewName, Rollover, SignedList, SignerKind, SignerRecord,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};

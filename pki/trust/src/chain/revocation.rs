@@ -20,7 +20,10 @@ pub(super) fn lists(signer: &Certificate, signed: &Signed, store: &TrustStore) -
         std::iter::once(crl.issuer()).chain(alternatives).any(|name| name.matches(signer.issuer()))
     };
     let lists = store.crls().iter().enumerate();
-    lists.filter(|(_, crl)| about(crl) && signed.anchors(store).any(|anchor| is_of(crl, anchor, store))).map(|(index, _)| index).collect()
+    lists
+        .filter(|(_, crl)| about(crl) && signed.anchors(store).any(|anchor| is_of(crl, anchor, store)))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// By the signer's own anchor, or by another generation of the same state's CSCA.
