@@ -6,7 +6,7 @@
 //!
 //! Uses are reserved on disk before they are made: after a crash the count may be too high, never too low. The reservations
 //! of a process grow from one batch to the next, so a crash costs about as many uses as the process had made. What is left is
-//! given back when the process ends in order. Several processes may share a directory; a lock keeps them apart.
+//! given back when the process ends in order. Several processes may share a directory; a lock on it keeps them apart.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,6 @@ use crate::files::{self, FileError, Mode};
 
 /// Name of the file.
 pub(super) const FILE: &str = "uses.json";
-/// Held while the file is read and written.
-const LOCK: &str = "uses.lock";
 const FORMAT: &str = "bitaqa-key-uses";
 const VERSION: u32 = 1;
 /// The first batch of a process.
@@ -113,9 +111,9 @@ impl UseCount {
 
     /// Changes what is reserved, on disk; by how much is the result.
     fn change(&self, change: impl FnOnce(u64) -> u64) -> Result<u64, UseError> {
-        let path = self.directory.join(LOCK);
-        let failed = |error| FileError { path: path.clone(), error };
-        let lock = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        let failed = |error| FileError { path: self.directory.clone(), error };
+        // The file is replaced, so what is locked is the directory.
+        let lock = File::open(&self.directory).map_err(failed)?;
         lock.lock().map_err(failed)?;
         let before = self.reserved()?;
         let after = change(before);
