@@ -271,7 +271,7 @@ impl Authority {
     }
 
     /// A new key for a signer, `otherwise` when nobody said where.
-    fn fresh_key(
+    pub(crate) fn fresh_key(
         &self,
         label: &str,
         algorithm: Algorithm,

@@ -33,7 +33,7 @@ use crate::acts::Act;
 use crate::authority::{Authority, IssueError};
 use crate::document_signer::CERTIFICATE_FILE;
 use crate::files::{self, FileError, Mode};
-use crate::key_store::{Algorithm, FreshKey, Signer, StoredKey};
+use crate::key_store::{Algorithm, KeyPlace, Signer, StoredKey, TokenAddress};
 use crate::passphrase::Passphrase;
 use crate::profile::CitizenProfile;
 use crate::x509::{self, Period};
@@ -205,11 +205,16 @@ impl Authority {
     /// When the key cannot be made.
     pub fn create_citizen_ca(&mut self, passphrase: &Passphrase, now: Timestamp) -> Result<Certificate, CitizenError> {
         let _lock = self.lock()?;
-        if let Ok(ca) = CitizenCa::open(self) {
-            return Ok(ca.certificate);
+        match CitizenCa::open(self) {
+            Ok(ca) => return Ok(ca.certificate),
+            Err(CitizenError::Missing) => {}
+            Err(error) => return Err(error),
         }
         let profile = self.profile().citizens;
-        let key = FreshKey::software(Algorithm::Ecdsa(profile.curve), passphrase).map_err(IssueError::NewKey)?;
+        let algorithm = Algorithm::Ecdsa(profile.curve);
+        let mut key = self
+            .fresh_key("bitaqa-citizen-ca", algorithm, None, KeyPlace::Software, passphrase)
+            .map_err(IssueError::NewKey)?;
         let name = x509::name(self.profile(), profile.name);
         let body = Body {
             serial: &crate::authority::serial_number(16)?,
@@ -228,15 +233,27 @@ impl Authority {
         let certificate = verified(&raw, &own)?;
         let state = State { format: FORMAT.to_owned(), version: VERSION, issued: 0, lists: vec![], revoked: vec![] };
         self.record(now, &[act("citizen-ca", "1", &certificate)]).map_err(IssueError::Acts)?;
-        files::create_directory(&self.directory().join(FOLDER), |fresh| {
+        let directory = self.directory().join(FOLDER);
+        let created = files::create_directory(&directory, |fresh| {
             files::write(&fresh.join(CERTIFICATE_FILE), certificate.der(), Mode::Public)?;
             key.write(fresh)?;
             for folder in ["certificates", "keys", "crl"] {
                 files::directory(&fresh.join(folder))?;
             }
             files::write(&fresh.join(STATE_FILE), &state.to_bytes(), Mode::Public)
-        })?;
+        });
+        key.keep_in(&directory);
+        created?;
         Ok(certificate)
+    }
+
+    /// The token that the citizen CA's key is in.
+    ///
+    /// # Errors
+    /// When there is no citizen CA, or the record of the key cannot be read.
+    pub fn citizen_ca_token(&self) -> Result<Option<TokenAddress>, CitizenError> {
+        let ca = CitizenCa::open(self)?;
+        StoredKey::token(&ca.directory).map_err(|error| IssueError::Key { path: ca.directory, error }.into())
     }
 
     /// Certifies a citizen's key. The request (PKCS#10, DER or PEM) proves that its sender holds the key; nothing else of it is
@@ -313,9 +330,11 @@ impl Authority {
         let _lock = self.lock()?;
         let ca = CitizenCa::open(self)?;
         let signer = ca.key(passphrase)?;
-        let key = FreshKey::software(Algorithm::Ecdsa(EllipticCurve::P256), responder_passphrase)
-            .map_err(IssueError::NewKey)?;
         let number = (1..).find(|number| !ca.responder(*number).exists()).unwrap_or(1);
+        let (label, algorithm) = (format!("bitaqa-citizen-responder-{number}"), Algorithm::Ecdsa(EllipticCurve::P256));
+        let mut key = self
+            .fresh_key(&label, algorithm, None, KeyPlace::Software, responder_passphrase)
+            .map_err(IssueError::NewKey)?;
         let body = Body {
             serial: &crate::authority::serial_number(16)?,
             issuer: ca.certificate.subject().der(),
@@ -333,10 +352,12 @@ impl Authority {
         let certificate = verified(&raw, ca.certificate.public_key())?;
         self.record(now, &[act("citizen-responder", &number.to_string(), &certificate)]).map_err(IssueError::Acts)?;
         let place = ca.responder(number);
-        files::create_directory(&place, |fresh| {
+        let created = files::create_directory(&place, |fresh| {
             files::write(&fresh.join(CERTIFICATE_FILE), certificate.der(), Mode::Public)?;
             key.write(fresh)
-        })?;
+        });
+        key.keep_in(&place);
+        created?;
         Ok((place, certificate))
     }
 

@@ -24,7 +24,7 @@ use trust::{EllipticCurve, PublicKeyError};
 
 use crate::acts::{self, Act, ActsError};
 use crate::files::{self, FileError};
-use crate::key_store::{KeyError, SigningError, StoredKey};
+use crate::key_store::{KeyError, KeyPlace, SigningError, StoredKey};
 use crate::passphrase::Passphrase;
 use crate::x509;
 
@@ -49,6 +49,7 @@ const CHAIN_FILE: &str = "chain.cvcerts";
 pub struct CvStore {
     authority: PathBuf,
     directory: PathBuf,
+    new_keys: Option<KeyPlace>,
 }
 
 /// One name in the hierarchy.
@@ -206,7 +207,26 @@ pub enum CvError {
 impl CvStore {
     /// The store in an authority's directory. It need not exist.
     pub fn new(authority: &Path) -> Self {
-        CvStore { authority: authority.to_owned(), directory: authority.join("cvc") }
+        CvStore { authority: authority.to_owned(), directory: authority.join("cvc"), new_keys: None }
+    }
+
+    /// Where the next keys are made. Until this is said: the next key of a holder where its current one is, a first key in
+    /// a file.
+    pub fn make_keys(&mut self, place: KeyPlace) {
+        self.new_keys = Some(place);
+    }
+
+    /// Where the next key of the holder of this name will be made; the holder need not exist.
+    ///
+    /// # Errors
+    /// When its record cannot be read.
+    pub fn next_place(&self, name: &str) -> Result<KeyPlace, CvError> {
+        match (&self.new_keys, self.holder(name)) {
+            (Some(place), _) => Ok(place.clone()),
+            (None, Ok(holder)) => holder.place(),
+            (None, Err(CvError::NoSuchHolder(_))) => Ok(KeyPlace::Software),
+            (None, Err(error)) => Err(error),
+        }
     }
 
     /// Every holder, by name.
@@ -287,6 +307,14 @@ impl CvHolder {
         newest.find_map(|generation| Some((generation, generation.certificate.as_ref()?)))
     }
 
+    /// Where its current key is; a file when it has none.
+    ///
+    /// # Errors
+    /// When the record of the key cannot be read.
+    pub fn place(&self) -> Result<KeyPlace, CvError> {
+        self.current().map_or(Ok(KeyPlace::Software), |(generation, _)| Ok(StoredKey::place(&generation.directory)?))
+    }
+
     fn certified(&self) -> Result<(&CvGeneration, &CvCertificate), CvError> {
         self.current().ok_or_else(|| CvError::NoCertificate(self.name()))
     }
@@ -351,8 +379,9 @@ impl CvGeneration {
         certificates(&bytes).map_err(|error| CvError::Damaged { path, error })
     }
 
-    fn key(&self, passphrase: &Passphrase) -> Result<StoredKey, CvError> {
-        Ok(StoredKey::open(&self.directory, passphrase)?)
+    /// The secret is the passphrase of the key's file or the PIN of its token.
+    fn key(&self, secret: &Passphrase) -> Result<StoredKey, CvError> {
+        Ok(StoredKey::open(&self.directory, secret)?)
     }
 }
 

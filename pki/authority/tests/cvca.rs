@@ -65,7 +65,8 @@ fn grant(level: Level) -> CvGrant {
 #[test]
 fn a_terminal_is_believed_across_a_link() {
     let (desk, root) = Desk::with_cvca(brainpool());
-    let rolled = desk.store.roll_over("UTISCVCA", None, None, &passphrase(), at(TODAY + 1.year())).unwrap();
+    let rolled =
+        desk.store.roll_over("UTISCVCA", None, None, (&passphrase(), &passphrase()), at(TODAY + 1.year())).unwrap();
     assert_eq!(rolled.certificate.body().holder.to_string(), "UTISCVCA00002");
     let link = rolled.link.unwrap();
     assert!(link.is_link() && link.body().public_key == rolled.certificate.body().public_key);
@@ -120,7 +121,8 @@ fn a_verifier_elsewhere_asks_and_renews() {
     let abroad = Desk::new();
     let name = ("XO", "DVFOR");
     let authority = &root.certificate().body().holder;
-    let (_, request) = abroad.store.request(name, Some(authority), brainpool(), &passphrase(), at(TODAY)).unwrap();
+    let (_, request) =
+        abroad.store.request(name, Some(authority), brainpool(), (&passphrase(), &passphrase()), at(TODAY)).unwrap();
     assert_eq!((request.authenticated_by(), request.body().authority.as_ref()), (None, Some(authority)));
 
     let dv = grant(Level::ForeignDv);
@@ -133,7 +135,8 @@ fn a_verifier_elsewhere_asks_and_renews() {
     abroad.certify("XODVFOR", ("XO", "POST"), &grant(Level::Terminal), TODAY).unwrap();
 
     // The next request is signed by the key before it too.
-    let (path, renewal) = abroad.store.request(name, Some(authority), brainpool(), &passphrase(), at(TODAY)).unwrap();
+    let (path, renewal) =
+        abroad.store.request(name, Some(authority), brainpool(), (&passphrase(), &passphrase()), at(TODAY)).unwrap();
     assert_eq!(renewal.authenticated_by().unwrap().to_string(), "XODVFOR00001");
     assert_eq!(CvRequest::from_bytes(&fs::read(path).unwrap()).unwrap().encode(), renewal.bytes());
     let next = home.store.issue("UTISCVCA", &renewal, None, &dv, &passphrase(), at(TODAY)).unwrap();
@@ -156,18 +159,21 @@ fn a_stranger_does_not_take_over_a_name() {
     let issue = |request: &CvRequest, voucher: Option<&TrustPoint>| {
         home.store.issue("UTISCVCA", request, voucher, &dv, &passphrase(), at(TODAY))
     };
-    let (_, first) = honest.store.request(("XO", "DV"), None, brainpool(), &passphrase(), at(TODAY)).unwrap();
+    let (_, first) =
+        honest.store.request(("XO", "DV"), None, brainpool(), (&passphrase(), &passphrase()), at(TODAY)).unwrap();
     let answer = issue(&first, None).unwrap();
     honest.store.accept("XODV", &[root.certificate().clone(), answer], at(TODAY)).unwrap();
 
     // The thief has keys of the same names, certified by somebody else: his own outer signature does not help him.
-    let (_, false_first) = thief.store.request(("XO", "DV"), None, brainpool(), &passphrase(), at(TODAY)).unwrap();
+    let (_, false_first) =
+        thief.store.request(("XO", "DV"), None, brainpool(), (&passphrase(), &passphrase()), at(TODAY)).unwrap();
     assert!(matches!(issue(&false_first, None), Err(CvError::NotAuthenticated(_))));
     let own = thief.store.create_cvca(&NewCvca { country: "XO".into(), ..cvca(brainpool()) }, &passphrase(), at(TODAY));
     let own = own.unwrap();
     let bought = thief.store.issue("XOISCVCA", &false_first, None, &dv, &passphrase(), at(TODAY)).unwrap();
     thief.store.accept("XODV", &[own.certificate.clone(), bought], at(TODAY)).unwrap();
-    let (_, false_renewal) = thief.store.request(("XO", "DV"), None, brainpool(), &passphrase(), at(TODAY)).unwrap();
+    let (_, false_renewal) =
+        thief.store.request(("XO", "DV"), None, brainpool(), (&passphrase(), &passphrase()), at(TODAY)).unwrap();
     assert!(matches!(issue(&false_renewal, None), Err(CvError::Request(_))));
     let voucher = TrustPoint::new(own.certificate).unwrap();
     assert!(matches!(issue(&false_renewal, Some(&voucher)), Err(CvError::Request(_))));
@@ -199,7 +205,8 @@ fn what_is_not_allowed_is_refused() {
     assert!(matches!(desk.certify("UTISCVCA", ("UT", "../x"), &dv, TODAY), Err(CvError::Reference(_))));
     let taken = desk.store.create_cvca(&cvca(brainpool()), &passphrase(), at(TODAY));
     assert!(matches!(taken, Err(CvError::HolderExists(_))));
-    let wrong = desk.store.roll_over("UTISCVCA", None, None, &Passphrase::new("another one"), at(TODAY));
+    let wrong =
+        desk.store.roll_over("UTISCVCA", None, None, (&Passphrase::new("another one"), &passphrase()), at(TODAY));
     assert!(matches!(wrong, Err(CvError::Key(KeyError::WrongPassphrase))), "{wrong:?}");
 
     let narrow = CvGrant { rights: Some(vec!["read-dg3".to_owned()]), ..dv };
@@ -207,9 +214,17 @@ fn what_is_not_allowed_is_refused() {
     let both = CvGrant { rights: Some(vec!["read-dg4".to_owned()]), ..grant(Level::Terminal) };
     let refused = desk.certify("UTDV", ("UT", "POST"), &both, TODAY);
     assert!(matches!(refused, Err(CvError::RightNotHeld { right: "read-dg4", .. })));
-    assert!(matches!(desk.store.roll_over("UTDV", None, None, &passphrase(), at(TODAY)), Err(CvError::NotACvca(_))));
-    let other_kind =
-        desk.store.request(("XO", "DV"), None, Algorithm::Ecdsa(EllipticCurve::P256), &passphrase(), at(TODAY));
+    assert!(matches!(
+        desk.store.roll_over("UTDV", None, None, (&passphrase(), &passphrase()), at(TODAY)),
+        Err(CvError::NotACvca(_))
+    ));
+    let other_kind = desk.store.request(
+        ("XO", "DV"),
+        None,
+        Algorithm::Ecdsa(EllipticCurve::P256),
+        (&passphrase(), &passphrase()),
+        at(TODAY),
+    );
     let issued = desk.store.issue("UTISCVCA", &other_kind.unwrap().1, None, &narrow, &passphrase(), at(TODAY));
     assert!(matches!(issued, Err(CvError::KeyKind(_))));
     // Nothing of all that used up a number or left a holder behind.
@@ -228,7 +243,7 @@ fn leftovers_of_an_interrupted_issue_are_ignored_and_numbers_are_not_used_twice(
     fs::create_dir(holder.join("generations/.00002.new")).unwrap();
     fs::create_dir(desk.folder.path().join("cvc/.UTDV.new")).unwrap();
     assert_eq!(desk.store.holders().unwrap().len(), 1);
-    let rolled = desk.store.roll_over("UTISCVCA", None, None, &passphrase(), at(TODAY)).unwrap();
+    let rolled = desk.store.roll_over("UTISCVCA", None, None, (&passphrase(), &passphrase()), at(TODAY)).unwrap();
     assert_eq!(rolled.certificate.body().holder.to_string(), "UTISCVCA00003");
     // A holder without a key goes on where it was interrupted.
     let only_name = Desk::new();
@@ -243,6 +258,6 @@ fn one_process_issues_at_a_time() {
     let (desk, _) = Desk::with_cvca(brainpool());
     let held = fs::File::options().append(true).open(desk.folder.path().join("lock")).unwrap();
     held.lock().unwrap();
-    let busy = desk.store.roll_over("UTISCVCA", None, None, &passphrase(), at(TODAY));
+    let busy = desk.store.roll_over("UTISCVCA", None, None, (&passphrase(), &passphrase()), at(TODAY));
     assert!(matches!(busy, Err(CvError::Busy(_))));
 }

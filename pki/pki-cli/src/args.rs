@@ -148,30 +148,38 @@ pub struct PassphraseSource {
     pub passphrase_file: Option<PathBuf>,
 }
 
-/// Where and how a new key is made.
+/// Where a new key is made.
 #[derive(Args)]
-pub struct KeyOptions {
+pub struct TokenOptions {
     /// Make the key inside a token: the vendor's PKCS#11 module.
     #[arg(long, value_name = "MODULE", requires = "token_label")]
     pub token: Option<PathBuf>,
     /// Label of the token.
     #[arg(long, value_name = "LABEL", requires = "token")]
     pub token_label: Option<String>,
+}
+
+/// Where and how a new key is made.
+#[derive(Args)]
+pub struct KeyOptions {
+    /// Where.
+    #[command(flatten)]
+    pub place: TokenOptions,
     /// What the key signs with, such as ecdsa-p-256 or rsa-pss-3072; the profile's choice when left out.
-    #[arg(long, value_name = "ALGORITHM", value_parser = offered)]
+    #[arg(long, value_name = "ALGORITHM", visible_alias = "algorithm", value_parser = offered)]
     pub key: Option<Algorithm>,
 }
 
-/// Where the secret of a document signer's key comes from.
+/// Where the secret of a new key comes from that is not opened as the authority's keys are.
 #[derive(Args)]
 pub struct SignerPassphraseSource {
-    /// Read the passphrase of the new signer's key, or the PIN of its token, from this open file descriptor.
+    /// Read the passphrase of the new key, or the PIN of its token, from this open file descriptor.
     #[arg(long, value_name = "N", visible_alias = "signer-pin-fd")]
     pub signer_passphrase_fd: Option<u32>,
-    /// Read the passphrase of the new signer's key, or the PIN of its token, from the first line of this file.
+    /// Read the passphrase of the new key, or the PIN of its token, from the first line of this file.
     #[arg(long, value_name = "FILE", visible_alias = "signer-pin-file", env = "BITAQA_SIGNER_PASSPHRASE_FILE")]
     pub signer_passphrase_file: Option<PathBuf>,
-    /// Encrypt the new signer's key under the passphrase of the authority's keys: the printing centre will then know it.
+    /// Encrypt the new key under the passphrase of the authority's keys: whoever gets the key will then know it.
     #[arg(long, conflicts_with_all = ["signer_passphrase_fd", "signer_passphrase_file"])]
     pub same_passphrase: bool,
 }

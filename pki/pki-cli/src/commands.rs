@@ -35,8 +35,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Crl(Crl::Ensure(ensure)) => signers::ensure_crl(ensure, json)?,
         Command::Csca(Csca::Rollover(rollover)) => signers::roll_over(rollover, json)?,
         Command::Csca(Csca::Show(place)) => signers::generations(&place.dir, json)?,
-        Command::Signer(Signer::New { kind, name, place, passphrase, signer_passphrase }) => {
-            signers::new(*kind, name.as_deref(), &place.dir, (passphrase, signer_passphrase), json)?;
+        Command::Signer(Signer::New { kind, name, place, key, passphrase, signer_passphrase }) => {
+            let key = issue::new_key(key, None)?;
+            signers::new(*kind, name.as_deref(), &place.dir, &key, (passphrase, signer_passphrase), json)?;
         }
         Command::Signer(Signer::Ensure { kind, ensure }) => signers::ensure((*kind).into(), ensure, json)?,
         Command::Signer(Signer::Revoke { kind, name, place }) => signers::revoke(*kind, name, &place.dir, json)?,

@@ -38,12 +38,22 @@ pub fn of_custodian(credential: &Path, file: Option<&PathBuf>) -> Result<Passphr
     }
 }
 
-/// The passphrase of key files about to be made: asked for twice.
-pub fn new(source: &PassphraseSource) -> Result<Passphrase, Failure> {
-    match given(source)? {
-        Some(passphrase) => Ok(passphrase),
-        None => prompt_twice("New passphrase for the authority's keys: ", Failure::no_passphrase),
+/// What opens keys about to be made, which stand alone: the PIN of their token, or a new passphrase, which is asked for twice.
+pub fn new(source: &PassphraseSource, place: &KeyPlace) -> Result<Passphrase, Failure> {
+    match (given(source)?, place) {
+        (Some(passphrase), _) => Ok(passphrase),
+        (None, KeyPlace::Token(_)) => existing(source, place.token()),
+        (None, KeyPlace::Software) => prompt_twice("New passphrase for the authority's keys: ", Failure::no_passphrase),
     }
+}
+
+/// The secret of a holder's next key, which will be at `place`; `None` when it is made where the current one is: both have one.
+pub fn next(
+    source: &SignerPassphraseSource,
+    place: &KeyPlace,
+    current: &KeyPlace,
+) -> Result<Option<Passphrase>, Failure> {
+    if place == current { Ok(None) } else { signer(source, place, current.token()) }
 }
 
 /// The secret of a new signer's key, which will be at `place`; `None` when it is that of the authority's keys (which are in
@@ -63,7 +73,7 @@ pub fn signer(
             prompt(&format!("PIN of the token {}: ", place.label), Failure::no_signer_passphrase).map(Some)
         }
         (None, KeyPlace::Software) => {
-            prompt_twice("New passphrase for the signer's key: ", Failure::no_signer_passphrase).map(Some)
+            prompt_twice("New passphrase for the new key: ", Failure::no_signer_passphrase).map(Some)
         }
     }
 }

@@ -70,7 +70,11 @@ impl Desk {
     }
 
     fn good(&self, words: &str) -> Value {
-        let output = self.run("pin", &format!("{words} --json"));
+        self.good_with("pin", words)
+    }
+
+    fn good_with(&self, secret: &str, words: &str) -> Value {
+        let output = self.run(secret, &format!("{words} --json"));
         assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stdout));
         serde_json::from_slice(&output.stdout).unwrap()
     }
@@ -94,17 +98,124 @@ fn from_nothing_to_a_bundle_with_keys_in_a_token() {
     desk.good("crl issue --dir pki");
     desk.good("bundle export --dir pki --out bundle");
     desk.good("status --dir pki");
-    let mut folders = vec![desk.path().join("pki")];
+    holds_no_secret(&desk.path().join("pki"));
+}
+
+/// Every file of the folder, with the text in it.
+fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
             } else {
                 let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-                assert!(!text.contains(PIN) && !text.contains("PRIVATE KEY"), "{}", path.display());
+                found.push((path, text));
             }
         }
     }
+    found
+}
+
+/// No private key and no PIN outside of the token.
+fn holds_no_secret(folder: &Path) {
+    for (path, text) in files(folder) {
+        assert!(!text.contains(PIN) && !text.contains("PRIVATE KEY"), "{}", path.display());
+    }
+}
+
+#[test]
+fn list_and_seal_signers_live_in_a_token() {
+    let Some(desk) = Desk::new() else { return };
+    desk.good("init --profile specimen-uto --dir pki @");
+    desk.good("signer new master-list --dir pki --key ecdsa-p-384 @");
+    assert_eq!(desk.good("signer new seal --dir pki --name ab-0001 @")["token"], LABEL);
+    assert_eq!(desk.good("signer ensure deviation-list --dir pki @")["made"], true);
+    assert_eq!(desk.good("signer ensure deviation-list --dir pki @")["made"], false);
+    assert_eq!(desk.good("ds ensure --dir pki --days 14 @")["token"], LABEL);
+    desk.good("csca rollover --dir pki");
+    assert_eq!(desk.good("publish master-list --dir pki")["entries"], 3);
+    let deviations = "[[deviation]]\nnumbers = [\"A12345678\"]\n[[deviation.defects]]\nkind = \"lds\"\n";
+    fs::write(desk.path().join("deviations.toml"), deviations).unwrap();
+    desk.good("publish deviation-list --dir pki --deviations deviations.toml");
+    holds_no_secret(&desk.path().join("pki"));
+}
+
+#[test]
+fn a_whole_hierarchy_for_terminals_lives_in_a_token() {
+    let Some(desk) = Desk::new() else { return };
+    let root = desk.good("cvc init --dir pki --country UT --mnemonic ISCVCA --type is --key ecdsa-p-256 @");
+    let root = desk.path().join(root["directory"].as_str().unwrap()).join("certificate.cvcert");
+    fs::copy(root, desk.path().join("root")).unwrap();
+    // The next key is made where the current one is.
+    assert_eq!(desk.good("cvc init --dir pki --country UT --mnemonic ISCVCA --next")["link"]["is_link"], true);
+    desk.good("cvc dv --dir pki --by UTISCVCA --country UT --mnemonic DV --domestic @");
+    desk.good("cvc terminal --dir pki --by UTDV --country UT --mnemonic POST @");
+    assert_eq!(desk.good("cvc terminal --dir pki --by UTDV --country UT --mnemonic POST")["holder"], "UTPOST00002");
+    let chain = "pki/cvc/UTPOST/generations/00002/chain.cvcerts";
+    assert_eq!(desk.good(&format!("cvc verify --trust root {chain}"))["holder"], "UTPOST00002");
+
+    // A document verifier of another state, first with its key in a file, then in a token, then again.
+    fs::write(desk.path().join("words"), "a passphrase of several words\n").unwrap();
+    let next = "pki/cvc/UTISCVCA/generations/00002/certificate.cvcert";
+    let ask = format!("cvc request --dir abroad --country XO --mnemonic DV --authority {next} --out dv.cvreq");
+    let issue = "cvc issue --dir pki --by UTISCVCA --level foreign-dv --request dv.cvreq --out dv.cvcert";
+    let accept = format!("cvc accept --dir abroad --holder XODV {next} dv.cvcert");
+    desk.good_with("words", &ask);
+    desk.good(issue);
+    desk.good(&accept);
+    desk.good_with("words", &format!("{ask} --signer-pin-file pin @"));
+    desk.good(issue);
+    desk.good(&accept);
+    assert_eq!(desk.good(&ask)["authenticated_by"], "XODV00002");
+    desk.good(issue);
+    assert_eq!(desk.good(&accept)["holder"], "XODV00003");
+
+    holds_no_secret(&desk.path().join("pki"));
+    let keys = files(&desk.path().join("pki")).into_iter().filter(|(path, _)| path.ends_with("key.json"));
+    let labels: Vec<bool> = keys.map(|(_, text)| text.contains("\"label\": \"bitaqa-UT")).collect();
+    assert_eq!(labels, [true; 5]);
+}
+
+#[test]
+fn a_citizen_ca_and_its_responder_live_in_a_token() {
+    let Some(desk) = Desk::new() else { return };
+    desk.good("init --profile specimen-uto --dir pki @");
+    desk.good("citizen init --dir pki @");
+    desk.good("citizen responder --dir pki @");
+    let made = Command::new("openssl")
+        .args(
+            "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout card.key -out card.csr"
+                .split(' '),
+        )
+        .current_dir(desk.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let issue =
+        "citizen issue --dir pki --csr card.csr --purpose signature --given-names Nour --surname Hassan --number 1";
+    let issued = desk.good(issue);
+    desk.good(&format!("citizen revoke --dir pki {}", issued["certificate"]["serial"].as_str().unwrap()));
+    assert_eq!(desk.good("citizen crl --dir pki")["lists"][0]["revoked"], 1);
+    holds_no_secret(&desk.path().join("pki"));
+    let text = desk.refused("wrong", "citizen crl --dir pki");
+    assert!(text.contains("refused the PIN"), "{text}");
+}
+
+#[test]
+fn a_refused_pin_leaves_no_holder() {
+    let Some(desk) = Desk::new() else { return };
+    let text = desk.refused("wrong", "cvc init --dir pki --country UT --mnemonic ISCVCA --type is @");
+    assert!(text.contains("refused the PIN") && text.contains("locks itself"), "{text}");
+    assert_eq!(desk.good("cvc list --dir pki")["holders"], Value::Array(Vec::new()));
+    desk.good("cvc init --dir pki --country UT --mnemonic ISCVCA --type is @");
+    let request = "cvc request --dir abroad --country XO --mnemonic DV --out dv.cvreq @";
+    desk.refused("wrong", request);
+    assert_eq!(desk.good("cvc list --dir abroad")["holders"], Value::Array(Vec::new()));
+    desk.good(request);
+    // Certifying needs the issuer's PIN before a holder is made.
+    desk.refused("wrong", "cvc dv --dir pki --by UTISCVCA --country UT --mnemonic DV @");
+    assert_eq!(desk.good("cvc list --dir pki")["holders"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -301,6 +301,20 @@ impl Authority {
         found.ok_or_else(|| IssueError::NoSuchSigner { kind, name: name.to_owned() })
     }
 
+    /// The signer of this name; without a name, the newest that may sign.
+    ///
+    /// # Errors
+    /// When there is none, or it may not sign.
+    pub fn signer_for(&self, kind: SignerKind, name: Option<&str>, now: Timestamp) -> Result<SignerRecord, IssueError> {
+        let missing = || IssueError::NoSuchSigner { kind, name: "any that may sign".to_owned() };
+        let able = || self.signers_of(kind).map(|all| all.into_iter().filter(|signer| signer.may_sign(now)));
+        let signer = match name {
+            Some(name) => self.signer(kind, name)?,
+            None => able()?.max_by_key(SignerRecord::usage_end).ok_or_else(missing)?,
+        };
+        if signer.may_sign(now) { Ok(signer) } else { Err(IssueError::SignerEnded { kind, name: signer.name }) }
+    }
+
     fn signer_record(
         &self,
         kind: SignerKind,

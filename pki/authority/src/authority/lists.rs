@@ -100,19 +100,7 @@ impl Authority {
         passphrase: &Passphrase,
         now: Timestamp,
     ) -> Result<SignedList, IssueError> {
-        let missing = || IssueError::NoSuchSigner { kind: kind.signer, name: "any that may sign".to_owned() };
-        let signer = match signer {
-            Some(name) => self.signer(kind.signer, name)?,
-            None => self
-                .signers_of(kind.signer)?
-                .into_iter()
-                .filter(|signer| signer.may_sign(now))
-                .max_by_key(super::SignerRecord::usage_end)
-                .ok_or_else(missing)?,
-        };
-        if !signer.may_sign(now) {
-            return Err(IssueError::SignerEnded { kind: kind.signer, name: signer.name });
-        }
+        let signer = self.signer_for(kind.signer, signer, now)?;
         let csca = &self.generation_of(&signer.certificate).ok_or(IssueError::NotVerified)?.certificate;
         let key = read_key(signer.directory.clone(), passphrase)?;
         let bytes = signed_data::sign(kind.content_type, content, &signer.certificate, csca, &key, now)?;

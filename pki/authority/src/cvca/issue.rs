@@ -17,7 +17,7 @@ use super::record::Record;
 use super::{CERTIFICATE_FILE, CHAIN_FILE, CvError, CvHolder, CvStore, LINK_FILE, REQUEST_FILE, key, rights};
 use crate::acts::Act;
 use crate::files::{self, Mode};
-use crate::key_store::{Algorithm, FreshKey, Signer};
+use crate::key_store::{Algorithm, FreshKey, KeyPlace, Signer};
 use crate::passphrase::Passphrase;
 
 /// A CVCA to be set up.
@@ -62,67 +62,78 @@ pub struct CvMade {
 }
 
 impl CvStore {
-    /// Sets up a CVCA: its first key and the certificate about itself.
+    /// Sets up a CVCA: its first key and the certificate about itself. The secret is the passphrase of the key's file or the
+    /// PIN of its token.
     ///
     /// # Errors
     /// When the name is taken, or a right or lifetime is not allowed.
-    pub fn create_cvca(&self, new: &NewCvca, passphrase: &Passphrase, now: Timestamp) -> Result<CvMade, CvError> {
+    pub fn create_cvca(&self, new: &NewCvca, secret: &Passphrase, now: Timestamp) -> Result<CvMade, CvError> {
         let _lock = self.lock()?;
         let today = day(now);
         let all = Chat::all(new.terminal_type, Level::Cvca);
         let chat = rights(all, Level::Cvca, new.rights.as_deref())?;
         let expires = last_day(Level::Cvca, today, new.period, None)?;
+        let place = self.next_place(&[new.country.as_str(), &new.mnemonic].concat())?;
+        place.accepts(secret)?;
         let mut holder = self.create_holder(&new.country, &new.mnemonic)?;
-        self.new_cvca_key(&mut holder, chat, new.algorithm, (now, expires), passphrase)
+        self.new_cvca_key(&mut holder, None, chat, new.algorithm, (now, expires), (&place, secret))
     }
 
-    /// The next key of a CVCA, with the certificate about itself and the link by which the old key hands over.
+    /// The next key of a CVCA, with the certificate about itself and the link by which the old key hands over. The secrets are
+    /// those of the current key and of the next one.
     ///
     /// # Errors
-    /// When the holder is no CVCA, the passphrase is wrong or the lifetime not allowed.
+    /// When the holder is no CVCA, a secret is wrong or the lifetime not allowed.
     pub fn roll_over(
         &self,
         name: &str,
         algorithm: Option<Algorithm>,
         period: Option<CvPeriod>,
-        passphrase: &Passphrase,
+        (secret, next_secret): (&Passphrase, &Passphrase),
         now: Timestamp,
     ) -> Result<CvMade, CvError> {
         let _lock = self.lock()?;
         let today = day(now);
         let mut holder = self.holder(name)?;
         let (generation, old) = holder.certified()?;
-        let chat = old.body().chat;
+        let (chat, reference) = (old.body().chat, old.body().holder.clone());
         if chat.level() != Level::Cvca {
             return Err(CvError::NotACvca(holder.name()));
         }
-        let algorithm = algorithm.unwrap_or(generation.key(passphrase)?.algorithm());
         let expires = last_day(Level::Cvca, today, period, None)?;
-        self.new_cvca_key(&mut holder, chat, algorithm, (now, expires), passphrase)
+        let old_key = generation.key(secret)?;
+        let algorithm = algorithm.unwrap_or(old_key.algorithm());
+        let place = self.next_place(name)?;
+        place.accepts(next_secret)?;
+        let old = Some((&old_key as &dyn Signer, reference));
+        self.new_cvca_key(&mut holder, old, chat, algorithm, (now, expires), (&place, next_secret))
     }
 
-    /// A new key for a holder below, made and certified here: the first of a new holder, or the next of an old one.
+    /// A new key for a holder below, made and certified here: the first of a new holder, or the next of an old one. The secrets
+    /// are those of the issuer's key and of the new one.
     ///
     /// # Errors
-    /// When the issuer may not certify it, a passphrase is wrong, or a right or lifetime is not allowed.
+    /// When the issuer may not certify it, a secret is wrong, or a right or lifetime is not allowed.
     pub fn certify(
         &self,
         issuer: &str,
         (country, mnemonic): (&str, &str),
         grant: &CvGrant,
-        passphrase: &Passphrase,
-        holder_passphrase: &Passphrase,
+        secret: &Passphrase,
+        holder_secret: &Passphrase,
         now: Timestamp,
     ) -> Result<CvMade, CvError> {
         let _lock = self.lock()?;
         let today = day(now);
         let issuer = self.holder(issuer)?;
         let (generation, own) = issuer.certified()?;
-        let issuer_key = generation.key(passphrase)?;
+        let issuer_key = generation.key(secret)?;
         let terms = terms(own, grant, today)?;
+        let place = self.next_place(&[country, mnemonic].concat())?;
+        place.accepts(holder_secret)?;
         let mut holder = self.holder_or_new(country, mnemonic)?;
         let (sequence, reference) = holder.record.next(&holder.directory)?;
-        let fresh = FreshKey::software(issuer_key.algorithm(), holder_passphrase)?;
+        let mut fresh = new_key(&place, issuer_key.algorithm(), &reference, holder_secret)?;
         let body = CvBody {
             authority: own.body().holder.clone(),
             public_key: key::public_key(&fresh.key)?.without_domain(),
@@ -138,37 +149,42 @@ impl CvStore {
         self.record(now, &[act("cv-certificate", &certificate)])?;
         keep_issued(&issuer, &certificate)?;
         let directory = generation_path(&holder.directory, sequence);
-        files::create_directory(&directory, |folder| {
+        let created = files::create_directory(&directory, |folder| {
             fresh.write(folder)?;
             files::write(&folder.join(CHAIN_FILE), &chain, Mode::Public)?;
             files::write(&folder.join(CERTIFICATE_FILE), certificate.bytes(), Mode::Public)
-        })?;
+        });
+        fresh.keep_in(&directory);
+        created?;
         Ok(CvMade { holder: holder.name(), directory, certificate, link: None })
     }
 
     /// A new key of a holder whose issuer is elsewhere, and the request for its certificate; signed by the holder's current key
     /// too, when there is one.
     ///
-    /// `authority` is the certificate of the key that is expected to sign; it decides what the new key signs with.
+    /// `authority` is the certificate of the key that is expected to sign; it decides what the new key signs with. The secrets
+    /// are those of the current key, if there is one, and of the new one.
     ///
     /// # Errors
-    /// When the passphrase is wrong or the name is none.
+    /// When a secret is wrong or the name is none.
     pub fn request(
         &self,
         (country, mnemonic): (&str, &str),
         authority: Option<&Reference>,
         algorithm: Algorithm,
-        passphrase: &Passphrase,
+        (secret, new_secret): (&Passphrase, &Passphrase),
         now: Timestamp,
     ) -> Result<(PathBuf, CvRequest), CvError> {
         let _lock = self.lock()?;
+        let place = self.next_place(&[country, mnemonic].concat())?;
+        place.accepts(new_secret)?;
         let mut holder = self.holder_or_new(country, mnemonic)?;
         let current = match holder.current() {
-            Some((generation, certificate)) => Some((generation.key(passphrase)?, certificate.body().holder.clone())),
+            Some((generation, certificate)) => Some((generation.key(secret)?, certificate.body().holder.clone())),
             None => None,
         };
         let (sequence, reference) = holder.record.next(&holder.directory)?;
-        let fresh = FreshKey::software(algorithm, passphrase)?;
+        let mut fresh = new_key(&place, algorithm, &reference, new_secret)?;
         let body = CvRequestBody {
             authority: authority.cloned(),
             public_key: key::public_key(&fresh.key)?,
@@ -185,10 +201,12 @@ impl CvStore {
         request.verify_inner().map_err(|_| CvError::NotVerified)?;
         self.record(now, &[Act::new("cv-request", request.body().holder.to_string()).product(&bytes)])?;
         let directory = generation_path(&holder.directory, sequence);
-        files::create_directory(&directory, |folder| {
+        let created = files::create_directory(&directory, |folder| {
             fresh.write(folder)?;
             files::write(&folder.join(REQUEST_FILE), &bytes, Mode::Public)
-        })?;
+        });
+        fresh.keep_in(&directory);
+        created?;
         Ok((directory.join(REQUEST_FILE), request))
     }
 
@@ -202,7 +220,7 @@ impl CvStore {
         request: &CvRequest,
         voucher: Option<&TrustPoint>,
         grant: &CvGrant,
-        passphrase: &Passphrase,
+        secret: &Passphrase,
         now: Timestamp,
     ) -> Result<CvCertificate, CvError> {
         let _lock = self.lock()?;
@@ -219,7 +237,7 @@ impl CvStore {
         if issuer.issued(reference)?.is_some() || issuer.name() == name_of(reference) {
             return Err(CvError::AlreadyIssued(reference.clone()));
         }
-        let issuer_key = generation.key(passphrase)?;
+        let issuer_key = generation.key(secret)?;
         let own_key = verification_key(&issuer_key)?;
         let asked = request.body().public_key.resolve(None)?;
         if (asked.algorithm(), asked.key().kind()) != (own_key.algorithm(), own_key.key().kind()) {
@@ -280,17 +298,14 @@ impl CvStore {
     fn new_cvca_key(
         &self,
         holder: &mut CvHolder,
+        old: Option<(&dyn Signer, Reference)>,
         chat: Chat,
         algorithm: Algorithm,
         (now, expires): (Timestamp, Date),
-        passphrase: &Passphrase,
+        (place, secret): (&KeyPlace, &Passphrase),
     ) -> Result<CvMade, CvError> {
-        let old = match holder.current() {
-            Some((generation, certificate)) => Some((generation.key(passphrase)?, certificate.body().holder.clone())),
-            None => None,
-        };
         let (sequence, reference) = holder.record.next(&holder.directory)?;
-        let fresh = FreshKey::software(algorithm, passphrase)?;
+        let mut fresh = new_key(place, algorithm, &reference, secret)?;
         let body = CvBody {
             authority: reference.clone(),
             public_key: key::public_key(&fresh.key)?,
@@ -303,20 +318,22 @@ impl CvStore {
         let certificate = signed(&body, &fresh.key, &verification_key(&fresh.key)?)?;
         let link = match old {
             Some((old_key, authority)) => {
-                Some(signed(&CvBody { authority, ..body }, &old_key, &verification_key(&old_key)?)?)
+                Some(signed(&CvBody { authority, ..body }, old_key, &verification_key(old_key)?)?)
             }
             None => None,
         };
         let acts = [Some(act("cvca", &certificate)), link.as_ref().map(|link| act("cv-link", link))];
         self.record(now, &acts.into_iter().flatten().collect::<Vec<_>>())?;
         let directory = generation_path(&holder.directory, sequence);
-        files::create_directory(&directory, |folder| {
+        let created = files::create_directory(&directory, |folder| {
             fresh.write(folder)?;
             if let Some(link) = &link {
                 files::write(&folder.join(LINK_FILE), link.bytes(), Mode::Public)?;
             }
             files::write(&folder.join(CERTIFICATE_FILE), certificate.bytes(), Mode::Public)
-        })?;
+        });
+        fresh.keep_in(&directory);
+        created?;
         Ok(CvMade { holder: holder.name(), directory, certificate, link })
     }
 
@@ -390,6 +407,16 @@ fn name_of(reference: &Reference) -> String {
         Some((country, mnemonic, _)) => [country, mnemonic].concat(),
         None => reference.to_string(),
     }
+}
+
+/// A new key, named in a token by the reference that its certificate will have.
+fn new_key(
+    place: &KeyPlace,
+    algorithm: Algorithm,
+    reference: &Reference,
+    secret: &Passphrase,
+) -> Result<FreshKey, CvError> {
+    Ok(FreshKey::generate(place, algorithm, &format!("bitaqa-{reference}"), None, secret)?)
 }
 
 fn verification_key(key: &dyn Signer) -> Result<VerificationKey, CvError> {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::uses::{self, UseCount};
 use super::{Algorithm, KeyError, Signer, SigningError, SoftwareKey, Token, TokenAddress, TokenKey, UnknownAlgorithm};
 use crate::files::{self, FileError, Mode};
-use crate::passphrase::Passphrase;
+use crate::passphrase::{MIN_PASSPHRASE, Passphrase};
 
 /// Name of the encrypted key file.
 const KEY_FILE: &str = "key.p8";
@@ -43,6 +43,25 @@ pub enum KeyPlace {
     Software,
     /// In a token.
     Token(TokenAddress),
+}
+
+impl KeyPlace {
+    /// The token; none for a file.
+    pub fn token(&self) -> Option<&TokenAddress> {
+        match self {
+            KeyPlace::Software => None,
+            KeyPlace::Token(address) => Some(address),
+        }
+    }
+
+    /// Whether a key can be made here under this secret, as far as can be told before one is made.
+    pub(crate) fn accepts(&self, secret: &Passphrase) -> Result<(), KeyError> {
+        match self {
+            KeyPlace::Software if secret.expose().len() < MIN_PASSPHRASE => Err(KeyError::WeakPassphrase),
+            KeyPlace::Software => Ok(()),
+            KeyPlace::Token(address) => Ok(Token::open(address, secret).map(drop)?),
+        }
+    }
 }
 
 /// What is asked of a new key.
@@ -107,11 +126,6 @@ pub(crate) struct FreshKey {
 }
 
 impl FreshKey {
-    /// A new key in an encrypted file, used without bound.
-    pub fn software(algorithm: Algorithm, passphrase: &Passphrase) -> Result<Self, KeyError> {
-        Self::generate(&KeyPlace::Software, algorithm, "", None, passphrase)
-    }
-
     /// A new key. The secret is the passphrase of its file or the PIN of the token.
     pub fn generate(
         place: &KeyPlace,
@@ -198,15 +212,23 @@ impl StoredKey {
         max_uses.map(|most| UseCount::open(directory, most).map_err(KeyError::Uses)).transpose()
     }
 
+    /// Where the key of a directory is.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub(crate) fn place(directory: &Path) -> Result<KeyPlace, KeyError> {
+        Ok(match Record::read(directory)?.map(|record| record.place) {
+            Some(Place::Token { module, token, .. }) => KeyPlace::Token(TokenAddress { module, label: token }),
+            Some(Place::Software) | None => KeyPlace::Software,
+        })
+    }
+
     /// The token that the key of a directory is in.
     ///
     /// # Errors
     /// When the record cannot be read.
     pub(crate) fn token(directory: &Path) -> Result<Option<TokenAddress>, KeyError> {
-        Ok(match Record::read(directory)?.map(|record| record.place) {
-            Some(Place::Token { module, token, .. }) => Some(TokenAddress { module, label: token }),
-            Some(Place::Software) | None => None,
-        })
+        Ok(Self::place(directory)?.token().cloned())
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use authority::Algorithm;
 use authority::cvca::CvPeriod;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use trust::cvc::{Level, TerminalType};
 
-use super::{PassphraseSource, Place, SignerPassphraseSource};
+use super::{KeyOptions, PassphraseSource, Place, SignerPassphraseSource, TokenOptions};
 
 /// Card-verifiable certificates.
 #[derive(Subcommand)]
@@ -16,6 +15,8 @@ pub enum Cvc {
     /// Set up a country verifying CA, or hand over to its next key with --next.
     #[command(after_help = "Examples:\n  bitaqa-pki cvc init --dir pki --country UT --mnemonic ISCVCA --type is\n  \
         bitaqa-pki cvc init --dir pki --country UT --mnemonic ISCVCA --next\n\n\
+        Without --key its keys, and all keys below, are on brainpoolP256r1, or of the kind of the current key; with --next the new key \
+        is made where the current one is, unless another place is named.\n\
         A rollover writes link.cvcert beside the new certificate: cards that know the old key learn the new one from it.")]
     Init(CvcInit),
     /// Certify a document verifier whose key is made here: a new one, or the next key of one.
@@ -32,7 +33,8 @@ pub enum Cvc {
     /// Make a key and the request for its certificate, for an issuer elsewhere; the answer is stored with cvc accept.
     #[command(
         after_help = "Example:\n  bitaqa-pki cvc request --dir pki --country XO --mnemonic DVBORDER --authority UTISCVCA00001.cvcert --out dv.cvreq\n\n\
-        The request of a holder that has a certificate is signed with its current key too."
+        The request of a holder that has a certificate is signed with its current key too. The new key is made where the current \
+        one is, unless another place is named."
     )]
     Request(CvcRequest),
     /// Store the answer to a request: the certificates that lead to it, and last its own.
@@ -102,9 +104,6 @@ pub struct CvcInit {
     /// Make the next key of an existing CVCA, with the link certificate from its current one.
     #[arg(long, conflicts_with_all = ["type", "rights"])]
     pub next: bool,
-    /// What its keys, and all keys below, sign with; without it brainpoolP256r1, or what the current key signs with (ecdsa-p-256, ecdsa-brainpoolp384r1, rsa-pss-3072, ...).
-    #[arg(long, value_parser = algorithm, value_name = "ALGORITHM")]
-    pub algorithm: Option<Algorithm>,
     /// Rights, separated by commas; without it all.
     #[arg(long, value_delimiter = ',', value_name = "RIGHT")]
     pub rights: Option<Vec<String>>,
@@ -114,9 +113,15 @@ pub struct CvcInit {
     /// Where.
     #[command(flatten)]
     pub place: Place,
+    /// The new key.
+    #[command(flatten)]
+    pub key: KeyOptions,
     /// Passphrase.
     #[command(flatten)]
     pub passphrase: PassphraseSource,
+    /// The new key's passphrase, when it is not made where the current one is.
+    #[command(flatten)]
+    pub signer_passphrase: SignerPassphraseSource,
 }
 
 /// Certify a document verifier.
@@ -137,6 +142,9 @@ pub struct CvcDv {
     /// Where.
     #[command(flatten)]
     pub place: Place,
+    /// The new key.
+    #[command(flatten)]
+    pub key: TokenOptions,
     /// Passphrase.
     #[command(flatten)]
     pub passphrase: PassphraseSource,
@@ -160,6 +168,9 @@ pub struct CvcTerminal {
     /// Where.
     #[command(flatten)]
     pub place: Place,
+    /// The new key.
+    #[command(flatten)]
+    pub key: TokenOptions,
     /// Passphrase.
     #[command(flatten)]
     pub passphrase: PassphraseSource,
@@ -175,20 +186,23 @@ pub struct CvcRequest {
     #[command(flatten)]
     pub name: CvcName,
     /// Certificate of the issuer's key: named in the request, and the new key is of its kind.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
     pub authority: Option<PathBuf>,
-    /// What the key signs with, when no certificate of the issuer is given.
-    #[arg(long, value_parser = algorithm, value_name = "ALGORITHM", conflicts_with = "authority", default_value = "ecdsa-brainpoolp256r1")]
-    pub algorithm: Algorithm,
     /// Where the request is written.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Where.
     #[command(flatten)]
     pub place: Place,
+    /// The new key.
+    #[command(flatten)]
+    pub key: KeyOptions,
     /// Passphrase.
     #[command(flatten)]
     pub passphrase: PassphraseSource,
+    /// The new key's passphrase, when it is not made where the current one is.
+    #[command(flatten)]
+    pub signer_passphrase: SignerPassphraseSource,
 }
 
 /// Store an answer.
@@ -288,13 +302,4 @@ impl From<CvcLevel> for Level {
             CvcLevel::Terminal => Level::Terminal,
         }
     }
-}
-
-/// An algorithm that new keys are offered with.
-fn algorithm(text: &str) -> Result<Algorithm, String> {
-    let mut offered = Algorithm::OFFERED.into_iter();
-    offered.find(|algorithm| algorithm.to_string() == text).ok_or_else(|| {
-        let names = Algorithm::OFFERED.map(|algorithm| algorithm.to_string());
-        format!("not one of {}", names.join(", "))
-    })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{PassphraseSource, Place, SignerPassphraseSource};
+use super::{KeyOptions, PassphraseSource, Place, SignerPassphraseSource};
 
 /// The country signing CA.
 #[derive(Subcommand)]
@@ -54,6 +54,9 @@ pub struct Ensure {
     /// Where.
     #[command(flatten)]
     pub place: Place,
+    /// The new key.
+    #[command(flatten)]
+    pub key: KeyOptions,
     /// Passphrase.
     #[command(flatten)]
     pub passphrase: PassphraseSource,
@@ -103,6 +106,9 @@ pub enum Signer {
         /// Where.
         #[command(flatten)]
         place: Place,
+        /// The new key.
+        #[command(flatten)]
+        key: KeyOptions,
         /// Passphrase.
         #[command(flatten)]
         passphrase: PassphraseSource,
@@ -267,6 +273,9 @@ pub enum Citizen {
         /// Where.
         #[command(flatten)]
         place: Place,
+        /// The new key.
+        #[command(flatten)]
+        key: KeyOptions,
         /// Passphrase of the citizen CA's key.
         #[command(flatten)]
         passphrase: PassphraseSource,
@@ -284,6 +293,9 @@ pub enum Citizen {
         /// Where.
         #[command(flatten)]
         place: Place,
+        /// The new key.
+        #[command(flatten)]
+        key: KeyOptions,
         /// Passphrase of the citizen CA's key.
         #[command(flatten)]
         passphrase: PassphraseSource,

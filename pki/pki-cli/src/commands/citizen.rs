@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use authority::Authority;
 use authority::citizen_ca::Holder;
-use authority::{Authority, KeyPlace};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::issue::{certificate, day};
+use super::issue::{certificate, day, new_key};
 use crate::args::{Citizen, CitizenIssue};
 use crate::failure::Failure;
 use crate::output::show;
@@ -16,19 +16,24 @@ use crate::passphrase;
 
 pub fn run(command: &Citizen, json: bool) -> Result<(), Failure> {
     match command {
-        Citizen::Init { place, passphrase } => {
+        Citizen::Init { place, key, passphrase } => {
             let mut authority = Authority::open(&place.dir)?;
-            let ca = authority.create_citizen_ca(&passphrase::existing(passphrase, None)?, Timestamp::now())?;
+            let key = new_key(key, None)?;
+            let secret = passphrase::new(passphrase, &key.place)?;
+            authority.make_keys(key);
+            let ca = authority.create_citizen_ca(&secret, Timestamp::now())?;
             let words =
                 format!("citizen CA\n  name           {}\n  valid until    {}", ca.subject(), day(ca.not_after()));
             show(json, "citizen init", certificate(&ca), &words);
         }
         Citizen::Issue(arguments) => issue(arguments, json)?,
-        Citizen::Responder { place, passphrase, signer_passphrase } => {
+        Citizen::Responder { place, key, passphrase, signer_passphrase } => {
             let mut authority = Authority::open(&place.dir)?;
-            let secret = passphrase::existing(passphrase, None)?;
-            let own = passphrase::signer(signer_passphrase, &KeyPlace::Software, None)?;
+            let (token, key) = (authority.citizen_ca_token()?, new_key(key, None)?);
+            let secret = passphrase::existing(passphrase, token.as_ref())?;
+            let own = passphrase::signer(signer_passphrase, &key.place, token.as_ref())?;
             let own = own.as_ref().unwrap_or(&secret);
+            authority.make_keys(key);
             let (path, made) = authority.new_citizen_responder(&secret, own, Timestamp::now())?;
             let words = format!(
                 "responder for status questions certified\n  valid until    {}\n  directory      {}",
@@ -60,7 +65,7 @@ fn issue(arguments: &CitizenIssue, json: bool) -> Result<(), Failure> {
         number: arguments.number.clone(),
     };
     let mut authority = Authority::open(&arguments.place.dir)?;
-    let secret = passphrase::existing(&arguments.passphrase, None)?;
+    let secret = passphrase::existing(&arguments.passphrase, authority.citizen_ca_token()?.as_ref())?;
     let purpose = arguments.purpose.into();
     let issued = authority.issue_citizen_certificate(&request, purpose, &holder, &secret, Timestamp::now())?;
     let first = if issued.made { "certificate issued" } else { "this key has its certificate already" };
@@ -84,7 +89,8 @@ fn lists(
     json: bool,
 ) -> Result<(), Failure> {
     let mut authority = Authority::open(directory)?;
-    let lists = authority.issue_citizen_lists(range, &passphrase::existing(source, None)?, Timestamp::now())?;
+    let secret = passphrase::existing(source, authority.citizen_ca_token()?.as_ref())?;
+    let lists = authority.issue_citizen_lists(range, &secret, Timestamp::now())?;
     let mut words = format!("{} revocation lists issued", lists.len());
     let mut objects = Vec::new();
     for list in &lists {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use authority::cvca::{CvGrant, CvHolder, CvMade, CvPeriod, CvStore, NewCvca};
-use authority::{Algorithm, Authority, KeyPlace, RsaSize};
+use authority::{Algorithm, Authority, RsaSize};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -16,10 +16,15 @@ use trust::public_key::KeyKind;
 use trust::{EllipticCurve, Hash};
 
 use super::bundle::replace;
+use super::issue::place;
 use crate::args::cvc::{self as args, Cvc, CvcName};
+use crate::args::{PassphraseSource, SignerPassphraseSource, TokenOptions};
 use crate::failure::{Failure, TRUST, USAGE};
 use crate::output::{grouped, show};
 use crate::passphrase;
+
+/// What keys of a hierarchy sign with when nobody says otherwise.
+const USUAL: Algorithm = Algorithm::Ecdsa(EllipticCurve::BrainpoolP256r1);
 
 /// Does what the command line says.
 pub fn run(command: &Cvc, json: bool) -> Result<ExitCode, Failure> {
@@ -28,14 +33,18 @@ pub fn run(command: &Cvc, json: bool) -> Result<ExitCode, Failure> {
         Cvc::Dv(arguments) => {
             let level = if arguments.domestic { Level::DomesticDv } else { Level::ForeignDv };
             let grant = CvGrant { level, rights: arguments.terms.rights.clone(), period: arguments.terms.period() };
-            let passphrases = (&arguments.passphrase, &arguments.signer_passphrase);
-            certify("cvc dv", &arguments.by, &arguments.name, &grant, &arguments.place.dir, passphrases, json)?;
+            let sources = (&arguments.passphrase, &arguments.signer_passphrase);
+            let store = store(&arguments.place.dir, &arguments.key)?;
+            let name = name(&arguments.name, &arguments.place.dir)?;
+            certify("cvc dv", &arguments.by, &name, &grant, &store, sources, json)?;
         }
         Cvc::Terminal(arguments) => {
             let terms = &arguments.terms;
             let grant = CvGrant { level: Level::Terminal, rights: terms.rights.clone(), period: terms.period() };
-            let passphrases = (&arguments.passphrase, &arguments.signer_passphrase);
-            certify("cvc terminal", &arguments.by, &arguments.name, &grant, &arguments.place.dir, passphrases, json)?;
+            let sources = (&arguments.passphrase, &arguments.signer_passphrase);
+            let store = store(&arguments.place.dir, &arguments.key)?;
+            let name = name(&arguments.name, &arguments.place.dir)?;
+            certify("cvc terminal", &arguments.by, &name, &grant, &store, sources, json)?;
         }
         Cvc::Request(arguments) => request(arguments, json)?,
         Cvc::Accept(arguments) => accept(arguments, json)?,
@@ -49,33 +58,30 @@ pub fn run(command: &Cvc, json: bool) -> Result<ExitCode, Failure> {
 
 fn init(arguments: &args::CvcInit, json: bool) -> Result<(), Failure> {
     let directory = &arguments.place.dir;
-    let country = country(&arguments.name, directory)?;
-    let mnemonic = &arguments.name.mnemonic;
-    let (store, now) = (CvStore::new(directory), Timestamp::now());
+    let (country, mnemonic) = name(&arguments.name, directory)?;
+    let name = [country.as_str(), &mnemonic].concat();
+    let (store, now) = (store(directory, &arguments.key.place)?, Timestamp::now());
+    let place = store.next_place(&name)?;
     let period = arguments.months.map(CvPeriod::Months);
     let made = match arguments.r#type {
         Some(terminal_type) => {
             let new = NewCvca {
                 country,
-                mnemonic: mnemonic.clone(),
+                mnemonic,
                 terminal_type: terminal_type.into(),
                 rights: arguments.rights.clone(),
-                algorithm: arguments.algorithm.unwrap_or(Algorithm::Ecdsa(EllipticCurve::BrainpoolP256r1)),
+                algorithm: arguments.key.key.unwrap_or(USUAL),
                 period,
             };
-            store.create_cvca(&new, &passphrase::new(&arguments.passphrase)?, now)?
+            store.create_cvca(&new, &passphrase::new(&arguments.passphrase, &place)?, now)?
         }
         None => {
-            let name = [country.as_str(), mnemonic].concat();
             // Before anybody is asked for a passphrase.
-            store.holder(&name)?;
-            store.roll_over(
-                &name,
-                arguments.algorithm,
-                period,
-                &passphrase::existing(&arguments.passphrase, None)?,
-                now,
-            )?
+            let current = store.holder(&name)?.place()?;
+            let secret = passphrase::existing(&arguments.passphrase, current.token())?;
+            let next = passphrase::next(&arguments.signer_passphrase, &place, &current)?;
+            let secrets = (&secret, next.as_ref().unwrap_or(&secret));
+            store.roll_over(&name, arguments.key.key, period, secrets, now)?
         }
     };
     report_made("cvc init", &made, json);
@@ -85,21 +91,29 @@ fn init(arguments: &args::CvcInit, json: bool) -> Result<(), Failure> {
 fn certify(
     command: &str,
     issuer: &str,
-    name: &CvcName,
+    (country, mnemonic): &(String, String),
     grant: &CvGrant,
-    directory: &Path,
-    (source, own_source): (&crate::args::PassphraseSource, &crate::args::SignerPassphraseSource),
+    store: &CvStore,
+    (source, own_source): (&PassphraseSource, &SignerPassphraseSource),
     json: bool,
 ) -> Result<(), Failure> {
-    let country = country(name, directory)?;
-    let store = CvStore::new(directory);
-    store.holder(issuer)?;
-    let passphrase = passphrase::existing(source, None)?;
-    let own = passphrase::signer(own_source, &KeyPlace::Software, None)?;
-    let own = own.as_ref().unwrap_or(&passphrase);
-    let made = store.certify(issuer, (&country, &name.mnemonic), grant, &passphrase, own, Timestamp::now())?;
+    let issuer_place = store.holder(issuer)?.place()?;
+    let place = store.next_place(&[country.as_str(), mnemonic].concat())?;
+    let secret = passphrase::existing(source, issuer_place.token())?;
+    let own = passphrase::signer(own_source, &place, issuer_place.token())?;
+    let own = own.as_ref().unwrap_or(&secret);
+    let made = store.certify(issuer, (country, mnemonic), grant, &secret, own, Timestamp::now())?;
     report_made(command, &made, json);
     Ok(())
+}
+
+/// The store of this directory, making keys where the command line says.
+fn store(directory: &Path, options: &TokenOptions) -> Result<CvStore, Failure> {
+    let mut store = CvStore::new(directory);
+    if let Some(place) = place(options)? {
+        store.make_keys(place);
+    }
+    Ok(store)
 }
 
 fn report_made(command: &str, made: &CvMade, as_json: bool) {
@@ -117,19 +131,29 @@ fn report_made(command: &str, made: &CvMade, as_json: bool) {
 
 fn request(arguments: &args::CvcRequest, json: bool) -> Result<(), Failure> {
     let directory = &arguments.place.dir;
-    let country = country(&arguments.name, directory)?;
+    let (country, mnemonic) = name(&arguments.name, directory)?;
     let (authority, algorithm) = match &arguments.authority {
         Some(path) => {
             let certificate = sole_certificate(path)?;
             let algorithm = algorithm_of(&certificate).ok_or_else(|| unusable_authority(path))?;
             (Some(certificate.body().holder.clone()), algorithm)
         }
-        None => (None, arguments.algorithm),
+        None => (None, arguments.key.key.unwrap_or(USUAL)),
     };
-    let passphrase = passphrase::existing(&arguments.passphrase, None)?;
-    let name = (country.as_str(), arguments.name.mnemonic.as_str());
-    let store = CvStore::new(directory);
-    let (_, request) = store.request(name, authority.as_ref(), algorithm, &passphrase, Timestamp::now())?;
+    let store = store(directory, &arguments.key.place)?;
+    let holder = [country.as_str(), &mnemonic].concat();
+    let place = store.next_place(&holder)?;
+    let (secret, next) = match store.holder(&holder) {
+        Ok(holder) if holder.current().is_some() => {
+            let current = holder.place()?;
+            let secret = passphrase::existing(&arguments.passphrase, current.token())?;
+            (secret, passphrase::next(&arguments.signer_passphrase, &place, &current)?)
+        }
+        Ok(_) | Err(_) => (passphrase::new(&arguments.passphrase, &place)?, None),
+    };
+    let secrets = (&secret, next.as_ref().unwrap_or(&secret));
+    let (_, request) =
+        store.request((&country, &mnemonic), authority.as_ref(), algorithm, secrets, Timestamp::now())?;
     write(&arguments.out, request.bytes())?;
     let object = with_file(request_object(&request), &arguments.out);
     let words = format!(
@@ -155,9 +179,9 @@ fn issue(arguments: &args::CvcIssue, json: bool) -> Result<(), Failure> {
     let terms = &arguments.terms;
     let grant = CvGrant { level: arguments.level.into(), rights: terms.rights.clone(), period: terms.period() };
     let store = CvStore::new(&arguments.place.dir);
-    store.holder(&arguments.by)?;
-    let passphrase = passphrase::existing(&arguments.passphrase, None)?;
-    let certificate = store.issue(&arguments.by, &request, voucher.as_ref(), &grant, &passphrase, Timestamp::now())?;
+    let place = store.holder(&arguments.by)?.place()?;
+    let secret = passphrase::existing(&arguments.passphrase, place.token())?;
+    let certificate = store.issue(&arguments.by, &request, voucher.as_ref(), &grant, &secret, Timestamp::now())?;
     write(&arguments.out, certificate.bytes())?;
     let object = with_file(certificate_object(&certificate), &arguments.out);
     let words = format!("{}\n  written to   {}", certificate_words(&certificate), arguments.out.display());
@@ -349,8 +373,9 @@ fn algorithm_of(certificate: &CvCertificate) -> Option<Algorithm> {
     (algorithm.hash() == key.algorithm().hash()).then_some(algorithm)
 }
 
-fn country(name: &CvcName, directory: &Path) -> Result<String, Failure> {
-    match &name.country {
+/// Country and mnemonic.
+fn name(name: &CvcName, directory: &Path) -> Result<(String, String), Failure> {
+    let country = match &name.country {
         Some(country) => Ok(country.clone()),
         None => Authority::open(directory).map(|authority| authority.profile().country.to_owned()).map_err(|error| {
             Failure {
@@ -360,7 +385,8 @@ fn country(name: &CvcName, directory: &Path) -> Result<String, Failure> {
                 exit: USAGE,
             }
         }),
-    }
+    };
+    Ok((country?, name.mnemonic.clone()))
 }
 
 fn trust_point(path: &Path) -> Result<TrustPoint, Failure> {

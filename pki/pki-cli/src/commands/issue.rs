@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use trust::Certificate;
 
-use crate::args::{Init, KeyOptions, PassphraseSource, SignerPassphraseSource};
+use crate::args::{Init, KeyOptions, PassphraseSource, SignerPassphraseSource, TokenOptions};
 use crate::failure::{Failure, USAGE};
 use crate::output::{grouped, show};
 use crate::passphrase;
@@ -16,10 +16,7 @@ pub fn init(arguments: &Init, json: bool) -> Result<(), Failure> {
     let profile = Profile::find(&arguments.profile).ok_or_else(|| unknown_profile(&arguments.profile))?;
     let directory = &arguments.place.dir;
     let keys = new_key(&arguments.key, None)?;
-    let secret = match &keys.place {
-        KeyPlace::Software => passphrase::new(&arguments.passphrase)?,
-        KeyPlace::Token(token) => passphrase::existing(&arguments.passphrase, Some(token))?,
-    };
+    let secret = passphrase::new(&arguments.passphrase, &keys.place)?;
     let authority = Authority::init_with(directory, profile, &keys, &secret, Timestamp::now())?;
     let pin = authority.pin()?.to_string();
     let csca = authority.csca();
@@ -41,15 +38,16 @@ pub fn init(arguments: &Init, json: bool) -> Result<(), Failure> {
 
 /// What the command line asks of a new key.
 pub fn new_key(options: &KeyOptions, max_uses: Option<u64>) -> Result<NewKey, Failure> {
-    let place = match (&options.token, &options.token_label) {
-        (Some(module), Some(label)) => {
-            // The record of the key is read from other directories later.
-            let module = std::path::absolute(module).map_err(|error| Failure::unreadable(module, &error))?;
-            KeyPlace::Token(TokenAddress { module, label: label.clone() })
-        }
-        _ => KeyPlace::Software,
-    };
+    let place = place(&options.place)?.unwrap_or_default();
     Ok(NewKey { place, algorithm: options.key, max_uses })
+}
+
+/// Where the command line wants a new key, if it says so.
+pub fn place(options: &TokenOptions) -> Result<Option<KeyPlace>, Failure> {
+    let (Some(module), Some(label)) = (&options.token, &options.token_label) else { return Ok(None) };
+    // The record of the key is read from other directories later.
+    let module = std::path::absolute(module).map_err(|error| Failure::unreadable(module, &error))?;
+    Ok(Some(KeyPlace::Token(TokenAddress { module, label: label.clone() })))
 }
 
 pub fn new_signer(

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use authority::deviation_list::Deviation;
 use authority::{
-    Authority, Ensured, EnsuredCrl, Generation, KeyPlace, NewName, Rollover, SignedList, SignerKind, SignerRecord,
+    Authority, Ensured, EnsuredCrl, Generation, NewKey, NewName, Rollover, SignedList, SignerKind, SignerRecord,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use trust::Certificate;
 
-use super::issue::{certificate, day, record};
+use super::issue::{certificate, day, new_key, record};
 use crate::args::{self, By, Ensure, EnsureCrl, Kind, PassphraseSource, SignerPassphraseSource};
 use crate::failure::{Failure, USAGE};
 use crate::output::{grouped, show};
@@ -80,11 +80,12 @@ pub fn new(
     kind: Kind,
     name: Option<&str>,
     directory: &Path,
+    key: &NewKey,
     (source, signer_source): (&PassphraseSource, &SignerPassphraseSource),
     json: bool,
 ) -> Result<(), Failure> {
     let mut authority = Authority::open(directory)?;
-    let (secret, own) = secrets(&authority, source, signer_source)?;
+    let (secret, own) = secrets(&mut authority, key, source, signer_source)?;
     let own = own.as_ref().unwrap_or(&secret);
     let signer = authority.new_signer(kind.into(), name, &secret, own, Timestamp::now())?;
     show(json, "signer new", record(&signer), &made(&signer));
@@ -93,7 +94,8 @@ pub fn new(
 
 pub fn ensure(kind: SignerKind, arguments: &Ensure, json: bool) -> Result<(), Failure> {
     let mut authority = Authority::open(&arguments.place.dir)?;
-    let (secret, own) = secrets(&authority, &arguments.passphrase, &arguments.signer_passphrase)?;
+    let key = new_key(&arguments.key, None)?;
+    let (secret, own) = secrets(&mut authority, &key, &arguments.passphrase, &arguments.signer_passphrase)?;
     let own = own.as_ref().unwrap_or(&secret);
     let ensured = authority.ensure_signer(kind, arguments.days, &secret, own, Timestamp::now())?;
     let words = match &ensured {
@@ -108,15 +110,17 @@ pub fn ensure(kind: SignerKind, arguments: &Ensure, json: bool) -> Result<(), Fa
     Ok(())
 }
 
-/// The secret of the authority's keys, and that of the signer's when it has its own.
+/// The secret of the authority's keys, and that of the new signer's key when it has its own.
 fn secrets(
-    authority: &Authority,
+    authority: &mut Authority,
+    key: &NewKey,
     source: &PassphraseSource,
     signer_source: &SignerPassphraseSource,
 ) -> Result<(authority::Passphrase, Option<authority::Passphrase>), Failure> {
     let token = authority.token()?;
     let secret = passphrase::existing(source, token.as_ref())?;
-    let own = passphrase::signer(signer_source, &KeyPlace::Software, token.as_ref())?;
+    let own = passphrase::signer(signer_source, &key.place, token.as_ref())?;
+    authority.make_keys(key.clone());
     Ok((secret, own))
 }
 
@@ -169,7 +173,7 @@ pub fn ensure_crl(arguments: &EnsureCrl, json: bool) -> Result<(), Failure> {
 pub fn master_list(files: &[PathBuf], by: &By, json: bool) -> Result<(), Failure> {
     let foreign = files.iter().map(|path| read_certificate(path)).collect::<Result<Vec<_>, _>>()?;
     let mut authority = Authority::open(&by.place.dir)?;
-    let secret = passphrase::existing(&by.passphrase, None)?;
+    let secret = list_secret(&authority, SignerKind::MasterList, by)?;
     let list = authority.sign_master_list(&foreign, by.signer.as_deref(), &secret, Timestamp::now())?;
     published("publish master-list", "master list", "certificates", &list, json);
     Ok(())
@@ -190,10 +194,16 @@ pub fn deviation_list(path: &Path, by: &By, json: bool) -> Result<(), Failure> {
         exit: USAGE,
     })?;
     let mut authority = Authority::open(&by.place.dir)?;
-    let secret = passphrase::existing(&by.passphrase, None)?;
+    let secret = list_secret(&authority, SignerKind::DeviationList, by)?;
     let list = authority.sign_deviation_list(&read.deviation, by.signer.as_deref(), &secret, Timestamp::now())?;
     published("publish deviation-list", "deviation list", "deviations", &list, json);
     Ok(())
+}
+
+/// The secret of the key that will sign.
+fn list_secret(authority: &Authority, kind: SignerKind, by: &By) -> Result<authority::Passphrase, Failure> {
+    let signer = authority.signer_for(kind, by.signer.as_deref(), Timestamp::now())?;
+    passphrase::existing(&by.passphrase, signer.token.as_ref())
 }
 
 fn published(command: &str, title: &str, what: &str, list: &SignedList, json: bool) {
