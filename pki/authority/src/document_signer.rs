@@ -15,7 +15,7 @@ use trust::lint::{self, Refused};
 use trust::{Certificate, CertificateError, Hash, PublicKey};
 
 use crate::files::{self, FileError};
-use crate::key_store::{KeyError, Signer, SigningError, StoredKey, UseCount, UseError};
+use crate::key_store::{KeyError, Signer, SigningError, StoredKey, TokenAddress, UseCount, UseError};
 use crate::passphrase::Passphrase;
 use crate::x509::{explicit_spki, time};
 
@@ -88,6 +88,14 @@ impl DocumentSigner {
         signer.uses = StoredKey::uses(directory)?;
         Ok(signer)
     }
+
+    /// The token that the key of a signer's directory is in; `None` for a file.
+    ///
+    /// # Errors
+    /// When the record of the key cannot be read.
+    pub fn token(directory: &Path) -> Result<Option<TokenAddress>, LoadError> {
+        Ok(StoredKey::token(directory)?)
+    }
 }
 
 impl<K: Signer> DocumentSigner<K> {
@@ -120,6 +128,11 @@ impl<K: Signer> DocumentSigner<K> {
             certificate,
             uses: None,
         })
+    }
+
+    /// The hash that fits the key: of the data groups as well as of what is signed.
+    pub fn hash(&self) -> Hash {
+        self.hash
     }
 
     /// The signer's certificate.

@@ -234,6 +234,13 @@ pub enum Ds {
     /// Make the next document signer when none can sign for so many more days; otherwise change nothing.
     #[command(after_help = "Example:\n  bitaqa-pki ds ensure --dir pki --days 14")]
     Ensure(Ensure),
+    /// Sign the data groups of documents: what a printing machine without a signer of its own asks for.
+    #[command(
+        after_help = "Example:\n  bitaqa-pki ds sign --signer pki/ds/ds-0001 documents/ZZ0000017 documents/ZZ0000025\n\n\
+        Each folder has the data groups of one document in files such as EF_DG1.bin; EF_SOD.bin is put beside them. A folder \
+        that has the security object of its data groups keeps it."
+    )]
+    Sign(DsSign),
     /// Revoke a document signer; issue a revocation list afterwards to publish it.
     #[command(after_help = "Example:\n  bitaqa-pki ds revoke --dir pki ds-0001 && bitaqa-pki crl issue --dir pki")]
     Revoke {
@@ -243,6 +250,20 @@ pub enum Ds {
         #[command(flatten)]
         place: Place,
     },
+}
+
+/// Sign the data groups of documents.
+#[derive(Args)]
+pub struct DsSign {
+    /// Directory of the document signer.
+    #[arg(long, value_name = "DIR")]
+    pub signer: PathBuf,
+    /// Passphrase of the signer's key.
+    #[command(flatten)]
+    pub passphrase: PassphraseSource,
+    /// One folder for each document.
+    #[arg(value_name = "FOLDER", required = true)]
+    pub folders: Vec<PathBuf>,
 }
 
 /// Revocation lists.

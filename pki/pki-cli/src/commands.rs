@@ -10,6 +10,7 @@ mod issue;
 mod lint;
 mod master_list;
 mod record;
+mod security_object;
 mod signers;
 mod status;
 
@@ -30,6 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             issue::new_signer(name.as_deref(), &place.dir, &key, passphrase, signer_passphrase, json)?;
         }
         Command::Ds(Ds::Ensure(ensure)) => signers::ensure(SignerKind::Document, ensure, json)?,
+        Command::Ds(Ds::Sign(arguments)) => security_object::sign(arguments, json)?,
         Command::Ds(Ds::Revoke { name, place }) => issue::revoke(name, &place.dir, json)?,
         Command::Crl(Crl::Issue { place, passphrase }) => issue::crl(&place.dir, passphrase, json)?,
         Command::Crl(Crl::Ensure(ensure)) => signers::ensure_crl(ensure, json)?,

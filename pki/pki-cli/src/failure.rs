@@ -8,7 +8,9 @@ use authority::acts::ActsError;
 use authority::ceremony::custody::CustodyError;
 use authority::ceremony::{CeremonyError, CredentialError};
 use authority::citizen_ca::CitizenError;
-use authority::{InitError, IssueError, KeyError, OpenError, SigningError, StateError, TokenError};
+use authority::{
+    InitError, IssueError, KeyError, LoadError, OpenError, SignError, SigningError, StateError, TokenError, UseError,
+};
 use serde_json::json;
 
 /// Exit code: the command line or what it names is wrong.
@@ -198,6 +200,37 @@ impl From<CeremonyError> for Failure {
             CeremonyError::Custody(_) => ("Restore the custody file from its backup.", TRUST),
         };
         Failure { what: "The ceremony stopped.".to_owned(), why, remedy: remedy.to_owned(), exit }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        let (remedy, exit) = match &error {
+            LoadError::Key(error) => key_advice(error),
+            LoadError::File(_) => ("Name the directory of a document signer with --signer.", USAGE),
+            LoadError::Certificate(_) | LoadError::Mismatch | LoadError::NoUsagePeriod => {
+                ("Restore the signer's directory from where it came, or make a new signer.", TRUST)
+            }
+        };
+        let what = "The document signer cannot be used.".to_owned();
+        Failure { what, why: error.to_string(), remedy: remedy.to_owned(), exit }
+    }
+}
+
+impl From<SignError> for Failure {
+    fn from(error: SignError) -> Self {
+        let (remedy, exit) = match &error {
+            SignError::OutsideUsagePeriod { .. } => {
+                ("Set the clock, or use the next signer (bitaqa-pki ds ensure).", TRUST)
+            }
+            SignError::Uses(UseError::Exhausted { .. }) => ("Use the next signer (bitaqa-pki ds new).", TRUST),
+            SignError::Uses(_) => ("Check the permissions of the signer's directory and the space on the disk.", TRUST),
+            SignError::Content(_) => ("Correct the data groups.", USAGE),
+            SignError::Key(SigningError::Token(error)) => token_advice(error),
+            SignError::Key(SigningError::Library(_)) => ("Repeat the command; check the installed OpenSSL.", TRUST),
+        };
+        let what = "A document was not signed; those before it were.".to_owned();
+        Failure { what, why: error.to_string(), remedy: remedy.to_owned(), exit }
     }
 }
 

@@ -18,7 +18,7 @@ pub fn existing(source: &PassphraseSource, token: Option<&TokenAddress>) -> Resu
     match (given(source)?, token) {
         (Some(passphrase), _) => Ok(passphrase),
         (None, Some(token)) => prompt(&format!("PIN of the token {}: ", token.label), Failure::no_passphrase),
-        (None, None) => prompt("Passphrase of the authority's keys: ", Failure::no_passphrase),
+        (None, None) => prompt("Passphrase of the keys: ", Failure::no_passphrase),
     }
 }
 

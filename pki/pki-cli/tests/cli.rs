@@ -250,3 +250,40 @@ fn lint_finds_nothing_in_what_is_issued_and_something_in_what_is_not() {
     let (rules, code) = desk.json(&["lint", "--rules"]);
     assert!(code == 0 && rules["rules"].as_array().unwrap().len() > 150);
 }
+
+#[test]
+fn documents_of_another_machine_are_signed() {
+    let desk = Desk::with_authority();
+    desk.pki(&["ds", "new", "--dir", "pki"]).assert().success();
+    let folder = desk.path().join("ZZ0000017");
+    fs::create_dir(&folder).unwrap();
+    let mrz = "I<UTOZZ00000177<<<<<<<<<<<<<<<7408122F3204159UTO<<<<<<<<<<<6ERIKSSON<<ANNA<MARIA<<<<<<<<<<";
+    fs::write(folder.join("EF_DG1.bin"), [b"\x61\x5D\x5F\x1F\x5A", mrz.as_bytes()].concat()).unwrap();
+    fs::write(folder.join("EF.DG12"), b"\x6C\x0F\x5C\x02\x5F\x26\x5F\x26\x0820270115").unwrap();
+    fs::write(folder.join("EF_COM.bin"), b"not signed").unwrap();
+    let sign = |expected: i32| {
+        let mut command = desk.pki(&["ds", "sign", "--signer", "pki/ds/ds-0001", "ZZ0000017", "--json"]);
+        command.env("BITAQA_PASSPHRASE_FILE", "centre").assert().code(expected).get_output().stdout.clone()
+    };
+    let said: Value = serde_json::from_slice(&sign(0)).unwrap();
+    assert_eq!(said["signed"], serde_json::json!(["ZZ0000017/EF_SOD.bin"]));
+
+    let object = trust::security_object::parse_file(&fs::read(folder.join("EF_SOD.bin")).unwrap()).unwrap();
+    let hashes = lds::sod::LdsSecurityObject::parse(object.claimed().content()).unwrap().hashes;
+    assert_eq!(hashes.keys().copied().collect::<Vec<u8>>(), [1, 12]);
+    let signer = trust::Certificate::from_der(&fs::read(desk.path().join("pki/ds/ds-0001/certificate.der")).unwrap());
+    let (data, signer) = (object.signed_data(), signer.unwrap());
+    data.verify(&data.signers()[0], &signer).unwrap();
+
+    // Again changes nothing; other data groups are never signed over; what is no data group is refused.
+    let before = fs::read(folder.join("EF_SOD.bin")).unwrap();
+    let said: Value = serde_json::from_slice(&sign(0)).unwrap();
+    assert_eq!((said["signed"].as_array().unwrap().len(), said["signed_before"].as_array().unwrap().len()), (0, 1));
+    fs::write(folder.join("EF.DG12"), b"\x6C\x0F\x5C\x02\x5F\x26\x5F\x26\x0820270116").unwrap();
+    sign(2);
+    assert_eq!(fs::read(folder.join("EF_SOD.bin")).unwrap(), before);
+    fs::remove_file(folder.join("EF_SOD.bin")).unwrap();
+    fs::write(folder.join("EF.DG12"), b"\x6C\x10\x5C\x02\x5F\x26\x5F\x26\x0820270116").unwrap();
+    sign(2);
+    assert!(!folder.join("EF_SOD.bin").exists());
+}
