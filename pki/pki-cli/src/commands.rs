@@ -17,6 +17,7 @@ mod status;
 use std::process::ExitCode;
 
 use authority::SignerKind;
+use master_list::Showing;
 
 use crate::args::{Acts, Arguments, Bundle, Ceremony, Command, Crl, Csca, Ds, MasterList, Publish, Signer, Trust};
 use crate::failure::Failure;
@@ -60,8 +61,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             bundle::export(out, request, &place.dir, passphrase, json)?;
         }
         Command::Cvc(command) => return cvc::run(command, json),
-        Command::MasterList(MasterList::Show { file, signer, certificates }) => {
-            return master_list::show(file, signer, *certificates, json);
+        Command::MasterList(MasterList::Show { file, signer, anchors, certificates, lint }) => {
+            let (anchors, certificates, lint) = (anchors.as_deref(), *certificates, *lint);
+            return master_list::show(file, &Showing { signers: signer, anchors, certificates, lint }, json);
         }
         Command::MasterList(MasterList::Diff { a, b }) => master_list::diff(a, b, json)?,
         Command::Trust(command) => return archive(command, json),

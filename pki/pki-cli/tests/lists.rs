@@ -54,6 +54,7 @@ fn from_a_list_to_a_judgement() {
     let (code, shown) = json(&["master-list", "show", &list, "--signer", &csca]);
     let shown = &shown[0];
     assert_eq!((code, &shown["signature"], &shown["trust"]), (0, &"successful".into(), &"successful".into()));
+    assert_eq!((&shown["lint"]["objects"], &shown["lint"]["clean"]), (&1.into(), &1.into()));
     for (key, value) in [("certificates", 1), ("self_signed", 1), ("link", 0), ("missing_issuer", 0), ("countries", 1)]
     {
         assert_eq!(shown[key], value, "{key}");
@@ -125,9 +126,35 @@ fn the_public_lists_and_the_indonesian_links() {
     assert_eq!((code, &shown[0]["signature"]), (0, &"successful".into()));
     let counts = ["certificates", "self_signed", "link", "missing_issuer", "countries"].map(|key| &shown[0][key]);
     assert_eq!(counts, [541, 358, 176, 7, 109]);
-    // The German list is older than the German root beside it: the Dutch list holds the generation that certified its signer.
+    // Every certificate is linted along the way; what real states issue is far from clean.
+    let lint = &shown[0]["lint"];
+    assert_eq!(lint["objects"], 541);
+    assert!(lint["errors"].as_u64().unwrap() > 100 && lint["clean"].as_u64().unwrap() > 100, "{lint}");
+    assert!(lint["rules"].as_array().unwrap().iter().all(|rule| rule["rule"] != "structure"), "{lint}");
+    let (_, detailed) = json(&["master-list", "show", &german, "--lint"]);
+    let departures = |entry: &Value| entry["lint"].as_array().unwrap().len() as u64;
+    let sum: u64 = detailed[0]["entries"].as_array().unwrap().iter().map(departures).sum();
+    assert_eq!(sum, ["errors", "warnings", "notices"].map(|key| lint[key].as_u64().unwrap()).iter().sum::<u64>());
+
+    // It is older than the German root beside it: with that pinned, the output says so and what helps.
+    let (code, shown) = json(&["master-list", "show", &german, "--signer", &file("DE_ROOT_CA_CSCA07.cer")]);
+    assert_eq!((code, &shown[0]["trust"], &shown[0]["believed"]), (40, &"undetermined".into(), &false.into()));
+    let finding = &shown[0]["findings"][1];
+    assert!(finding["reason"].as_str().unwrap().contains("pinned is another generation of it"), "{finding}");
+    assert!(finding["remedy"].as_str().unwrap().contains("another state's verified master list"), "{finding}");
+    // The Dutch list holds the generation that certified its signer.
+    let (code, shown) = json(&["master-list", "show", &german, "--anchors", &archive]);
+    assert_eq!((code, &shown[0]["believed"]), (0, &true.into()));
+    let because = shown[0]["pinned_because"][0].as_str().unwrap();
+    assert!(because.contains("a root in a verified master list; NL's master list of 2025-07-30"), "{because}");
     let (code, imported) = json(&["trust", "import", "--dir", &archive, &german, "--signer-state", "DE"]);
     assert_eq!((code, &imported[0]["lists"][0]["believed"]), (0, &true.into()));
+    assert_eq!(imported[0]["lists"][0]["pinned_because"][0], because);
+
+    let (code, diff) = json(&["master-list", "diff", &german, &dutch]);
+    assert_eq!((code, &diff[0]["unchanged"]), (0, &338.into()));
+    let counted = ["added", "removed"].map(|key| diff[0][key].as_array().unwrap().len());
+    assert_eq!((counted, diff[0]["countries_added"].as_array().unwrap().len()), ([56, 203], 11));
 
     let chain = directory.path().join("idn").to_str().unwrap().to_owned();
     let first = file("IDN/2010-12_CSCA.cer");
@@ -140,4 +167,16 @@ fn the_public_lists_and_the_indonesian_links() {
     assert_eq!(json(&arguments).0, 0);
     let (_, listed) = json(&["trust", "list", "--dir", &chain, "--country", "id"]);
     assert_eq!((&listed[0]["believed"], &listed[0]["keys"], &listed[0]["pending"]), (&5.into(), &3.into(), &0.into()));
+    // Each later one is believed for the one before it: the confirmed first, link and root of the second, of the third.
+    let word = |reason: &Value| match reason.as_object() {
+        Some(with_issuer) => with_issuer.keys().next().unwrap().clone(),
+        None => reason.as_str().unwrap().to_owned(),
+    };
+    let each = listed[0]["certificates"].as_array().unwrap().iter();
+    let mut reasons: Vec<_> =
+        each.map(|one| (one["not_before"].to_string(), word(&one["reasons"][0]["reason"]))).collect();
+    reasons.sort();
+    assert_eq!(reasons[0].1, "confirmed");
+    assert_eq!(reasons.iter().filter(|(_, reason)| *reason == "linked-from").count(), 2);
+    assert_eq!(reasons.iter().filter(|(_, reason)| *reason == "same-key-as").count(), 2);
 }

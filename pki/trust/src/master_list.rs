@@ -165,6 +165,15 @@ impl MasterList {
         self.entries.iter().filter_map(|entry| entry.certificate.as_ref().ok())
     }
 
+    /// Every certificate's bytes, readable or not, in the order of the list.
+    pub fn raw_certificates(&self) -> impl Iterator<Item = &[u8]> {
+        let content = tlv::sole(self.data.content(), der::SEQUENCE).unwrap_or_default();
+        let mut list = Reader::new(content);
+        let set = list.expect(der::INTEGER).and_then(|_| list.expect(der::SET)).unwrap_or_default();
+        let mut certificates = Reader::new(set);
+        std::iter::from_fn(move || certificates.next().ok().flatten().map(|item| item.raw))
+    }
+
     /// The signed data it came in.
     pub fn signed_data(&self) -> &SignedData {
         &self.data
@@ -287,7 +296,10 @@ fn nobody_behind(signer: &Certificate, pins: &[Certificate]) -> Finding {
         id::TRUST,
         format!("the list signer is certified by {issuer}{key}, which is not pinned{generation}"),
     )
-    .remedy(format!("get the certificate of {issuer}{key} on another way, compare its fingerprint, and pin it"))
+    .remedy(format!(
+        "get the certificate of {issuer}{key} on another way, compare its fingerprint, and pin it; or believe it through \
+         another state's verified master list that holds it"
+    ))
 }
 
 /// Whether this authority signed that certificate, in the same state. Key identifiers are compared first: a signature that

@@ -10,16 +10,25 @@ pub enum MasterList {
     /// Show who signed a master list and what is in it.
     #[command(after_help = "Example:\n  bitaqa-pki master-list show DE_ML_2024-08-07.ml --signer csca-germany.cer\n\n\
         signature says whether the signer's signature verifies, trust whether a pinned certificate stands behind him.\n\
-        Exit code 40: the signature fails, or --signer was given and does not stand behind the list.")]
+        A list can be older than the root its state publishes today; another state's verified list may hold the right one:\n  \
+        bitaqa-pki trust import --dir anchors NL_ML_2025-07-29.ml --signer NL_ROOT_CA.cer\n  \
+        bitaqa-pki master-list show DE_ML_2024-08-07.ml --anchors anchors\n\n\
+        Exit code 40: the signature fails, or --signer or --anchors was given and does not stand behind the list.")]
     Show {
         /// A master list, or an LDIF, PEM or zip file with one in it.
         file: PathBuf,
         /// Certificate of the list signer, or of the CSCA that certified him (DER or PEM); may be given several times.
         #[arg(long, value_name = "CERT")]
         signer: Vec<PathBuf>,
+        /// Anchor archive: what is believed there of the list signer's state may stand behind the list.
+        #[arg(long, value_name = "DIR")]
+        anchors: Option<PathBuf>,
         /// Print each certificate.
         #[arg(long)]
         certificates: bool,
+        /// Print what the certificates depart from: by rule; with --certificates also each departure.
+        #[arg(long)]
+        lint: bool,
     },
     /// Show in what two master lists differ.
     #[command(after_help = "Example:\n  bitaqa-pki master-list diff DE_ML_2024-08-07.ml DE_ML_2024-11-11.ml")]

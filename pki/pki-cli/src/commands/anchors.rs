@@ -16,7 +16,7 @@ use trust::{Certificate, Finding, Pin, Policy, security_object};
 
 use super::bundle::replace;
 use super::issue::day;
-use super::master_list::{certificate, certificate_line, certificate_object, findings};
+use super::master_list::{certificate, certificate_line, certificate_object, findings, provenance};
 use crate::failure::{Failure, TRUST, USAGE};
 use crate::output;
 
@@ -62,7 +62,9 @@ pub fn import(
             by: belief.by,
         });
         doubtful |= !pins.is_empty() && plan.lists.iter().any(|(_, verification)| !verification.is_believed());
-        output::show(json, "trust import", plan_object(path, &plan, dry_run), &plan_words(path, &plan, dry_run));
+        let behind = Behind::of(&archive, &plan);
+        let words = plan_words(path, &plan, &behind, dry_run);
+        output::show(json, "trust import", plan_object(path, &plan, &behind, dry_run), &words);
         if plan.changes.is_empty() && archive.has_file(&archive::fingerprint(&bytes)) {
             continue;
         }
@@ -179,7 +181,8 @@ fn fingerprint(text: &str) -> Result<Fingerprint, Failure> {
     })
 }
 
-fn reason(reason: Reason) -> String {
+/// Why a certificate is believed, for people.
+pub fn reason(reason: Reason) -> String {
     match reason {
         Reason::Listed => "a root in a verified master list".to_owned(),
         Reason::Confirmed => "its fingerprint was confirmed".to_owned(),
@@ -214,7 +217,17 @@ fn change_parts(change: &Change) -> (&'static str, &Fingerprint, Option<Reason>)
     }
 }
 
-fn plan_object(path: &Path, plan: &Plan, dry_run: bool) -> Value {
+/// For each list of a plan, why the archive as it was believes the certificate that stands behind the list.
+struct Behind(Vec<Vec<String>>);
+
+impl Behind {
+    fn of(archive: &Archive, plan: &Plan) -> Self {
+        let why = |pinned: Option<&Certificate>| pinned.map(|pin| provenance(archive, pin)).unwrap_or_default();
+        Behind(plan.lists.iter().map(|(_, verification)| why(verification.pinned.as_ref())).collect())
+    }
+}
+
+fn plan_object(path: &Path, plan: &Plan, behind: &Behind, dry_run: bool) -> Value {
     let changes: Vec<Value> = plan
         .changes
         .iter()
@@ -230,9 +243,10 @@ fn plan_object(path: &Path, plan: &Plan, dry_run: bool) -> Value {
     let lists: Vec<Value> = plan
         .lists
         .iter()
-        .map(|(place, verification)| {
+        .zip(&behind.0)
+        .map(|((place, verification), because)| {
             json!({ "place": place, "believed": verification.is_believed(), "findings": verification.findings,
-                "leniencies": verification.leniencies })
+                "pinned_because": because, "leniencies": verification.leniencies })
         })
         .collect();
     let refused: Vec<Value> =
@@ -243,10 +257,14 @@ fn plan_object(path: &Path, plan: &Plan, dry_run: bool) -> Value {
     })
 }
 
-fn plan_words(path: &Path, plan: &Plan, dry_run: bool) -> String {
+fn plan_words(path: &Path, plan: &Plan, behind: &Behind, dry_run: bool) -> String {
     let mut text = format!("{}{}", path.display(), if dry_run { ": would change" } else { "" });
-    for (_, verification) in &plan.lists {
+    for ((_, verification), because) in plan.lists.iter().zip(&behind.0) {
         text.push_str(&findings(&verification.findings));
+        for reason in because {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n  believed through the archive: {reason}");
+        }
     }
     for change in &plan.changes {
         let (kind, fingerprint, why) = change_parts(change);

@@ -1,5 +1,7 @@
 //! `lint`: what a file departs from, rule by rule.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use trust::lint::{self, Edition, InputError, Kind, Report, Rule, Severity};
+use trust::lint::{self, Edition, Finding, InputError, Kind, Report, Rule, Severity};
 
 use crate::args::Lint;
 use crate::failure::{Failure, TRUST, USAGE};
@@ -116,6 +118,95 @@ impl Linted {
                 "\n  {:8} {}: {}\n           seen: {}\n           {}",
                 rule.severity, rule.id, rule.title, finding.seen, rule.source
             );
+        }
+        text
+    }
+}
+
+/// What the rules found in many objects, each told what it is from its bytes.
+#[derive(Default)]
+pub struct Summary {
+    objects: usize,
+    clean: usize,
+    /// Objects with a finding, by severity and rule.
+    rules: BTreeMap<(Reverse<Severity>, &'static str), usize>,
+    /// Departures with the position of their object, from 0.
+    findings: Vec<(usize, Finding)>,
+}
+
+impl Summary {
+    /// Asks the rules of each object's own kind and edition.
+    pub fn of<'a>(objects: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut summary = Summary::default();
+        for (position, der) in objects.enumerate() {
+            // What is nothing that has rules stands where a certificate was expected.
+            let kind = lint::detect(der).unwrap_or(Kind::Csca);
+            let report = lint::lint(der, kind, kind.edition());
+            summary.objects += 1;
+            summary.clean += usize::from(report.findings.is_empty());
+            for finding in report.findings {
+                *summary.rules.entry((Reverse(finding.rule.severity), finding.rule.id)).or_default() += 1;
+                summary.findings.push((position, finding));
+            }
+        }
+        summary
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|(_, finding)| finding.rule.severity == severity).count()
+    }
+
+    /// The departures of the object at this position.
+    fn of_object(&self, position: usize) -> impl Iterator<Item = &Finding> {
+        let from = self.findings.partition_point(|(other, _)| *other < position);
+        let rest = self.findings.get(from..).unwrap_or_default();
+        rest.iter().take_while(move |(other, _)| *other == position).map(|(_, finding)| finding)
+    }
+
+    /// Counts by severity and rule, for programs.
+    pub fn object(&self) -> Value {
+        let rules: Vec<Value> = self
+            .rules
+            .iter()
+            .map(|((Reverse(severity), rule), objects)| {
+                json!({ "rule": rule, "severity": severity.name(), "objects": objects })
+            })
+            .collect();
+        json!({
+            "objects": self.objects, "clean": self.clean,
+            "errors": self.count(Severity::Error), "warnings": self.count(Severity::Warning),
+            "notices": self.count(Severity::Notice), "rules": rules,
+        })
+    }
+
+    /// The departures of one object, for programs.
+    pub fn findings(&self, position: usize) -> Vec<Value> {
+        let each = |finding: &Finding| json!({ "rule": finding.rule.id, "severity": finding.rule.severity.name(), "seen": finding.seen });
+        self.of_object(position).map(each).collect()
+    }
+
+    /// One line of counts; with `rules` also one for each rule.
+    pub fn words(&self, rules: bool) -> String {
+        let mut text = format!(
+            "{} errors, {} warnings, {} notices; {} of {} without any",
+            self.count(Severity::Error),
+            self.count(Severity::Warning),
+            self.count(Severity::Notice),
+            self.clean,
+            self.objects,
+        );
+        for ((Reverse(severity), rule), objects) in self.rules.iter().filter(|_| rules) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n    {severity:8} {objects:4} {rule}");
+        }
+        text
+    }
+
+    /// The departures of one object, each on a line.
+    pub fn finding_words(&self, position: usize) -> String {
+        let mut text = String::new();
+        for finding in self.of_object(position) {
+            let _ = write!(text, "\n      {:8} {}: {}", finding.rule.severity, finding.rule.id, finding.seen);
         }
         text
     }

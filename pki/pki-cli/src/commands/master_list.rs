@@ -7,26 +7,69 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use trust::archive::{Archive, Believed};
 use trust::import::{self, Bounds, Content};
 use trust::master_list::{Entry, Role, Verification, id};
 use trust::{Certificate, Finding, MasterList};
 
+use super::anchors::reason;
 use super::issue::day;
+use super::lint::Summary;
 use crate::failure::{Failure, TRUST, USAGE};
 use crate::output;
 
+/// Who may stand behind a list, and what is printed of it.
+pub struct Showing<'a> {
+    pub signers: &'a [PathBuf],
+    pub anchors: Option<&'a Path>,
+    pub certificates: bool,
+    pub lint: bool,
+}
+
+/// A list with everything that is said of it.
+struct Shown<'a> {
+    file: &'a Path,
+    list: &'a MasterList,
+    verification: Verification,
+    roles: Vec<Role>,
+    lint: Summary,
+    /// Why the archive believes the certificate that stands behind the list.
+    provenance: Vec<String>,
+}
+
 /// Shows a list; the exit code says whether it may be believed.
-pub fn show(file: &Path, signers: &[PathBuf], each: bool, json: bool) -> Result<ExitCode, Failure> {
-    let pins = signers.iter().map(|path| certificate(path)).collect::<Result<Vec<_>, _>>()?;
+pub fn show(file: &Path, showing: &Showing<'_>, json: bool) -> Result<ExitCode, Failure> {
+    let mut pins = showing.signers.iter().map(|path| certificate(path)).collect::<Result<Vec<_>, _>>()?;
     let list = read(file)?;
+    let archive = showing.anchors.map(Archive::open).transpose()?;
+    if let Some(archive) = &archive {
+        pins.extend(signer_countries(&list).iter().flat_map(|country| archive.anchors_of(country)));
+    }
     let verification = list.verify(&pins, Timestamp::now());
-    let roles = list.roles();
-    output::show(json, "master-list show", object(file, &list, &verification, &roles), &{
-        words(file, &list, &verification, &roles, each)
-    });
+    let pinned = verification.pinned.as_ref();
+    let provenance = archive.zip(pinned).map(|(archive, pin)| provenance(&archive, pin)).unwrap_or_default();
+    let (roles, lint) = (list.roles(), Summary::of(list.raw_certificates()));
+    let shown = Shown { file, list: &list, verification, roles, lint, provenance };
+    output::show(json, "master-list show", shown.object(showing), &shown.words(showing));
+    let verification = &shown.verification;
     let failed = verification.findings.iter().any(Finding::is_failed);
-    let refused = failed || (!pins.is_empty() && !verification.is_believed());
+    let asked = !showing.signers.is_empty() || showing.anchors.is_some();
+    let refused = failed || (asked && !verification.is_believed());
     Ok(if refused { ExitCode::from(TRUST) } else { ExitCode::SUCCESS })
+}
+
+/// The countries of the list signer's certificates that came along.
+fn signer_countries(list: &MasterList) -> BTreeSet<String> {
+    let enclosed = list.signed_data().certificates();
+    enclosed.iter().filter_map(|one| one.subject().country()).map(str::to_uppercase).collect()
+}
+
+/// Why an archive believes a certificate, for people; empty when it does not hold it.
+pub fn provenance(archive: &Archive, certificate: &Certificate) -> Vec<String> {
+    let held = archive.get(&certificate.fingerprint());
+    let source = |position: usize| archive.sources().get(position).map(|source| source.describe()).unwrap_or_default();
+    let words = |believed: &Believed| format!("{}; {}", reason(believed.reason), source(believed.source));
+    held.map(|held| held.reasons.iter().map(words).collect()).unwrap_or_default()
 }
 
 /// Shows in what two lists differ.
@@ -136,45 +179,86 @@ fn count(roles: &[Role], wanted: fn(&Role) -> bool) -> usize {
     roles.iter().filter(|role| wanted(role)).count()
 }
 
-fn object(file: &Path, list: &MasterList, verification: &Verification, roles: &[Role]) -> Value {
-    let word = |id| verification.finding(id).map(|finding| finding.outcome);
-    let countries = list.countries();
-    let entries: Vec<Value> = list
-        .entries()
-        .iter()
-        .zip(roles)
-        .map(|(entry, role)| {
-            let mut object = entry_object(entry);
-            if let Some(fields) = object.as_object_mut() {
-                fields.insert("role".to_owned(), json!(role_word(role)));
-                if let Role::Link { issuer } = role {
-                    let issuer = list.entries().get(*issuer).map(|entry| hex::encode(entry.fingerprint));
-                    fields.insert("issued_by".to_owned(), json!(issuer));
+impl Shown<'_> {
+    fn object(&self, showing: &Showing<'_>) -> Value {
+        let (list, verification, roles) = (self.list, &self.verification, &self.roles);
+        let word = |id| verification.finding(id).map(|finding| finding.outcome);
+        let countries = list.countries();
+        let entries: Vec<Value> =
+            list.entries().iter().enumerate().map(|(position, entry)| self.entry(position, entry, showing)).collect();
+        json!({
+            "file": self.file,
+            "sha256": hex::encode(list.fingerprint()),
+            "signature": word(id::SIGNATURE),
+            "trust": word(id::TRUST),
+            "believed": verification.is_believed(),
+            "signed": verification.signed.map(|signed| signed.to_string()),
+            "signer": verification.signer.as_ref().map(certificate_object),
+            "pinned": verification.pinned.as_ref().map(certificate_object),
+            "pinned_because": self.provenance,
+            "certificates": list.entries().len(),
+            "self_signed": count(roles, |role| *role == Role::SelfSigned),
+            "link": count(roles, |role| matches!(role, Role::Link { .. })),
+            "missing_issuer": count(roles, |role| *role == Role::MissingIssuer),
+            "unreadable": count(roles, |role| *role == Role::Unreadable),
+            "countries": countries.len(),
+            "country_codes": countries,
+            "lint": self.lint.object(),
+            "findings": verification.findings,
+            "leniencies": verification.leniencies,
+            "entries": entries,
+        })
+    }
+
+    fn entry(&self, position: usize, entry: &Entry, showing: &Showing<'_>) -> Value {
+        let mut object = entry_object(entry);
+        let role = self.roles.get(position).unwrap_or(&Role::Unreadable);
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("role".to_owned(), json!(role_word(role)));
+            if let Role::Link { issuer } = role {
+                let issuer = self.list.entries().get(*issuer).map(|entry| hex::encode(entry.fingerprint));
+                fields.insert("issued_by".to_owned(), json!(issuer));
+            }
+            if showing.lint {
+                fields.insert("lint".to_owned(), json!(self.lint.findings(position)));
+            }
+        }
+        object
+    }
+
+    fn words(&self, showing: &Showing<'_>) -> String {
+        let (list, roles) = (self.list, &self.roles);
+        let countries: BTreeSet<String> = list.countries();
+        let mut text = format!(
+            "master list {}\n  certificates    {}\n  self-signed     {}\n  links           {}\n  missing issuer  {}\n  unreadable      {}\n  countries       {}: {}\n  lint            {}",
+            self.file.display(),
+            list.entries().len(),
+            count(roles, |role| *role == Role::SelfSigned),
+            count(roles, |role| matches!(role, Role::Link { .. })),
+            count(roles, |role| *role == Role::MissingIssuer),
+            count(roles, |role| *role == Role::Unreadable),
+            countries.len(),
+            countries.into_iter().collect::<Vec<_>>().join(" "),
+            self.lint.words(showing.lint),
+        );
+        text.push_str(&findings(&self.verification.findings));
+        for reason in &self.provenance {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n  believed through the archive: {reason}");
+        }
+        for leniency in &self.verification.leniencies {
+            let _ = write!(text, "\n  tolerated: {leniency}");
+        }
+        for (position, (entry, role)) in list.entries().iter().zip(roles).enumerate() {
+            if showing.certificates || *role == Role::Unreadable {
+                let _ = write!(text, "\n{:14} {}", role_word(role), entry_line(entry));
+                if showing.lint {
+                    text.push_str(&self.lint.finding_words(position));
                 }
             }
-            object
-        })
-        .collect();
-    json!({
-        "file": file,
-        "sha256": hex::encode(list.fingerprint()),
-        "signature": word(id::SIGNATURE),
-        "trust": word(id::TRUST),
-        "believed": verification.is_believed(),
-        "signed": verification.signed.map(|signed| signed.to_string()),
-        "signer": verification.signer.as_ref().map(certificate_object),
-        "pinned": verification.pinned.as_ref().map(certificate_object),
-        "certificates": list.entries().len(),
-        "self_signed": count(roles, |role| *role == Role::SelfSigned),
-        "link": count(roles, |role| matches!(role, Role::Link { .. })),
-        "missing_issuer": count(roles, |role| *role == Role::MissingIssuer),
-        "unreadable": count(roles, |role| *role == Role::Unreadable),
-        "countries": countries.len(),
-        "country_codes": countries,
-        "findings": verification.findings,
-        "leniencies": verification.leniencies,
-        "entries": entries,
-    })
+        }
+        text
+    }
 }
 
 fn entry_object(entry: &Entry) -> Value {
@@ -198,29 +282,6 @@ fn role_word(role: &Role) -> &'static str {
         Role::MissingIssuer => "missing-issuer",
         Role::Unreadable => "unreadable",
     }
-}
-
-fn words(file: &Path, list: &MasterList, verification: &Verification, roles: &[Role], each: bool) -> String {
-    let countries: BTreeSet<String> = list.countries();
-    let mut text = format!(
-        "master list {}\n  certificates    {}\n  self-signed     {}\n  links           {}\n  missing issuer  {}\n  unreadable      {}\n  countries       {}: {}",
-        file.display(),
-        list.entries().len(),
-        count(roles, |role| *role == Role::SelfSigned),
-        count(roles, |role| matches!(role, Role::Link { .. })),
-        count(roles, |role| *role == Role::MissingIssuer),
-        count(roles, |role| *role == Role::Unreadable),
-        countries.len(),
-        countries.into_iter().collect::<Vec<_>>().join(" "),
-    );
-    text.push_str(&findings(&verification.findings));
-    for leniency in &verification.leniencies {
-        let _ = write!(text, "\n  tolerated: {leniency}");
-    }
-    for (entry, role) in list.entries().iter().zip(roles).filter(|(_, role)| each || **role == Role::Unreadable) {
-        let _ = write!(text, "\n{:14} {}", role_word(role), entry_line(entry));
-    }
-    text
 }
 
 /// Findings for people, each on a line of its own, with the remedy below.
