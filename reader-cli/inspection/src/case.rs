@@ -44,7 +44,10 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
     let because = causes.map(|(check, _)| check.id).collect();
     let only_unread =
         verdict == Verdict::GenuineStatusUnknown && decisive.iter().all(|(check, _)| check.class == Class::Conditional);
-    let meaning = meaning(verdict, only_unread, &case.unread());
+    let mut meaning = meaning(verdict, only_unread, &case.unread());
+    if evidence.without_chip() {
+        meaning.push_str(" Files were judged, not a card: whatever they prove, they can be a copy.");
+    }
     let checks = CHECKS.iter().zip(judgements).map(|(check, judgement)| CheckResult {
         id: check.id,
         title: check.title,
@@ -194,7 +197,7 @@ fn signed_object(evidence: &Evidence) -> Result<security_object::SignedSecurityO
         Some(FileEvidence::Read { content }) => content,
         Some(FileEvidence::Malformed { reason }) => return Err(SodProblem::Malformed(reason.clone())),
         Some(FileEvidence::Interrupted) => return Err(SodProblem::Interrupted),
-        _ if evidence.interrupted.is_some() => return Err(SodProblem::Interrupted),
+        _ if evidence.is_cut() => return Err(SodProblem::Interrupted),
         _ => return Err(SodProblem::NotRead),
     };
     let cms = lds::sod::unwrap(file).map_err(|error| SodProblem::Malformed(error.to_string()))?;
@@ -212,7 +215,7 @@ fn integrity(listed: &LdsSecurityObject, evidence: &Evidence) -> BTreeMap<u8, In
             Some(FileEvidence::Read { .. }) => Integrity::Different,
             Some(other) => Integrity::NotRead(other.clone()),
             None if files::data_group(*number).is_some_and(|file| file.access == Access::Extended) => Integrity::Closed,
-            None if evidence.interrupted.is_some() => Integrity::NotRead(FileEvidence::Interrupted),
+            None if evidence.is_cut() => Integrity::NotRead(FileEvidence::Interrupted),
             None => Integrity::NotAsked,
         };
         (*number, integrity)

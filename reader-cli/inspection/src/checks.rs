@@ -56,6 +56,7 @@ pub const CHECKS: &[Check] = &[
     issuer::DS_VALIDITY,
     issuer::KEY_USAGE,
     issuer::KEY_PERIOD,
+    issuer::SIGNING_TIME,
     issuer::DOCUMENT_TYPE,
     issuer::COUNTRY,
     issuer::REVOCATION,
@@ -145,7 +146,7 @@ impl From<&Finding> for Judgement {
 fn no_mrz(case: &Case<'_>) -> Judgement {
     match &case.contents.dg1 {
         Some(Err(error)) => Judgement::undetermined(format!("DG1 is as signed, but cannot be read: {error}")),
-        _ if case.evidence.interrupted.is_some() => Judgement::aborted("the session ended before DG1 was read"),
+        _ if case.evidence.is_cut() => Judgement::aborted("the session ended before DG1 was read"),
         _ => Judgement::undetermined("no DG1 as signed was read"),
     }
 }

@@ -14,8 +14,10 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use iso7816::tlv::Reader;
 use iso7816::{Status, TransmitError};
 use jiff::Timestamp;
+use lds::files::{self, EF_COM, EF_SOD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The version written into stored evidence.
@@ -217,6 +219,8 @@ pub enum Interruption {
         /// Which limit.
         detail: String,
     },
+    /// There was no chip: files were given ([`Evidence::of_files`]).
+    WithoutChip,
     /// Secure messaging broke while files were read.
     SecureMessaging {
         /// Which rule the answer broke.
@@ -239,6 +243,27 @@ impl From<&TransmitError> for Interruption {
             }
         }
     }
+}
+
+/// Why files cannot be judged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilesError {
+    /// Not one data object of EF.SOD, EF.COM or a data group.
+    #[error(
+        "file {position} is not EF.SOD, EF.COM or a data group as a chip holds it: one data object and nothing behind it"
+    )]
+    Unknown {
+        /// Which one, from 1.
+        position: usize,
+    },
+    /// Two files of one name.
+    #[error("file {position} is a second {name}")]
+    Twice {
+        /// Which one, from 1.
+        position: usize,
+        /// The name.
+        name: &'static str,
+    },
 }
 
 /// Why stored evidence cannot be loaded.
@@ -275,6 +300,31 @@ impl Evidence {
         }
     }
 
+    /// Files of one document that lie at hand without its chip. What each is, its outer tag says (9303-10 §4).
+    ///
+    /// # Errors
+    /// When one is no such file, or two are the same.
+    pub fn of_files(read_at: Timestamp, files: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, FilesError> {
+        let mut evidence = Evidence { interrupted: Some(Interruption::WithoutChip), ..Evidence::new(read_at) };
+        for (position, content) in (1..).zip(files) {
+            let name = file_name(&content).ok_or(FilesError::Unknown { position })?;
+            if evidence.files.insert(name.to_owned(), FileEvidence::Read { content }).is_some() {
+                return Err(FilesError::Twice { position, name });
+            }
+        }
+        Ok(evidence)
+    }
+
+    /// Whether there was no chip.
+    pub(crate) fn without_chip(&self) -> bool {
+        self.interrupted == Some(Interruption::WithoutChip)
+    }
+
+    /// Whether a session with a chip ended early.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.interrupted.is_some() && !self.without_chip()
+    }
+
     /// The bytes of a file that was read completely.
     pub fn content(&self, name: &str) -> Option<&[u8]> {
         self.files.get(name)?.content()
@@ -306,6 +356,14 @@ impl Evidence {
         }
         Ok(serde_json::from_slice(bytes)?)
     }
+}
+
+/// The name of the file that begins with this tag and ends with its data object.
+fn file_name(bytes: &[u8]) -> Option<&'static str> {
+    let object = Reader::new(bytes).next().ok()??;
+    let known = [EF_SOD, EF_COM].into_iter().find(|file| file.tag == Some(object.tag)).map(|file| file.name);
+    let name = known.or_else(|| files::data_group_by_tag(object.tag).map(|file| file.name))?;
+    (object.raw.len() == bytes.len()).then_some(name)
 }
 
 /// Bytes as Base64 text.

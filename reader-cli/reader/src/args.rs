@@ -24,6 +24,8 @@ pub enum Command {
     Readers(Readers),
     /// Read a card and judge whether it is genuine and valid
     Verify(Verify),
+    /// Judge a document's files without its card: EF.SOD, data groups, EF.COM
+    Judge(Judge),
     /// Read a card's files into a directory, without judging them
     Read(Read),
     /// Send commands to a card as they are and explain its answers
@@ -144,6 +146,36 @@ pub struct Verify {
     pub json: bool,
 }
 
+/// Arguments of `judge`.
+#[derive(Group)]
+#[command(after_help = "Example:\n  bitaqa-reader judge EF_SOD.bin EF_DG1.bin EF_DG2.bin --trust post\n\n\
+    Files are as a chip holds them; what each is, its first byte says. Signature, chain and hashes are judged as for a card.\n\
+    Without the chip no verdict is better than UNREADABLE: files can be a copy.")]
+pub struct Judge {
+    /// The files, EF.SOD among them
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub judging: Judging,
+}
+
+/// How evidence is judged, and what is told of it.
+#[derive(Group)]
+pub struct Judging {
+    /// Judge for this time (RFC 3339) instead of now
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
+    #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
+    pub trust: Option<PathBuf>,
+    /// Write a report page with the portrait
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `read`.
 #[derive(Group)]
 pub struct Read {
@@ -220,6 +252,7 @@ impl Command {
         match self {
             Command::Readers(Readers { json })
             | Command::Verify(Verify { json, .. })
+            | Command::Judge(Judge { judging: Judging { json, .. }, .. })
             | Command::Read(Read { json, .. })
             | Command::Apdu(Apdu { json, .. })
             | Command::Trust(Trust::Install { json, .. } | Trust::Show { json, .. })

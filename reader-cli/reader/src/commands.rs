@@ -2,6 +2,7 @@
 
 mod apdu;
 mod explain;
+mod judge;
 mod manual;
 mod read;
 mod readers;
@@ -26,6 +27,7 @@ pub fn run(command: Command) -> Result<u8, Error> {
     match command {
         Command::Readers(args) => readers::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Judge(args) => judge::run(&args),
         Command::Read(args) => read::run(&args),
         Command::Apdu(args) => apdu::run(&args),
         Command::Trust(args) => trust::run(&args),

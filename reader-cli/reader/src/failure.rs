@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use inspection::evidence::LoadEvidenceError;
+use inspection::evidence::{FilesError, LoadEvidenceError};
 use iso7816::{CommandError, TransmitError};
 use link::{ConnectError, ServiceError};
 use serde::Serialize;
@@ -42,6 +42,8 @@ pub enum Error {
     Stdout { source: io::Error },
     #[error("{0}")]
     Evidence(#[from] LoadEvidenceError),
+    #[error("{}: {source}", path.display())]
+    Files { path: PathBuf, source: FilesError },
     #[error("neither --trust nor XDG_DATA_HOME nor HOME says where the trust store is")]
     NoTrustDirectory,
     #[error("no trust bundle is installed in {}", directory.display())]
@@ -130,6 +132,11 @@ impl Error {
                 "The evidence cannot be judged",
                 "Give a file written by `verify --save-evidence` or `read`.",
                 exit::UNREADABLE,
+            ),
+            Error::Files { .. } => (
+                "The files cannot be judged",
+                "Give EF.SOD, EF.COM and data groups of one document, each as `bitaqa-reader read` writes it.",
+                exit::USAGE,
             ),
             Error::NoTrustDirectory => ("There is no trust store", "Name its directory with --trust.", exit::TRUST),
             Error::NoTrust { .. } => (

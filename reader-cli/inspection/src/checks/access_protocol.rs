@@ -27,6 +27,7 @@ fn judge(case: &Case<'_>) -> Judgement {
             Judgement::failed("the card was read under BAC, which the policy does not allow")
         }
         Some(established) => Judgement::successful(established.to_string()),
+        None if case.evidence.without_chip() => Judgement::aborted("files were given, no chip was opened"),
         None if case.evidence.interrupted.is_some() => Judgement::aborted("the session ended before the chip was open"),
         None => match access.attempts.last().and_then(|attempt| attempt.error.as_deref()) {
             Some(error) => Judgement::failed(format!("the chip was not opened: {error}")),

@@ -7,7 +7,7 @@ use lds::security_infos::SecurityInfo;
 
 use super::{Check, Judgement};
 use crate::case::{Case, Integrity};
-use crate::evidence::ChipAuthenticationOutcome as Outcome;
+use crate::evidence::{ChipAuthenticationOutcome as Outcome, Interruption};
 use crate::procedure::chip::security_infos;
 use crate::verdict::{Class, Verdict};
 
@@ -32,6 +32,9 @@ fn judge(case: &Case<'_>) -> Judgement {
     match case.integrity.get(&14) {
         None => return Judgement::not_supported("the card offers no proof that it is the original"),
         Some(Integrity::Identical) => {}
+        Some(Integrity::NotAsked) if case.evidence.without_chip() => {
+            return Judgement::aborted("files were given, DG14 is not among them");
+        }
         Some(Integrity::NotRead(crate::evidence::FileEvidence::Interrupted)) => {
             return Judgement::aborted("the session ended before DG14 was read");
         }
@@ -50,6 +53,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let Some(seen) = &case.evidence.chip_authentication else {
         return match case.evidence.interrupted {
+            Some(Interruption::WithoutChip) => Judgement::aborted("files were given, no chip was asked"),
             Some(_) => Judgement::aborted("the session ended before chip authentication"),
             None => Judgement::failed("the signed DG14 promises chip authentication, but it did not take place"),
         };

@@ -4,7 +4,7 @@
 
 use trust::Outcome;
 use trust::chain::id;
-use trust::security_object::SIGNATURE;
+use trust::security_object::{SIGNATURE, SIGNING_TIME as SIGNED_AT};
 
 use super::{Check, Judgement};
 use crate::case::{Case, SodProblem};
@@ -147,6 +147,19 @@ pub(super) const FRESHNESS: Check = Check {
     failed: Verdict::GenuineStatusUnknown,
     unjudged: Verdict::GenuineStatusUnknown,
     judge: |case| chain(case, id::BUNDLE),
+};
+
+pub(super) const SIGNING_TIME: Check = Check {
+    id: SIGNED_AT,
+    title: "Time of signature within the signer's key period",
+    source: "9303-12 §4.1.1.2, RFC 5652 §11.3",
+    class: Class::Evaluatory,
+    explanation: "The security object may say when it was signed. That is the signer's own word: it should lie in the time in which his \
+        key was in use. Another time points at a wrong clock, here or at the issuer, or at a key that was misused after its time.",
+    remedy: "Check the clock of this machine; otherwise report the document number and the signer's certificate to the issuing State.",
+    failed: Verdict::UntrustedIssuer,
+    unjudged: Verdict::UntrustedIssuer,
+    judge: |case| chain(case, SIGNED_AT),
 };
 
 fn sod_signature(case: &Case<'_>) -> Judgement {

@@ -11,7 +11,7 @@ use soft_card::{SoftCard, State, forge};
 use trust::bundle::RevocationReason;
 use trust::{RevokedDocument, TrustStore};
 
-use crate::issuer::{Document, Issuer, noon};
+use crate::issuer::{Document, Issuer, days_after, noon, usual_start};
 use crate::{read, today, with_can, with_mrz};
 
 /// A document with everything that any check is about.
@@ -118,6 +118,9 @@ fn spoiled(issuer: &mut Issuer) -> Vec<Spoiled> {
     let stolen =
         RevokedDocument { number: "ZZ0000017".into(), reason: RevocationReason::Stolen, since: date(2026, 11, 5) };
     add("document-status", "failed", report(&good, &issuer.store(vec![stolen]), today()));
+    // A clock that stands before the moment at which the issuer says it signed.
+    let slow = days_after(usual_start(), 0) + jiff::SignedDuration::from_hours(12);
+    add("sod-signing-time", "failed", report(&good, &issuer.store_after(0), slow));
     issuer.revoke_signer();
     add("ds-revocation", "failed", report(&good, &issuer.store(vec![]), today()));
     issuer.sign_with_the_csca();

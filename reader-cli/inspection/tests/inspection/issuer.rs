@@ -41,11 +41,11 @@ pub fn noon(year: i16, month: i8, day: i8) -> Timestamp {
 }
 
 /// When the authorities of these tests begin their work, unless they are told another time.
-fn usual_start() -> Timestamp {
+pub fn usual_start() -> Timestamp {
     noon(2026, 11, 1)
 }
 
-fn days_after(start: Timestamp, days: i64) -> Timestamp {
+pub fn days_after(start: Timestamp, days: i64) -> Timestamp {
     start + SignedDuration::from_hours(24 * days)
 }
 
@@ -77,6 +77,13 @@ impl Issuer {
     /// The trust store that posts have today.
     pub fn store(&mut self, revoked: Vec<RevokedDocument>) -> TrustStore {
         TrustStore::from_bundle(self.bundle(revoked).bundle)
+    }
+
+    /// The trust store that posts had so many days after the start.
+    pub fn store_after(&mut self, days: i64) -> TrustStore {
+        let request = BundleRequest { revoked_documents: vec![], include_signers: false };
+        let bundle = self.authority.export_bundle(request, &self.passphrase, days_after(self.start, days));
+        TrustStore::from_bundle(bundle.unwrap().bundle)
     }
 
     pub fn bundle(&mut self, revoked_documents: Vec<RevokedDocument>) -> authority::ExportedBundle {

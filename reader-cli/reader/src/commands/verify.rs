@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use inspection::evidence::MAX_STORED;
-use inspection::{Evidence, Policy, judge};
+use inspection::{Evidence, Policy, Report, judge};
 
 use super::{evidence, now, trust, trust_directory};
 use crate::args::Verify;
@@ -26,19 +26,24 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
     }
     let policy = Policy { bac: args.reading.bac.into() };
     let report = judge(&evidence, &store, &policy, args.at.unwrap_or_else(now));
-    if let Some(path) = &args.report {
-        output::private_file(path, html::page(&report).as_bytes())?;
-    }
     if args.evidence.is_some() {
         eprintln!(
             "judged from stored evidence: that the chip proved its key is the word of the terminal that stored it"
         );
     }
-    if args.json {
-        output::json(&report)?;
+    tell(&report, args.report.as_deref(), args.json)
+}
+
+/// Tells a report; the exit code is the verdict's.
+pub fn tell(report: &Report, page: Option<&Path>, json: bool) -> Result<u8, Error> {
+    if let Some(path) = page {
+        output::private_file(path, html::page(report).as_bytes())?;
+    }
+    if json {
+        output::json(report)?;
     } else {
         let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        output::line(&human::text(&report, colours))?;
+        output::line(&human::text(report, colours))?;
     }
     Ok(exit::of_verdict(report.verdict))
 }
