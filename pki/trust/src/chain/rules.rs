@@ -124,6 +124,12 @@ pub(super) fn country(
         return Finding::failed(id::COUNTRY, "the document signer's name has no country");
     };
     let same = |other: Option<&str>| other.is_some_and(|other| other.eq_ignore_ascii_case(country));
+    if signer.issuer().country().is_none() {
+        return Finding::failed(
+            id::COUNTRY,
+            format!("the issuer of the document signer of {country:?} has no country"),
+        );
+    }
     if !same(signer.issuer().country()) {
         return Finding::failed(
             id::COUNTRY,

@@ -163,6 +163,75 @@ fn evidence_is_judged_again_offline() {
 }
 
 #[test]
+fn files_without_their_card_are_judged_as_far_as_files_go() {
+    let post = Post::new();
+    let state = post.state();
+    let file = |id: u16| {
+        let path = post.path(&format!("{id:04X}.bin"));
+        fs::write(&path, &state.emrtd.files[&id]).unwrap();
+        path
+    };
+    let trust = post.path("trust");
+    let judge = |files: &[String]| {
+        let mut args = vec!["judge", "--trust", &trust, "--json"];
+        args.extend(files.iter().map(String::as_str));
+        let output = post.run(&args);
+        (output.status.code().unwrap(), serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    };
+    let all: Vec<String> = state.emrtd.files.keys().filter(|id| **id != 0x011C).map(|id| file(*id)).collect();
+    let (code, report) = judge(&all);
+    assert_eq!((code, &report["verdict"]), (11, &"UNREADABLE".into()), "{report}");
+    assert!(report["meaning"].as_str().unwrap().ends_with("whatever they prove, they can be a copy."));
+    for id in ["sod-signature", "trust-status", "ds-revocation", "sod-signing-time", "dg1-integrity", "dg14-integrity"]
+    {
+        assert_eq!(result(&report, id), "successful", "{id}");
+    }
+    assert_eq!((result(&report, "access-protocol"), result(&report, "chip-authentication")), ("aborted", "aborted"));
+
+    // What is not given has no result, and accuses nobody.
+    let (code, report) = judge(&[file(0x011D), file(0x0101)]);
+    assert_eq!((code, result(&report, "dg2-integrity")), (11, "undetermined"), "{report}");
+    assert_eq!(result(&report, "chip-authentication"), "aborted");
+    // Nor does another file pass for the signed one.
+    let mut forged = state.emrtd.files[&0x0101].clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let path = post.path("forged.bin");
+    fs::write(&path, forged).unwrap();
+    let (code, report) = judge(&[file(0x011D), path]);
+    assert_eq!((code, result(&report, "dg1-integrity")), (10, "failed"));
+    // Files that are none, or twice the same.
+    let stray = post.path("bundle.json");
+    for (files, words) in [([file(0x011D), stray], "not EF.SOD"), ([file(0x011D), file(0x011D)], "second EF.SOD")] {
+        let (code, told) = judge(&files);
+        assert_eq!(code, 2);
+        assert!(told["error"]["why"].as_str().unwrap().contains(words), "{told}");
+    }
+}
+
+#[test]
+fn the_specimen_of_a_standard_hangs_together_but_nobody_known_vouches_for_it() {
+    let Some(specimen) = test_vectors::shared("data/lds-specimen") else { return };
+    let post = Post::new();
+    let files = ["SOD", "COM", "DG1", "DG2", "DG14"].map(|name| specimen.join(format!("EF_{name}.bin")));
+    let trust = post.path("trust");
+    let mut args = vec!["judge", "--trust", &trust, "--json"];
+    args.extend(files.iter().map(|file| file.to_str().unwrap()));
+    let output = post.run(&args);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &report["verdict"]), (Some(16), &"UNTRUSTED_ISSUER".into()), "{report}");
+    for id in ["sod-signature", "sod-com", "dg1-integrity", "dg2-integrity", "dg14-integrity", "mrz-check-digits"] {
+        assert_eq!(result(&report, id), "successful", "{id}");
+    }
+    for id in ["ds-certificate-signature", "trust-status", "csca-validity", "ds-revocation", "chip-authentication"] {
+        assert_eq!(result(&report, id), "undetermined", "{id}");
+    }
+    // It states no time of signature; it is of a time when SHA-1 was allowed, and says so.
+    assert_eq!(result(&report, "sod-signing-time"), "not supported");
+    assert_eq!(report["leniencies"], serde_json::json!(["legacy-sha1"]));
+    assert_eq!(report["holder"]["authentic"], false);
+}
+
+#[test]
 fn without_the_portrait_no_card_is_called_unaltered() {
     let post = Post::new();
     for (name, state) in [("whole", post.state()), ("altered", forge::alter_data_group(&post.state(), 2).unwrap())] {
