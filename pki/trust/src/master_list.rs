@@ -24,6 +24,8 @@ pub const MAX_MASTER_LIST: usize = 32 * 1024 * 1024;
 /// How many certificates of a list are read.
 pub const MAX_ENTRIES: usize = 20_000;
 const MAX_ENCLOSED: usize = 64;
+/// More generations of a key than that are not followed.
+const MAX_LINKS: usize = 16;
 
 /// Names of the findings about a list, in the order in which they are given.
 pub mod id {
@@ -202,7 +204,7 @@ impl MasterList {
     }
 
     /// Says whether a pinned certificate vouches for the list: that of the list signer himself, or of the CSCA that certified
-    /// him; also the next generation of a pinned CSCA, when the list brings the link certificate that the pinned key signed.
+    /// him; also a later generation of a pinned CSCA, when the list brings the link certificates from one to the other.
     pub fn verify(&self, pins: &[Certificate], now: Timestamp) -> Verification {
         let mut leniencies = self.data.leniencies();
         let mut refused = None;
@@ -243,15 +245,15 @@ impl MasterList {
         let signature = Finding::successful(id::SIGNATURE, format!("signed by {}", signer.subject()));
         let behind = self.pin_behind(signer, pins);
         let trust = match &behind {
-            Some((pin, None)) if *pin == signer => Finding::successful(id::TRUST, "the list signer is pinned"),
-            Some((pin, None)) => {
+            Some((pin, _)) if *pin == signer => Finding::successful(id::TRUST, "the list signer is pinned"),
+            Some((pin, 0)) => {
                 Finding::successful(id::TRUST, format!("the list signer is certified by the pinned {}", pin.subject()))
             }
-            Some((pin, Some(link))) => Finding::successful(
+            Some((pin, links)) => Finding::successful(
                 id::TRUST,
                 format!(
-                    "the list signer is certified by {}, to which the pinned {} gave a link certificate",
-                    link.subject(),
+                    "the list signer is certified by {}, to which {links} link certificates lead from the pinned {}",
+                    signer.issuer(),
                     pin.subject()
                 ),
             ),
@@ -263,20 +265,24 @@ impl MasterList {
         Verification { findings, signer: Some(signer.clone()), pinned, signed: info.signing_time(), leniencies }
     }
 
-    /// The pinned certificate behind a signer, and the link certificate between them if there is one.
-    fn pin_behind<'a>(
-        &'a self,
-        signer: &Certificate,
-        pins: &'a [Certificate],
-    ) -> Option<(&'a Certificate, Option<&'a Certificate>)> {
+    /// The pinned certificate behind a signer, and how many link certificates stand between them.
+    fn pin_behind<'a>(&self, signer: &Certificate, pins: &'a [Certificate]) -> Option<(&'a Certificate, usize)> {
         if let Some(pin) = pins.iter().find(|pin| *pin == signer) {
-            return Some((pin, None));
+            return Some((pin, 0));
         }
-        if let Some(pin) = pins.iter().find(|pin| certifies(pin, signer)) {
-            return Some((pin, None));
+        // From the pins on to later keys: who has none of these keys cannot make the way long.
+        let mut known: Vec<(&Certificate, &Certificate)> = pins.iter().map(|pin| (pin, pin)).collect();
+        let mut others: Vec<&Certificate> = self.data.certificates().iter().chain(self.certificates()).collect();
+        for links in 0..=MAX_LINKS {
+            if let Some((pin, _)) = known.iter().find(|(_, key)| certifies(key, signer)) {
+                return Some((pin, links));
+            }
+            let before = |one: &Certificate| known.iter().find(|(_, key)| certifies(key, one)).map(|(pin, _)| *pin);
+            let linked: Vec<_> = others.iter().filter_map(|one| Some((before(one)?, *one))).collect();
+            others.retain(|one| !linked.iter().any(|(_, link)| link == one));
+            known = linked;
         }
-        let links = self.data.certificates().iter().chain(self.certificates()).filter(|link| certifies(link, signer));
-        links.filter_map(|link| Some((pins.iter().find(|pin| certifies(pin, link))?, Some(link)))).next()
+        None
     }
 }
 

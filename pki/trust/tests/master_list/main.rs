@@ -156,6 +156,15 @@ fn who_may_sign_a_list() {
     let content = list_of([next.certificate.der(), link.der()]);
     let list = MasterList::from_der(&master_list(&content, &next.list_signer(), &[])).unwrap();
     assert!(list.verify(pins, now()).is_believed());
+    // And the one after it, whatever the order of the links.
+    let third = Csca::root("DE", "csca");
+    let links = (csca.link_to(&next), next.link_to(&third));
+    let content = list_of([links.1.der(), third.certificate.der(), links.0.der()]);
+    let list = MasterList::from_der(&master_list(&content, &third.list_signer(), &[])).unwrap();
+    assert!(list.verify(pins, now()).is_believed());
+    let content = list_of([links.1.der(), third.certificate.der()]);
+    let list = MasterList::from_der(&master_list(&content, &third.list_signer(), &[])).unwrap();
+    assert!(!list.verify(pins, now()).is_believed());
     let without = list_of([next.certificate.der()]);
     let list = MasterList::from_der(&master_list(&without, &next.list_signer(), &[])).unwrap();
     assert!(!list.verify(pins, now()).is_believed());
