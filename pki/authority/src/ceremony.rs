@@ -7,7 +7,7 @@
 //! - [`Credential`]: a custodian's own key pair in an encrypted file
 //! - [`run`]: leads through the script, step by step; an interrupted ceremony is continued by running it again
 //! - [`verify`]: replays a transcript: every signature, every step, every certificate that was made
-//! - [`custody`]: the authority's passphrase, in pieces that only enough custodians together can put together
+//! - [`custody`]: the authority's passphrase or PIN, in pieces that only enough custodians together can put together
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -19,6 +19,7 @@ use jiff::Timestamp;
 
 use crate::authority::{Authority, InitError, IssueError, NewName, OpenError};
 use crate::files::{self, FileError};
+use crate::key_store::{KeyPlace, NewKey, Token, TokenAddress, TokenError};
 use crate::passphrase::Passphrase;
 
 mod credential;
@@ -27,7 +28,7 @@ mod script;
 mod transcript;
 
 pub use credential::{Credential, CredentialError};
-pub use script::{Custodian, Custody, Script, ScriptError, Step};
+pub use script::{Custodian, Custody, Script, ScriptError, ScriptToken, Step};
 pub use transcript::{Made, Replay, ReplayError, StepRecord, verify};
 
 use custody::CustodyError;
@@ -55,9 +56,14 @@ pub struct Ceremony<'a> {
     pub directory: &'a Path,
     /// The transcript; one that is not finished is continued.
     pub transcript: &'a Path,
-    /// The authority's passphrase, unless the custodians share it.
+    /// The authority's passphrase or PIN, unless the custodians share it; the PIN that a new token has until they share one.
     pub passphrase: Option<&'a Passphrase>,
+    /// The PKCS#11 module of the script's token, when the script does not name it.
+    pub module: Option<&'a Path>,
 }
+
+/// No shared PIN has more digits.
+const MAX_PIN_DIGITS: usize = 24;
 
 /// Why a ceremony does not take place, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -110,8 +116,18 @@ pub enum CeremonyError {
     #[error("the custodians cannot be asked: {0}")]
     Room(#[from] io::Error),
     /// The passphrase is missing.
-    #[error("the script leaves the authority's passphrase to the operator, and none was given")]
+    #[error(
+        "the script leaves the authority's passphrase or the token's first PIN to the operator, and none was given"
+    )]
     NoPassphrase,
+    /// The module of a token is not known.
+    #[error(
+        "the keys are to be made in the token {0:?}: its module must be named in the script or on the command line"
+    )]
+    Module(String),
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// There is an authority already.
     #[error("{0} exists already")]
     Exists(PathBuf),
@@ -230,8 +246,9 @@ impl Session<'_> {
         if !step.has_effect() {
             return Ok(());
         }
-        let made = self.effect(&step, before, self.now(room)?)?;
-        let block = Block::result(number, &step, &made, self.now(room)?);
+        let authority = self.effect(&step, before, self.now(room)?)?;
+        let token = token(&authority, &step)?;
+        let block = Block::result(number, &step, &made(&authority, &step)?, token.as_deref(), self.now(room)?);
         self.sign(block, room)
     }
 
@@ -245,10 +262,14 @@ impl Session<'_> {
     fn before(&self, step: &Step) -> Result<u64, CeremonyError> {
         match step {
             Step::Say { .. } => Ok(0),
-            Step::CreateAuthority {} if self.ceremony.directory.exists() => {
+            Step::CreateAuthority { .. } if self.ceremony.directory.exists() => {
                 Err(CeremonyError::Exists(self.ceremony.directory.to_owned()))
             }
-            Step::CreateAuthority {} => Ok(0),
+            Step::CreateAuthority { algorithm, token } => {
+                // What is missing is missed before anybody signs.
+                let keys = self.new_keys(algorithm.as_deref(), token.as_ref())?;
+                keys.place.token().map_or(Ok(0), |token| Ok(Token::pin_lengths(token).map(|_| 0)?))
+            }
             Step::RollOver { .. } => Ok(Authority::open(self.ceremony.directory)?.generations().len() as u64),
             Step::IssueRevocationList {} => {
                 Ok(Authority::open(self.ceremony.directory)?.current_crl()?.map_or(0, |(number, _)| number))
@@ -257,17 +278,20 @@ impl Session<'_> {
     }
 
     /// Does what was approved, unless a run before this one did it and could not say so any more.
-    fn effect(&self, step: &Step, before: u64, now: Timestamp) -> Result<Vec<Made>, CeremonyError> {
+    fn effect(&self, step: &Step, before: u64, now: Timestamp) -> Result<Authority, CeremonyError> {
         let directory = self.ceremony.directory;
-        if matches!(step, Step::CreateAuthority {}) && !directory.exists() {
-            let passphrase = self.new_passphrase()?;
-            Authority::init(directory, self.script.profile()?, passphrase.get(self.ceremony)?, now)?;
+        if let Step::CreateAuthority { algorithm, token } = step
+            && !directory.exists()
+        {
+            let keys = self.new_keys(algorithm.as_deref(), token.as_ref())?;
+            let secret = self.new_secret(&keys.place)?;
+            Authority::init_with(directory, self.script.profile()?, &keys, secret.get(self.ceremony)?, now)?;
         }
         let mut authority = Authority::open(directory)?;
         let generations = authority.generations().len() as u64;
         let number = authority.current_crl()?.map_or(0, |(number, _)| number);
         match step {
-            Step::Say { .. } | Step::CreateAuthority {} => {}
+            Step::Say { .. } | Step::CreateAuthority { .. } => {}
             Step::RollOver { common_name, organization, unit } => {
                 let passphrase = self.passphrase()?;
                 let name = common_name.clone().map(|common_name| NewName {
@@ -286,15 +310,42 @@ impl Session<'_> {
                 authority.issue_crl(self.passphrase()?.get(self.ceremony)?, now)?;
             }
         }
-        made(&authority, step)
+        Ok(authority)
     }
 
-    fn new_passphrase(&self) -> Result<Secret, CeremonyError> {
+    /// Where and how the keys of a new authority are made.
+    fn new_keys(&self, algorithm: Option<&str>, token: Option<&ScriptToken>) -> Result<NewKey, CeremonyError> {
+        let place = match token {
+            None => KeyPlace::Software,
+            Some(ScriptToken { label, module }) => {
+                let module = match (module.as_deref(), self.ceremony.module) {
+                    (Some(one), None) | (None, Some(one)) => one,
+                    (Some(one), Some(two)) if one == two => one,
+                    _ => return Err(CeremonyError::Module(label.clone())),
+                };
+                KeyPlace::Token(TokenAddress { module: module.to_owned(), label: label.clone() })
+            }
+        };
+        Ok(NewKey { place, algorithm: algorithm.and_then(script::offered), max_uses: None })
+    }
+
+    /// The secret of a new authority. A token is given the shared PIN in place of the one that it was set up with.
+    fn new_secret(&self, place: &KeyPlace) -> Result<Secret, CeremonyError> {
         if self.script.custody == Custody::Passphrase {
             return Ok(Secret::Given);
         }
-        let passphrase = custody::share(&custody::path(self.ceremony.directory), &self.script)?;
-        Ok(Secret::Shared(passphrase))
+        let digits = place.token().map(Token::pin_lengths).transpose()?;
+        let digits = digits.map(|(least, most)| most.min(MAX_PIN_DIGITS).max(least));
+        let path = custody::path(self.ceremony.directory);
+        let shared = custody::share(&path, &self.script, digits, self.ceremony.credentials)?;
+        if let Some(token) = place.token() {
+            match Token::change_pin(token, self.ceremony.passphrase.ok_or(CeremonyError::NoPassphrase)?, &shared) {
+                // A run before this one may have changed it.
+                Err(TokenError::WrongPin { .. }) => Token::open(token, &shared).map(drop)?,
+                other => other?,
+            }
+        }
+        Ok(Secret::Shared(shared))
     }
 
     fn passphrase(&self) -> Result<Secret, CeremonyError> {
@@ -354,12 +405,22 @@ impl Secret {
     }
 }
 
+/// Label of the token in which a step made a key.
+fn token(authority: &Authority, step: &Step) -> Result<Option<String>, CeremonyError> {
+    match step {
+        Step::CreateAuthority { .. } | Step::RollOver { .. } => Ok(authority.token()?.map(|token| token.label)),
+        Step::Say { .. } | Step::IssueRevocationList {} => Ok(None),
+    }
+}
+
 /// What the authority shows after a step.
 fn made(authority: &Authority, step: &Step) -> Result<Vec<Made>, CeremonyError> {
     let newest = authority.generations().last();
     let mut made = Vec::new();
     if !matches!(step, Step::IssueRevocationList {}) {
         made.extend(newest.map(|generation| Made::new("csca", generation.certificate.der())));
+        let in_token = newest.filter(|_| matches!(token(authority, step), Ok(Some(_))));
+        made.extend(in_token.map(|generation| Made::new("key", generation.certificate.public_key().spki())));
         made.extend(newest.and_then(|generation| generation.link.as_ref()).map(|link| Made::new("link", link.der())));
     }
     made.extend(authority.current_crl()?.map(|(_, crl)| Made::new("revocation-list", crl.der())));

@@ -84,8 +84,14 @@ impl Stage {
         let words = Passphrase::new("the words of a custodian");
         let open = |number: &usize| Credential::open(&self.path(&format!("custodian-{number}.pem")), &words).unwrap();
         let credentials: Vec<Credential> = present.iter().map(open).collect();
-        let ceremony =
-            Ceremony { script, credentials: &credentials, directory: &self.path("pki"), transcript, passphrase: None };
+        let ceremony = Ceremony {
+            script,
+            credentials: &credentials,
+            directory: &self.path("pki"),
+            transcript,
+            passphrase: None,
+            module: None,
+        };
         ceremony::run(&ceremony, room)
     }
 }

@@ -6,10 +6,12 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use authority::ceremony::{self, Ceremony, CeremonyError, Credential, Custodian, Room, custody};
 use authority::{
     Algorithm, Authority, DocumentSigner, InitError, IssueError, KeyError, KeyPlace, LoadError, NewKey, PROFILES,
     Passphrase, SignError, Signer, Token, TokenAddress, TokenError, TokenKey, Tries, UseError,
@@ -318,5 +320,72 @@ fn threads_share_a_signer() {
         });
         drop(loaded);
         assert_eq!(authority.signers().unwrap()[0].uses.unwrap().reserved, 200);
+    });
+}
+
+/// Everybody says yes at once.
+struct Agreed;
+
+impl Room for Agreed {
+    fn confirm(&mut self, _: &Custodian, _: &str) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn now(&mut self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+#[test]
+fn custodians_share_the_pin_of_a_token_that_nobody_knows() {
+    with_token("custodians_share_the_pin_of_a_token_that_nobody_knows", |place| {
+        let words = Passphrase::new("the words of a custodian");
+        let own = |name: &str| Credential::create(&place.0.join(name), &words).unwrap();
+        let custodians = ["Amina Hassan", "Omar Saleh", "Leyla Aziz"].map(|name| (name, own(name)));
+        let mut script = "format = \"bitaqa-ceremony\"\nversion = 1\ntitle = \"The CSCA of Utopia\"\n\
+            profile = \"specimen-uto\"\nthreshold = 2\ncustody = \"shared\"\n"
+            .to_owned();
+        for (name, credential) in &custodians {
+            script += &format!("[[custodian]]\nname = \"{name}\"\nkey = \"{}\"\n", credential.public_key());
+        }
+        script += &format!(
+            "[[step]]\ndo = \"create-authority\"\nalgorithm = \"ecdsa-p-256\"\ntoken = {{ label = \"{LABEL}\" }}\n\
+             [[step]]\ndo = \"roll-over\"\n"
+        );
+        let [(_, amina), (_, omar), (_, leyla)] = custodians;
+        let (pair, other_pair) = ([amina, omar], leyla);
+        let (directory, transcript) = (place.0.join("pki"), place.0.join("transcript.txt"));
+        let (module, first_pin) = (module().unwrap(), pin());
+        let run = |pin: Option<&Passphrase>, module: Option<&Path>| {
+            let (credentials, directory, transcript) = (&pair[..], &*directory, &*transcript);
+            let ceremony = Ceremony { script: &script, credentials, directory, transcript, passphrase: pin, module };
+            ceremony::run(&ceremony, &mut Agreed)
+        };
+        assert!(matches!(run(Some(&first_pin), None), Err(CeremonyError::Module(label)) if label == LABEL));
+        assert!(matches!(run(None, Some(&module)), Err(CeremonyError::NoPassphrase)));
+        let wrong = run(Some(&Passphrase::new("00000000")), Some(&module));
+        assert!(matches!(wrong, Err(CeremonyError::Token(TokenError::WrongPin { .. }))), "{wrong:?}");
+
+        // The token has its new PIN and the keys are made, then the directory cannot be written: the next run goes on.
+        fs::write(place.0.join(".pki.new"), "").unwrap();
+        assert!(matches!(run(Some(&first_pin), Some(&module)), Err(CeremonyError::Init(_))));
+        assert!(matches!(Token::open(&place.address(), &pin()), Err(TokenError::WrongPin { .. })));
+        fs::remove_file(place.0.join(".pki.new")).unwrap();
+        let replay = run(Some(&first_pin), Some(&module)).unwrap();
+        for step in &replay.steps {
+            assert_eq!(step.token.as_deref(), Some(LABEL));
+            let kinds: Vec<&str> = step.made.iter().map(|made| made.kind.as_str()).collect();
+            assert!(kinds.starts_with(&["csca", "key"]), "{kinds:?}");
+        }
+        let bytes = fs::read(&transcript).unwrap();
+        assert_eq!(ceremony::verify(&bytes).unwrap(), replay);
+
+        // Any two open it, and it is the PIN of whatever the authority does next.
+        let [amina, _] = pair;
+        let shared = custody::open(&custody::path(&directory), &[other_pair, amina]).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains(std::str::from_utf8(shared.expose()).unwrap()));
+        let mut authority = Authority::open(&directory).unwrap();
+        assert_eq!((authority.token().unwrap(), authority.generations().len()), (Some(place.address()), 2));
+        authority.issue_crl(&shared, Timestamp::now()).unwrap();
     });
 }

@@ -137,15 +137,32 @@ pub struct Place {
     pub dir: PathBuf,
 }
 
-/// Where the secret comes from that opens the authority's keys: the passphrase of files, or the PIN of a token.
+/// Where one secret comes from.
 #[derive(Args)]
-pub struct PassphraseSource {
+pub struct Secret {
     /// Read the passphrase or PIN from this open file descriptor; goes before a file.
     #[arg(long, value_name = "N", visible_alias = "pin-fd")]
     pub passphrase_fd: Option<u32>,
     /// Read the passphrase or PIN from the first line of this file.
     #[arg(long, value_name = "FILE", visible_alias = "pin-file", env = "BITAQA_PASSPHRASE_FILE")]
     pub passphrase_file: Option<PathBuf>,
+}
+
+/// Where the secret comes from that opens the authority's keys: the passphrase of files, or the PIN of a token.
+#[derive(Args)]
+pub struct PassphraseSource {
+    /// Given.
+    #[command(flatten)]
+    pub secret: Secret,
+    /// Put the passphrase or PIN together that custodians share: the custody file that a ceremony wrote beside the directory.
+    #[arg(long, value_name = "FILE", requires = "custodian")]
+    pub custody: Option<PathBuf>,
+    /// Credential of a custodian who is present; once for each.
+    #[arg(long, value_name = "FILE", requires = "custody")]
+    pub custodian: Vec<PathBuf>,
+    /// Read the passphrase of a custodian's credential from the first line of this file; in the order of the credentials.
+    #[arg(long, value_name = "FILE", requires = "custody")]
+    pub custodian_passphrase_file: Vec<PathBuf>,
 }
 
 /// Where a new key is made.

@@ -194,10 +194,9 @@ impl From<CeremonyError> for Failure {
             CeremonyError::File(_) => {
                 ("Check the permissions and the space on the disk, then repeat the command.", TRUST)
             }
-            CeremonyError::Custody(CustodyError::TooFew(_)) => {
-                ("Bring the custodians who shared this authority's passphrase.", USAGE)
-            }
-            CeremonyError::Custody(_) => ("Restore the custody file from its backup.", TRUST),
+            CeremonyError::Module(_) => ("Name it with --token MODULE, or in the script, the same in both.", USAGE),
+            CeremonyError::Token(error) => token_advice(&error),
+            CeremonyError::Custody(error) => custody_advice(&error),
         };
         Failure { what: "The ceremony stopped.".to_owned(), why, remedy: remedy.to_owned(), exit }
     }
@@ -231,6 +230,25 @@ impl From<SignError> for Failure {
         };
         let what = "A document was not signed; those before it were.".to_owned();
         Failure { what, why: error.to_string(), remedy: remedy.to_owned(), exit }
+    }
+}
+
+impl From<CustodyError> for Failure {
+    fn from(error: CustodyError) -> Self {
+        let (remedy, exit) = custody_advice(&error);
+        let what = "The passphrase or PIN that custodians share cannot be put together.".to_owned();
+        Failure { what, why: error.to_string(), remedy: remedy.to_owned(), exit }
+    }
+}
+
+fn custody_advice(error: &CustodyError) -> (&'static str, u8) {
+    match error {
+        CustodyError::TooFew(_) => ("Bring the custodians who shared this authority's passphrase or PIN.", USAGE),
+        CustodyError::OfAnother(_) => (
+            "Find out which ceremony wrote it; move it away only when nothing that it protects is needed any more.",
+            USAGE,
+        ),
+        _ => ("Restore the custody file from its backup.", TRUST),
     }
 }
 

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
+use authority::ceremony::{Credential, custody};
 use authority::{KeyPlace, Passphrase, TokenAddress};
 use zeroize::Zeroizing;
 
-use crate::args::{PassphraseSource, SignerPassphraseSource};
+use crate::args::{PassphraseSource, Secret, SignerPassphraseSource};
 use crate::failure::{Failure, USAGE};
 
 /// No passphrase is longer.
@@ -22,16 +23,33 @@ pub fn existing(source: &PassphraseSource, token: Option<&TokenAddress>) -> Resu
     }
 }
 
+/// What a ceremony is given: the authority's passphrase, or the PIN that a token has.
+pub fn of_ceremony(source: &Secret, token: Option<&str>) -> Result<Passphrase, Failure> {
+    let words = match token {
+        Some(label) => format!("PIN that the token {label} has now: "),
+        None => "Passphrase of the authority's keys: ".to_owned(),
+    };
+    from(source)?.map_or_else(|| prompt(&words, Failure::no_passphrase), Ok)
+}
+
+/// Credentials of custodians, opened.
+pub fn credentials(paths: &[PathBuf], passphrase_files: &[PathBuf]) -> Result<Vec<Credential>, Failure> {
+    let open = |(place, path): (usize, &PathBuf)| {
+        Ok(Credential::open(path, &of_custodian(path, passphrase_files.get(place))?)?)
+    };
+    paths.iter().enumerate().map(open).collect()
+}
+
 /// The passphrase of a custodian's new credential: asked for twice.
-pub fn of_credential(source: &PassphraseSource) -> Result<Passphrase, Failure> {
-    match given(source)? {
+pub fn of_credential(source: &Secret) -> Result<Passphrase, Failure> {
+    match from(source)? {
         Some(passphrase) => Ok(passphrase),
         None => prompt_twice("New passphrase for the credential: ", Failure::no_passphrase),
     }
 }
 
 /// The passphrase of a custodian's credential.
-pub fn of_custodian(credential: &Path, file: Option<&PathBuf>) -> Result<Passphrase, Failure> {
+fn of_custodian(credential: &Path, file: Option<&PathBuf>) -> Result<Passphrase, Failure> {
     match file {
         Some(path) => first_line(path),
         None => prompt(&format!("Passphrase of the credential {}: ", credential.display()), Failure::no_passphrase),
@@ -66,7 +84,7 @@ pub fn signer(
     if source.same_passphrase {
         return Ok(None);
     }
-    match (from(source.signer_passphrase_fd, source.signer_passphrase_file.as_deref())?, place) {
+    match (first(source.signer_passphrase_fd, source.signer_passphrase_file.as_deref())?, place) {
         (Some(own), _) => Ok(Some(own)),
         (None, KeyPlace::Token(place)) if token == Some(place) => Ok(None),
         (None, KeyPlace::Token(place)) => {
@@ -79,10 +97,16 @@ pub fn signer(
 }
 
 fn given(source: &PassphraseSource) -> Result<Option<Passphrase>, Failure> {
-    from(source.passphrase_fd, source.passphrase_file.as_deref())
+    let Some(file) = &source.custody else { return from(&source.secret) };
+    let custodians = credentials(&source.custodian, &source.custodian_passphrase_file)?;
+    Ok(Some(custody::open(file, &custodians)?))
 }
 
-fn from(descriptor: Option<u32>, file: Option<&Path>) -> Result<Option<Passphrase>, Failure> {
+fn from(source: &Secret) -> Result<Option<Passphrase>, Failure> {
+    first(source.passphrase_fd, source.passphrase_file.as_deref())
+}
+
+fn first(descriptor: Option<u32>, file: Option<&Path>) -> Result<Option<Passphrase>, Failure> {
     match (descriptor, file) {
         (Some(number), _) => first_line(&PathBuf::from(format!("/dev/fd/{number}"))).map(Some),
         (None, Some(path)) => first_line(path).map(Some),

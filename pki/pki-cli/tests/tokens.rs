@@ -219,6 +219,45 @@ fn a_refused_pin_leaves_no_holder() {
 }
 
 #[test]
+fn custodians_take_over_a_token_and_open_it_for_every_command() {
+    let Some(desk) = Desk::new() else { return };
+    let mut script = "format = \"bitaqa-ceremony\"\nversion = 1\ntitle = \"The CSCA of Utopia\"\n\
+        profile = \"specimen-uto\"\nthreshold = 2\ncustody = \"shared\"\n"
+        .to_owned();
+    for name in ["amina", "omar", "leyla"] {
+        fs::write(desk.path().join(format!("{name}.words")), format!("the words of {name}\n")).unwrap();
+        let made = desk.run(&format!("{name}.words"), &format!("ceremony credential --name {name} --out {name}.pem"));
+        script += &String::from_utf8_lossy(&made.stdout);
+    }
+    script += &format!("[[step]]\ndo = \"create-authority\"\ntoken = {{ label = \"{LABEL}\" }}\n");
+    fs::write(desk.path().join("script.toml"), &script).unwrap();
+    let present = "--credential leyla.pem --credential-passphrase-file leyla.words \
+        --credential amina.pem --credential-passphrase-file amina.words";
+    let run = format!("ceremony run script.toml --dir pki --transcript transcript.txt {present}");
+    let yes = "yes yes | head -20 >answers";
+    let without = desk.limited(yes, "pin", &format!("{run} <answers"));
+    assert_eq!(without.status.code(), Some(2), "{}", String::from_utf8_lossy(&without.stderr));
+    let module = desk.module.display();
+    let held = desk.limited(yes, "pin", &format!("{run} --token {module} <answers"));
+    assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stderr));
+    let replayed = desk.good("ceremony verify transcript.txt --script script.toml");
+    assert_eq!(replayed["steps"][0]["token"], LABEL);
+
+    // The PIN of the beginning is of no use any more; custodians open the token for whatever is to be done.
+    desk.refused("pin", "crl issue --dir pki");
+    let custody = "--custody pki.custody.json --custodian omar.pem --custodian-passphrase-file omar.words";
+    let with = format!("{custody} --custodian amina.pem --custodian-passphrase-file amina.words");
+    for words in ["crl issue", "csca rollover", "ds new @", "signer new master-list @", "publish master-list"] {
+        desk.good(&format!("{} --dir pki {with}", words));
+    }
+    desk.good(&format!("cvc init --dir pki --country UT --mnemonic ISCVCA --type is @ {with}"));
+    desk.good(&format!("citizen init --dir pki @ {with}"));
+    let output = desk.run("pin", &format!("crl issue --dir pki {custody}"));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && text.contains("Bring the custodians"), "{text}");
+}
+
+#[test]
 fn a_pin_is_no_passphrase() {
     let Some(desk) = Desk::new() else { return };
     desk.good("init --profile specimen-uto --dir pki @");

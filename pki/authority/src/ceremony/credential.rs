@@ -65,7 +65,7 @@ impl Credential {
         if key.algorithm() != Algorithm::Ecdsa(EllipticCurve::P256) {
             return Err(KeyError::Unsupported.into());
         }
-        let private = PKey::private_key_from_pem_passphrase(&pem, passphrase.expose())?;
+        let private = key.private()?;
         let public = STANDARD.encode(named_spki(&key));
         Ok(Credential { key, private, public })
     }

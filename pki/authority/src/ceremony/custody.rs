@@ -1,7 +1,7 @@
-//! The authority's passphrase in the hands of several: nobody knows it, enough custodians together open it.
+//! The authority's passphrase or PIN in the hands of several: nobody knows it, enough custodians together open it.
 //!
 //! ```text
-//! { "format": "bitaqa-custody", "version": 1, "groups": [ { "pieces": [ { "key": "<custodian>", "sealed": "<base64>" }, ... ] }, ... ] }
+//! { "format": "bitaqa-custody", "version": 1, "pin_digits": 24, "groups": [ { "pieces": [ { "key": "<custodian>", "sealed": "<base64>" }, ... ] }, ... ] }
 //! sealed = ephemeral P-256 SubjectPublicKeyInfo (91 bytes), AES-256-GCM ciphertext (32), tag (16); zero nonce: each key is used once
 //! key of AES = SHA-256("bitaqa-custody-v1" 00 || ECDH shared secret || ephemeral key || custodian's key)
 //! ```
@@ -10,7 +10,10 @@
 //! exclusive or it is; each piece is sealed to one custodian's key. Fewer pieces say nothing. With nine custodians at most
 //! there are 126 groups at most.
 //!
-//! The file lies beside the authority's directory and is written before anything is encrypted under the secret.
+//! A passphrase is the secret in hexadecimal. A PIN has so many decimal digits as `pin_digits` says: each byte of the secret gives
+//! one, its remainder by ten. Whoever has the PIN of a token's security officer can set another PIN: those are for the safe.
+//!
+//! The file lies beside the authority's directory and is written before anything is protected by the secret.
 
 use std::path::{Path, PathBuf};
 
@@ -54,6 +57,9 @@ pub enum CustodyError {
     /// Too few, or others.
     #[error("these custodians cannot open it: {0} holds no piece for all of a group of them")]
     TooFew(PathBuf),
+    /// The file is of others, of another threshold, or for another kind of key. Something may be protected by it.
+    #[error("{0} is there already and was not made for this script")]
+    OfAnother(PathBuf),
     /// OpenSSL failed.
     #[error("the cryptographic library failed: {0}")]
     Library(#[from] ErrorStack),
@@ -64,6 +70,9 @@ pub enum CustodyError {
 struct Shares {
     format: String,
     version: u32,
+    /// Digits of a PIN; a passphrase when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pin_digits: Option<usize>,
     groups: Vec<Group>,
 }
 
@@ -87,33 +96,50 @@ pub fn path(directory: &Path) -> PathBuf {
     name.into()
 }
 
-/// Makes a new secret and shares it among the script's custodians; gives the passphrase.
-pub(super) fn share(path: &Path, script: &Script) -> Result<Passphrase, CustodyError> {
+/// The secret of what the script makes, shared among its custodians: a passphrase, or a PIN of so many digits. It is made now,
+/// or was made by an earlier run, which may have protected something with it: then the custodians open it.
+pub(super) fn share(
+    path: &Path,
+    script: &Script,
+    pin_digits: Option<usize>,
+    credentials: &[Credential],
+) -> Result<Passphrase, CustodyError> {
+    let owners = groups_of(script);
+    if path.exists() {
+        let shares = read(path)?;
+        let same = |(group, owners): (&Group, &Vec<&str>)| {
+            group.pieces.iter().map(|piece| &*piece.key).eq(owners.iter().copied())
+        };
+        let all = shares.groups.len() == owners.len() && shares.groups.iter().zip(&owners).all(same);
+        let fits = all && shares.pin_digits == pin_digits;
+        return if fits { open(path, credentials) } else { Err(CustodyError::OfAnother(path.to_owned())) };
+    }
     let mut secret = Zeroizing::new([0; SECRET]);
     openssl::rand::rand_bytes(&mut *secret)?;
-    let mut groups = Vec::new();
-    for members in groups_of(script.custodians.len(), script.threshold) {
-        let keys: Vec<&str> =
-            members.iter().filter_map(|place| script.custodians.get(*place)).map(|one| one.key.as_str()).collect();
-        groups.push(group(&secret, &keys)?);
-    }
-    let shares = Shares { format: FORMAT.to_owned(), version: VERSION, groups };
+    let groups = owners.iter().map(|keys| group(&secret, keys)).collect::<Result<Vec<_>, _>>()?;
+    let shares = Shares { format: FORMAT.to_owned(), version: VERSION, pin_digits, groups };
     // Strings and numbers always serialize.
     let bytes = serde_json::to_vec_pretty(&shares).unwrap_or_default();
     files::replace(path, &bytes, Mode::Private)?;
-    Ok(passphrase(&secret))
+    Ok(spelled(&secret, pin_digits))
 }
 
-/// Puts the passphrase together.
+fn read(path: &Path) -> Result<Shares, CustodyError> {
+    let damaged = |_| CustodyError::Damaged(path.to_owned());
+    let shares: Shares = serde_json::from_slice(&files::read(path)?).map_err(damaged)?;
+    if shares.format != FORMAT || shares.version != VERSION {
+        return Err(CustodyError::Version(path.to_owned()));
+    }
+    Ok(shares)
+}
+
+/// Puts the passphrase or PIN together.
 ///
 /// # Errors
 /// When the custodians are too few, or the file is damaged.
 pub fn open(path: &Path, credentials: &[Credential]) -> Result<Passphrase, CustodyError> {
     let damaged = || CustodyError::Damaged(path.to_owned());
-    let shares: Shares = serde_json::from_slice(&files::read(path)?).map_err(|_| damaged())?;
-    if shares.format != FORMAT || shares.version != VERSION {
-        return Err(CustodyError::Version(path.to_owned()));
-    }
+    let shares = read(path)?;
     for group in &shares.groups {
         let owners = group.pieces.iter().map(|piece| {
             let owner = credentials.iter().find(|credential| credential.public_key() == piece.key)?;
@@ -125,12 +151,16 @@ pub fn open(path: &Path, credentials: &[Credential]) -> Result<Passphrase, Custo
             let opened = unseal(piece, owner).ok_or_else(damaged)?;
             secret.iter_mut().zip(opened.iter()).for_each(|(one, two)| *one ^= two);
         }
-        return Ok(passphrase(&secret));
+        return Ok(spelled(&secret, shares.pin_digits));
     }
     Err(CustodyError::TooFew(path.to_owned()))
 }
 
-fn passphrase(secret: &[u8; SECRET]) -> Passphrase {
+/// The secret as a PIN or a passphrase.
+fn spelled(secret: &[u8; SECRET], pin_digits: Option<usize>) -> Passphrase {
+    if let Some(length) = pin_digits {
+        return Passphrase::new(secret.iter().take(length).map(|byte| b'0' + byte % 10).collect::<Vec<u8>>());
+    }
     let mut digits = Zeroizing::new([0; 2 * SECRET]);
     // The places fit: two digits a byte.
     let _ = hex::encode_to_slice(secret, &mut *digits);
@@ -190,8 +220,15 @@ fn agreed(
     Ok(Zeroizing::new(hash.finish()))
 }
 
+/// The keys of every group of the script's custodians that can open the secret.
+fn groups_of(script: &Script) -> Vec<Vec<&str>> {
+    let key = |place: &usize| script.custodians.get(*place).map(|custodian| custodian.key.as_str());
+    let choices = choices(script.custodians.len(), script.threshold);
+    choices.iter().map(|members| members.iter().filter_map(key).collect()).collect()
+}
+
 /// Every choice of so many places out of `count`, each in ascending order.
-fn groups_of(count: usize, size: usize) -> Vec<Vec<usize>> {
+fn choices(count: usize, size: usize) -> Vec<Vec<usize>> {
     let all = 0..1_u32 << count.min(16);
     let members = |mask: u32| (0..count).filter(move |place| mask >> place & 1 == 1);
     all.filter(|mask| mask.count_ones() as usize == size).map(|mask| members(mask).collect()).collect()
@@ -203,8 +240,8 @@ mod tests {
 
     #[test]
     fn every_choice_is_there_once() {
-        assert_eq!(groups_of(3, 2), [vec![0, 1], vec![0, 2], vec![1, 2]]);
-        assert_eq!(groups_of(9, 5).len(), 126);
+        assert_eq!(choices(3, 2), [vec![0, 1], vec![0, 2], vec![1, 2]]);
+        assert_eq!(choices(9, 5).len(), 126);
     }
 
     #[test]
@@ -220,15 +257,30 @@ mod tests {
             text.push_str(&format!("[[custodian]]\nname = \"{place}\"\nkey = \"{}\"\n", one.public_key()));
         }
         let path = directory.path().join("custody.json");
-        let secret = share(&path, &Script::parse(&text).unwrap()).unwrap();
+        let script = Script::parse(&text).unwrap();
+        let secret = share(&path, &script, None, &[]).unwrap();
         assert_eq!(secret.expose().len(), 64);
         let [one, two, three] = credentials;
         let pair = [one, three];
         assert_eq!(open(&path, &pair).unwrap().expose(), secret.expose());
         let [one, three] = pair;
-        assert_eq!(open(&path, &[two, three]).unwrap().expose(), secret.expose());
+        let credentials = [two, three];
+        assert_eq!(open(&path, &credentials).unwrap().expose(), secret.expose());
         assert!(matches!(open(&path, &[one]), Err(CustodyError::TooFew(_))));
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains(std::str::from_utf8(secret.expose()).unwrap()));
+
+        // What was shared is not shared anew: something may be protected by it.
+        assert_eq!(share(&path, &script, None, &credentials).unwrap().expose(), secret.expose());
+        let mut stricter = script.clone();
+        stricter.threshold = 3;
+        for (other, digits) in [(script.clone(), Some(24)), (stricter, None)] {
+            let refused = share(&path, &other, digits, &credentials);
+            assert!(matches!(refused, Err(CustodyError::OfAnother(_))), "{refused:?}");
+        }
+        let path = directory.path().join("pin.json");
+        let pin = share(&path, &script, Some(12), &[]).unwrap();
+        assert!(pin.expose().len() == 12 && pin.expose().iter().all(u8::is_ascii_digit));
+        assert_eq!(open(&path, &credentials).unwrap().expose(), pin.expose());
     }
 }

@@ -18,9 +18,14 @@
 //!
 //! [[step]]
 //! do = "create-authority"
+//! algorithm = "ecdsa-p-384"     # what the CSCA's key signs with; the profile's choice when left out
+//! token = { label = "national", module = "/usr/lib/softhsm/libsofthsm2.so" }    # in encrypted files when left out
 //! ```
+//!
+//! The module may be left to the command line: its path is that of the machine.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -28,6 +33,7 @@ use serde::Deserialize;
 use trust::public_key::KeyKind;
 use trust::{EllipticCurve, PublicKey};
 
+use crate::key_store::Algorithm;
 use crate::profile::Profile;
 
 const FORMAT: &str = "bitaqa-ceremony";
@@ -104,7 +110,12 @@ pub enum Step {
         text: String,
     },
     /// The authority is set up: its first country signing CA.
-    CreateAuthority {},
+    CreateAuthority {
+        /// What the CSCA's key signs with; the profile's choice when left out.
+        algorithm: Option<String>,
+        /// The token in which the keys are made; in encrypted files when left out.
+        token: Option<ScriptToken>,
+    },
     /// The country signing CA gets a new key, linked from the old one; with a common name, a new name too.
     RollOver {
         /// New common name.
@@ -118,12 +129,22 @@ pub enum Step {
     IssueRevocationList {},
 }
 
+/// A token that a script names.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptToken {
+    /// The label that it was initialised with.
+    pub label: String,
+    /// The vendor's PKCS#11 module; left to the command line when the script does not say it.
+    pub module: Option<PathBuf>,
+}
+
 impl Step {
     /// The word in the script.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Say { .. } => "say",
-            Self::CreateAuthority {} => "create-authority",
+            Self::CreateAuthority { .. } => "create-authority",
             Self::RollOver { .. } => "roll-over",
             Self::IssueRevocationList {} => "issue-revocation-list",
         }
@@ -133,11 +154,31 @@ impl Step {
         !matches!(self, Self::Say { .. })
     }
 
+    fn check(&self, number: usize) -> Result<(), ScriptError> {
+        match self {
+            Self::RollOver { common_name: None, organization, unit } if organization.is_some() || unit.is_some() => {
+                Err(ScriptError::HalfName(number))
+            }
+            Self::CreateAuthority { token: Some(token), .. } if !is_line(&token.label) => {
+                Err(ScriptError::Line(token.label.clone()))
+            }
+            Self::CreateAuthority { algorithm: Some(name), .. } if offered(name).is_none() => {
+                Err(ScriptError::Algorithm { step: number, name: name.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What is said about it in the transcript.
     pub(super) fn words(&self) -> String {
         match self {
             Self::Say { text } => text.clone(),
-            Self::CreateAuthority {} => "set up the authority with its first country signing CA".to_owned(),
+            Self::CreateAuthority { algorithm, token } => {
+                let key = algorithm.as_ref().map_or_else(String::new, |name| format!(", its key for {name}"));
+                let place = token.as_ref().map(|token| format!(", all keys made inside the token {}", token.label));
+                let place = place.unwrap_or_default();
+                format!("set up the authority with its first country signing CA{key}{place}")
+            }
             Self::RollOver { common_name: None, .. } => "give the country signing CA a new key".to_owned(),
             Self::RollOver { common_name: Some(name), .. } => {
                 format!("give the country signing CA a new key and the name {name}")
@@ -184,6 +225,14 @@ pub enum ScriptError {
     /// A name that cannot stand on one line.
     #[error("{0:?} is empty or holds control characters")]
     Line(String),
+    /// What the key is to sign with.
+    #[error("step {step} names {name:?}, which no new key signs with")]
+    Algorithm {
+        /// The step, from 1.
+        step: usize,
+        /// The name.
+        name: String,
+    },
     /// A new organisation without a new common name.
     #[error("step {0} changes organization or unit without common_name")]
     HalfName(usize),
@@ -207,14 +256,16 @@ impl Script {
         if script.steps.len() > MAX_STEPS {
             return Err(ScriptError::TooMany("steps"));
         }
-        for (index, step) in script.steps.iter().enumerate() {
-            if let Step::RollOver { common_name: None, organization, unit } = step
-                && (organization.is_some() || unit.is_some())
-            {
-                return Err(ScriptError::HalfName(index + 1));
-            }
-        }
+        script.steps.iter().enumerate().try_for_each(|(index, step)| step.check(index + 1))?;
         Ok(script)
+    }
+
+    /// The token in which the script makes the authority's keys, if it does so.
+    pub fn token(&self) -> Option<&ScriptToken> {
+        self.steps.iter().find_map(|step| match step {
+            Step::CreateAuthority { token, .. } => token.as_ref(),
+            _ => None,
+        })
     }
 
     /// The profile.
@@ -235,7 +286,7 @@ impl Script {
         let (mut names, mut keys) = (BTreeSet::new(), BTreeSet::new());
         let lines = self.custodians.iter().map(|custodian| &custodian.name).chain([&self.title]);
         for line in lines {
-            if line.trim().is_empty() || line.chars().any(char::is_control) {
+            if !is_line(line) {
                 return Err(ScriptError::Line(line.clone()));
             }
         }
@@ -247,4 +298,13 @@ impl Script {
         }
         Ok(())
     }
+}
+
+fn is_line(text: &str) -> bool {
+    !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
+
+/// An algorithm that new keys are made for.
+pub(super) fn offered(name: &str) -> Option<Algorithm> {
+    Algorithm::OFFERED.into_iter().find(|one| one.to_string() == name)
 }

@@ -19,6 +19,8 @@
 //!
 //! result     2 create-authority
 //! made       csca <base64 DER>
+//! made       key <base64 DER>           the CSCA's SubjectPublicKeyInfo, and
+//! token      national                   the label of its token, when it is in one
 //! at         2026-11-22T18:04:03Z       signed AFTER it is done
 //! signed     ...
 //!
@@ -77,11 +79,14 @@ impl Block {
         Block { title: format!("step {} {}", number + 1, step.word()), text }
     }
 
-    pub fn result(number: usize, step: &Step, made: &[Made], now: Timestamp) -> Self {
+    pub fn result(number: usize, step: &Step, made: &[Made], token: Option<&str>, now: Timestamp) -> Self {
         let mut text = String::new();
         line(&mut text, "result", &format!("{} {}", number + 1, step.word()));
         for one in made {
             line(&mut text, "made", &format!("{} {}", one.kind, STANDARD.encode(&one.der)));
+        }
+        if let Some(label) = token {
+            line(&mut text, "token", label);
         }
         line(&mut text, "at", &seconds(now));
         Block { title: format!("the result of step {} {}", number + 1, step.word()), text }
@@ -116,7 +121,7 @@ fn digest(source: &str) -> String {
 /// Something that a step made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Made {
-    /// `csca`, `link` or `revocation-list`.
+    /// `csca`, `key`, `link` or `revocation-list`.
     pub kind: String,
     /// Its bytes.
     pub der: Vec<u8>,
@@ -144,6 +149,8 @@ pub struct StepRecord {
     pub approved: Timestamp,
     /// What it made.
     pub made: Vec<Made>,
+    /// Label of the token in which it made the CSCA's key.
+    pub token: Option<String>,
     /// Whether its effect, if it has one, is recorded.
     pub finished: bool,
     pub(super) before: u64,
@@ -285,6 +292,7 @@ pub(super) fn replay(text: &str) -> Result<Replay, ReplayError> {
             Some(open) => {
                 lines.exactly(&format!("{:10} {done} {}", "result", open.word))?;
                 open.made = lines.made(&mut chain)?;
+                open.token = lines.token(script.steps.get(done.saturating_sub(1)))?;
                 lines.moment("at", &mut last)?;
                 open.finished = true;
             }
@@ -364,7 +372,15 @@ fn approval(
         return Err(lines.wrong("the text of the step as the script has it"));
     }
     let approved = lines.moment("approved", last)?;
-    Ok(StepRecord { word: step.word(), text, approved, made: Vec::new(), finished: !step.has_effect(), before })
+    Ok(StepRecord {
+        word: step.word(),
+        text,
+        approved,
+        made: Vec::new(),
+        token: None,
+        finished: !step.has_effect(),
+        before,
+    })
 }
 
 /// Where the last block ends that everybody present signed.
@@ -397,6 +413,11 @@ impl Anchors {
         }
         self.previous = self.current.replace(certificate);
         Ok(())
+    }
+
+    fn key(&self, spki: &[u8], line: usize) -> Result<(), ReplayError> {
+        let own = self.current.as_ref().is_some_and(|csca| csca.public_key().spki() == spki);
+        if own { Ok(()) } else { Err(ReplayError::Chain { line, kind: "public key" }) }
     }
 
     fn link(&self, link: &Certificate, line: usize) -> Result<(), ReplayError> {
@@ -486,15 +507,30 @@ impl<'a> Lines<'a> {
             let certificate = || Certificate::from_der(&der).map_err(|error| ReplayError::Certificate { line, error });
             match kind {
                 "csca" => chain.csca(certificate()?, line)?,
+                "key" => chain.key(&der, line)?,
                 "link" => chain.link(&certificate()?, line)?,
                 "revocation-list" => {
                     chain.list(&Crl::from_der(&der).map_err(|error| ReplayError::Crl { line, error })?, line)?;
                 }
-                _ => return Err(self.wrong("csca, link or revocation-list")),
+                _ => return Err(self.wrong("csca, key, link or revocation-list")),
             }
             all.push(Made { kind: kind.to_owned(), der });
         }
         Ok(all)
+    }
+
+    /// The token in which a step made a key: the one that its script names.
+    fn token(&mut self, step: Option<&Step>) -> Result<Option<String>, ReplayError> {
+        let told = match self.peek() {
+            Some(line) if line.starts_with("token ") => Some(self.text_of("token", |_| true)?.to_owned()),
+            _ => None,
+        };
+        match step {
+            Some(Step::CreateAuthority { token, .. }) if token.as_ref().map(|token| &token.label) != told.as_ref() => {
+                Err(self.wrong("the token as the script has it"))
+            }
+            _ => Ok(told),
+        }
     }
 
     /// One signature of everybody present, in order, over all that stands before.

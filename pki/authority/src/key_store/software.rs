@@ -154,13 +154,17 @@ impl SoftwareKey {
         let mut secret = Zeroizing::new([0; 32]);
         let cost = (SCRYPT_N, SCRYPT_R, SCRYPT_P);
         openssl::pkcs5::scrypt(passphrase.expose(), &salt, cost.0, cost.1, cost.2, SCRYPT_MEMORY, &mut *secret)?;
-        let key = match &self.key {
-            PrivateKey::Ec(key) => PKey::from_ec_key(key.clone())?,
-            PrivateKey::Rsa(key) => key.clone(),
-        };
-        let plain = Zeroizing::new(key.private_key_to_pkcs8()?);
+        let plain = Zeroizing::new(self.private()?.private_key_to_pkcs8()?);
         let sealed = openssl::symm::encrypt(Cipher::aes_256_cbc(), &*secret, Some(&iv), &plain)?;
         Ok(pem("ENCRYPTED PRIVATE KEY", &encrypted_private_key_info(&salt, &iv, &sealed)))
+    }
+
+    /// The key as OpenSSL has it.
+    pub(crate) fn private(&self) -> Result<PKey<Private>, ErrorStack> {
+        match &self.key {
+            PrivateKey::Ec(key) => PKey::from_ec_key(key.clone()),
+            PrivateKey::Rsa(key) => Ok(key.clone()),
+        }
     }
 
     fn from_ec(key: EcKey<Private>) -> Result<Self, KeyError> {

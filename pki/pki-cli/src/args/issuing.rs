@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{KeyOptions, PassphraseSource, Place, SignerPassphraseSource};
+use super::{KeyOptions, PassphraseSource, Place, Secret, SignerPassphraseSource};
 
 /// The country signing CA.
 #[derive(Subcommand)]
@@ -220,14 +220,17 @@ pub enum Ceremony {
         out: PathBuf,
         /// Passphrase.
         #[command(flatten)]
-        passphrase: PassphraseSource,
+        passphrase: Secret,
     },
     /// Lead the custodians through a script, or go on where an earlier run stopped.
     #[command(
         after_help = "Example:\n  bitaqa-pki ceremony run first-csca.toml --dir pki --transcript first-csca.txt \\\n    \
         --credential amina.pem --credential omar.pem\n\n\
         Every custodian types yes to every step. The passphrases of the credentials are asked for, or read from files given \
-        with --credential-passphrase-file in the same order."
+        with --credential-passphrase-file in the same order.\n\n\
+        When the script makes the keys inside a token, --pin-file gives the PIN that the token was set up with; with shared \
+        custody the token gets a new one, which nobody knows. Afterwards custodians open it for other commands:\n  \
+        bitaqa-pki crl issue --dir pki --custody pki.custody.json --custodian amina.pem --custodian omar.pem"
     )]
     Run(Run),
     /// Replay a transcript: every signature, every step, every certificate; exit code 40 when it is not good.
@@ -256,12 +259,15 @@ pub struct Run {
     /// Read the passphrase of a credential from the first line of this file; in the order of the credentials.
     #[arg(long, value_name = "FILE")]
     pub credential_passphrase_file: Vec<PathBuf>,
+    /// The vendor's PKCS#11 module, when the script names a token without it.
+    #[arg(long, value_name = "MODULE")]
+    pub token: Option<PathBuf>,
     /// Where.
     #[command(flatten)]
     pub place: Place,
     /// Passphrase of the authority, unless the custodians share it.
     #[command(flatten)]
-    pub passphrase: PassphraseSource,
+    pub passphrase: Secret,
 }
 
 /// Certificates for the keys of citizens.

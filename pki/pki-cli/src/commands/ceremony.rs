@@ -8,12 +8,12 @@ use authority::ceremony::{self, Ceremony, Credential, Custodian, Replay, Room, S
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::args::{PassphraseSource, Run};
+use crate::args::{Run, Secret};
 use crate::failure::{Failure, TRUST};
 use crate::output::{grouped, show};
 use crate::passphrase;
 
-pub fn credential(name: &str, out: &Path, source: &PassphraseSource, json: bool) -> Result<(), Failure> {
+pub fn credential(name: &str, out: &Path, source: &Secret, json: bool) -> Result<(), Failure> {
     let words = passphrase::of_credential(source)?;
     let credential = Credential::create(out, &words)?;
     let object = json!({ "name": name, "file": out, "key": credential.public_key() });
@@ -25,19 +25,24 @@ pub fn credential(name: &str, out: &Path, source: &PassphraseSource, json: bool)
 
 pub fn run(arguments: &Run, json: bool) -> Result<(), Failure> {
     let script = read(&arguments.script)?;
-    let mut credentials = Vec::new();
-    for (index, path) in arguments.credential.iter().enumerate() {
-        let words = passphrase::of_custodian(path, arguments.credential_passphrase_file.get(index))?;
-        credentials.push(Credential::open(path, &words)?);
-    }
-    let shared = Script::parse(&script).is_ok_and(|script| script.custody == ceremony::Custody::Shared);
-    let secret = if shared { None } else { Some(passphrase::existing(&arguments.passphrase, None)?) };
+    let credentials = passphrase::credentials(&arguments.credential, &arguments.credential_passphrase_file)?;
+    let parsed = Script::parse(&script);
+    let token = parsed.as_ref().ok().and_then(Script::token).map(|token| token.label.as_str());
+    let shared = parsed.as_ref().is_ok_and(|script| script.custody == ceremony::Custody::Shared);
+    // Who shares a secret needs none, unless a token is to be taken over with the PIN that it has.
+    let secret = match (shared, token) {
+        (true, None) => None,
+        _ => Some(passphrase::of_ceremony(&arguments.passphrase, token)?),
+    };
+    let module = arguments.token.as_deref().map(std::path::absolute).transpose();
+    let module = module.map_err(|error| Failure::unreadable(Path::new("."), &error))?;
     let ceremony = Ceremony {
         script: &script,
         credentials: &credentials,
         directory: &arguments.place.dir,
         transcript: &arguments.transcript,
         passphrase: secret.as_ref(),
+        module: module.as_deref(),
     };
     let replay = ceremony::run(&ceremony, &mut Terminal)?;
     let words = format!("the ceremony is over; transcript: {}\n{}", arguments.transcript.display(), words(&replay));
@@ -100,7 +105,7 @@ fn object(replay: &Replay) -> Value {
                 |one: &ceremony::Made| json!({ "kind": one.kind, "fingerprint": hex::encode(one.fingerprint()) });
             json!({
                 "do": step.word, "text": step.text, "approved": step.approved.to_string(),
-                "made": step.made.iter().map(made).collect::<Vec<_>>(),
+                "made": step.made.iter().map(made).collect::<Vec<_>>(), "token": step.token,
             })
         })
         .collect();
@@ -132,6 +137,9 @@ fn words(replay: &Replay) -> String {
     }
     for (number, step) in replay.steps.iter().enumerate() {
         text.push_str(&format!("  {:>3} {} {}\n", number + 1, step.approved, step.word));
+        if let Some(label) = &step.token {
+            text.push_str(&format!("      key in token     {}\n", label.escape_debug()));
+        }
         for made in &step.made {
             text.push_str(&format!("      {:16} {}\n", made.kind, grouped(&hex::encode(made.fingerprint()))));
         }

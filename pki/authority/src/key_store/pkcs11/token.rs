@@ -7,7 +7,7 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
-use cryptoki::types::RawAuthPin;
+use cryptoki::types::{AuthPin, RawAuthPin};
 
 use super::{TokenAddress, TokenError, Tries};
 use crate::passphrase::Passphrase;
@@ -45,6 +45,35 @@ impl Token {
             login(&session, pin, &info).map_err(|error| refused(&pkcs11, slot, &token, error))?;
         }
         Ok(Arc::new(Token { label: token, pkcs11, slot, _login: Mutex::new(session), idle: Mutex::new(Vec::new()) }))
+    }
+
+    /// How long a PIN of the token may be: least and most bytes.
+    ///
+    /// # Errors
+    /// When the module or the token is missing.
+    pub fn pin_lengths(address: &TokenAddress) -> Result<(usize, usize), TokenError> {
+        let (_, info) = find(&module(&address.module)?, &address.label)?;
+        Ok((info.min_pin_length(), info.max_pin_length()))
+    }
+
+    /// Gives the token another PIN, with one try of the one that it has.
+    ///
+    /// # Errors
+    /// When the module or the token is missing, or it refuses one of the two. A locked token is not asked.
+    pub fn change_pin(address: &TokenAddress, pin: &Passphrase, new: &Passphrase) -> Result<(), TokenError> {
+        let pkcs11 = module(&address.module)?;
+        let (slot, info) = find(&pkcs11, &address.label)?;
+        let token = address.label.clone();
+        if info.user_pin_locked() {
+            return Err(TokenError::PinLocked { token });
+        }
+        // A PIN is text (PKCS #11 v2.40, CK_UTF8CHAR).
+        let text = |pin: &Passphrase| String::from_utf8(pin.expose().to_vec()).map(AuthPin::from);
+        let (Ok(old), Ok(new)) = (text(pin), text(new)) else {
+            return Err(TokenError::WrongPin { token, tries: Tries::Unknown });
+        };
+        let session = pkcs11.open_rw_session(slot).map_err(|error| TokenError::of(&token, error))?;
+        session.set_pin(&old, &new).map_err(|error| refused(&pkcs11, slot, &token, error))
     }
 
     /// The label of the token.
