@@ -2,11 +2,13 @@
 //!
 //! - [`dgi`]: data groupings, the unit of STORE DATA, and the numbers this project gives them
 //! - [`life_cycle`]: states of the card and of an application, GET STATUS
+//! - [`keys`]: the data of PUT KEY and DELETE [key]
 //! - [`production`]: CPLC, key information, card recognition data, the chip's binding to a document
 //!
 //! Only encodings: the secure channel and its keys live in `channel`.
 
 pub mod dgi;
+pub mod keys;
 pub mod life_cycle;
 pub mod production;
 
@@ -14,6 +16,7 @@ use iso7816::tlv::TlvError;
 use iso7816::{Aid, Command};
 
 pub use dgi::{ChipAuthenticationKey, Dgi, DgiReader};
+pub use keys::NewKeySet;
 pub use life_cycle::{ApplicationState, CardState, StatusEntry};
 pub use production::{CardRecognitionData, Cplc, KeyInformation};
 
@@ -29,6 +32,10 @@ pub const INS_SET_STATUS: u8 = 0xF0;
 pub const INS_GET_DATA: u8 = 0xCA;
 /// PUT KEY (GPCS §11.8).
 pub const INS_PUT_KEY: u8 = 0xD8;
+/// DELETE (GPCS §11.2).
+pub const INS_DELETE: u8 = 0xE4;
+/// LOAD (GPCS §11.6).
+pub const INS_LOAD: u8 = 0xE8;
 /// P1 of INSTALL [for personalization].
 pub const INSTALL_FOR_PERSONALIZATION: u8 = 0x20;
 

@@ -17,7 +17,7 @@ pub const DEFAULT_KEY_VERSION: u8 = 0x30;
 pub struct BlankOptions {
     /// IC serial number and batch in the CPLC; fresh random bytes when absent.
     pub serial: Option<[u8; 6]>,
-    /// Version of the first key set, `01` to `7F`.
+    /// Version of the first key set, `01` to `7F`, or `FF` for keys that go when the first others come.
     pub key_version: u8,
     /// The first key set.
     pub keys: KeySet,

@@ -19,7 +19,7 @@ use iso7816::{Aid, Command as Apdu, Response, Status};
 use command::Command;
 
 pub(crate) use state::Volatile;
-pub use state::{CardLife, MAX_FAILED_AUTHENTICATIONS, MAX_KEY_SETS, Memory, StoredKeySet};
+pub use state::{CardLife, MAKERS_VERSION, MAX_FAILED_AUTHENTICATIONS, MAX_KEY_SETS, Memory, StoredKeySet};
 
 use crate::persistence::State;
 
@@ -75,6 +75,11 @@ fn execute(
         Command::InstallForPersonalization(aid) => personalization::install(&aid, state, volatile),
         Command::StoreData { block, number, data } => personalization::store(block, number, data, state, volatile),
         Command::PutKey { replace, data } => put_key::put(replace, data, &volatile.channel, &mut state.issuer_domain),
+        Command::DeleteKeySet(version) => put_key::delete(version, &mut state.issuer_domain),
+        Command::DeleteApplication(aid) => put_key::delete_application(&aid),
+        // The maker put everything on this card: nothing is loaded or installed, and no load has begun.
+        Command::InstallContent => Err(Status::FUNCTION_NOT_SUPPORTED),
+        Command::Load => Err(Status::CONDITIONS_NOT_SATISFIED),
     }
 }
 

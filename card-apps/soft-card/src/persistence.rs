@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
 use crate::emrtd::{self, MAX_CONTENTS};
-use crate::issuer_domain::{self, MAX_KEY_SETS};
+use crate::issuer_domain::{self, MAKERS_VERSION, MAX_KEY_SETS};
 
 const FORMAT: &str = "bitaqa-soft-card";
 const VERSION: u32 = 1;
@@ -144,7 +144,7 @@ impl State {
         let checks = [
             ("cplc", issuer_domain.cplc.len() == CPLC_LENGTH),
             ("keys", !keys.is_empty() && keys.len() <= MAX_KEY_SETS && keys.values().all(uniform)),
-            ("keys", keys.keys().all(|version| (0x01..=0x7F).contains(version))),
+            ("keys", keys.keys().all(|version| (0x01..=0x7F).contains(version)) || keys.keys().eq([&MAKERS_VERSION])),
             ("sequence", keys.values().all(|set| set.sequence <= 0xFF_FFFF)),
             ("files", emrtd.size() <= MAX_CONTENTS && emrtd.files.keys().all(|id| emrtd::is_file(*id))),
             ("mrz_information", emrtd.mrz_information.as_ref().is_none_or(|text| text.expose().is_ascii())),

@@ -11,6 +11,7 @@
 //! | DGI | value |
 //! |---|---|
 //! | `0101`..`0110`, `011C`, `011D`, `011E` | content of the file with that identifier, plain |
+//! | `0070` | data objects of the security domain itself (`42`, `45`), plain or encrypted |
 //! | `8001` | MRZ_information (ASCII), encrypted |
 //! | `8002` | CAN (ASCII digits), encrypted |
 //! | `8003` | chip authentication key ([`ChipAuthenticationKey`]), encrypted |
@@ -24,6 +25,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::FormatError;
 
+/// Data objects of the security domain itself.
+pub const DOMAIN_DATA: u16 = 0x0070;
 /// MRZ_information, the password of BAC and PACE.
 pub const MRZ_INFORMATION: u16 = 0x8001;
 /// The card access number.

@@ -10,6 +10,8 @@ use super::FormatError;
 pub const TAG_CPLC: Tag = Tag(0x9F7F);
 /// GET DATA `0066`: card data with the card recognition data.
 pub const TAG_CARD_DATA: Tag = Tag(0x66);
+/// GET DATA `0073`: the card recognition data alone, as the template `66` holds it.
+pub const TAG_RECOGNITION_DATA: Tag = Tag(0x73);
 /// GET DATA `00E0`: key information template.
 pub const TAG_KEY_INFORMATION: Tag = Tag(0xE0);
 /// GET DATA `0042`: issuer identification number.
@@ -17,6 +19,8 @@ pub const TAG_ISSUER_IDENTIFICATION: Tag = Tag(0x42);
 /// GET DATA `0045`: card image number. Here it binds the chip to a document: what STORE DATA wrote there says which
 /// document number this chip was given, and recovery asks it.
 pub const TAG_CARD_IMAGE_NUMBER: Tag = Tag(0x45);
+/// GET DATA `00CF`: key diversification data, the same ten bytes that INITIALIZE UPDATE answers with (EMV CPS 1.1 §5.2).
+pub const TAG_DIVERSIFICATION: Tag = Tag(0xCF);
 /// The longest binding, in bytes.
 pub const MAX_BINDING: usize = 32;
 
@@ -197,7 +201,7 @@ impl CardRecognitionData {
         let oid = |arcs: &[u8]| [GLOBAL_PLATFORM, arcs].concat();
         let mut writer = Writer::new();
         writer.nest(TAG_CARD_DATA, |w| {
-            w.nest(Tag(0x73), |w| {
+            w.nest(TAG_RECOGNITION_DATA, |w| {
                 w.put(OID, oid(&[1]));
                 let version = [&[2], &self.version[..]].concat();
                 w.nest(Tag(0x60), |w| {
@@ -227,7 +231,7 @@ impl CardRecognitionData {
     /// When it is not card recognition data.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
         let missing = FormatError::Value { field: "card recognition data" };
-        let data = find(sole(bytes, TAG_CARD_DATA)?, Tag(0x73))?.ok_or(missing)?;
+        let data = find(sole(bytes, TAG_CARD_DATA)?, TAG_RECOGNITION_DATA)?.ok_or(missing)?;
         let mut parsed = CardRecognitionData { version: Vec::new(), secure_channels: Vec::new() };
         let mut reader = Reader::new(data);
         while let Some(tlv) = reader.next()? {

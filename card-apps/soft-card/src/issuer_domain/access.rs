@@ -5,7 +5,7 @@
 //! | GET DATA | not needed | yes | yes |
 //! | INITIALIZE UPDATE, EXTERNAL AUTHENTICATE | not needed | yes | no |
 //! | GET STATUS, SET STATUS | open (`6982`) | yes | no |
-//! | INSTALL, STORE DATA, PUT KEY | open (`6982`) | no (`6985`) | no (`6985`) |
+//! | INSTALL, LOAD, DELETE, STORE DATA, PUT KEY | open (`6982`) | no (`6985`) | no (`6985`) |
 
 use iso7816::Status;
 
@@ -18,9 +18,13 @@ pub(super) fn allowed(command: &Command<'_>, memory: &Memory, volatile: &Volatil
         Command::GetData(_) => (false, true, true),
         Command::InitializeUpdate { .. } | Command::ExternalAuthenticate => (false, true, false),
         Command::GetStatus { .. } | Command::SetStatus { .. } => (true, true, false),
-        Command::InstallForPersonalization(_) | Command::StoreData { .. } | Command::PutKey { .. } => {
-            (true, false, false)
-        }
+        Command::InstallForPersonalization(_)
+        | Command::InstallContent
+        | Command::Load
+        | Command::DeleteKeySet(_)
+        | Command::DeleteApplication(_)
+        | Command::StoreData { .. }
+        | Command::PutKey { .. } => (true, false, false),
     };
     let alive = match memory.life_cycle {
         CardLife::OpReady | CardLife::Initialized | CardLife::Secured => true,

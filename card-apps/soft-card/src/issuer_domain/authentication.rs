@@ -59,7 +59,7 @@ pub(super) fn authenticate(apdu: &Apdu, memory: &mut Memory, volatile: &mut Vola
 }
 
 /// Key diversification data, unique to the chip: IC fabricator, fabrication date, serial number and batch of the CPLC.
-fn diversification(memory: &Memory) -> [u8; 10] {
+pub(super) fn diversification(memory: &Memory) -> [u8; 10] {
     let mut bytes = [0; 10];
     let fields = memory.cplc.iter().take(2).chain(memory.cplc.iter().skip(10).take(8));
     bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = *from);

@@ -4,7 +4,9 @@
 
 use iso7816::tlv::{self, Tag};
 use iso7816::{Aid, Command as Apdu, Status};
-use lds::globalplatform::{self as gp, StoreData};
+use lds::globalplatform::{self as gp, StoreData, keys};
+
+use super::state::MAKERS_VERSION;
 
 /// Search criterion of GET STATUS: application identifier.
 const AID: Tag = Tag(0x4F);
@@ -55,6 +57,14 @@ pub enum Command<'a> {
         /// New version and the three keys.
         data: &'a [u8],
     },
+    /// DELETE [key] (`80E4`) of a whole key set.
+    DeleteKeySet(u8),
+    /// DELETE [card content] (`80E4`).
+    DeleteApplication(Aid),
+    /// INSTALL in its other forms (`80E6`): to load, to install, to make selectable.
+    InstallContent,
+    /// LOAD (`80E8`).
+    Load,
 }
 
 /// What GET STATUS and SET STATUS speak about (P1, GPCS §11.4.2, §11.10.2).
@@ -75,7 +85,7 @@ impl<'a> Command<'a> {
     /// The status word to answer.
     pub fn parse(apdu: &'a Apdu) -> Result<Self, Status> {
         match (apdu.ins, apdu.p1, apdu.p2) {
-            (0x50, version @ 0x00..=0x7F, 0x00) => match apdu.data.len() {
+            (0x50, version @ (0x00..=0x7F | MAKERS_VERSION), 0x00) => match apdu.data.len() {
                 8 => Ok(Command::InitializeUpdate { version }),
                 _ => Err(Status::WRONG_LENGTH),
             },
@@ -100,11 +110,31 @@ impl<'a> Command<'a> {
                 Ok(Command::StoreData { block, number, data: &apdu.data })
             }
             // P2: key identifier 1, bit 8 says that several keys come.
-            (gp::INS_PUT_KEY, replace @ 0x00..=0x7F, 0x81) => Ok(Command::PutKey { replace, data: &apdu.data }),
-            (0x50 | 0x82 | gp::INS_GET_STATUS | gp::INS_INSTALL | gp::INS_PUT_KEY, _, _) => {
-                Err(Status::INCORRECT_P1_P2)
+            (gp::INS_PUT_KEY, replace @ (0x00..=0x7F | MAKERS_VERSION), keys::KEY_IDENTIFIERS) => {
+                Ok(Command::PutKey { replace, data: &apdu.data })
             }
+            (gp::INS_DELETE, 0x00, 0x00 | 0x80) => Command::delete(&apdu.data),
+            (gp::INS_INSTALL, 0x02 | 0x04 | 0x08 | 0x0C | 0x10 | 0x40, 0x00) => Ok(Command::InstallContent),
+            (gp::INS_LOAD, 0x00 | 0x80, _) => Ok(Command::Load),
+            (
+                0x50 | 0x82 | gp::INS_GET_STATUS | gp::INS_INSTALL | gp::INS_LOAD | gp::INS_PUT_KEY | gp::INS_DELETE,
+                _,
+                _,
+            ) => Err(Status::INCORRECT_P1_P2),
             _ => Err(Status::INSTRUCTION_NOT_SUPPORTED),
+        }
+    }
+
+    /// What DELETE means: an application (`4F`) or the keys of one version (`D2`). Single keys (`D0`) are not deleted.
+    fn delete(data: &'a [u8]) -> Result<Self, Status> {
+        let object = tlv::Reader::new(data).next().ok().flatten().ok_or(Status::WRONG_DATA)?;
+        if object.raw != data {
+            return Err(Status::WRONG_DATA);
+        }
+        match (object.tag, object.value) {
+            (AID, name) => Aid::new(name).map(Command::DeleteApplication).ok_or(Status::WRONG_DATA),
+            (keys::TAG_KEY_VERSION, [version]) => Ok(Command::DeleteKeySet(*version)),
+            _ => Err(Status::WRONG_DATA),
         }
     }
 }
@@ -145,22 +175,31 @@ mod tests {
             assert_eq!(parse(text).unwrap(), expected);
         }
         assert!(parse("80e2e80101aa").unwrap().starts_with("StoreData { block: StoreData { last: true, "));
-        assert!(parse("80d8008101aa").unwrap().starts_with("PutKey { replace: 0"));
+        assert!(parse("80d8308101aa").unwrap().starts_with("PutKey { replace: 48"));
+        assert_eq!(parse("80e4000003d20130").unwrap(), "DeleteKeySet(48)");
+        assert_eq!(parse("80e40000074f05a000000308").unwrap(), "DeleteApplication(A000000308)");
+        assert_eq!((parse("80e60c0001aa"), parse("80e80000c4")), (Ok("InstallContent".into()), Ok("Load".into())));
     }
 
     #[test]
     fn other_forms_are_refused_with_the_specification_s_words() {
         for (text, status) in [
             ("80503000070001020304050600", Status::WRONG_LENGTH),
-            ("8050ff0008000102030405060700", Status::INCORRECT_P1_P2),
+            ("8050800008000102030405060700", Status::INCORRECT_P1_P2),
             ("80f28000024f0000", Status::INCORRECT_P1_P2),
             ("80f2010202 4f0000", Status::INCORRECT_P1_P2),
             ("80f2800200", Status::WRONG_DATA),
-            ("80e60400", Status::INCORRECT_P1_P2),
+            ("80e60500", Status::INCORRECT_P1_P2),
             ("80e62000", Status::WRONG_DATA),
             ("80e2410001aa", Status::INCORRECT_P1_P2),
             ("80d80001", Status::INCORRECT_P1_P2),
-            ("80e40000", Status::INSTRUCTION_NOT_SUPPORTED),
+            ("80d8800101aa", Status::INCORRECT_P1_P2),
+            ("80e40000", Status::WRONG_DATA),
+            ("80e4000006d00101d20130", Status::WRONG_DATA),
+            ("80e4000003d00101", Status::WRONG_DATA),
+            ("80e4010003d20130", Status::INCORRECT_P1_P2),
+            ("80e80100", Status::INCORRECT_P1_P2),
+            ("80e50000", Status::INSTRUCTION_NOT_SUPPORTED),
         ] {
             assert_eq!(parse(&text.replace(' ', "")), Err(status), "{text}");
         }

@@ -3,10 +3,12 @@
 use iso7816::tlv::{self, Tag};
 use iso7816::{Response, Status};
 use lds::globalplatform::production::{
-    KEY_TYPE_AES, TAG_CARD_DATA, TAG_CARD_IMAGE_NUMBER, TAG_CPLC, TAG_ISSUER_IDENTIFICATION, TAG_KEY_INFORMATION,
+    KEY_TYPE_AES, TAG_CARD_DATA, TAG_CARD_IMAGE_NUMBER, TAG_CPLC, TAG_DIVERSIFICATION, TAG_ISSUER_IDENTIFICATION,
+    TAG_KEY_INFORMATION, TAG_RECOGNITION_DATA,
 };
 use lds::globalplatform::{CardRecognitionData, KeyInformation};
 
+use super::authentication::diversification;
 use super::state::Memory;
 
 /// Sequence counter of the default key version (GPCS D §6.2.2).
@@ -19,9 +21,9 @@ pub(super) fn get(tag: Tag, memory: &Memory) -> Result<Response, Status> {
     let stored = |value: &Option<Vec<u8>>| value.as_ref().map(|value| tlv::encode(tag, value));
     let object = match tag {
         TAG_CPLC => Some(tlv::encode(tag, &memory.cplc)),
-        TAG_CARD_DATA => {
-            Some(CardRecognitionData { version: vec![2, 3, 1], secure_channels: vec![(3, SCP03_OPTION)] }.to_bytes())
-        }
+        TAG_CARD_DATA => Some(recognition_data()),
+        TAG_RECOGNITION_DATA => tlv::sole(&recognition_data(), TAG_CARD_DATA).ok().map(<[u8]>::to_vec),
+        TAG_DIVERSIFICATION => Some(tlv::encode(tag, diversification(memory))),
         TAG_KEY_INFORMATION => Some(KeyInformation::template(&key_information(memory))),
         TAG_CARD_IMAGE_NUMBER => stored(&memory.card_image_number),
         TAG_ISSUER_IDENTIFICATION => stored(&memory.issuer_identification),
@@ -32,6 +34,10 @@ pub(super) fn get(tag: Tag, memory: &Memory) -> Result<Response, Status> {
         _ => None,
     };
     object.map(Response::ok).ok_or(Status::REFERENCED_DATA_NOT_FOUND)
+}
+
+fn recognition_data() -> Vec<u8> {
+    CardRecognitionData { version: vec![2, 3, 1], secure_channels: vec![(3, SCP03_OPTION)] }.to_bytes()
 }
 
 /// Three keys of each set: 1 encryption, 2 MAC, 3 data encryption.

@@ -1,12 +1,13 @@
 //! INSTALL [for personalization] and STORE DATA (GPCS 2.3.1 §11.5, §11.11; EMV CPS 1.1).
 //!
-//! Blocks are numbered from 0, modulo 256. Without INSTALL they belong to the issuer domain and hold BER-TLV
-//! (`42`, `45`); after it they hold the eMRTD application's data groupings, which may span blocks. A data grouping
+//! Blocks are numbered from 0, modulo 256. Without INSTALL they belong to the issuer domain and hold its own
+//! data objects (`42`, `45`), as BER-TLV or in whole data groupings; after it they hold the eMRTD application's data groupings, which may span blocks. A data grouping
 //! lies in blocks of one kind, plain or encrypted. Any fault ends the personalization: it starts again with INSTALL.
 
 use channel::scp03::ChipChannel;
 use iso7816::tlv::Reader;
 use iso7816::{Aid, Response, Status};
+use lds::globalplatform::dgi::DOMAIN_DATA;
 use lds::globalplatform::production::{MAX_BINDING, TAG_CARD_IMAGE_NUMBER, TAG_ISSUER_IDENTIFICATION};
 use lds::globalplatform::{Dgi, DgiReader, StoreData, StoreDataEncryption, StoreDataStructure};
 
@@ -55,7 +56,7 @@ pub(super) fn store(
     let target = match target {
         Target::IssuerDomain { next } => {
             in_order(next, number)?;
-            own(block, data, &mut state.issuer_domain)?;
+            own(block, data, &volatile.channel, &mut state.issuer_domain)?;
             Target::IssuerDomain { next: next.wrapping_add(1) }
         }
         Target::Emrtd { next, encrypted, mut pending } => {
@@ -105,14 +106,31 @@ fn emrtd_value(dgi: &Dgi, encrypted: bool, channel: &ChipChannel, memory: &mut e
     emrtd::personalization::store_secret(dgi.id, value.expose(), memory)
 }
 
-/// Data objects of the issuer domain itself: issuer identification and card image number.
+/// A block for the issuer domain itself: its data objects as they are, or in data groupings `0070`, plain or encrypted.
+fn own(block: StoreData, data: &[u8], channel: &ChipChannel, memory: &mut Memory) -> Result<(), Status> {
+    match (block.structure, block.encryption) {
+        (StoreDataStructure::BerTlv, StoreDataEncryption::Plain) => own_objects(data, memory),
+        (StoreDataStructure::Dgi, StoreDataEncryption::Plain | StoreDataEncryption::Encrypted) => {
+            for dgi in Dgi::parse_all(data).map_err(|_| Status::WRONG_DATA)? {
+                if dgi.id != DOMAIN_DATA {
+                    return Err(Status::REFERENCED_DATA_NOT_FOUND);
+                }
+                match block.encryption {
+                    StoreDataEncryption::Encrypted => own_objects(channel.decrypt_dek(&dgi.value)?.expose(), memory)?,
+                    _ => own_objects(&dgi.value, memory)?,
+                }
+            }
+            Ok(())
+        }
+        _ => Err(Status::WRONG_DATA),
+    }
+}
+
+/// Issuer identification and card image number.
 ///
 /// Each is written once; the same value again is accepted, so a host may repeat a step whose answer it never saw,
 /// and no chip changes from one document to another.
-fn own(block: StoreData, data: &[u8], memory: &mut Memory) -> Result<(), Status> {
-    if block.structure != StoreDataStructure::BerTlv || block.encryption != StoreDataEncryption::Plain {
-        return Err(Status::WRONG_DATA);
-    }
+fn own_objects(data: &[u8], memory: &mut Memory) -> Result<(), Status> {
     let mut reader = Reader::new(data);
     while let Some(object) = reader.next().map_err(|_| Status::WRONG_DATA)? {
         let place = match object.tag {

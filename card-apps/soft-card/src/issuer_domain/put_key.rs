@@ -1,50 +1,44 @@
-//! PUT KEY: replaces or adds a set of three AES keys (GPCS 2.3.1 §11.8, GPCS D §7.2).
+//! PUT KEY and DELETE: which key sets the issuer domain has (GPCS 2.3.1 §11.8, §11.2; GPCS D §7.2).
 //!
-//! ```text
-//! new key version
-//! three times: 88 (AES) | length of the next two | key length | key under Key-DEK | 03 | key check value
-//! ```
-//!
-//! The answer repeats the version and the check values. The whole set changes in one step or not at all.
+//! A whole set comes, or goes, in one step or not at all; the last one never goes. The keys of version `FF` are those of
+//! the maker: they cannot be put, and the first set that is added takes their place.
 
 use channel::scp03::{ChipChannel, key_check_value};
 use channel::secret::Secret;
-use iso7816::{Response, Status};
-use lds::globalplatform::production::KEY_TYPE_AES;
+use iso7816::{Aid, Response, Status};
+use lds::globalplatform::NewKeySet;
+use lds::globalplatform::keys::EncipheredKey;
 
-use super::state::{MAX_KEY_SETS, Memory, StoredKeySet};
+use super::state::{MAKERS_VERSION, MAX_KEY_SETS, Memory, StoredKeySet};
 
-/// Bytes of a key check value.
-const CHECK_LENGTH: usize = 3;
-/// The same as a length field.
-const CHECK_FIELD: u8 = 3;
-
-/// Puts the keys in place of version `replace`, or adds them when that is 0.
+/// Puts the keys in place of version `replace`, or adds them when that is 0. The answer repeats the version and the check
+/// values.
 pub(super) fn put(replace: u8, data: &[u8], channel: &ChipChannel, memory: &mut Memory) -> Result<Response, Status> {
-    let (version, mut rest) = data.split_first().ok_or(Status::WRONG_DATA)?;
-    if !(0x01..=0x7F).contains(version) {
+    let set = NewKeySet::parse(data).map_err(|_| Status::WRONG_DATA)?;
+    if !(0x01..=0x7F).contains(&set.version) {
         return Err(Status::WRONG_DATA);
     }
-    let (enc, mac, data_key) = (key(&mut rest, channel)?, key(&mut rest, channel)?, key(&mut rest, channel)?);
-    let lengths = [&enc, &mac, &data_key].map(|key| key.value.expose().len());
-    if !rest.is_empty() || lengths.windows(2).any(|pair| pair.first() != pair.last()) {
+    let [enc, mac, dek] = &set.keys;
+    if enc.length != mac.length || enc.length != dek.length {
         return Err(Status::WRONG_DATA);
     }
-    make_room(replace, *version, memory)?;
-    let answer = [&[*version][..], &enc.check, &mac.check, &data_key.check].concat();
-    let set = StoredKeySet { enc: enc.value, mac: mac.value, dek: data_key.value, sequence: 0 };
-    memory.keys.insert(*version, set);
-    Ok(Response::ok(answer))
+    let (enc, mac, dek) = (key(enc, channel)?, key(mac, channel)?, key(dek, channel)?);
+    make_room(replace, set.version, memory)?;
+    memory.keys.insert(set.version, StoredKeySet { enc, mac, dek, sequence: 0 });
+    Ok(Response::ok(set.confirmation()))
 }
 
 /// Removes the set that is replaced, or checks that one more fits.
 fn make_room(replace: u8, version: u8, memory: &mut Memory) -> Result<(), Status> {
     let taken = memory.keys.contains_key(&version);
     if replace == 0 {
-        return match (taken, memory.keys.len() < MAX_KEY_SETS) {
-            (true, _) => Err(Status::CONDITIONS_NOT_SATISFIED),
-            (false, true) => Ok(()),
-            (false, false) => Err(Status::NOT_ENOUGH_MEMORY),
+        let room = memory.keys.len() < MAX_KEY_SETS;
+        if taken {
+            return Err(Status::CONDITIONS_NOT_SATISFIED);
+        }
+        return match (memory.keys.remove(&MAKERS_VERSION), room) {
+            (None, false) => Err(Status::NOT_ENOUGH_MEMORY),
+            _ => Ok(()),
         };
     }
     if taken && version != replace {
@@ -53,28 +47,30 @@ fn make_room(replace: u8, version: u8, memory: &mut Memory) -> Result<(), Status
     memory.keys.remove(&replace).map(|_| ()).ok_or(Status::REFERENCED_DATA_NOT_FOUND)
 }
 
-struct NewKey {
-    value: Secret,
-    check: [u8; CHECK_LENGTH],
+/// Deciphers one key. One that arrived damaged must not replace a good one.
+fn key(enciphered: &EncipheredKey, channel: &ChipChannel) -> Result<Secret, Status> {
+    let value = channel.decrypt_key(&enciphered.cryptogram, usize::from(enciphered.length))?;
+    let check = key_check_value(&value).map_err(|_| Status::WRONG_DATA)?;
+    if check == enciphered.check { Ok(value) } else { Err(Status::WRONG_DATA) }
 }
 
-/// Takes one key off the front.
-fn key(rest: &mut &[u8], channel: &ChipChannel) -> Result<NewKey, Status> {
-    let [KEY_TYPE_AES, field, length, after @ ..] = *rest else {
-        return Err(Status::WRONG_DATA);
-    };
-    let length = usize::from(*length);
-    let enciphered = usize::from(*field).checked_sub(1).ok_or(Status::WRONG_DATA)?;
-    let (cryptogram, after) = after.split_at_checked(enciphered).ok_or(Status::WRONG_DATA)?;
-    let [CHECK_FIELD, a, b, c, after @ ..] = after else {
-        return Err(Status::WRONG_DATA);
-    };
-    let value = channel.decrypt_key(cryptogram, length)?;
-    let check = key_check_value(&value).map_err(|_| Status::WRONG_DATA)?;
-    // A key that arrived damaged must not replace a good one.
-    if check != [*a, *b, *c] {
-        return Err(Status::WRONG_DATA);
+/// Deletes the keys of one version; `6985` for the last set: nobody could speak with the card any more.
+pub(super) fn delete(version: u8, memory: &mut Memory) -> Result<Response, Status> {
+    if !memory.keys.contains_key(&version) {
+        return Err(Status::REFERENCED_DATA_NOT_FOUND);
     }
-    *rest = after;
-    Ok(NewKey { value, check })
+    if memory.keys.len() == 1 {
+        return Err(Status::CONDITIONS_NOT_SATISFIED);
+    }
+    memory.keys.remove(&version);
+    // One byte of data: no confirmation follows (GPCS §11.2.3).
+    Ok(Response::ok([0x00]))
+}
+
+/// Applications of this card are there for good: `6985` for those that it has, `6A88` for all others.
+pub(super) fn delete_application(aid: &Aid) -> Result<Response, Status> {
+    if [Aid::issuer_domain(), Aid::emrtd()].contains(aid) {
+        return Err(Status::CONDITIONS_NOT_SATISFIED);
+    }
+    Err(Status::REFERENCED_DATA_NOT_FOUND)
 }

@@ -10,6 +10,8 @@ use super::personalization::Target;
 
 /// Failed host authentications in a row after which no secure channel opens any more.
 pub const MAX_FAILED_AUTHENTICATIONS: u8 = 10;
+/// Version of the keys that a card may leave its maker with; they go when the first other set comes.
+pub const MAKERS_VERSION: u8 = 0xFF;
 /// Most key sets kept at a time.
 pub const MAX_KEY_SETS: usize = 4;
 
@@ -96,7 +98,7 @@ pub struct Memory {
     /// chooses a value that says nothing.
     #[serde(with = "crate::encoding::optional_hex")]
     pub card_image_number: Option<Vec<u8>>,
-    /// Key sets by version number, `01` to `7F`.
+    /// Key sets by version number, `01` to `7F`, or [`MAKERS_VERSION`] alone.
     pub keys: BTreeMap<u8, StoredKeySet>,
     /// Failed host authentications since the last good one.
     pub failed_authentications: u8,

@@ -5,10 +5,11 @@ use channel::scp03::{self, KeySet, SecurityLevel, key_check_value};
 use channel::secret::Secret;
 use iso7816::tlv::{Tag, encode};
 use iso7816::{Aid, Card, Command, Status};
-use lds::globalplatform::{CardRecognitionData, Cplc, KeyInformation, install_for_personalization};
-use soft_card::SoftCard;
+use lds::globalplatform::keys::delete_key_set;
+use lds::globalplatform::{CardRecognitionData, Cplc, Dgi, KeyInformation, install_for_personalization};
 use soft_card::emrtd::ApplicationLife;
 use soft_card::issuer_domain::CardLife;
+use soft_card::{BlankOptions, SoftCard};
 
 use crate::support::*;
 
@@ -58,6 +59,11 @@ fn get_data_answers_without_a_channel() {
     let keys = KeyInformation::parse_template(&send(&mut card, "00ca00e000").data).unwrap();
     assert_eq!(keys.iter().map(|key| (key.id, key.version)).collect::<Vec<_>>(), [(1, 0x30), (2, 0x30), (3, 0x30)]);
     assert_eq!(hex::encode(send(&mut card, "80ca00c100").data), "c103000000");
+    let whole = send(&mut card, "80ca006600").data;
+    assert_eq!(send(&mut card, "80ca007300").data, whole[2..]);
+    let offered = send(&mut card, "8050000008000102030405060700").data;
+    assert_eq!(send(&mut card, "80ca00cf00").data, [&[0xCF, 10][..], &offered[..10]].concat());
+    card.reset();
     for absent in ["80ca004500", "80ca004200", "80ca123400"] {
         assert_eq!(status(&mut card, absent), 0x6A88);
     }
@@ -67,7 +73,7 @@ fn get_data_answers_without_a_channel() {
     card.reset();
     assert_eq!(hex::encode(send(&mut card, "80ca004500").data), format!("4509{}", hex::encode("A12345678")));
     assert_eq!(hex::encode(send(&mut card, "80ca004200").data), "42023680");
-    assert_eq!(hex::encode(send(&mut card, "80ca00c100").data), "c103000001", "one session was begun");
+    assert_eq!(hex::encode(send(&mut card, "80ca00c100").data), "c103000002", "two sessions were begun");
 }
 
 #[test]
@@ -194,6 +200,96 @@ fn a_damaged_key_changes_nothing() {
         assert!(!channel.transmit(&short).unwrap().status.is_ok(), "{index} bytes");
     }
     assert_eq!(card.state().issuer_domain.keys.len(), before);
+}
+
+#[test]
+fn key_sets_stand_side_by_side_and_all_but_the_last_can_be_deleted() {
+    let mut card = blank();
+    let mut channel = open(&mut card, SecurityLevel::Full).unwrap();
+    assert_eq!(channel.transmit(&delete_key_set(0x30)).unwrap().status, Status::CONDITIONS_NOT_SATISFIED);
+    for version in [0x31, 0x32, 0x7F] {
+        let data = put_key_data(&channel, version, &default_keys());
+        must(&mut channel, &Command::new(0x80, 0xD8, 0x00, 0x81).with_data(data).with_ne(256)).unwrap();
+    }
+    let data = put_key_data(&channel, 0x33, &default_keys());
+    let full = channel.transmit(&Command::new(0x80, 0xD8, 0x00, 0x81).with_data(data)).unwrap();
+    assert_eq!(full.status, Status::NOT_ENOUGH_MEMORY);
+    for version in [0x30, 0x7F, 0x32] {
+        assert_eq!(must(&mut channel, &delete_key_set(version)).unwrap(), [0x00]);
+        assert_eq!(channel.transmit(&delete_key_set(version)).unwrap().status, Status::REFERENCED_DATA_NOT_FOUND);
+    }
+    assert_eq!(channel.transmit(&delete_key_set(0x31)).unwrap().status, Status::CONDITIONS_NOT_SATISFIED);
+    card.reset();
+    let keys = KeyInformation::parse_template(&send(&mut card, "80ca00e000").data).unwrap();
+    assert_eq!(keys.iter().map(|key| key.version).collect::<Vec<_>>(), [0x31; 3]);
+    assert_eq!(status(&mut card, "80e4000003d2013000"), 0x6982, "outside the channel");
+}
+
+#[test]
+fn the_maker_s_keys_go_when_the_first_others_come() {
+    let mut card = SoftCard::blank(BlankOptions { key_version: 0xFF, ..BlankOptions::default() }).unwrap();
+    let mut channel =
+        scp03::open(&mut card as &mut dyn Card, 0xFF, &default_keys(), SecurityLevel::Full, &mut OsRandom).unwrap();
+    let own = channel.transmit(&Command::new(0x80, 0xD8, 0xFF, 0x81).with_data(put_key_data(
+        &channel,
+        0xFF,
+        &default_keys(),
+    )));
+    assert_eq!(own.unwrap().status, Status::WRONG_DATA);
+    let data = put_key_data(&channel, 0x31, &default_keys());
+    must(&mut channel, &Command::new(0x80, 0xD8, 0x00, 0x81).with_data(data).with_ne(256)).unwrap();
+    assert_eq!(card.state().issuer_domain.keys.keys().collect::<Vec<_>>(), [&0x31]);
+    card.reset();
+    assert_eq!(status(&mut card, "8050ff0008000102030405060700"), 0x6A88);
+}
+
+#[test]
+fn what_this_card_cannot_do_it_says_inside_the_channel_and_nothing_outside() {
+    let mut card = blank();
+    let cases = [
+        ("80e60200 01 00", 0x6A81),
+        ("80e60c00 01 00", 0x6A81),
+        ("80e64000 01 00", 0x6A81),
+        ("80e80000 02 c400", 0x6985),
+        ("80e40000 09 4f07a0000002471001", 0x6985),
+        ("80e40080 0a 4f08a000000151000000", 0x6985),
+        ("80e40000 07 4f05a000000308", 0x6A88),
+    ];
+    for (text, _) in cases {
+        assert_eq!(status(&mut card, text), 0x6982, "{text}");
+    }
+    let before = card.state().clone();
+    let mut channel = open(&mut card, SecurityLevel::Full).unwrap();
+    for (text, expected) in cases {
+        let command = Command::parse(&hex::decode(text.replace(' ', "")).unwrap()).unwrap();
+        assert_eq!(channel.transmit(&command).unwrap().status.0, expected, "{text}");
+    }
+    assert_eq!(card.state().emrtd, before.emrtd);
+}
+
+#[test]
+fn the_domain_s_own_data_come_plain_or_in_data_groupings_too() {
+    let number = encode(Tag(0x42), [0x36, 0x80]);
+    let image = encode(Tag(0x45), b"A1");
+    let mut card = blank();
+    let mut channel = open(&mut card, SecurityLevel::Full).unwrap();
+    let plain = Dgi::new(0x0070, number).to_bytes().unwrap();
+    must(&mut channel, &Command::new(0x80, 0xE2, 0x88, 0x00).with_data(plain)).unwrap();
+    let secret = Dgi::new(0x0070, channel.encrypt_dek(&image).unwrap()).to_bytes().unwrap();
+    must(&mut channel, &Command::new(0x80, 0xE2, 0xE8, 0x00).with_data(secret.clone())).unwrap();
+    let other = Dgi::new(0x0071, image).to_bytes().unwrap();
+    for (p1, data, expected) in [
+        (0x88, other, Status::REFERENCED_DATA_NOT_FOUND),
+        (0x88, secret.clone(), Status::WRONG_DATA),
+        (0xE8, secret[..secret.len() - 1].to_vec(), Status::WRONG_DATA),
+        (0x80, vec![0x42, 0x01, 0x00], Status::WRONG_DATA),
+    ] {
+        let refused = channel.transmit(&Command::new(0x80, 0xE2, p1, 0x00).with_data(data)).unwrap();
+        assert_eq!(refused.status, expected);
+    }
+    let memory = &card.state().issuer_domain;
+    assert_eq!(memory.card_image_number.as_deref(), Some(&b"A1"[..]));
+    assert_eq!(memory.issuer_identification.as_deref(), Some(&[0x36, 0x80][..]));
 }
 
 fn put_key_data(channel: &scp03::Channel<&mut dyn Card>, version: u8, keys: &KeySet) -> Vec<u8> {

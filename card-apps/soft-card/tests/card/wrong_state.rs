@@ -108,7 +108,9 @@ fn the_issuer_domain_wants_its_channel() {
         ("84f240020a4f00000000000000000000", 0x6985),
         ("848233001000000000000000000000000000000000", 0x6985),
         ("8050310008000102030405060700", 0x6A88),
-        ("80e4000000", 0x6D00),
+        ("80e4000003d20130", 0x6982),
+        ("80e6020000", 0x6982),
+        ("80e80000", 0x6982),
         ("80b0000000", 0x6D00),
         ("81ca9f7f00", 0x6881),
     ] {
@@ -149,7 +151,7 @@ fn personalization_out_of_order_is_refused_and_starts_again() {
         |p1: u8, number: u8, data: &str| Command::new(0x80, 0xE2, p1, number).with_data(hex::decode(data).unwrap());
 
     // Without INSTALL the blocks are the issuer domain's own.
-    refuse(&|_| store(0x08, 0, "01010461020000"), Status::WRONG_DATA);
+    refuse(&|_| store(0x08, 0, "01010461020000"), Status::REFERENCED_DATA_NOT_FOUND);
     refuse(&|_| store(0x90, 1, "450141"), Status::INCORRECT_P1_P2);
     refuse(&|_| store(0x90, 0, "4f0141"), Status::REFERENCED_DATA_NOT_FOUND);
     let after_install: [(u8, u8, &str, Status); 14] = [
@@ -197,7 +199,7 @@ fn personalization_out_of_order_is_refused_and_starts_again() {
             assert!(!channel.transmit(&store(0x08, 9, "0101026100")).unwrap().status.is_ok());
             store(0x08, 0, "0101026100")
         },
-        Status::WRONG_DATA,
+        Status::REFERENCED_DATA_NOT_FOUND,
     );
     // Encrypted values that are no MRZ, no CAN, no key.
     for (id, value) in [
@@ -250,7 +252,7 @@ fn a_finished_card_takes_no_more_data() {
         assert_eq!(channel.transmit(&command).unwrap().status, Status::CONDITIONS_NOT_SATISFIED, "{command:?}");
     }
     let dgi = Command::new(0x80, 0xE2, 0x88, 0).with_data([0x01, 0x01, 0x02, 0x61, 0x00]);
-    assert_eq!(channel.transmit(&dgi).unwrap().status, Status::WRONG_DATA);
+    assert_eq!(channel.transmit(&dgi).unwrap().status, Status::REFERENCED_DATA_NOT_FOUND);
     assert_eq!(card.state().emrtd, before);
 }
 
