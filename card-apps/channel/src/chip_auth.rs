@@ -1,9 +1,9 @@
-//! Chip Authentication version 1 over elliptic curves (9303-11 §6.2): the chip proves its own key by being able to go on.
+//! Chip Authentication version 1 (9303-11 §6.2): the chip proves its own key by being able to go on.
 //!
 //! ```text
-//! 3DES  MSE:Set KAT           00 22 41 A6  91 terminal's point, 84 key identifier (optional)
+//! 3DES  MSE:Set KAT           00 22 41 A6  91 terminal's public key, 84 key identifier (optional)
 //! AES   MSE:Set AT            00 22 41 A4  80 object identifier, 84 key identifier (optional)
-//!       GENERAL AUTHENTICATE  00 86 00 00  7C{ 80 terminal's point }  ->  7C{}
+//!       GENERAL AUTHENTICATE  00 86 00 00  7C{ 80 terminal's public key }  ->  7C{}
 //! ```
 //!
 //! All of it runs inside the session that PACE or BAC opened. Success is not an answer but the first
@@ -13,65 +13,117 @@
 use iso7816::tlv::{Reader, Tag, TlvError, Writer, encode, sole};
 use iso7816::{Card, Command, Status, TransmitError};
 
-use crate::curve::Arithmetic;
-pub use crate::curve::KeyError;
+use crate::group::Arithmetic;
+pub use crate::group::KeyError;
 use crate::random::Random;
 use crate::role::{Chip, Terminal};
 use crate::secret::Secret;
 use crate::sm::Session;
-use crate::suite::{Cipher, Curve};
+use crate::suite::{Cipher, Group};
 
 const OBJECT_IDENTIFIER: Tag = Tag(0x80);
 const KEY_IDENTIFIER: Tag = Tag(0x84);
 const DYNAMIC_AUTHENTICATION: Tag = Tag(0x7C);
-/// The terminal's point in MSE:Set KAT.
-const KAT_POINT: Tag = Tag(0x91);
-/// The terminal's point in GENERAL AUTHENTICATE.
-const POINT: Tag = Tag(0x80);
+/// The terminal's public key in MSE:Set KAT.
+const KAT_PUBLIC_KEY: Tag = Tag(0x91);
+/// The terminal's public key in GENERAL AUTHENTICATE.
+const PUBLIC_KEY: Tag = Tag(0x80);
 const MANAGE_SECURITY_ENVIRONMENT: u8 = 0x22;
 const GENERAL_AUTHENTICATE: u8 = 0x86;
 
-/// `id-CA-ECDH`, 0.4.0.127.0.7.2.2.3.2, with the arcs 1 to 4 for the ciphers (9303-11 §6.2.2).
-const ECDH: [[u8; 10]; 4] = [
-    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03, 0x02, 0x01],
-    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03, 0x02, 0x02],
-    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03, 0x02, 0x03],
-    [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03, 0x02, 0x04],
-];
+/// `id-CA`, 0.4.0.127.0.7.2.2.3; then the arc of the key agreement and the arcs 1 to 4 of the ciphers (9303-11 §6.2.2).
+const ID_CA: [u8; 8] = [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03];
 
-/// A cipher suite of Chip Authentication: ECDH with this cipher.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Which Diffie-Hellman; the number is the arc.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum KeyAgreement {
+    /// With numbers modulo a prime.
+    Dh = 1,
+    /// With points of a curve.
+    Ecdh = 2,
+}
+
+impl KeyAgreement {
+    /// That of a group.
+    pub const fn of(group: Group) -> Self {
+        match group {
+            Group::Modp(_) => KeyAgreement::Dh,
+            Group::Curve(_) => KeyAgreement::Ecdh,
+        }
+    }
+}
+
+/// A cipher suite of Chip Authentication.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ChipAuthSuite {
+    /// How the secret is shared.
+    pub agreement: KeyAgreement,
     /// Cipher of the session to come.
     pub cipher: Cipher,
 }
 
 impl ChipAuthSuite {
+    /// Every suite.
+    pub fn all() -> impl Iterator<Item = ChipAuthSuite> {
+        let of = |agreement| Cipher::ALL.map(|cipher| ChipAuthSuite { agreement, cipher });
+        [KeyAgreement::Dh, KeyAgreement::Ecdh].into_iter().flat_map(of)
+    }
+
     /// The suite with this object identifier (content octets, without tag and length); `None` for others.
     pub fn from_oid(oid: &[u8]) -> Option<Self> {
-        let at = ECDH.iter().position(|known| known == oid)?;
-        Cipher::ALL.get(at).map(|cipher| ChipAuthSuite { cipher: *cipher })
+        ChipAuthSuite::all().find(|suite| suite.oid() == *oid)
     }
 
     /// The content octets of the suite's object identifier.
-    pub fn oid(self) -> &'static [u8] {
-        let [triple_des, aes128, aes192, aes256] = &ECDH;
-        match self.cipher {
-            Cipher::TripleDes => triple_des,
-            Cipher::Aes128 => aes128,
-            Cipher::Aes192 => aes192,
-            Cipher::Aes256 => aes256,
-        }
+    pub fn oid(self) -> [u8; 10] {
+        let [a, b, c, d, e, f, g, h] = ID_CA;
+        [a, b, c, d, e, f, g, h, self.agreement as u8, self.cipher as u8 + 1]
+    }
+
+    /// What a key stands for that no ChipAuthenticationInfo speaks of: 3DES (9303-11 §9.2.5).
+    pub fn implied(group: Group) -> Self {
+        ChipAuthSuite { agreement: KeyAgreement::of(group), cipher: Cipher::TripleDes }
     }
 }
 
-/// The chip's static public key, as DG14 holds it.
+/// A static public key of the chip, as DG14 or EF.CardSecurity holds it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChipPublicKey {
-    /// Its curve.
-    pub curve: Curve,
-    /// `04 || x || y`.
-    pub point: Vec<u8>,
+    /// Its group.
+    pub group: Group,
+    /// `04 || x || y`, or a number.
+    pub octets: Vec<u8>,
+}
+
+/// A static public key with its identifier: one ChipAuthenticationPublicKeyInfo.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedKey {
+    /// The key.
+    pub key: ChipPublicKey,
+    /// Content of the INTEGER; absent where the chip has one key.
+    pub key_id: Option<Vec<u8>>,
+}
+
+/// The pairs of key and suite that a chip offers, the longest session keys first.
+///
+/// `suites` are its ChipAuthenticationInfos with their key identifiers. Where there is none at all, each key stands for
+/// [`ChipAuthSuite::implied`].
+pub fn pairs<'k>(
+    suites: &[(ChipAuthSuite, Option<Vec<u8>>)],
+    keys: &'k [NamedKey],
+) -> Vec<(&'k NamedKey, ChipAuthSuite)> {
+    let same =
+        |one: &Option<Vec<u8>>, two: &Option<Vec<u8>>| one.as_deref().map(unsigned) == two.as_deref().map(unsigned);
+    let mut pairs = Vec::new();
+    for key in keys {
+        let agreement = KeyAgreement::of(key.key.group);
+        let lone = suites.is_empty().then(|| ChipAuthSuite::implied(key.key.group));
+        let named = suites.iter().filter(|(suite, id)| suite.agreement == agreement && same(id, &key.key_id));
+        pairs.extend(named.map(|(suite, _)| *suite).chain(lone).map(|suite| (key, suite)));
+    }
+    // A stable sort: of equals the first one offered is tried first.
+    pairs.sort_by_key(|(_, suite)| std::cmp::Reverse(suite.cipher as u8));
+    pairs
 }
 
 /// Why Chip Authentication did not start a session.
@@ -88,7 +140,7 @@ pub enum ChipAuthError {
     /// The answer to GENERAL AUTHENTICATE is not the empty data object that the standard asks for.
     #[error("the card's answer to GENERAL AUTHENTICATE is malformed")]
     Malformed(#[from] TlvError),
-    /// The chip's public key is no point of its curve, or no randomness, or OpenSSL failed.
+    /// The chip's public key is no element of its group, or no randomness, or OpenSSL failed.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// No answer.
@@ -110,18 +162,18 @@ pub fn open(
     suite: ChipAuthSuite,
     random: &mut dyn Random,
 ) -> Result<Session<Terminal>, ChipAuthError> {
-    let mut arithmetic = Arithmetic::new(public_key.curve).map_err(KeyError::from)?;
+    let mut arithmetic = Arithmetic::new(public_key.group).map_err(KeyError::from)?;
     let own = arithmetic.generate(None, random)?;
-    let shared_secret = arithmetic.shared_secret(&own.private, &public_key.point)?;
+    let shared_secret = arithmetic.shared_secret(&own.private, &public_key.octets)?;
     match suite.cipher {
         Cipher::TripleDes => {
-            let data = with_key_id(KAT_POINT, &own.public, key_id);
+            let data = with_key_id(KAT_PUBLIC_KEY, &own.public, key_id);
             accepted(card, Command::new(0x00, MANAGE_SECURITY_ENVIRONMENT, 0x41, 0xA6).with_data(data))?;
         }
         _ => {
-            let data = with_key_id(OBJECT_IDENTIFIER, suite.oid(), key_id);
+            let data = with_key_id(OBJECT_IDENTIFIER, &suite.oid(), key_id);
             accepted(card, Command::new(0x00, MANAGE_SECURITY_ENVIRONMENT, 0x41, 0xA4).with_data(data))?;
-            let data = encode(DYNAMIC_AUTHENTICATION, encode(POINT, &own.public));
+            let data = encode(DYNAMIC_AUTHENTICATION, encode(PUBLIC_KEY, &own.public));
             let command = Command::new(0x00, GENERAL_AUTHENTICATE, 0x00, 0x00).with_data(data).with_ne(256);
             sole(&accepted(card, command)?, DYNAMIC_AUTHENTICATION)?;
         }
@@ -155,25 +207,25 @@ fn accepted(card: &mut dyn Card, command: Command) -> Result<Vec<u8>, ChipAuthEr
     }
 }
 
-/// The chip's half of the agreement: its session from its private key (as wide as the field) and the terminal's point.
+/// The chip's half of the agreement: its session from its private key and the terminal's public key.
 ///
 /// # Errors
-/// When the point or the key does not fit the curve.
-pub fn agree(private: &Secret, curve: Curve, cipher: Cipher, terminal_point: &[u8]) -> Result<Session<Chip>, KeyError> {
-    let mut arithmetic = Arithmetic::new(curve)?;
-    let own = arithmetic.private_key(private)?;
-    let shared_secret = arithmetic.shared_secret(&own, terminal_point)?;
+/// When one of the keys does not fit the group.
+pub fn agree(key: &ChipKey, cipher: Cipher, terminal_key: &[u8]) -> Result<Session<Chip>, KeyError> {
+    let mut arithmetic = Arithmetic::new(key.group)?;
+    let own = arithmetic.private_key(&key.private)?;
+    let shared_secret = arithmetic.shared_secret(&own, terminal_key)?;
     Ok(Session::agreed(cipher, shared_secret.expose())?)
 }
 
-/// A private key for Chip Authentication on the chip.
+/// A private key for Chip Authentication, and for chip authentication mapping, on the chip.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChipKey {
     /// Its identifier, when the chip has several.
     pub key_id: Option<Vec<u8>>,
-    /// Its curve.
-    pub curve: Curve,
-    /// Big endian, as wide as the field.
+    /// Its group.
+    pub group: Group,
+    /// Big endian, as wide as [`Group::private_length`].
     pub private: Secret,
 }
 
@@ -181,17 +233,22 @@ impl ChipKey {
     /// The public key that belongs to it, for DG14.
     ///
     /// # Errors
-    /// When the private key does not fit the curve.
+    /// When the private key does not fit the group.
     pub fn public_key(&self) -> Result<ChipPublicKey, KeyError> {
-        let point = Arithmetic::new(self.curve)?.key_pair(None, &self.private)?.public.clone();
-        Ok(ChipPublicKey { curve: self.curve, point })
+        let octets = Arithmetic::new(self.group)?.key_pair(None, &self.private)?.public;
+        Ok(ChipPublicKey { group: self.group, octets })
     }
 
-    /// The key that the terminal names; without a name the first.
-    fn find<'a>(keys: &'a [ChipKey], key_id: Option<&[u8]>) -> Result<&'a ChipKey, Status> {
+    /// The key that the terminal names; without a name the first. `agreement` is what the terminal asked for, if it did.
+    fn find<'a>(
+        keys: &'a [ChipKey],
+        key_id: Option<&[u8]>,
+        agreement: Option<KeyAgreement>,
+    ) -> Result<&'a ChipKey, Status> {
         let key_id = key_id.map(unsigned);
         let named = |key: &&ChipKey| key_id.is_none() || key.key_id.as_deref().map(unsigned) == key_id;
-        keys.iter().find(named).ok_or(Status::REFERENCED_DATA_NOT_FOUND)
+        let fits = |key: &&ChipKey| agreement.is_none_or(|agreement| agreement == KeyAgreement::of(key.group));
+        keys.iter().filter(named).find(fits).ok_or(Status::REFERENCED_DATA_NOT_FOUND)
     }
 }
 
@@ -199,20 +256,20 @@ impl ChipKey {
 /// which still goes out under the old keys.
 #[derive(Debug, Default)]
 pub struct ChipAuthentication {
-    /// After MSE:Set AT: the cipher, and the key if the terminal named one.
-    chosen: Option<(Cipher, Option<Vec<u8>>)>,
+    /// After MSE:Set AT: the suite, and the key if the terminal named one.
+    chosen: Option<(ChipAuthSuite, Option<Vec<u8>>)>,
 }
 
 impl ChipAuthentication {
-    /// MSE:Set KAT (3DES): data field `91 point [84 key identifier]`.
+    /// MSE:Set KAT (3DES): data field `91 public key [84 key identifier]`.
     ///
     /// # Errors
     /// `6A80` for bad data, `6A88` for an unknown key.
     pub fn set_kat(&mut self, data: &[u8], keys: &[ChipKey]) -> Result<Session<Chip>, Status> {
         self.chosen = None;
-        let (point, key_id) = read(data, KAT_POINT).map_err(|_| Status::WRONG_DATA)?;
-        let key = ChipKey::find(keys, key_id)?;
-        agree(&key.private, key.curve, Cipher::TripleDes, point).map_err(refusal)
+        let (public_key, key_id) = read(data, KAT_PUBLIC_KEY).map_err(|_| Status::WRONG_DATA)?;
+        let key = ChipKey::find(keys, key_id, None)?;
+        agree(key, Cipher::TripleDes, public_key).map_err(refusal)
     }
 
     /// MSE:Set AT (AES, and 3DES of terminals that prefer it): data field `80 object identifier [84 key identifier]`.
@@ -223,8 +280,8 @@ impl ChipAuthentication {
         self.chosen = None;
         let (oid, key_id) = read(data, OBJECT_IDENTIFIER).map_err(|_| Status::WRONG_DATA)?;
         let suite = ChipAuthSuite::from_oid(oid).ok_or(Status::WRONG_DATA)?;
-        ChipKey::find(keys, key_id)?;
-        self.chosen = Some((suite.cipher, key_id.map(<[u8]>::to_vec)));
+        ChipKey::find(keys, key_id, Some(suite.agreement))?;
+        self.chosen = Some((suite, key_id.map(<[u8]>::to_vec)));
         Ok(())
     }
 
@@ -233,16 +290,16 @@ impl ChipAuthentication {
         self.chosen.is_some()
     }
 
-    /// GENERAL AUTHENTICATE: data field `7C{ 80 point }`; the response data and the new session.
+    /// GENERAL AUTHENTICATE: data field `7C{ 80 public key }`; the response data and the new session.
     ///
     /// # Errors
     /// `6985` without MSE:Set AT before, `6A80` for bad data.
     pub fn general_authenticate(&mut self, data: &[u8], keys: &[ChipKey]) -> Result<(Vec<u8>, Session<Chip>), Status> {
-        let (cipher, key_id) = self.chosen.take().ok_or(Status::CONDITIONS_NOT_SATISFIED)?;
-        let key = ChipKey::find(keys, key_id.as_deref())?;
-        let point = sole(data, DYNAMIC_AUTHENTICATION).and_then(|inner| sole(inner, POINT));
-        let point = point.map_err(|_| Status::WRONG_DATA)?;
-        let session = agree(&key.private, key.curve, cipher, point).map_err(refusal)?;
+        let (suite, key_id) = self.chosen.take().ok_or(Status::CONDITIONS_NOT_SATISFIED)?;
+        let key = ChipKey::find(keys, key_id.as_deref(), Some(suite.agreement))?;
+        let public_key = sole(data, DYNAMIC_AUTHENTICATION).and_then(|inner| sole(inner, PUBLIC_KEY));
+        let public_key = public_key.map_err(|_| Status::WRONG_DATA)?;
+        let session = agree(key, suite.cipher, public_key).map_err(refusal)?;
         Ok((encode(DYNAMIC_AUTHENTICATION, []), session))
     }
 }
@@ -250,7 +307,7 @@ impl ChipAuthentication {
 /// The status word for a key that cannot be agreed on.
 fn refusal(error: KeyError) -> Status {
     match error {
-        KeyError::NotOnCurve => Status::WRONG_DATA,
+        KeyError::NotInGroup => Status::WRONG_DATA,
         _ => Status::UNKNOWN_ERROR,
     }
 }
@@ -273,6 +330,9 @@ mod tests {
     use super::*;
     use crate::random::{Fixed, OsRandom};
     use crate::sm::Secured;
+    use crate::suite::Curve;
+
+    const P256: Group = Group::Curve(Curve::P256);
 
     /// A card with nothing but Chip Authentication, inside a session that was there before.
     struct Authentic {
@@ -323,9 +383,15 @@ mod tests {
         Session::agreed(Cipher::Aes128, b"spare").unwrap()
     }
 
-    fn key(curve: Curve, fill: u8, key_id: Option<u8>) -> ChipKey {
-        let private = Secret::new(vec![fill; curve.field_length()]);
-        ChipKey { key_id: key_id.map(|id| vec![id]), curve, private }
+    fn key(group: Group, fill: u8, key_id: Option<u8>) -> ChipKey {
+        let mut private = vec![fill; group.private_length()];
+        // The order of P-521 begins with a single bit.
+        private[0] &= 1;
+        ChipKey { key_id: key_id.map(|id| vec![id]), group, private: Secret::new(private) }
+    }
+
+    fn ecdh(cipher: Cipher) -> ChipAuthSuite {
+        ChipAuthSuite { agreement: KeyAgreement::Ecdh, cipher }
     }
 
     fn echo(secured: &mut Secured<Authentic>) -> Result<Response, TransmitError> {
@@ -333,12 +399,12 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_agree_in_every_suite_on_every_curve() {
+    fn both_ends_agree_in_every_suite_in_every_group() {
         for cipher in Cipher::ALL {
-            for curve in Curve::ALL {
-                let suite = ChipAuthSuite { cipher };
-                assert_eq!(ChipAuthSuite::from_oid(suite.oid()), Some(suite));
-                let keys = vec![key(curve, 0x11, Some(1)), key(curve, 0x22, Some(2))];
+            for group in Group::all() {
+                let suite = ChipAuthSuite { agreement: KeyAgreement::of(group), cipher };
+                assert_eq!(ChipAuthSuite::from_oid(&suite.oid()), Some(suite));
+                let keys = vec![key(group, 0x11, Some(1)), key(group, 0x22, Some(2))];
                 let public_key = keys[1].public_key().unwrap();
                 let (card, session) = Authentic::new(keys);
                 let mut secured = Secured::new(session, card);
@@ -348,16 +414,16 @@ mod tests {
                 assert_eq!(echo(&mut secured).unwrap(), Response::ok(vec![7; 300]));
             }
         }
-        assert_eq!(ChipAuthSuite::from_oid(&ECDH[0][..9]), None);
+        assert_eq!(ChipAuthSuite::from_oid(&ecdh(Cipher::Aes128).oid()[..9]), None);
     }
 
     #[test]
     fn a_clone_with_another_key_cannot_go_on() {
         for cipher in [Cipher::TripleDes, Cipher::Aes128] {
-            let genuine = key(Curve::P256, 0x11, None).public_key().unwrap();
-            let (card, session) = Authentic::new(vec![key(Curve::P256, 0x12, None)]);
+            let genuine = key(P256, 0x11, None).public_key().unwrap();
+            let (card, session) = Authentic::new(vec![key(P256, 0x12, None)]);
             let mut secured = Secured::new(session, card);
-            let next = open(&mut secured, &genuine, None, ChipAuthSuite { cipher }, &mut OsRandom).unwrap();
+            let next = open(&mut secured, &genuine, None, ecdh(cipher), &mut OsRandom).unwrap();
             secured.replace(next);
             assert!(matches!(
                 echo(&mut secured),
@@ -369,11 +435,11 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused() {
         for cipher in [Cipher::TripleDes, Cipher::Aes256] {
-            let keys = vec![key(Curve::P384, 0x11, Some(1))];
+            let keys = vec![key(Curve::P384.into(), 0x11, Some(1))];
             let public_key = keys[0].public_key().unwrap();
             let (card, session) = Authentic::new(keys);
             let mut secured = Secured::new(session, card);
-            let result = open(&mut secured, &public_key, Some(&[9]), ChipAuthSuite { cipher }, &mut OsRandom);
+            let result = open(&mut secured, &public_key, Some(&[9]), ecdh(cipher), &mut OsRandom);
             assert!(matches!(
                 result.map(drop),
                 Err(ChipAuthError::Refused { instruction: 0x22, status: Status::REFERENCED_DATA_NOT_FOUND })
@@ -387,10 +453,10 @@ mod tests {
         let vectors = Vectors::load("eac2-worked-example-ecdh");
         let bytes = |name: &str| vectors.bytes(&format!("/chip_authentication/{name}"));
         let private = Secret::new(bytes("sk_picc"));
-        let chip_key = ChipKey { key_id: None, curve: Curve::BrainpoolP256r1, private };
+        let chip_key = ChipKey { key_id: None, group: Curve::BrainpoolP256r1.into(), private };
         let public_key = chip_key.public_key().unwrap();
-        assert_eq!(public_key.point, bytes("pk_picc"));
-        let mut arithmetic = Arithmetic::new(Curve::BrainpoolP256r1).unwrap();
+        assert_eq!(public_key.octets, bytes("pk_picc"));
+        let mut arithmetic = Arithmetic::new(chip_key.group).unwrap();
         let chip = arithmetic.key_pair(None, &chip_key.private).unwrap();
         let shared_secret = arithmetic.shared_secret(&chip.private, &bytes("pk_pcd")).unwrap();
         assert_eq!(shared_secret.expose(), bytes("shared_secret_k"));
@@ -399,7 +465,7 @@ mod tests {
         let (card, session) = Authentic::new(vec![chip_key]);
         let mut secured = Secured::new(session, card);
         let mut random = Fixed::new(&bytes("sk_pcd")[1..]);
-        let suite = ChipAuthSuite { cipher: Cipher::Aes128 };
+        let suite = ecdh(Cipher::Aes128);
         let next = open(&mut secured, &public_key, None, suite, &mut random).unwrap();
         secured.replace(next);
         assert!(echo(&mut secured).is_ok());
@@ -443,8 +509,8 @@ mod tests {
             let exchanges = case["exchanges"].as_array().unwrap();
             let exchanges = exchanges.iter().map(|exchange| (hex_of(&exchange["c"]), hex_of(&exchange["r"])));
             let mut secured = Secured::new(first_session(case), Recording(exchanges.collect()));
-            let curve = Curve::from_parameter_id(case["domain_parameter_id"].as_u64().unwrap() as u8).unwrap();
-            let public_key = ChipPublicKey { curve, point: hex_of(&case["chip_public_key"]) };
+            let group = Group::from_parameter_id(case["domain_parameter_id"].as_u64().unwrap() as u8).unwrap();
+            let public_key = ChipPublicKey { group, octets: hex_of(&case["chip_public_key"]) };
             let key_id = case.get("key_id").map(hex_of);
             let suite = ChipAuthSuite::from_oid(&hex_of(&case["chip_authentication_oid"])).unwrap();
             let mut random = Fixed::new(hex_of(&case["sk_ifd"]));
@@ -461,8 +527,8 @@ mod tests {
     fn the_chip_speaks_the_computed_sessions() {
         let vectors = Vectors::load("chip-authentication-sessions");
         for case in vectors.list("/cases") {
-            let curve = Curve::from_parameter_id(case["domain_parameter_id"].as_u64().unwrap() as u8).unwrap();
-            let private = Secret::new(hex_of(&case["chip_private_key"]));
+            let group = Group::from_parameter_id(case["domain_parameter_id"].as_u64().unwrap() as u8).unwrap();
+            let key = ChipKey { key_id: None, group, private: Secret::new(hex_of(&case["chip_private_key"])) };
             let cipher = cipher_named(case["new_session_cipher"].as_str().unwrap());
             let mut session = first_session::<Chip>(case);
             let mut next = None;
@@ -481,7 +547,7 @@ mod tests {
                     _ => {}
                 }
                 if let Some(point) = terminal_point {
-                    next = Some(agree(&private, curve, cipher, point).unwrap());
+                    next = Some(agree(&key, cipher, point).unwrap());
                 }
                 let response = session.protect_response(&Response::ok(answer)).unwrap();
                 assert_eq!(response.to_bytes(), hex_of(&exchange["r"]), "{}", case["name"]);
@@ -493,14 +559,65 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_the_agreement_that_was_asked_for_is_taken() {
+        let modp = Group::from_parameter_id(0).unwrap();
+        let keys = vec![key(modp, 0x11, None), key(P256, 0x22, None)];
+        for chosen in 0..2 {
+            let public_key = keys[chosen].public_key().unwrap();
+            let suite = ChipAuthSuite { agreement: KeyAgreement::of(keys[chosen].group), cipher: Cipher::Aes192 };
+            let (card, session) = Authentic::new(keys.clone());
+            let mut secured = Secured::new(session, card);
+            let next = open(&mut secured, &public_key, None, suite, &mut OsRandom).unwrap();
+            secured.replace(next);
+            assert!(echo(&mut secured).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_key_of_which_nothing_is_said_stands_for_3des() {
+        let named = |group: Group, key_id: Option<u8>| NamedKey {
+            key: key(group, 0x11, None).public_key().unwrap(),
+            key_id: key_id.map(|id| vec![id]),
+        };
+        let modp = Group::from_parameter_id(1).unwrap();
+        let keys = [named(P256, Some(1)), named(modp, Some(2))];
+        let implied: Vec<ChipAuthSuite> = pairs(&[], &keys).into_iter().map(|(_, suite)| suite).collect();
+        assert_eq!(implied, [ChipAuthSuite::implied(P256), ChipAuthSuite::implied(modp)]);
+        let dh = ChipAuthSuite { agreement: KeyAgreement::Dh, cipher: Cipher::Aes256 };
+        let suites = [
+            (ecdh(Cipher::TripleDes), Some(vec![1])),
+            (ecdh(Cipher::Aes128), Some(vec![0, 1])),
+            (dh, Some(vec![2])),
+            (dh, Some(vec![1])),
+        ];
+        let found = pairs(&suites, &keys);
+        let expected = [(&keys[1], dh), (&keys[0], ecdh(Cipher::Aes128)), (&keys[0], ecdh(Cipher::TripleDes))];
+        assert_eq!(found, expected);
+        assert!(pairs(&suites[..1], &[named(P256, None)]).is_empty());
+    }
+
+    #[test]
+    fn general_authenticate_without_its_command_before_is_refused() {
+        let keys = [key(P256, 0x11, None)];
+        let mut state = ChipAuthentication::default();
+        let public_key = key(P256, 0x22, None).public_key().unwrap().octets;
+        let data = encode(DYNAMIC_AUTHENTICATION, encode(PUBLIC_KEY, &public_key));
+        let again = |state: &mut ChipAuthentication| state.general_authenticate(&data, &keys).map(drop);
+        assert_eq!(again(&mut state), Err(Status::CONDITIONS_NOT_SATISFIED));
+        state.set_at(&encode(OBJECT_IDENTIFIER, ecdh(Cipher::Aes128).oid()), &keys).unwrap();
+        assert_eq!(again(&mut state), Ok(()));
+        assert_eq!(again(&mut state), Err(Status::CONDITIONS_NOT_SATISFIED));
+    }
+
+    #[test]
     fn key_identifiers_are_numbers() {
         assert_eq!(unsigned(&[0x00, 0xC3]), [0xC3]);
         assert_eq!(unsigned(&[0x00]), [0x00]);
         assert!(unsigned(&[]).is_empty());
-        let keys = [key(Curve::P256, 0x11, None), ChipKey { key_id: Some(vec![0, 5]), ..key(Curve::P256, 0x22, None) }];
-        assert_eq!(ChipKey::find(&keys, Some(&[5])), Ok(&keys[1]));
-        assert_eq!(ChipKey::find(&keys, None), Ok(&keys[0]));
-        assert_eq!(ChipKey::find(&keys, Some(&[6])), Err(Status::REFERENCED_DATA_NOT_FOUND));
+        let keys = [key(P256, 0x11, None), ChipKey { key_id: Some(vec![0, 5]), ..key(P256, 0x22, None) }];
+        assert_eq!(ChipKey::find(&keys, Some(&[5]), None), Ok(&keys[1]));
+        assert_eq!(ChipKey::find(&keys, None, None), Ok(&keys[0]));
+        assert_eq!(ChipKey::find(&keys, Some(&[6]), None), Err(Status::REFERENCED_DATA_NOT_FOUND));
     }
 
     proptest! {
@@ -511,17 +628,18 @@ mod tests {
             data in prop::collection::vec(any::<u8>(), 0..80),
             tag in prop::sample::select(vec![0x91u32, 0x80, 0x7C]),
         ) {
-            let keys = [key(Curve::P256, 0x11, None)];
+            let keys = [key(P256, 0x11, None)];
             let mut state = ChipAuthentication::default();
             for data in [data.clone(), encode(Tag(tag), &data)] {
                 prop_assert!(state.set_kat(&data, &keys).is_err());
                 prop_assert!(state.set_at(&data, &keys).is_err());
                 prop_assert!(state.general_authenticate(&data, &keys).is_err());
-                state.set_at(&encode(OBJECT_IDENTIFIER, ECDH[1]), &keys).unwrap();
+                state.set_at(&encode(OBJECT_IDENTIFIER, ecdh(Cipher::Aes128).oid()), &keys).unwrap();
                 prop_assert!(state.general_authenticate(&data, &keys).is_err());
             }
-            prop_assert!(agree(&keys[0].private, Curve::P256, Cipher::Aes128, &data).is_err());
-            prop_assert!(agree(&Secret::new(data.clone()), Curve::P256, Cipher::Aes128, &data).is_err());
+            prop_assert!(agree(&keys[0], Cipher::Aes128, &data).is_err());
+            let bad = ChipKey { key_id: None, group: P256, private: Secret::new(data.clone()) };
+            prop_assert!(agree(&bad, Cipher::Aes128, &data).is_err());
         }
 
         #[test]
@@ -535,11 +653,11 @@ mod tests {
                     Ok(Response::ok(self.0.clone()))
                 }
             }
-            let suite = ChipAuthSuite { cipher: Cipher::Aes128 };
+            let suite = ecdh(Cipher::Aes128);
             let mut card = Hostile(data);
-            let bad = ChipPublicKey { curve: Curve::P256, point };
+            let bad = ChipPublicKey { group: P256, octets: point };
             prop_assert!(open(&mut card, &bad, None, suite, &mut OsRandom).is_err());
-            let good = key(Curve::P256, 0x11, None).public_key().unwrap();
+            let good = key(P256, 0x11, None).public_key().unwrap();
             let _ = open(&mut card, &good, None, suite, &mut OsRandom);
         }
     }

@@ -1,8 +1,12 @@
-//! What is printed on the card and opens its chip: the machine readable zone or the card access number.
+//! What opens a chip: printed on the card (machine readable zone, card access number) or known to its holder (PIN, PUK).
+
+mod tries;
 
 use openssl::sha;
 
 use crate::secret::Secret;
+
+pub use tries::{Standing, Tries};
 
 /// A password for PACE (9303-11 §4.4.4.1).
 #[derive(Clone, Debug)]
@@ -11,14 +15,21 @@ pub enum Password {
     Mrz(MrzKey),
     /// The card access number: its digits as ASCII.
     Can(Secret),
+    /// The holder's PIN: its characters as ASCII. Its tries are counted by [`Tries`].
+    Pin(Secret),
+    /// The PIN unblock key.
+    Puk(Secret),
 }
 
 impl Password {
-    /// The number which names the kind of password in MSE:Set AT: 1 for the MRZ, 2 for the CAN.
+    /// The number which names the kind of password in MSE:Set AT: 1 MRZ, 2 CAN, 3 PIN, 4 PUK (9303-11 §4.4.4.1,
+    /// TR-03110-3 §B.11.1).
     pub const fn reference(&self) -> u8 {
         match self {
             Password::Mrz(_) => 0x01,
             Password::Can(_) => 0x02,
+            Password::Pin(_) => 0x03,
+            Password::Puk(_) => 0x04,
         }
     }
 
@@ -26,7 +37,7 @@ impl Password {
     pub(crate) fn octets(&self) -> &[u8] {
         match self {
             Password::Mrz(key) => key.sha1.expose(),
-            Password::Can(digits) => digits.expose(),
+            Password::Can(characters) | Password::Pin(characters) | Password::Puk(characters) => characters.expose(),
         }
     }
 }

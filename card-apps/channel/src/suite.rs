@@ -1,4 +1,4 @@
-//! What two ends agree to use: a block cipher and an elliptic curve.
+//! What two ends agree to use: a block cipher and a group for Diffie-Hellman.
 
 use openssl::nid::Nid;
 
@@ -49,46 +49,210 @@ impl Cipher {
 /// An elliptic curve with standardized domain parameters (9303-11 §9.5.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Curve {
+    /// NIST P-192 (secp192r1).
+    P192,
+    /// brainpoolP192r1 (RFC 5639).
+    BrainpoolP192r1,
+    /// NIST P-224 (secp224r1).
+    P224,
+    /// brainpoolP224r1.
+    BrainpoolP224r1,
     /// NIST P-256 (secp256r1).
     P256,
+    /// brainpoolP256r1.
+    BrainpoolP256r1,
+    /// brainpoolP320r1.
+    BrainpoolP320r1,
     /// NIST P-384 (secp384r1).
     P384,
-    /// brainpoolP256r1 (RFC 5639).
-    BrainpoolP256r1,
+    /// brainpoolP384r1.
+    BrainpoolP384r1,
+    /// brainpoolP512r1.
+    BrainpoolP512r1,
+    /// NIST P-521 (secp521r1).
+    P521,
 }
 
 impl Curve {
-    /// Every curve this crate knows.
-    pub const ALL: [Curve; 3] = [Curve::P256, Curve::P384, Curve::BrainpoolP256r1];
+    /// Every curve, in the order of the parameter numbers 8 to 18.
+    pub const ALL: [Curve; 11] = [
+        Curve::P192,
+        Curve::BrainpoolP192r1,
+        Curve::P224,
+        Curve::BrainpoolP224r1,
+        Curve::P256,
+        Curve::BrainpoolP256r1,
+        Curve::BrainpoolP320r1,
+        Curve::P384,
+        Curve::BrainpoolP384r1,
+        Curve::BrainpoolP512r1,
+        Curve::P521,
+    ];
 
-    /// The curve with this standardized domain parameter number: 12, 13 or 15; `None` for others.
+    /// The curve with this standardized domain parameter number: 8 to 18; `None` for others.
     pub fn from_parameter_id(id: u8) -> Option<Self> {
         Curve::ALL.into_iter().find(|curve| curve.parameter_id() == id)
     }
 
     /// The standardized domain parameter number (9303-11 §9.5.1).
     pub const fn parameter_id(self) -> u8 {
-        match self {
-            Curve::P256 => 12,
-            Curve::BrainpoolP256r1 => 13,
-            Curve::P384 => 15,
-        }
+        self as u8 + 8
     }
 
-    /// Bytes in a coordinate, a private key and a shared secret: 32 or 48.
+    /// Bytes in a coordinate, a private key, a shared secret and each half of a plain signature: these curves have
+    /// orders as wide as their fields.
     pub const fn field_length(self) -> usize {
+        self.bits().div_ceil(8)
+    }
+
+    /// The name people use.
+    pub const fn name(self) -> &'static str {
         match self {
-            Curve::P256 | Curve::BrainpoolP256r1 => 32,
-            Curve::P384 => 48,
+            Curve::P192 => "P-192",
+            Curve::BrainpoolP192r1 => "brainpoolP192r1",
+            Curve::P224 => "P-224",
+            Curve::BrainpoolP224r1 => "brainpoolP224r1",
+            Curve::P256 => "P-256",
+            Curve::BrainpoolP256r1 => "brainpoolP256r1",
+            Curve::BrainpoolP320r1 => "brainpoolP320r1",
+            Curve::P384 => "P-384",
+            Curve::BrainpoolP384r1 => "brainpoolP384r1",
+            Curve::BrainpoolP512r1 => "brainpoolP512r1",
+            Curve::P521 => "P-521",
         }
     }
 
-    pub(crate) fn nid(self) -> Nid {
+    /// Bits of the field, and of the order.
+    pub(crate) const fn bits(self) -> usize {
         match self {
-            Curve::P256 => Nid::X9_62_PRIME256V1,
-            Curve::P384 => Nid::SECP384R1,
-            Curve::BrainpoolP256r1 => Nid::BRAINPOOL_P256R1,
+            Curve::P192 | Curve::BrainpoolP192r1 => 192,
+            Curve::P224 | Curve::BrainpoolP224r1 => 224,
+            Curve::P256 | Curve::BrainpoolP256r1 => 256,
+            Curve::BrainpoolP320r1 => 320,
+            Curve::P384 | Curve::BrainpoolP384r1 => 384,
+            Curve::BrainpoolP512r1 => 512,
+            Curve::P521 => 521,
         }
+    }
+
+    /// OpenSSL's number of the curve.
+    pub const fn nid(self) -> Nid {
+        match self {
+            Curve::P192 => Nid::X9_62_PRIME192V1,
+            Curve::BrainpoolP192r1 => Nid::BRAINPOOL_P192R1,
+            Curve::P224 => Nid::SECP224R1,
+            Curve::BrainpoolP224r1 => Nid::BRAINPOOL_P224R1,
+            Curve::P256 => Nid::X9_62_PRIME256V1,
+            Curve::BrainpoolP256r1 => Nid::BRAINPOOL_P256R1,
+            Curve::BrainpoolP320r1 => Nid::BRAINPOOL_P320R1,
+            Curve::P384 => Nid::SECP384R1,
+            Curve::BrainpoolP384r1 => Nid::BRAINPOOL_P384R1,
+            Curve::BrainpoolP512r1 => Nid::BRAINPOOL_P512R1,
+            Curve::P521 => Nid::SECP521R1,
+        }
+    }
+}
+
+/// A subgroup of the numbers modulo a prime, with standardized domain parameters (RFC 5114).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ModpGroup {
+    /// 1024-bit prime, 160-bit order.
+    Modp1024Order160,
+    /// 2048-bit prime, 224-bit order.
+    Modp2048Order224,
+    /// 2048-bit prime, 256-bit order.
+    Modp2048Order256,
+}
+
+impl ModpGroup {
+    /// Every group, in the order of the parameter numbers 0 to 2.
+    pub const ALL: [ModpGroup; 3] =
+        [ModpGroup::Modp1024Order160, ModpGroup::Modp2048Order224, ModpGroup::Modp2048Order256];
+
+    /// Bytes in an element and a shared secret: 128 or 256.
+    pub const fn prime_length(self) -> usize {
+        match self {
+            ModpGroup::Modp1024Order160 => 128,
+            ModpGroup::Modp2048Order224 | ModpGroup::Modp2048Order256 => 256,
+        }
+    }
+
+    /// Bytes in the order: 20, 28 or 32.
+    pub const fn order_length(self) -> usize {
+        match self {
+            ModpGroup::Modp1024Order160 => 20,
+            ModpGroup::Modp2048Order224 => 28,
+            ModpGroup::Modp2048Order256 => 32,
+        }
+    }
+}
+
+/// Where keys are agreed on: one of the standardized domain parameters of 9303-11 §9.5.1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Group {
+    /// DH, numbers 0 to 2.
+    Modp(ModpGroup),
+    /// ECDH, numbers 8 to 18.
+    Curve(Curve),
+}
+
+impl Group {
+    /// Every group.
+    pub fn all() -> impl Iterator<Item = Group> {
+        ModpGroup::ALL.into_iter().map(Group::Modp).chain(Curve::ALL.into_iter().map(Group::Curve))
+    }
+
+    /// The group with this standardized domain parameter number; `None` for the reserved ones.
+    pub fn from_parameter_id(id: u8) -> Option<Self> {
+        Group::all().find(|group| group.parameter_id() == id)
+    }
+
+    /// The standardized domain parameter number.
+    pub const fn parameter_id(self) -> u8 {
+        match self {
+            Group::Modp(group) => group as u8,
+            Group::Curve(curve) => curve.parameter_id(),
+        }
+    }
+
+    /// The name people use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Group::Modp(ModpGroup::Modp1024Order160) => "MODP 1024/160",
+            Group::Modp(ModpGroup::Modp2048Order224) => "MODP 2048/224",
+            Group::Modp(ModpGroup::Modp2048Order256) => "MODP 2048/256",
+            Group::Curve(curve) => curve.name(),
+        }
+    }
+
+    /// The curve, of a group that is one.
+    pub const fn curve(self) -> Option<Curve> {
+        match self {
+            Group::Curve(curve) => Some(curve),
+            Group::Modp(_) => None,
+        }
+    }
+
+    /// Bytes in a private key that this crate draws: as wide as the order.
+    pub const fn private_length(self) -> usize {
+        match self {
+            Group::Modp(group) => group.order_length(),
+            Group::Curve(curve) => curve.field_length(),
+        }
+    }
+
+    /// Bytes in a shared secret: as wide as the field, or the prime.
+    pub const fn shared_length(self) -> usize {
+        match self {
+            Group::Modp(group) => group.prime_length(),
+            Group::Curve(curve) => curve.field_length(),
+        }
+    }
+}
+
+impl From<Curve> for Group {
+    fn from(curve: Curve) -> Self {
+        Group::Curve(curve)
     }
 }
 
@@ -97,11 +261,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn curves_have_the_numbers_of_the_standard() {
+    fn groups_have_the_numbers_of_the_standard() {
+        let numbers: Vec<u8> = Group::all().map(Group::parameter_id).collect();
+        assert_eq!(numbers, [&[0, 1, 2][..], &(8..=18).collect::<Vec<u8>>()].concat());
+        for id in numbers {
+            assert_eq!(Group::from_parameter_id(id).unwrap().parameter_id(), id);
+        }
+        assert_eq!(Group::from_parameter_id(3), None);
         assert_eq!(Curve::from_parameter_id(12), Some(Curve::P256));
         assert_eq!(Curve::from_parameter_id(13), Some(Curve::BrainpoolP256r1));
         assert_eq!(Curve::from_parameter_id(15), Some(Curve::P384));
-        assert_eq!(Curve::from_parameter_id(14), None);
+        assert_eq!(Curve::from_parameter_id(18), Some(Curve::P521));
+        assert_eq!(Curve::from_parameter_id(7), None);
     }
 
     #[test]

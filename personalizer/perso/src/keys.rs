@@ -5,7 +5,6 @@ use channel::suite::Curve;
 use openssl::bn::BigNumContext;
 use openssl::ec::{EcGroup, EcKey, PointConversionForm};
 use openssl::error::ErrorStack;
-use openssl::nid::Nid;
 
 /// The key pair of Chip Authentication.
 #[derive(Debug)]
@@ -21,7 +20,7 @@ impl ChipKey {
     /// # Errors
     /// When OpenSSL fails.
     pub fn generate(curve: Curve) -> Result<Self, ErrorStack> {
-        let group = EcGroup::from_curve_name(nid(curve))?;
+        let group = EcGroup::from_curve_name(curve.nid())?;
         let key = EcKey::generate(&group)?;
         let width = i32::try_from(curve.field_length()).unwrap_or(i32::MAX);
         let mut context = BigNumContext::new()?;
@@ -42,14 +41,6 @@ impl ChipKey {
     /// `04 || x || y`.
     pub fn point(&self) -> &[u8] {
         &self.point
-    }
-}
-
-fn nid(curve: Curve) -> Nid {
-    match curve {
-        Curve::P256 => Nid::X9_62_PRIME256V1,
-        Curve::P384 => Nid::SECP384R1,
-        Curve::BrainpoolP256r1 => Nid::BRAINPOOL_P256R1,
     }
 }
 

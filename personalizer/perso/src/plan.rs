@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-use channel::chip_auth::ChipAuthSuite;
+use channel::chip_auth::{ChipAuthSuite, KeyAgreement};
 use channel::pace::{Mapping, Suite};
 use channel::password::Password;
 use channel::secret::Secret;
@@ -356,18 +356,19 @@ fn civil_fact(order: &Order, field: CivilField) -> Option<(Field, &str)> {
 }
 
 fn pace_info(profile: &Profile) -> SecurityInfo {
-    let suite = Suite { mapping: Mapping::Generic, curve: profile.access.curve(), cipher: profile.access.cipher() };
-    SecurityInfo::pace(suite.oid(), suite.curve.parameter_id())
+    let suite =
+        Suite { mapping: Mapping::Generic, group: profile.access.curve().into(), cipher: profile.access.cipher() };
+    SecurityInfo::pace(&suite.oid(), suite.group.parameter_id())
 }
 
 fn dg14(profile: &Profile, key: &ChipKey) -> Dg14 {
-    let suite = ChipAuthSuite { cipher: profile.chip_authentication.cipher() };
+    let suite = ChipAuthSuite { agreement: KeyAgreement::Ecdh, cipher: profile.chip_authentication.cipher() };
     let id = key.curve().parameter_id();
     // Every curve of `channel` is one whose parameters `lds` can spell out; the number alone would do as well.
     let public =
         PublicKeyInfo::explicit(id, key.point()).unwrap_or_else(|| PublicKeyInfo::standardized(id, key.point()));
     Dg14::new(SecurityInfos::new(vec![
-        SecurityInfo::chip_authentication(suite.oid(), None),
+        SecurityInfo::chip_authentication(&suite.oid(), None),
         SecurityInfo::chip_authentication_public_key(public, None),
         pace_info(profile),
     ]))

@@ -99,6 +99,8 @@ impl fmt::Display for Established {
         let password = match self.password {
             PasswordKind::Mrz => "MRZ",
             PasswordKind::Can => "CAN",
+            PasswordKind::Pin => "PIN",
+            PasswordKind::Puk => "PUK",
         };
         write!(f, "{protocol} with the {password} ({})", self.detail)
     }
@@ -124,6 +126,12 @@ pub enum PasswordKind {
     /// The card access number.
     #[serde(rename = "CAN")]
     Can,
+    /// The holder's PIN.
+    #[serde(rename = "PIN")]
+    Pin,
+    /// The PIN unblock key.
+    #[serde(rename = "PUK")]
+    Puk,
 }
 
 /// What became of one file.

@@ -6,7 +6,10 @@ use iso7816::Status;
 use iso7816::tlv::{Reader, TlvError, encode, sole};
 
 use super::steps::{AgreementStep, ConfirmationStep, MappingStep, conceal};
-use super::{DYNAMIC_AUTHENTICATION, KeyError, NONCE, OBJECT_IDENTIFIER, PARAMETERS, PASSWORD, PaceError, Suite};
+use super::{
+    DYNAMIC_AUTHENTICATION, KeyError, Mapping, NONCE, OBJECT_IDENTIFIER, PARAMETERS, PASSWORD, PaceError, Suite,
+};
+use crate::chip_auth::ChipKey;
 use crate::password::Password;
 use crate::random::Random;
 use crate::role::Chip;
@@ -22,9 +25,24 @@ pub enum PaceStep {
     Done(Vec<u8>, Session<Chip>),
 }
 
+/// What the chip offers to PACE.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offer<'a> {
+    /// What its EF.CardAccess announces.
+    pub suites: &'a [Suite],
+    /// What opens it. PINs that must not be tried now are left out: see [`crate::password::Tries`].
+    pub passwords: &'a [Password],
+    /// Its static keys, for chip authentication mapping: the first on the suite's curve is used.
+    pub chip_keys: &'a [ChipKey],
+}
+
 /// The chip's end of PACE.
 #[derive(Default)]
-pub struct ChipPace(State);
+pub struct ChipPace {
+    state: State,
+    /// The static key of chip authentication mapping.
+    chip_key: Option<Secret>,
+}
 
 #[derive(Default)]
 enum State {
@@ -37,12 +55,12 @@ enum State {
     /// After the mapping keys.
     Agreement(Box<AgreementStep<Chip>>),
     /// After the public keys.
-    Confirmation(ConfirmationStep<Chip>),
+    Confirmation(Box<ConfirmationStep<Chip>>),
 }
 
 impl fmt::Debug for ChipPace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.state {
             State::Idle => "ChipPace(idle)",
             State::Chosen(..) => "ChipPace(chosen)",
             State::Concealed(..) => "ChipPace(nonce sent)",
@@ -57,26 +75,30 @@ impl ChipPace {
     ///
     /// # Errors
     /// `6A80` for bad data or an unknown suite, `6A88` for an unknown password or parameters; the state is wiped.
-    pub fn set_at(&mut self, data: &[u8], suites: &[Suite], passwords: &[Password]) -> Result<(), Status> {
-        self.0 = State::Idle;
+    pub fn set_at(&mut self, data: &[u8], offer: &Offer<'_>) -> Result<(), Status> {
+        *self = ChipPace::default();
         let chosen = SetAt::read(data).map_err(|_| Status::WRONG_DATA)?;
-        let mut known = suites.iter().filter(|suite| suite.oid() == chosen.oid).peekable();
+        let mut known = offer.suites.iter().filter(|suite| suite.oid() == *chosen.oid).peekable();
         known.peek().ok_or(Status::WRONG_DATA)?;
         let suite = match chosen.parameters {
             None => known.next(),
-            Some(&[number]) => known.find(|suite| suite.curve.parameter_id() == number),
+            Some(&[number]) => known.find(|suite| suite.group.parameter_id() == number),
             Some(_) => return Err(Status::WRONG_DATA),
         };
         let suite = *suite.ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
-        let password = passwords.iter().find(|password| [password.reference()] == *chosen.password);
+        let password = offer.passwords.iter().find(|password| [password.reference()] == *chosen.password);
         let password = password.ok_or(Status::REFERENCED_DATA_NOT_FOUND)?.clone();
-        self.0 = State::Chosen(suite, password);
+        if suite.mapping == Mapping::ChipAuthentication {
+            let key = offer.chip_keys.iter().find(|key| key.group == suite.group);
+            self.chip_key = Some(key.ok_or(Status::REFERENCED_DATA_NOT_FOUND)?.private.clone());
+        }
+        self.state = State::Chosen(suite, password);
         Ok(())
     }
 
     /// True between MSE:Set AT and the last step: GENERAL AUTHENTICATE then belongs here.
     pub fn is_expected(&self) -> bool {
-        !matches!(self.0, State::Idle)
+        !matches!(self.state, State::Idle)
     }
 
     /// GENERAL AUTHENTICATE (`10 86` and at last `00 86`): `chaining` is bit 5 of the class.
@@ -90,7 +112,7 @@ impl ChipPace {
         random: &mut dyn Random,
     ) -> Result<PaceStep, Status> {
         // Idle until the step has succeeded.
-        let state = std::mem::take(&mut self.0);
+        let ChipPace { state, chip_key } = std::mem::take(self);
         let content = sole(data, DYNAMIC_AUTHENTICATION).map_err(|_| Status::WRONG_DATA)?;
         let (next, answer) = match (state, chaining) {
             (State::Chosen(suite, password), true) if content.is_empty() => {
@@ -108,16 +130,16 @@ impl ChipPace {
             (State::Agreement(agreement), true) => {
                 let answer = agreement.object();
                 let confirmation = agreement.finish(content).map_err(|error| refusal(&error))?;
-                (State::Confirmation(confirmation), answer)
+                (State::Confirmation(Box::new(confirmation)), answer)
             }
             (State::Confirmation(confirmation), false) => {
-                let answer = confirmation.object();
-                let session = confirmation.finish(content).map_err(|error| refusal(&error))?;
+                let (answer, session) =
+                    confirmation.finish(content, chip_key.as_ref()).map_err(|error| refusal(&error))?;
                 return Ok(PaceStep::Done(encode(DYNAMIC_AUTHENTICATION, answer), session));
             }
             _ => return Err(Status::CONDITIONS_NOT_SATISFIED),
         };
-        self.0 = next;
+        *self = ChipPace { state: next, chip_key };
         Ok(PaceStep::Continue(encode(DYNAMIC_AUTHENTICATION, answer)))
     }
 }

@@ -3,6 +3,8 @@
 use iso7816::tlv::{Writer, encode, sole};
 use iso7816::{Card, Command, Status};
 
+use super::cam::MappingProof;
+use super::ladder::Variant;
 use super::steps::{MappingStep, reveal};
 use super::{DYNAMIC_AUTHENTICATION, KeyError, NONCE, OBJECT_IDENTIFIER, PARAMETERS, PASSWORD, PaceError, Suite};
 use crate::password::Password;
@@ -13,6 +15,15 @@ use crate::sm::Session;
 /// The longest nonce that is believed; the standard's own are 16 or 32 bytes.
 const LONGEST_NONCE: usize = 64;
 
+/// What PACE has opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The session.
+    pub session: Session<Terminal>,
+    /// With chip authentication mapping: what the chip showed of its static key, not judged yet.
+    pub mapping_proof: Option<MappingProof>,
+}
+
 /// Opens a session. The card stands as after power-up: master file, no application selected.
 ///
 /// # Errors
@@ -21,10 +32,11 @@ pub fn open(
     card: &mut dyn Card,
     suite: &Suite,
     password: &Password,
+    variant: Variant,
     random: &mut dyn Random,
-) -> Result<Session<Terminal>, PaceError> {
+) -> Result<Opened, PaceError> {
     let suite = *suite;
-    set_at(card, suite, password)?;
+    set_at(card, suite, password, variant)?;
     let malformed = |source| PaceError::Malformed { step: 1, source };
     let nonce = authenticate(card, 1, &[])?;
     let concealed = sole(&nonce, NONCE).map_err(malformed)?;
@@ -43,18 +55,16 @@ pub fn open(
     confirmation.finish(&answer)
 }
 
-/// Chooses suite and password. The parameter number goes along only when the card asks for it: some
-/// cards refuse the object where their EF.CardAccess leaves no choice, others demand it.
-fn set_at(card: &mut dyn Card, suite: Suite, password: &Password) -> Result<(), PaceError> {
+/// Chooses suite and password.
+fn set_at(card: &mut dyn Card, suite: Suite, password: &Password, variant: Variant) -> Result<(), PaceError> {
     let mut data = Writer::new();
     data.put(OBJECT_IDENTIFIER, suite.oid()).put(PASSWORD, [password.reference()]);
-    let mut command = Command::new(0x00, 0x22, 0xC1, 0xA4).with_data(data.clone().finish());
-    let mut status = card.transmit(&command)?.status;
-    if matches!(status, Status::WRONG_DATA | Status::REFERENCED_DATA_NOT_FOUND) {
-        data.put(PARAMETERS, [suite.curve.parameter_id()]);
-        command.data = data.finish();
-        status = card.transmit(&command)?.status;
+    if variant.parameter_id {
+        data.put(PARAMETERS, [suite.group.parameter_id()]);
     }
+    let mut command = Command::new(0x00, 0x22, 0xC1, 0xA4).with_data(data.finish());
+    command.ne = variant.le.then_some(256);
+    let status = card.transmit(&command)?.status;
     // 63Cx warns of failed tries before this one; the password is still accepted.
     match status.is_ok() || status.tries_left().is_some_and(|tries| tries > 0) {
         true => Ok(()),
@@ -75,6 +85,10 @@ fn authenticate(card: &mut dyn Card, step: u8, content: &[u8]) -> Result<Vec<u8>
             return Err(PaceError::WrongPassword { status });
         }
         status => return Err(PaceError::Refused { step, status }),
+    }
+    // After the second nonce of integrated mapping there is nothing to say, and some cards say nothing at all.
+    if step == 2 && response.data.is_empty() {
+        return Ok(Vec::new());
     }
     let content = sole(&response.data, DYNAMIC_AUTHENTICATION);
     content.map(<[u8]>::to_vec).map_err(|source| PaceError::Malformed { step, source })

@@ -1,7 +1,7 @@
 //! Basic Access Control, PACE and Chip Authentication (9303-11 §4.3, §4.4, §6.2): what this card offers to each.
 
 use channel::chip_auth;
-use channel::pace::{PaceStep, Suite};
+use channel::pace::{self, PaceStep, Suite};
 use channel::password::{MrzKey, Password};
 use channel::random::Random;
 use iso7816::{Response, Status, tlv};
@@ -29,7 +29,8 @@ pub(super) fn set_pace(data: &[u8], memory: &Memory, volatile: &mut Volatile) ->
     if suites.is_empty() {
         return Err(Status::CONDITIONS_NOT_SATISFIED);
     }
-    volatile.pace.set_at(data, &suites, &passwords(memory))?;
+    let (passwords, chip_keys) = (passwords(memory), chip_keys(memory));
+    volatile.pace.set_at(data, &pace::Offer { suites: &suites, passwords: &passwords, chip_keys: &chip_keys })?;
     Ok(Response::status(Status::OK))
 }
 

@@ -8,7 +8,7 @@ use channel::pace::ChipPace;
 use channel::role::Chip;
 use channel::secret::Secret;
 use channel::sm::Session;
-use channel::suite::Curve;
+use channel::suite::Group;
 use lds::files::{File, Place};
 use serde::{Deserialize, Serialize};
 
@@ -43,10 +43,10 @@ pub struct ChipKey {
 }
 
 impl ChipKey {
-    /// The key as Chip Authentication takes it; `None` for a curve that is not supported.
+    /// The key as Chip Authentication takes it; `None` for parameters that are not standardized.
     pub(super) fn key(&self) -> Option<chip_auth::ChipKey> {
-        let curve = Curve::from_parameter_id(self.parameter_id)?;
-        Some(chip_auth::ChipKey { key_id: self.key_id.clone(), curve, private: self.private.clone() })
+        let group = Group::from_parameter_id(self.parameter_id)?;
+        Some(chip_auth::ChipKey { key_id: self.key_id.clone(), group, private: self.private.clone() })
     }
 }
 

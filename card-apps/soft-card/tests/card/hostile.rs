@@ -135,8 +135,8 @@ proptest! {
         FINISHED.with(|state| {
             let mut card = SoftCard::from_state(state);
             must(&mut card, &select(&Aid::emrtd())).unwrap();
-            let suite = Suite { mapping: Mapping::Generic, curve: Curve::P256, cipher: Cipher::Aes128 };
-            let mut session: Session<Terminal> = pace::open(&mut card, &suite, &can(), &mut OsRandom).unwrap();
+            let suite = Suite { mapping: Mapping::Generic, group: Curve::P256.into(), cipher: Cipher::Aes128 };
+            let mut session: Session<Terminal> = pace::open(&mut card, &suite, &can(), pace::LADDER[0], &mut OsRandom).unwrap().session;
             let sound = session.protect_command(&Command::parse(&seed(plain)).unwrap()).unwrap().to_bytes();
             let mut damaged = sound.clone();
             for (at, flip) in changes {

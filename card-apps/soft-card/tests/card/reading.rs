@@ -1,7 +1,7 @@
 //! The eMRTD application as an inspection system meets it.
 
-use channel::chip_auth::{self, ChipAuthSuite, ChipPublicKey};
-use channel::pace::{Mapping, Suite};
+use channel::chip_auth::{self, ChipAuthSuite, ChipPublicKey, KeyAgreement};
+use channel::pace::{LADDER, Mapping, Suite};
 use channel::random::OsRandom;
 use channel::sm::Secured;
 use channel::suite::{Cipher, Curve};
@@ -50,13 +50,18 @@ fn read_file(card: &mut dyn Card, id: u16) -> Vec<u8> {
     }
 }
 
+fn ecdh(cipher: Cipher) -> ChipAuthSuite {
+    ChipAuthSuite { agreement: KeyAgreement::Ecdh, cipher }
+}
+
 fn suite(curve: Curve, cipher: Cipher) -> Suite {
-    Suite { mapping: Mapping::Generic, curve, cipher }
+    Suite { mapping: Mapping::Generic, group: curve.into(), cipher }
 }
 
 /// PACE at the master file, then the application under secure messaging.
 fn by_pace<'a>(card: &'a mut SoftCard, password: &channel::password::Password) -> Secured<Box<dyn Card + 'a>> {
-    let session = pace::open(card, &suite(Curve::P256, Cipher::Aes128), password, &mut OsRandom).unwrap();
+    let session =
+        pace::open(card, &suite(Curve::P256, Cipher::Aes128), password, LADDER[0], &mut OsRandom).unwrap().session;
     let mut card: Secured<Box<dyn Card + 'a>> = Secured::new(session, Box::new(card));
     must(&mut card, &Command::new(0x00, 0xA4, 0x04, 0x0C).with_data(Aid::emrtd().as_bytes())).unwrap();
     card
@@ -74,7 +79,8 @@ fn every_suite_and_password_opens_the_card_at_both_levels() {
                 if at_application {
                     must(&mut card, &select(&Aid::emrtd())).unwrap();
                 }
-                let session = pace::open(&mut card, &suite(curve, cipher), &password, &mut OsRandom).unwrap();
+                let session =
+                    pace::open(&mut card, &suite(curve, cipher), &password, LADDER[0], &mut OsRandom).unwrap().session;
                 let mut card = Secured::new(session, &mut card);
                 if !at_application {
                     must(&mut card, &select(&Aid::emrtd())).unwrap();
@@ -104,7 +110,8 @@ fn basic_access_control_opens_the_application() {
 fn wrong_passwords_open_nothing() {
     let mut card = personalized(&Document::new(100));
     let wrong = channel::password::Password::Can(channel::secret::Secret::from(&b"000000"[..]));
-    let error = pace::open(&mut card, &suite(Curve::P256, Cipher::Aes128), &wrong, &mut OsRandom).err().unwrap();
+    let error =
+        pace::open(&mut card, &suite(Curve::P256, Cipher::Aes128), &wrong, LADDER[0], &mut OsRandom).err().unwrap();
     assert!(matches!(error, pace::PaceError::WrongPassword { .. }), "{error}");
     must(&mut card, &select(&Aid::emrtd())).unwrap();
     let other = channel::password::MrzKey::from_information("L898902C<369080619406237");
@@ -119,8 +126,8 @@ fn chip_authentication_replaces_the_session() {
     for cipher in [Cipher::TripleDes, Cipher::Aes128] {
         let mut card = personalized(&document);
         let mut secured = by_pace(&mut card, &can());
-        let key = ChipPublicKey { curve: Curve::P256, point: document.chip_point.clone() };
-        let session = chip_auth::open(&mut secured, &key, None, ChipAuthSuite { cipher }, &mut OsRandom).unwrap();
+        let key = ChipPublicKey { group: Curve::P256.into(), octets: document.chip_point.clone() };
+        let session = chip_auth::open(&mut secured, &key, None, ecdh(cipher), &mut OsRandom).unwrap();
         secured.replace(session);
         assert_eq!(secured.session().cipher(), cipher);
         assert_eq!(read_file(&mut secured, 0x0101), document.file(0x0101));
@@ -133,8 +140,8 @@ fn a_clone_cannot_go_on_after_chip_authentication() {
     let clone = soft_card::forge::new_chip_key(personalized(&document).state()).unwrap();
     let mut card = SoftCard::from_state(&clone);
     let mut secured = by_pace(&mut card, &can());
-    let key = ChipPublicKey { curve: Curve::P256, point: document.chip_point.clone() };
-    let suite = ChipAuthSuite { cipher: Cipher::Aes128 };
+    let key = ChipPublicKey { group: Curve::P256.into(), octets: document.chip_point.clone() };
+    let suite = ecdh(Cipher::Aes128);
     let session = chip_auth::open(&mut secured, &key, None, suite, &mut OsRandom).unwrap();
     secured.replace(session);
     let error = secured.transmit(&select_file(0x0101)).unwrap_err();
@@ -146,8 +153,8 @@ fn a_suite_that_dg14_does_not_announce_is_refused() {
     let document = Document::new(100);
     let mut card = personalized(&document);
     let mut secured = by_pace(&mut card, &can());
-    let key = ChipPublicKey { curve: Curve::P256, point: document.chip_point.clone() };
-    let suite = ChipAuthSuite { cipher: Cipher::Aes256 };
+    let key = ChipPublicKey { group: Curve::P256.into(), octets: document.chip_point.clone() };
+    let suite = ecdh(Cipher::Aes256);
     let error = chip_auth::open(&mut secured, &key, None, suite, &mut OsRandom).err().unwrap();
     assert!(matches!(error, chip_auth::ChipAuthError::Refused { instruction: 0x22, .. }), "{error}");
     // The session goes on.
@@ -268,7 +275,9 @@ fn a_plain_command_or_a_broken_one_ends_the_session() {
     for (way, expected) in ways {
         let mut card = personalized(&document);
         must(&mut card, &select(&Aid::emrtd())).unwrap();
-        let mut session = pace::open(&mut card, &suite(Curve::P256, Cipher::Aes128), &can(), &mut OsRandom).unwrap();
+        let mut session = pace::open(&mut card, &suite(Curve::P256, Cipher::Aes128), &can(), LADDER[0], &mut OsRandom)
+            .unwrap()
+            .session;
         let read = protected_read(&mut session);
         assert_eq!(way(&mut card, read), expected);
         // The session is gone: even a sound command is refused, bare.
@@ -284,7 +293,8 @@ fn a_recorded_command_cannot_be_repeated() {
     let document = Document::new(100);
     let mut card = personalized(&document);
     must(&mut card, &select(&Aid::emrtd())).unwrap();
-    let mut session = pace::open(&mut card, &suite(Curve::P256, Cipher::Aes128), &can(), &mut OsRandom).unwrap();
+    let mut session =
+        pace::open(&mut card, &suite(Curve::P256, Cipher::Aes128), &can(), LADDER[0], &mut OsRandom).unwrap().session;
     let read = session.protect_command(&Command::new(0x00, 0xB0, 0x81, 0x00).with_ne(16)).unwrap();
     assert!(card.transmit(&read).unwrap().status.is_ok());
     assert_eq!(card.transmit(&read).unwrap().status, Status::SM_OBJECTS_INCORRECT);

@@ -1,14 +1,14 @@
 //! Access to the chip: PACE where it is offered, BAC only where it is not and the caller allows it (9303-11 §4.2).
 
 use channel::bac::{self, BacError};
-use channel::pace::{self, PaceError, Suite};
+use channel::pace::{self, Mapping, PaceError, Suite, Variant};
 use channel::password::{MrzKey, Password};
 use channel::role::Terminal;
 use channel::sm::Session;
 use channel::suite::Cipher;
 use iso7816::Card;
 use lds::files::EF_CARD_ACCESS;
-use lds::security_infos::{SecurityInfo, SecurityInfos, curve_name};
+use lds::security_infos::{SecurityInfo, SecurityInfos};
 
 use super::{Bac, Procedure, select_emrtd};
 use crate::evidence::{Attempt, Established, FileEvidence, Interruption, PasswordKind, Protocol};
@@ -44,7 +44,7 @@ impl Procedure<'_> {
             }
             Offer::Nothing => match (self.access.bac, self.access.password.clone()) {
                 (Bac::Allowed, Password::Mrz(key)) => self.open_by_bac(card, &key),
-                (Bac::Allowed, Password::Can(_)) => {
+                (Bac::Allowed, _) => {
                     self.attempted(Protocol::Bac, Some("the card offers no PACE, and BAC needs the MRZ".into()));
                     Ok(None)
                 }
@@ -74,25 +74,35 @@ impl Procedure<'_> {
         info: &SecurityInfo,
         suite: Suite,
     ) -> Result<Option<Opened>, Interruption> {
-        match pace::open(card, &suite, &self.access.password, self.random) {
-            Ok(session) => {
-                self.attempted(Protocol::Pace, None);
-                let curve = curve_name(suite.curve.parameter_id()).unwrap_or("?");
-                self.established(
-                    Protocol::Pace,
-                    format!("generic mapping, {curve}, {}", cipher_name(suite.cipher)),
-                    info.to_bytes(),
-                );
-                Ok(Some(Opened { session, application_selected: false }))
-            }
-            Err(error) => {
-                self.attempted(Protocol::Pace, Some(error.to_string()));
-                match error {
-                    PaceError::Transmit(lost) => Err(Interruption::from(&lost)),
-                    _ => Ok(None),
-                }
-            }
+        let mut attempts = Vec::new();
+        let mut record = |variant: Variant, error: Option<&PaceError>| {
+            attempts.push(error.map(|error| match error.is_before_the_password() {
+                true => format!("{error} (MSE:Set AT {})", variant.name),
+                false => error.to_string(),
+            }));
+        };
+        let password = &self.access.password;
+        let result = pace::climb(card, &suite, password, self.is_ambiguous(info), self.random, &mut record);
+        for error in attempts {
+            self.attempted(Protocol::Pace, error);
         }
+        match result {
+            Ok(opened) => {
+                let (mapping, group) = (mapping_name(suite.mapping), suite.group.name());
+                let detail = format!("{mapping}, {group}, {}", cipher_name(suite.cipher));
+                self.established(Protocol::Pace, detail, info.to_bytes());
+                Ok(Some(Opened { session: opened.session, application_selected: false }))
+            }
+            Err(PaceError::Transmit(lost)) => Err(Interruption::from(&lost)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether EF.CardAccess offers the protocol of this entry with other domain parameters too.
+    fn is_ambiguous(&self, info: &SecurityInfo) -> bool {
+        let infos = self.evidence.content(EF_CARD_ACCESS.name).and_then(|bytes| SecurityInfos::parse(bytes).ok());
+        let same = |other: &&SecurityInfo| matches!(other, SecurityInfo::Pace { .. }) && other.oid() == info.oid();
+        infos.is_some_and(|infos| infos.infos().iter().filter(same).count() > 1)
     }
 
     fn open_by_bac(&mut self, card: &mut dyn Card, key: &MrzKey) -> Result<Option<Opened>, Interruption> {
@@ -130,7 +140,17 @@ impl Procedure<'_> {
         match self.access.password {
             Password::Mrz(_) => PasswordKind::Mrz,
             Password::Can(_) => PasswordKind::Can,
+            Password::Pin(_) => PasswordKind::Pin,
+            Password::Puk(_) => PasswordKind::Puk,
         }
+    }
+}
+
+const fn mapping_name(mapping: Mapping) -> &'static str {
+    match mapping {
+        Mapping::Generic => "generic mapping",
+        Mapping::Integrated => "integrated mapping",
+        Mapping::ChipAuthentication => "chip authentication mapping",
     }
 }
 

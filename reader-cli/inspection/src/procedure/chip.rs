@@ -1,8 +1,8 @@
 //! Chip Authentication, and the one message under the new keys that proves it (9303-11 §6.2).
 
-use channel::chip_auth::{self, ChipAuthError, ChipAuthSuite, ChipPublicKey};
+use channel::chip_auth::{self, ChipAuthError, ChipAuthSuite, ChipPublicKey, KeyAgreement};
 use channel::sm::Secured;
-use channel::suite::{Cipher, Curve};
+use channel::suite::{Cipher, Group};
 use iso7816::{Card, Chained, tlv};
 use lds::files::{self, EF_SOD};
 use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
@@ -102,8 +102,9 @@ struct Offer {
 impl Offer {
     fn runnable(&self) -> Option<(ChipPublicKey, ChipAuthSuite)> {
         let suite = ChipAuthSuite::from_oid(&self.oid)?;
-        let curve = Curve::from_parameter_id(self.key.parameter_id?)?;
-        Some((ChipPublicKey { curve, point: self.key.point.clone() }, suite))
+        let group = Group::from_parameter_id(self.key.parameter_id?)?;
+        let fits = KeyAgreement::of(group) == suite.agreement;
+        fits.then(|| (ChipPublicKey { group, octets: self.key.point.clone() }, suite))
     }
 
     fn detail(&self) -> String {
