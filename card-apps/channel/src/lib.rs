@@ -13,6 +13,7 @@
 //! OpenSSL does the arithmetic. This crate does no I/O, keeps no clock, writes no log, and knows
 //! nothing of files: it talks to an [`iso7816::Card`].
 
+pub mod active_auth;
 pub mod bac;
 mod block;
 pub mod chip_auth;

@@ -1,5 +1,6 @@
-//! What two ends agree to use: a block cipher and a group for Diffie-Hellman.
+//! What two ends agree to use: ciphers, hashes, and groups for Diffie-Hellman.
 
+use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 
 /// Block cipher of a session, with the MAC that goes with it: retail MAC for 3DES, CMAC for AES.
@@ -43,6 +44,47 @@ impl Cipher {
         // 256 less DO 99 (4), DO 8E (10) and the head of DO 87 (4), in whole blocks, less one byte of padding.
         let blocks = (256 - 4 - 10 - 4) / self.block_length();
         (blocks * self.block_length() - 1) as u32
+    }
+}
+
+/// A hash function of signatures.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Hash {
+    /// SHA-1: of old documents.
+    Sha1,
+    /// SHA-224.
+    Sha224,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Hash {
+    /// Every hash, shortest first.
+    pub const ALL: [Hash; 5] = [Hash::Sha1, Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512];
+
+    /// Bytes in a digest.
+    pub const fn length(self) -> usize {
+        match self {
+            Hash::Sha1 => 20,
+            Hash::Sha224 => 28,
+            Hash::Sha256 => 32,
+            Hash::Sha384 => 48,
+            Hash::Sha512 => 64,
+        }
+    }
+
+    pub(crate) fn digest(self) -> MessageDigest {
+        match self {
+            Hash::Sha1 => MessageDigest::sha1(),
+            Hash::Sha224 => MessageDigest::sha224(),
+            Hash::Sha256 => MessageDigest::sha256(),
+            Hash::Sha384 => MessageDigest::sha384(),
+            Hash::Sha512 => MessageDigest::sha512(),
+        }
     }
 }
 
