@@ -85,6 +85,54 @@ fn anchors_and_links() {
     }
 }
 
+/// What the rules say of card-verifiable certificates, warnings included.
+fn cv_findings(bytes: &[u8]) -> Vec<&'static str> {
+    assert_eq!(lint::detect(bytes), Some(Kind::CvCertificate));
+    let report = lint::lint(bytes, Kind::CvCertificate, Edition::Eighth);
+    report.findings.iter().map(|finding| finding.rule.id).collect()
+}
+
+#[test]
+fn published_card_verifiable_certificates() {
+    let Some(folder) = shared("data/cvc") else { return };
+    let (mut found, mut open) = (BTreeMap::new(), vec![folder]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                open.push(path);
+            } else if name.starts_with("DECVCA") || name.ends_with(".cvcert") {
+                found.insert(path.clone(), cv_findings(&fs::read(&path).unwrap()));
+            }
+        }
+    }
+    assert_eq!(found.len(), 18);
+    for (path, ids) in found {
+        let path = path.to_str().unwrap();
+        let expected: &[&str] = match path {
+            _ if path.ends_with("DECVCAeID00102") || path.ends_with("DECVCAEPASS00102") => &[],
+            // Ten years instead of months or days; the German signature root six.
+            _ if path.ends_with("DECVCAeSign00102") || path.contains(".selfsigned.") => &["cv-validity-cvca"],
+            _ if path.contains("UTTERM") => &["cv-validity-terminal"],
+            _ => &["cv-validity-verifier"],
+        };
+        assert_eq!(ids, expected, "{path}");
+    }
+}
+
+#[test]
+fn worked_examples_of_card_verifiable_certificates() {
+    let vectors = test_vectors::Vectors::load("cvc-examples");
+    for entry in vectors.list("/certificates") {
+        let ids = cv_findings(&test_vectors::hex_of(&entry["certificate"]));
+        println!("{}: {ids:?}", entry["name"]);
+        assert!(!ids.contains(&"structure") && !ids.contains(&"cv-self-signed"), "{}: {ids:?}", entry["name"]);
+        // One issuer writes the outermost length longer than needed.
+        assert_eq!(ids.contains(&"cv-encoding"), entry["chr"] == "DEDVeIDDTR101201", "{}: {ids:?}", entry["name"]);
+    }
+}
+
 #[test]
 fn the_specimen_security_object() {
     let Some(objects) = read("lds-specimen/EF_SOD.bin") else { return };

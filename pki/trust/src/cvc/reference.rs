@@ -69,7 +69,18 @@ impl Reference {
         &self.0
     }
 
-    /// Country, mnemonic and sequence number, when it has the standard's form.
+    /// Whether it has the standard's form: the mnemonic may have any printable character of ISO 8859-1.
+    pub fn is_standard(&self) -> bool {
+        let [first, second, mnemonic @ .., _, _, _, _, _] = self.0.as_slice() else { return false };
+        let sequence = self.0.get(self.0.len().saturating_sub(5)..).unwrap_or_default();
+        let printable = |byte: &u8| matches!(byte, 0x20..=0x7E | 0xA0..=0xFF);
+        [first, second].into_iter().all(u8::is_ascii_uppercase)
+            && !mnemonic.is_empty()
+            && mnemonic.iter().all(printable)
+            && sequence.iter().all(u8::is_ascii_alphanumeric)
+    }
+
+    /// Country, mnemonic and sequence number, when it has the form that [`Reference::new`] makes.
     pub fn parts(&self) -> Option<(&str, &str, &str)> {
         let text = std::str::from_utf8(&self.0).ok()?;
         let middle = text.len().checked_sub(5)?;
@@ -108,6 +119,17 @@ mod tests {
         assert_eq!(reference.parts(), Some(("UT", "ISCVCA", "00001")));
         for bad in [&b"HSMCVCA"[..], b"UT00001", b"ut00ABC00001", b"UT\xE4CVCA00001"] {
             assert_eq!(Reference::from_bytes(bad).unwrap().parts(), None);
+        }
+        for (reference, standard) in [
+            (&b"DECVCAeSign00102"[..], true),
+            (b"UT\xE4CVCA00001", true),
+            (b"UT\x07CVCA00001", false),
+            (b"HSMCVCA", false),
+            (b"UT00001", false),
+            (b"ut00ABC00001", false),
+            (b"UTCVCA0000!", false),
+        ] {
+            assert_eq!(Reference::from_bytes(reference).unwrap().is_standard(), standard, "{reference:?}");
         }
         assert_eq!(Reference::from_bytes(&[b'A'; 17]), Err(ReferenceError::Length(17)));
         assert_eq!(Reference::from_bytes(b"").unwrap_err(), ReferenceError::Length(0));

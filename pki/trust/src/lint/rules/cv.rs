@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::{Span, ToSpan};
 
 use super::{EIGHTH, Kind, rule};
-use crate::cvc::{CvCertificate, KeyNumbers, Level, Reference};
+use crate::cvc::{CvCertificate, KeyNumbers, Level};
 use crate::lint::Severity::{Error, Warning};
 use crate::lint::{Check, Rule};
 use crate::public_key::PublicKeyError;
@@ -108,7 +108,7 @@ pub(super) const RULES: &[Rule] = &[
 
 fn references(certificate: &CvCertificate) -> Option<String> {
     let body = certificate.body();
-    let wrong = [&body.authority, &body.holder].into_iter().find(|reference| Reference::parts(reference).is_none())?;
+    let wrong = [&body.authority, &body.holder].into_iter().find(|reference| !reference.is_standard())?;
     Some(wrong.to_string())
 }
 
