@@ -7,11 +7,12 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use iso7816::tlv::{Writer, encode};
 use jiff::Timestamp;
 use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_constructed, oid};
-use trust::lint::{self, Refused};
+use trust::lint::{self, Kind, Refused};
 use trust::{Certificate, CertificateError, Hash, PublicKey};
 
 use crate::files::{self, FileError};
@@ -31,6 +32,8 @@ pub struct DocumentSigner<K = StoredKey> {
     signature_algorithm: Vec<u8>,
     issuer_and_serial: Vec<u8>,
     uses: Option<UseCount>,
+    /// Whether a security object of this signer was linted as a whole.
+    linted: AtomicBool,
 }
 
 /// Why a document signer cannot be loaded.
@@ -68,7 +71,7 @@ pub enum SignError {
     #[error(transparent)]
     Uses(#[from] UseError),
     /// The content departs from 9303-10.
-    #[error("not an LDS security object that may be signed: {0}")]
+    #[error("not a security object that may be signed: {0}")]
     Content(#[from] Refused),
     /// The key store refused.
     #[error(transparent)]
@@ -127,6 +130,7 @@ impl<K: Signer> DocumentSigner<K> {
             key,
             certificate,
             uses: None,
+            linted: AtomicBool::new(false),
         })
     }
 
@@ -170,7 +174,13 @@ impl<K: Signer> DocumentSigner<K> {
         let attributes = self.signed_attributes(content, now);
         self.uses.as_ref().map_or(Ok(()), UseCount::take)?;
         let signature = self.key.sign(&encode(SET, &attributes))?;
-        Ok(self.content_info(content, &attributes, &signature))
+        let signed = self.content_info(content, &attributes, &signature);
+        // Signed data and certificate are those of every document to come; what differs was asked above.
+        if !self.linted.load(Ordering::Relaxed) {
+            lint::accept(&signed, Kind::SecurityObject)?;
+            self.linted.store(true, Ordering::Relaxed);
+        }
+        Ok(signed)
     }
 
     /// The attributes in DER order, without the tag around them.

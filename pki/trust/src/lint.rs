@@ -119,6 +119,16 @@ impl Kind {
         }
     }
 
+    /// What the certificate of its signer is, of signed data.
+    fn signer(self) -> Option<Kind> {
+        match self {
+            Self::MasterList => Some(Self::MasterListSigner),
+            Self::DeviationList => Some(Self::DeviationListSigner),
+            Self::SecurityObject => Some(Self::DocumentSigner),
+            _ => None,
+        }
+    }
+
     fn form(self) -> Form {
         match self {
             Self::Crl | Self::CitizenCrl => Form::Crl,
@@ -282,7 +292,7 @@ pub struct Report {
     pub edition: Edition,
     /// How many rules were asked.
     pub rules: usize,
-    /// Departures in the order of the table.
+    /// Departures in the order of the table, then those of a signer's certificate.
     pub findings: Vec<Finding>,
 }
 
@@ -290,6 +300,13 @@ impl Report {
     /// How many findings have this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.rule.severity == severity).count()
+    }
+
+    /// Takes over what was found about a part.
+    fn include(&mut self, part: Report, name: &str) {
+        self.rules += part.rules;
+        let named = |finding: Finding| Finding { seen: format!("{name}: {}", finding.seen), ..finding };
+        self.findings.extend(part.findings.into_iter().map(named));
     }
 
     /// The first departure from a requirement.
@@ -320,19 +337,27 @@ enum Form {
     Cv,
 }
 
-/// Asks every rule of this kind and edition about one DER object.
+/// Asks every rule of this kind and edition about one DER object; of signed data also those of its signer's certificate, when
+/// it came along.
 ///
 /// Bytes that are no such object at all have one finding, of the rule `structure`.
 pub fn lint(der: &[u8], kind: Kind, edition: Edition) -> Report {
     let asked = || rules().filter(|rule| rule.applies(kind, edition));
-    let findings = match Object::read(der, kind) {
+    let object = Object::read(der, kind);
+    let findings = match &object {
         Ok(object) => asked().filter_map(|rule| object.ask(&rule.check).map(|seen| Finding { rule, seen })).collect(),
         Err(seen) => asked()
             .filter(|rule| matches!(rule.check, Check::Structure))
             .map(|rule| Finding { rule, seen: seen.to_string() })
             .collect(),
     };
-    Report { kind, edition, rules: asked().count(), findings }
+    let mut report = Report { kind, edition, rules: asked().count(), findings };
+    if let (Ok(Object::Signed(signed)), Some(signer)) = (&object, kind.signer()) {
+        for certificate in rules::signer_certificates(signed) {
+            report.include(lint(certificate, signer, edition), "signer's certificate");
+        }
+    }
+    report
 }
 
 /// The gate before anything is issued: an object of this kind with no departure from a requirement of the current edition.

@@ -4,8 +4,10 @@ use iso7816::tlv::{self, Reader, Tag, Tlv, TlvError};
 
 use crate::der::{self, oid};
 
-/// The most items of one sort (extensions, certificates, signers, attributes) that are read.
+/// The most items of one sort (extensions, certificates, attributes) that are read.
 const MAX_ITEMS: usize = 4096;
+/// The most signers that are read: each is held against every certificate.
+const MAX_SIGNERS: usize = 16;
 
 /// AlgorithmIdentifier ::= SEQUENCE { algorithm OBJECT IDENTIFIER, parameters ANY OPTIONAL }
 #[derive(Clone, Copy)]
@@ -361,7 +363,7 @@ impl<'a> RawSigned<'a> {
         let has_crls = data.optional(der::context_constructed(1))?.is_some();
         let mut signers = Vec::new();
         let mut set = Reader::new(data.expect(der::SET)?);
-        while !set.is_empty() && signers.len() < MAX_ITEMS {
+        while !set.is_empty() && signers.len() < MAX_SIGNERS {
             signers.push(signer(set.expect(der::SEQUENCE)?)?);
         }
         data.end()?;
@@ -470,7 +472,8 @@ impl<'a> RawHashes<'a> {
 
 /// The gate before a document signer signs: its content keeps every rule about LDSSecurityObject of the current edition.
 ///
-/// The frame around the content is the same for every document and is linted as a whole where it is made.
+/// The frame around the content is the same for every document: the first security object that a signer makes is linted as a
+/// whole, signed data, content and the certificate inside.
 ///
 /// # Errors
 /// The first departure.

@@ -14,6 +14,8 @@ pub(super) mod oids;
 mod security_object;
 mod signed;
 
+pub(super) use signed::signer_certificates;
+
 /// Every rule, in the order of reports.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     [

@@ -55,6 +55,33 @@ proptest! {
     }
 }
 
+/// Every signer may name every certificate: what is read of both is bounded, and an answer comes soon.
+#[test]
+fn a_crowd_of_signers_and_certificates_ends_soon() {
+    use iso7816::tlv::{Reader, encode, sole};
+    use trust::der::{SEQUENCE, SET, context_constructed};
+    let whole = good(Kind::SecurityObject);
+    let mut info = Reader::new(sole(&whole, SEQUENCE).unwrap());
+    let kind = info.next().unwrap().unwrap().raw.to_vec();
+    let data = sole(info.next().unwrap().unwrap().value, SEQUENCE).unwrap();
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    let mut reader = Reader::new(data);
+    while let Some(part) = reader.next().unwrap() {
+        parts.push(match part.tag {
+            SET if !parts.is_empty() && parts.len() > 2 => encode(SET, part.value.repeat(4000)),
+            tag if tag == context_constructed(0) => encode(tag, part.value.repeat(4000)),
+            _ => part.raw.to_vec(),
+        });
+    }
+    let crowd = encode(SEQUENCE, [kind, encode(context_constructed(0), encode(SEQUENCE, parts.concat()))].concat());
+    assert!(crowd.len() > 3_000_000);
+    let begin = std::time::Instant::now();
+    let report = lint::lint(&crowd, Kind::SecurityObject, Edition::Eighth);
+    println!("{} bytes: {:?}", crowd.len(), begin.elapsed());
+    assert!(report.findings.iter().any(|finding| finding.rule.id == "signed-one-signer"), "{:?}", report.findings);
+    assert!(begin.elapsed() < std::time::Duration::from_secs(30));
+}
+
 #[test]
 fn deep_nesting_ends() {
     let mut bytes = Vec::new();

@@ -95,6 +95,15 @@ fn power_of_65537() -> Vec<u8> {
     product.to_vec()
 }
 
+/// The key with the private value one: the curve's base point.
+fn base_point(curve: EllipticCurve) -> Vec<u8> {
+    ec_spki(&encode(OID, curve.oid()), &curve.domain().unwrap().generator)
+}
+
+fn cv_base_point(curve: EllipticCurve) -> CvPublicKey {
+    CvPublicKey::ec(KeyAlgorithm::Ecdsa(Hash::Sha256), curve, &curve.domain().unwrap().generator, false).unwrap()
+}
+
 /// A domestic document verifier's certificate, changed.
 fn cv(change: impl Fn(&mut CvBody)) -> Vec<u8> {
     let curve = EllipticCurve::P256;
@@ -261,6 +270,8 @@ fn spoiled() -> Vec<(&'static str, Kind, Vec<u8>)> {
         ("key-ec-uncompressed", DocumentSigner, keyed(signer(), ec_spki(&explicit(None, Some(1)), &compressed))),
         ("key-ec-named", Citizen, keyed(Cert::citizen(), ec_spki(&explicit(None, Some(1)), &point()))),
         ("key-size", Csca, keyed(csca(), rsa_spki(&modulus(2048), &[1, 0, 1]))),
+        ("key-size", DocumentSigner, keyed(Cert::document_signer(), base_point(EllipticCurve::P192))),
+        ("key-size", Csca, keyed(csca(), base_point(EllipticCurve::BrainpoolP224r1))),
         ("key-size-citizen", Citizen, keyed(Cert::citizen(), rsa_spki(&modulus(1024), &[1, 0, 1]))),
         ("key-rsa-exponent", DocumentSigner, keyed(signer(), rsa_spki(&modulus(2048), &[3]))),
         ("key-rsa-small-factors", DocumentSigner, keyed(signer(), rsa_spki(&[0xFF; 256], &[1, 0, 1]))),
@@ -490,6 +501,7 @@ fn spoiled() -> Vec<(&'static str, Kind, Vec<u8>)> {
         ("cv-domain-absent", Kind::CvCertificate, cv(|body| with_domain(body, 1))),
         ("cv-domain-known", Kind::CvCertificate, cv(|body| with_domain(body, 2))),
         ("cv-hash", Kind::CvCertificate, cv(|body| body.public_key.algorithm = KeyAlgorithm::Ecdsa(Hash::Sha1))),
+        ("cv-key-size", Kind::CvCertificate, cv(|body| body.public_key = cv_base_point(EllipticCurve::P192))),
         ("cv-self-signed", Kind::CvCertificate, cv(|body| body.holder = body.authority.clone())),
         ("cv-validity-cvca", Kind::CvCertificate, cv_of(Level::Cvca, date(2030, 1, 1))),
         ("cv-validity-verifier", Kind::CvCertificate, cv_of(Level::ForeignDv, date(2026, 6, 1))),
@@ -568,6 +580,24 @@ fn nothing_is_accepted_against_a_requirement() {
     assert_eq!(refused.to_string(), "rule key-usage-present (9303-12 §7.1; RFC 5280 §4.2.1.3): absent");
     let warned = lint::accept(&usage_period_of(Cert::csca(), "20260101000000", "20320101000000"), Kind::Csca).unwrap();
     assert_eq!((warned.count(Severity::Error), warned.count(Severity::Warning)), (0, 1));
+}
+
+/// CMS, content and the certificate inside: a departure of any of them is one of the security object.
+#[test]
+fn signed_data_are_linted_as_a_whole() {
+    let weak = Cert::document_signer().without(known::KEY_USAGE);
+    let whole = Signed::security_object().signed_by(weak.clone()).der();
+    let report = lint::lint(&whole, Kind::SecurityObject, Edition::Eighth);
+    let finding = report.error().unwrap();
+    assert_eq!((finding.rule.id, finding.seen.as_str()), ("key-usage-present", "signer's certificate: absent"));
+    let certificate = lint::lint(&weak.der(), Kind::DocumentSigner, Edition::Eighth);
+    let frame = lint::rules().filter(|rule| rule.applies(Kind::SecurityObject, Edition::Eighth)).count();
+    assert_eq!(report.rules, frame + certificate.rules);
+    assert_eq!(lint::accept(&whole, Kind::SecurityObject).unwrap_err().rule, "key-usage-present");
+    for (list, kind) in [(Signed::master_list(), Kind::MasterList), (Signed::deviation_list(), Kind::DeviationList)] {
+        let signer = list.signer.clone().without(known::SUBJECT_ALT_NAME);
+        assert_eq!(lint::accept(&list.signed_by(signer).der(), kind).unwrap_err().rule, "subject-alternative-present");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Cards are filled directly, not through the personalization dialogue: what is tested here is reading and judging.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile, Signer, StoredKey};
 use channel::secret::Secret;
@@ -54,6 +55,8 @@ pub struct Issuer {
     pub directory: TempDir,
     pub authority: Authority,
     pub signer: DocumentSigner,
+    /// Where its key is.
+    key: PathBuf,
     passphrase: Passphrase,
     start: Timestamp,
 }
@@ -71,7 +74,7 @@ impl Issuer {
         let mut authority = Authority::init(&directory.path().join("pki"), profile, &passphrase, start).unwrap();
         let record = authority.new_document_signer(Some("ds"), &passphrase, &passphrase, start).unwrap();
         let signer = DocumentSigner::load(&record.directory, &passphrase).unwrap();
-        Issuer { directory, authority, signer, passphrase, start }
+        Issuer { directory, authority, signer, key: record.directory, passphrase, start }
     }
 
     /// The trust store that posts have today.
@@ -98,19 +101,19 @@ impl Issuer {
 
     /// Makes the CSCA sign documents itself, which it must not.
     pub fn sign_with_the_csca(&mut self) {
-        let csca = self.directory.path().join("pki/csca");
-        self.signer = DocumentSigner::load(&csca, &self.passphrase).unwrap();
+        self.key = self.directory.path().join("pki/csca");
+        self.signer = DocumentSigner::load(&self.key, &self.passphrase).unwrap();
     }
 
     /// What a signer without scruples makes of any content: a security object with the least that CMS asks for.
     fn sign_anyway(&self, content: &[u8]) -> Vec<u8> {
-        let key = StoredKey::open(&self.directory.path().join("pki/ds/ds"), &self.passphrase).unwrap();
+        let key = StoredKey::open(&self.key, &self.passphrase).unwrap();
         let certificate = self.signer.certificate();
         let (digest, kind) = (key.algorithm().digest_identifier(), encode(OID, oid::LDS_SECURITY_OBJECT));
         let attribute = |name: &[u8], value: &[u8]| encode(SEQUENCE, [encode(OID, name), encode(SET, value)].concat());
         let attributes = [
             attribute(oid::CONTENT_TYPE, &kind),
-            attribute(oid::MESSAGE_DIGEST, &encode(OCTET_STRING, sha256(content))),
+            attribute(oid::MESSAGE_DIGEST, &encode(OCTET_STRING, key.algorithm().hash().digest(content))),
         ]
         .concat();
         let signature = key.sign(&encode(SET, &attributes)).unwrap();
@@ -144,8 +147,9 @@ impl Issuer {
         let hashes: BTreeMap<u8, Vec<u8>> = groups.iter().map(|(n, bytes)| (*n, digest(bytes))).collect();
         let content = LdsSecurityObject::v0(document.hash, hashes).to_bytes();
         let cms = match document.hash {
-            // Our own signer refuses to.
+            // Our own signer refuses to, and to sign with a CSCA's key.
             HashAlgorithm::Sha1 => self.sign_anyway(&content),
+            _ if self.key.ends_with("csca") => self.sign_anyway(&content),
             _ => self.signer.sign_security_object_at(&content, days_after(self.start, 1)).unwrap(),
         };
 

@@ -69,6 +69,15 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule("cv-hash", "The key does not sign with SHA-1", "TR-03110-3 §A.7.3", Warning, CV, EIGHTH, Check::Cv(hash)),
     rule(
+        "cv-key-size",
+        "Keys have at least 2048 (RSA) or 224 (curve) bits",
+        "9303-12 §4.1.6",
+        Warning,
+        CV,
+        EIGHTH,
+        Check::Cv(key_size),
+    ),
+    rule(
         "cv-self-signed",
         "Only a CVCA signs its own certificate, and the signature verifies",
         "9303-12 §7.2.2.7",
@@ -145,6 +154,15 @@ fn domain_known(certificate: &CvCertificate) -> Option<String> {
 fn hash(certificate: &CvCertificate) -> Option<String> {
     let algorithm = certificate.body().public_key.algorithm;
     (algorithm.hash() == Hash::Sha1).then(|| algorithm.to_string())
+}
+
+fn key_size(certificate: &CvCertificate) -> Option<String> {
+    let (bits, least) = match &certificate.body().public_key.numbers {
+        KeyNumbers::Rsa { modulus, .. } => (modulus.iter().skip_while(|byte| **byte == 0).count() * 8, 2048),
+        // An uncompressed point is 04 and two coordinates.
+        KeyNumbers::Ec { point, .. } => (point.len() / 2 * 8, 224),
+    };
+    (bits < least).then(|| format!("{bits} bits"))
 }
 
 fn self_signed(certificate: &CvCertificate) -> Option<String> {

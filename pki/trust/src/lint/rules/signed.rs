@@ -479,6 +479,17 @@ fn find<'a>(signed: &RawSigned<'a>, signer: &RawSigner<'_>) -> Option<RawCertifi
     all.next()
 }
 
+/// The certificates of the signers, each once, as far as they came along.
+pub(in crate::lint) fn signer_certificates<'a>(signed: &RawSigned<'a>) -> Vec<&'a [u8]> {
+    let mut found: Vec<&[u8]> = Vec::new();
+    for certificate in signed.signers.iter().filter_map(|signer| find(signed, signer)) {
+        if !found.contains(&certificate.common.whole) {
+            found.push(certificate.common.whole);
+        }
+    }
+    found
+}
+
 /// The subject key identifier, computed when the extension is missing.
 fn key_identifier(certificate: &RawCertificate<'_>) -> Vec<u8> {
     let stated = certificate.extension(oid::SUBJECT_KEY_IDENTIFIER);
