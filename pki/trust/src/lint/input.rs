@@ -1,6 +1,6 @@
 //! The objects in a file: DER, PEM, or the data object 77 of EF.SOD.
 
-use iso7816::tlv::{self, Tag};
+use iso7816::tlv::{self, Reader, Tag};
 
 use super::raw::{RawSigned, master_list};
 use super::rules::oids;
@@ -10,6 +10,7 @@ const MAX_FILE: usize = 16 * 1024 * 1024;
 /// The most objects of one PEM file that are read.
 const MAX_OBJECTS: usize = 4096;
 const EF_SOD: Tag = Tag(0x77);
+const CV_CERTIFICATE: [u8; 2] = [0x7F, 0x21];
 
 /// Why a file holds nothing to look at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +26,8 @@ pub enum InputError {
     Unknown,
 }
 
-/// The DER objects of a file: each object of a PEM text, the content of EF.SOD, or the bytes themselves.
+/// The DER objects of a file: each object of a PEM text or of a chain of card-verifiable certificates, the content of EF.SOD, or
+/// the bytes themselves.
 ///
 /// # Errors
 /// When the file is too large, its PEM is damaged, or it is empty.
@@ -40,11 +42,29 @@ pub fn objects(file: &[u8]) -> Result<Vec<Vec<u8>>, InputError> {
         }
         return if found.is_empty() { Err(InputError::Pem) } else { Ok(found) };
     }
+    if file.starts_with(&CV_CERTIFICATE) {
+        return Ok(cv_certificates(file));
+    }
     match tlv::sole(file, EF_SOD) {
         Ok(content) => Ok(vec![content.to_vec()]),
         Err(_) if file.is_empty() => Err(InputError::Unknown),
         Err(_) => Ok(vec![file.to_vec()]),
     }
+}
+
+/// Card-verifiable certificates as they follow each other in a chain; the rest as one object where it is none.
+fn cv_certificates(file: &[u8]) -> Vec<Vec<u8>> {
+    let (mut found, mut rest) = (Vec::new(), file);
+    while !rest.is_empty() && found.len() < MAX_OBJECTS {
+        let length = match Reader::new(rest).next() {
+            Ok(Some(object)) if rest.starts_with(&CV_CERTIFICATE) => object.raw.len(),
+            _ => rest.len(),
+        };
+        let (object, more) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        found.push(object.to_vec());
+        rest = more;
+    }
+    found
 }
 
 /// The certificates inside signed data: those that came along, and those of a master list. Empty for anything else.
