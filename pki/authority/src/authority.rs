@@ -281,7 +281,6 @@ impl Authority {
     ) -> Result<FreshKey, KeyError> {
         let asked = self.new_keys.clone().unwrap_or(NewKey { place: otherwise, ..NewKey::default() });
         let algorithm = asked.algorithm.unwrap_or(algorithm);
-        let max_uses = max_uses.map(|most| asked.max_uses.unwrap_or(most));
         FreshKey::generate(&asked.place, algorithm, label, max_uses, secret)
     }
 

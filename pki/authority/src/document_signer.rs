@@ -16,7 +16,7 @@ use trust::lint::{self, Kind, Refused};
 use trust::{Certificate, CertificateError, Hash, PublicKey};
 
 use crate::files::{self, FileError};
-use crate::key_store::{KeyError, Signer, SigningError, StoredKey, TokenAddress, UseCount, UseError};
+use crate::key_store::{KeyError, Signer, SigningError, StoredKey, TokenAddress, UseError};
 use crate::passphrase::Passphrase;
 use crate::x509::{explicit_spki, time};
 
@@ -31,7 +31,6 @@ pub struct DocumentSigner<K = StoredKey> {
     digest_algorithm: Vec<u8>,
     signature_algorithm: Vec<u8>,
     issuer_and_serial: Vec<u8>,
-    uses: Option<UseCount>,
     /// Whether a security object of this signer was linted as a whole.
     linted: AtomicBool,
 }
@@ -75,7 +74,16 @@ pub enum SignError {
     Content(#[from] Refused),
     /// The key store refused.
     #[error(transparent)]
-    Key(#[from] SigningError),
+    Key(SigningError),
+}
+
+impl From<SigningError> for SignError {
+    fn from(error: SigningError) -> Self {
+        match error {
+            SigningError::Uses(error) => SignError::Uses(error),
+            other => SignError::Key(other),
+        }
+    }
 }
 
 impl DocumentSigner {
@@ -87,9 +95,7 @@ impl DocumentSigner {
     pub fn load(directory: &Path, passphrase: &Passphrase) -> Result<Self, LoadError> {
         let certificate = Certificate::from_der(&files::read(&directory.join(CERTIFICATE_FILE))?)?;
         let key = StoredKey::open(directory, passphrase)?;
-        let mut signer = Self::new(key, certificate)?;
-        signer.uses = StoredKey::uses(directory)?;
-        Ok(signer)
+        Self::new(key, certificate)
     }
 
     /// The token that the key of a signer's directory is in; `None` for a file.
@@ -102,7 +108,7 @@ impl DocumentSigner {
 }
 
 impl<K: Signer> DocumentSigner<K> {
-    /// A signer from a key and its certificate. Its uses are not counted: that is done in a directory.
+    /// A signer from a key and its certificate.
     ///
     /// # Errors
     /// When they do not belong together, or the certificate does not limit the key's use.
@@ -129,7 +135,6 @@ impl<K: Signer> DocumentSigner<K> {
             issuer_and_serial: issuer_and_serial.finish(),
             key,
             certificate,
-            uses: None,
             linted: AtomicBool::new(false),
         })
     }
@@ -172,7 +177,6 @@ impl<K: Signer> DocumentSigner<K> {
         }
         lint::security_object_content(content)?;
         let attributes = self.signed_attributes(content, now);
-        self.uses.as_ref().map_or(Ok(()), UseCount::take)?;
         let signature = self.key.sign(&encode(SET, &attributes))?;
         let signed = self.content_info(content, &attributes, &signature);
         // Signed data and certificate are those of every document to come; what differs was asked above.

@@ -19,7 +19,6 @@ pub(crate) use record::FreshKey;
 pub use record::{KeyPlace, NewKey, RecordError, StoredKey};
 pub(crate) use software::pem;
 pub use software::{KeyError, SoftwareKey};
-pub(crate) use uses::UseCount;
 pub use uses::UseError;
 
 /// A private key that signs; where it is kept is its own affair.
@@ -46,4 +45,7 @@ pub enum SigningError {
     /// The key is in a token, and the token refused.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The key was used as often as it may be, or its uses cannot be counted.
+    #[error(transparent)]
+    Uses(#[from] UseError),
 }

@@ -39,6 +39,10 @@ pub struct Profile {
     pub signer_usage_months: i64,
     /// How often a document signer's key may sign: so many documents are withdrawn at once when the key is lost (9303-12 §4).
     pub signer_uses: u64,
+    /// How often a list signer's key may sign; any number of times when absent.
+    pub list_signer_uses: Option<u64>,
+    /// How often a seal signer's key may sign; any number of times when absent.
+    pub seal_uses: Option<u64>,
     /// Use of a list signer's private key, in months; its certificate is valid twice as long.
     pub list_signer_months: i64,
     /// Use of a seal signer's private key, in months; 9303-12 §4.1: one to two years.
@@ -122,6 +126,8 @@ pub const PROFILES: &[Profile] = &[
         csca_usage_months: 60,
         signer_usage_months: 3,
         signer_uses: 100_000,
+        list_signer_uses: Some(1_000),
+        seal_uses: None,
         list_signer_months: 12,
         seal_usage_months: 14,
         sealed_months: 12,
@@ -156,6 +162,8 @@ pub const PROFILES: &[Profile] = &[
         csca_usage_months: 60,
         signer_usage_months: 3,
         signer_uses: 100_000,
+        list_signer_uses: Some(1_000),
+        seal_uses: None,
         list_signer_months: 12,
         seal_usage_months: 14,
         sealed_months: 12,

@@ -38,8 +38,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Crl(Crl::Ensure(ensure)) => signers::ensure_crl(ensure, json)?,
         Command::Csca(Csca::Rollover(rollover)) => signers::roll_over(rollover, json)?,
         Command::Csca(Csca::Show(place)) => signers::generations(&place.dir, json)?,
-        Command::Signer(Signer::New { kind, name, place, key, passphrase, signer_passphrase }) => {
-            let key = issue::new_key(key, None)?;
+        Command::Signer(Signer::New { kind, name, max_uses, place, key, passphrase, signer_passphrase }) => {
+            let key = issue::new_key(key, *max_uses)?;
             signers::new(*kind, name.as_deref(), &place.dir, &key, (passphrase, signer_passphrase), json)?;
         }
         Command::Signer(Signer::Ensure { kind, ensure }) => signers::ensure((*kind).into(), ensure, json)?,

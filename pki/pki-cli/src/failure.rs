@@ -222,11 +222,9 @@ impl From<SignError> for Failure {
             SignError::OutsideUsagePeriod { .. } => {
                 ("Set the clock, or use the next signer (bitaqa-pki ds ensure).", TRUST)
             }
-            SignError::Uses(UseError::Exhausted { .. }) => ("Use the next signer (bitaqa-pki ds new).", TRUST),
-            SignError::Uses(_) => ("Check the permissions of the signer's directory and the space on the disk.", TRUST),
+            SignError::Uses(error) => use_advice(error),
             SignError::Content(_) => ("Correct the data groups.", USAGE),
-            SignError::Key(SigningError::Token(error)) => token_advice(error),
-            SignError::Key(SigningError::Library(_)) => ("Repeat the command; check the installed OpenSSL.", TRUST),
+            SignError::Key(error) => signing_advice(error),
         };
         let what = "A document was not signed; those before it were.".to_owned();
         Failure { what, why: error.to_string(), remedy: remedy.to_owned(), exit }
@@ -267,10 +265,8 @@ impl From<IssueError> for Failure {
             IssueError::Open(error) => return error.into(),
             IssueError::Busy(_) => ("Wait until the other process has ended, then repeat the command.", TRUST),
             IssueError::Key { error, .. } | IssueError::NewKey(error) => key_advice(&error),
-            IssueError::Signing(SigningError::Token(error)) => token_advice(&error),
-            IssueError::Signing(SigningError::Library(_)) | IssueError::Library(_) => {
-                ("Repeat the command; check the installed OpenSSL.", TRUST)
-            }
+            IssueError::Signing(error) => signing_advice(&error),
+            IssueError::Library(_) => ("Repeat the command; check the installed OpenSSL.", TRUST),
             IssueError::File(_) => ("Check the permissions and the space on the disk, then repeat the command.", TRUST),
             IssueError::Date(_) => ("Set the clock of this machine.", TRUST),
             IssueError::CscaKeyEnded(_) => (
@@ -322,8 +318,29 @@ fn key_advice(error: &KeyError) -> (&'static str, u8) {
         }
         KeyError::File(_) => ("Restore the key's directory from its backup, or check its permissions.", TRUST),
         KeyError::Library(_) => ("Check the installed OpenSSL.", TRUST),
-        KeyError::Uses(_) => ("Make a new document signer with bitaqa-pki ds new, and no longer use this one.", TRUST),
+        KeyError::Uses(error) => use_advice(error),
         KeyError::Token(error) => token_advice(error),
+    }
+}
+
+fn signing_advice(error: &SigningError) -> (&'static str, u8) {
+    match error {
+        SigningError::Token(error) => token_advice(error),
+        SigningError::Library(_) => ("Repeat the command; check the installed OpenSSL.", TRUST),
+        SigningError::Uses(error) => use_advice(error),
+    }
+}
+
+fn use_advice(error: &UseError) -> (&'static str, u8) {
+    match error {
+        UseError::Exhausted { .. } => ("Use the next signer: bitaqa-pki ds new or signer new makes one.", TRUST),
+        UseError::NotWritable { .. } => {
+            ("Let whoever signs write in this directory, and do not keep it on a read-only disk.", TRUST)
+        }
+        UseError::File(_) => ("Check the signer's directory, its permissions and the space on the disk.", TRUST),
+        UseError::Damaged { .. } => {
+            ("Make a new signer, and no longer use this one: how often its key signed is not known.", TRUST)
+        }
     }
 }
 

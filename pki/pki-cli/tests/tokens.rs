@@ -79,6 +79,10 @@ impl Desk {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    fn words(&self, words: &str) -> String {
+        String::from_utf8(self.run("pin", words).stdout).unwrap()
+    }
+
     fn refused(&self, pin: &str, words: &str) -> String {
         let output = self.run(pin, words);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -138,6 +142,12 @@ fn list_and_seal_signers_live_in_a_token() {
     let deviations = "[[deviation]]\nnumbers = [\"A12345678\"]\n[[deviation.defects]]\nkind = \"lds\"\n";
     fs::write(desk.path().join("deviations.toml"), deviations).unwrap();
     desk.good("publish deviation-list --dir pki --deviations deviations.toml");
+    // What a key signs is counted, whatever it signs.
+    let status = desk.words("status --dir pki");
+    assert!(status.contains("may sign, 1 of 1000 uses, token national"), "{status}");
+    desk.good("signer new master-list --dir pki --name once --max-uses 1 @");
+    desk.good("publish master-list --dir pki --signer once");
+    assert!(desk.refused("pin", "publish master-list --dir pki --signer once").contains("may no longer sign"));
     holds_no_secret(&desk.path().join("pki"));
 }
 

@@ -96,6 +96,15 @@ impl SignerKind {
         }
     }
 
+    /// How often the private key may sign.
+    fn max_uses(self, profile: &Profile) -> Option<u64> {
+        match self {
+            Self::Document => Some(profile.signer_uses),
+            Self::MasterList | Self::DeviationList => profile.list_signer_uses,
+            Self::Seal => profile.seal_uses,
+        }
+    }
+
     fn subject(self, profile: &Profile, name: &str) -> Vec<u8> {
         let title = match self {
             Self::Document => profile.signer_name,
@@ -346,7 +355,8 @@ impl Authority {
         let name = self.free_name(kind, name)?;
         self.csca_may_sign(now)?;
         let csca = self.csca_key(passphrase)?;
-        let max_uses = Some(self.profile.signer_uses).filter(|_| kind == SignerKind::Document);
+        let asked = self.new_keys.as_ref().and_then(|keys| keys.max_uses);
+        let max_uses = asked.or(kind.max_uses(self.profile));
         let algorithm = self.profile.signer_algorithm;
         let label = format!("bitaqa-{name}");
         let mut fresh_key = self.fresh_key(&label, algorithm, max_uses, KeyPlace::Software, signer_passphrase)?;

@@ -27,8 +27,13 @@ const RECORD_FILE: &str = "key.json";
 const FORMAT: &str = "bitaqa-key";
 const VERSION: u32 = 1;
 
-/// A key of a directory, opened.
-pub enum StoredKey {
+/// A key of a directory, opened. Whatever it is for, it signs as often as its record allows and no more.
+pub struct StoredKey {
+    key: OpenedKey,
+    uses: Option<UseCount>,
+}
+
+enum OpenedKey {
     /// From an encrypted file, now in this process.
     Software(SoftwareKey),
     /// In a token that is logged in.
@@ -71,7 +76,7 @@ pub struct NewKey {
     pub place: KeyPlace,
     /// What it signs with; the profile's choice when absent.
     pub algorithm: Option<Algorithm>,
-    /// How often it may sign; the profile's choice when absent. Only document signers are bounded so.
+    /// How often it may sign; the profile's choice when absent. The keys of authorities are not bounded so.
     pub max_uses: Option<u64>,
 }
 
@@ -138,7 +143,7 @@ impl FreshKey {
             KeyPlace::Software => {
                 let key = SoftwareKey::generate(algorithm)?;
                 let file = (KEY_FILE, key.to_pem(secret)?, Mode::Private);
-                (StoredKey::Software(key), Place::Software, vec![file])
+                (OpenedKey::Software(key), Place::Software, vec![file])
             }
             KeyPlace::Token(address) => {
                 let key = TokenKey::generate(&Token::open(address, secret)?, label, algorithm)?;
@@ -148,7 +153,7 @@ impl FreshKey {
                     label: key.label().to_owned(),
                     id: hex::encode(key.id()),
                 };
-                (StoredKey::Token(key), place, Vec::new())
+                (OpenedKey::Token(key), place, Vec::new())
             }
         };
         let (format, algorithm) = (FORMAT.to_owned(), algorithm.to_string());
@@ -157,7 +162,8 @@ impl FreshKey {
         if max_uses.is_some() {
             files.push((uses::FILE, uses::none_yet(), Mode::Private));
         }
-        Ok(FreshKey { key, files, kept: false })
+        // Nothing is counted in a directory that is not there yet.
+        Ok(FreshKey { key: StoredKey { key, uses: None }, files, kept: false })
     }
 
     /// Writes the files into the key's directory.
@@ -174,7 +180,7 @@ impl FreshKey {
 
 impl Drop for FreshKey {
     fn drop(&mut self) {
-        if let (false, StoredKey::Token(key)) = (self.kept, &self.key) {
+        if let (false, OpenedKey::Token(key)) = (self.kept, &self.key.key) {
             // Best effort: whoever dropped it reports why, and a key that nobody knows of does no harm.
             let _ = key.destroy();
         }
@@ -185,20 +191,28 @@ impl StoredKey {
     /// Opens the key of a directory. The secret is the passphrase of its file, or the PIN of its token.
     ///
     /// # Errors
-    /// When a file is missing or damaged, the token is missing, or the secret is wrong.
+    /// When a file is missing or damaged, the token is missing, or the secret is wrong; when the key's uses are to be counted
+    /// and cannot be.
     pub fn open(directory: &Path, secret: &Passphrase) -> Result<Self, KeyError> {
+        // What does not need the secret first: a token is not asked for nothing.
+        let uses = Self::uses(directory)?;
+        uses.as_ref().map_or(Ok(()), UseCount::check)?;
+        Ok(StoredKey { key: Self::opened(directory, secret)?, uses })
+    }
+
+    fn opened(directory: &Path, secret: &Passphrase) -> Result<OpenedKey, KeyError> {
         let software = || -> Result<SoftwareKey, KeyError> {
             SoftwareKey::from_pem(&files::read(&directory.join(KEY_FILE))?, secret)
         };
-        let Some(record) = Record::read(directory)? else { return Ok(StoredKey::Software(software()?)) };
+        let Some(record) = Record::read(directory)? else { return Ok(OpenedKey::Software(software()?)) };
         let damaged = |why| KeyError::Record { path: directory.join(RECORD_FILE), why };
         let algorithm = record.algorithm.parse().map_err(|why: UnknownAlgorithm| damaged(why.into()))?;
         match record.place {
-            Place::Software => software()?.with_algorithm(algorithm).map(StoredKey::Software),
+            Place::Software => software()?.with_algorithm(algorithm).map(OpenedKey::Software),
             Place::Token { module, token, label, id } => {
                 let id = hex::decode(id).map_err(|_| damaged(RecordError::Identifier))?;
                 let token = Token::open(&TokenAddress { module, label: token }, secret)?;
-                Ok(StoredKey::Token(TokenKey::find(&token, &label, &id, algorithm)?))
+                Ok(OpenedKey::Token(TokenKey::find(&token, &label, &id, algorithm)?))
             }
         }
     }
@@ -232,26 +246,27 @@ impl StoredKey {
     }
 }
 
+impl StoredKey {
+    fn signer(&self) -> &dyn Signer {
+        match &self.key {
+            OpenedKey::Software(key) => key,
+            OpenedKey::Token(key) => key,
+        }
+    }
+}
+
 impl Signer for StoredKey {
     fn algorithm(&self) -> Algorithm {
-        match self {
-            StoredKey::Software(key) => key.algorithm(),
-            StoredKey::Token(key) => key.algorithm(),
-        }
+        self.signer().algorithm()
     }
 
     fn public_bits(&self) -> &[u8] {
-        match self {
-            StoredKey::Software(key) => key.public_bits(),
-            StoredKey::Token(key) => key.public_bits(),
-        }
+        self.signer().public_bits()
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
-        match self {
-            StoredKey::Software(key) => key.sign(message),
-            StoredKey::Token(key) => key.sign(message),
-        }
+        self.uses.as_ref().map_or(Ok(()), UseCount::take)?;
+        self.signer().sign(message)
     }
 }
 

@@ -9,6 +9,7 @@
 //! given back when the process ends in order. Several processes may share a directory; a lock on it keeps them apart.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -54,6 +55,14 @@ pub enum UseError {
         /// How often it may sign.
         most: u64,
     },
+    /// The directory is only to be read.
+    #[error("the uses of the key are counted in {directory}, and nothing can be written there: {error}")]
+    NotWritable {
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// The count is missing or cannot be read or written. A key whose uses are not known is not used.
     #[error(transparent)]
     File(#[from] FileError),
@@ -94,6 +103,12 @@ impl UseCount {
         }
     }
 
+    /// Whether uses can be counted here at all, which is better said before the first of them.
+    pub fn check(&self) -> Result<(), UseError> {
+        let _lock = self.lock()?;
+        self.write(self.reserved()?)
+    }
+
     /// Takes one use, before it is made.
     pub fn take(&self) -> Result<(), UseError> {
         let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,16 +126,29 @@ impl UseCount {
 
     /// Changes what is reserved, on disk; by how much is the result.
     fn change(&self, change: impl FnOnce(u64) -> u64) -> Result<u64, UseError> {
-        let failed = |error| FileError { path: self.directory.clone(), error };
-        // The file is replaced, so what is locked is the directory.
-        let lock = File::open(&self.directory).map_err(failed)?;
-        lock.lock().map_err(failed)?;
+        let _lock = self.lock()?;
         let before = self.reserved()?;
         let after = change(before);
         if after != before {
-            files::replace(&self.directory.join(FILE), &Reserved::new(after).to_bytes(), Mode::Private)?;
+            self.write(after)?;
         }
         Ok(after.abs_diff(before))
+    }
+
+    /// The file is replaced, so what is locked is the directory.
+    fn lock(&self) -> Result<File, FileError> {
+        let lock = File::open(&self.directory).and_then(|file| file.lock().map(|()| file));
+        lock.map_err(|error| FileError { path: self.directory.clone(), error })
+    }
+
+    fn write(&self, reserved: u64) -> Result<(), UseError> {
+        let written = files::replace(&self.directory.join(FILE), &Reserved::new(reserved).to_bytes(), Mode::Private);
+        written.map_err(|failed| match failed.error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                UseError::NotWritable { directory: self.directory.clone(), error: failed.error }
+            }
+            _ => failed.into(),
+        })
     }
 }
 
@@ -213,6 +241,21 @@ mod tests {
         });
         assert!(taken <= 500, "{taken}");
         assert_eq!(UseCount::open(directory.path(), 500).unwrap().reserved().unwrap(), taken);
+    }
+
+    #[test]
+    fn a_directory_only_to_be_read_says_so() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = directory();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o500)).unwrap();
+        if fs::write(directory.path().join("anything"), "").is_ok() {
+            return; // Root writes everywhere.
+        }
+        let count = UseCount::open(directory.path(), 100).unwrap();
+        for refused in [count.check(), count.take()] {
+            assert!(matches!(&refused, Err(UseError::NotWritable { .. })), "{refused:?}");
+        }
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
     }
 
     #[test]

@@ -103,6 +103,9 @@ pub enum Signer {
         /// Name of the signer; without it mls-0001, dls-0001, ss-0001, ...
         #[arg(long)]
         name: Option<String>,
+        /// How often the key may sign; the profile's choice when left out.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        max_uses: Option<u64>,
         /// Where.
         #[command(flatten)]
         place: Place,

@@ -1,9 +1,8 @@
 //! What an operator is told when a card-verifiable certificate is not issued.
 
-use authority::SigningError;
 use authority::cvca::CvError;
 
-use super::{Failure, TRUST, USAGE, acts_advice, key_advice, token_advice};
+use super::{Failure, TRUST, USAGE, acts_advice, key_advice, signing_advice};
 
 impl From<CvError> for Failure {
     fn from(error: CvError) -> Self {
@@ -14,8 +13,8 @@ impl From<CvError> for Failure {
             CvError::Acts(error) => acts_advice(error),
             CvError::Busy(_) => ("Wait until the other process has ended, then repeat the command.", TRUST),
             CvError::Key(error) => key_advice(error),
-            CvError::Signing(SigningError::Token(error)) => token_advice(error),
-            CvError::Signing(_) | CvError::Library(_) => ("Repeat the command; check the key store.", TRUST),
+            CvError::Signing(error) => signing_advice(error),
+            CvError::Library(_) => ("Repeat the command; check the key store.", TRUST),
             CvError::Date(_) => ("Set the clock of this machine.", TRUST),
             CvError::Reference(_) => {
                 ("A name is a country of two capital letters and up to nine capital letters and digits.", USAGE)
