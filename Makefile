@@ -9,7 +9,7 @@ CARGO ?= cargo
 
 BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev libpcsclite-dev
 RUN_PACKAGES   := pcscd fonts-noto-core fonts-ocr-b libopenjp2-tools
-TEST_PACKAGES  := opensc openssl softhsm2
+TEST_PACKAGES  := opensc openssl softhsm2 strace
 
 # Where cargo-fuzz is installed, and how long each target runs.
 CARGO_FUZZ         := target/tools/bin/cargo-fuzz

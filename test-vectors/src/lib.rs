@@ -5,6 +5,7 @@
 
 #![allow(clippy::panic, reason = "a dev-dependency: a test without its numbers must stop")]
 
+pub mod interruption;
 pub mod pcscd;
 
 use std::env;

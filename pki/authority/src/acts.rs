@@ -8,18 +8,23 @@
 //! A line is on the disk before what it announces takes its place: nothing is given out that was not recorded. An announced
 //! product may be missing (a crash came between); a product that no line announces is a finding. Who keeps the hash of a
 //! line elsewhere can tell later that no line up to it was changed or removed.
+//!
+//! An interrupted write leaves a file or folder whose name begins with a dot. The next act says so (`interrupted`, with the
+//! path) and then removes it; so each caller records an act before it begins to write its product.
 //! No line holds a key, a passphrase or a person's name.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use openssl::sha::sha256;
 use serde::{Deserialize, Serialize};
 
+use crate::citizen_ca;
 use crate::files::{self, FileError};
+use crate::state::{STATE_FILE, State};
 
 /// Name of the file.
 pub(crate) const ACTS_FILE: &str = "acts.jsonl";
@@ -31,6 +36,8 @@ const MAX_LINE: usize = 64 * 1024;
 const START: [u8; 32] = [0; 32];
 /// Endings of files that are given out and therefore must be recorded.
 const PRODUCTS: [&str; 5] = ["der", "crl", "ml", "dl", "cvcert"];
+/// Acts whose product is not a file of the directory as it was announced.
+const ELSEWHERE: [&str; 3] = ["bundle-signer", "trust-bundle", "cv-request"];
 /// No product lies deeper below the directory.
 const MAX_DEPTH: usize = 5;
 
@@ -69,6 +76,16 @@ impl Act {
     pub(crate) fn serial(mut self, serial: &[u8]) -> Self {
         self.serial = Some(hex::encode(serial));
         self
+    }
+
+    /// Whether what it announces is there: a product among those found, a revocation among the revoked.
+    fn is_finished(&self, found: &BTreeSet<String>, revoked: &BTreeSet<String>) -> bool {
+        match (&self.sha256, &self.serial) {
+            _ if ELSEWHERE.contains(&&*self.kind) => true,
+            (Some(hash), _) => found.contains(hash),
+            (None, Some(serial)) => revoked.contains(serial),
+            (None, None) => true,
+        }
     }
 
     /// More, in words.
@@ -122,6 +139,11 @@ pub struct Audit {
     pub acts: Acts,
     /// Files that were given out without being recorded, relative to the directory.
     pub unrecorded: Vec<PathBuf>,
+    /// Numbers of the lines that announce what is not in the directory: the act was interrupted, or what it made was taken
+    /// away.
+    pub unfinished: Vec<u64>,
+    /// What interrupted writes left, relative to the directory; the next act records and removes it.
+    pub leftovers: Vec<PathBuf>,
 }
 
 /// Why the record cannot be believed or continued.
@@ -147,6 +169,9 @@ pub enum ActsError {
     /// The chain is broken: a line before was changed, removed or inserted.
     #[error("line {0} of the record of acts does not follow from the line before: the record was altered")]
     Broken(u64),
+    /// The list of revocations that the record is compared with cannot be read.
+    #[error("{0}")]
+    Revocations(String),
     /// A hash that was written down earlier is no longer there.
     #[error("no line of the record of acts has the hash {0}: lines were removed or altered since it was written down")]
     HeadMissing(String),
@@ -158,10 +183,11 @@ pub enum ActsError {
 /// When there is none, or a line was altered, removed or inserted.
 pub fn read(directory: &Path) -> Result<Acts, ActsError> {
     let path = directory.join(ACTS_FILE);
-    if !path.exists() {
-        return Err(ActsError::Missing(path));
+    match File::open(&path) {
+        Ok(file) => verify(BufReader::new(file), &path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ActsError::Missing(path)),
+        Err(error) => Err(FileError { path, error }.into()),
     }
-    verify(&files::read(&path)?)
 }
 
 /// Verifies the chain and that every product in the directory is announced. `head` is the hash of a line, written down earlier.
@@ -174,23 +200,49 @@ pub fn audit(directory: &Path, head: Option<&str>) -> Result<Audit, ActsError> {
         return Err(ActsError::HeadMissing(head));
     }
     let announced = acts.announces();
-    let mut unrecorded = Vec::new();
+    let (mut unrecorded, mut found) = (Vec::new(), BTreeSet::new());
     for path in products(directory)? {
         let hash = hex::encode(sha256(&files::read(&directory.join(&path))?));
         if !announced.contains(hash.as_str()) {
             unrecorded.push(path);
         }
+        found.insert(hash);
     }
-    Ok(Audit { unrecorded, acts })
+    let revoked = revoked(directory)?;
+    let unfinished = acts.entries.iter().filter(|entry| !entry.act.is_finished(&found, &revoked));
+    let unfinished = unfinished.map(|entry| entry.n).collect();
+    let relative = |path: PathBuf| path.strip_prefix(directory).map(Path::to_owned).unwrap_or(path);
+    let leftovers = files::leftovers(directory, true)?.into_iter().map(relative).collect();
+    Ok(Audit { unrecorded, unfinished, leftovers, acts })
 }
 
-fn verify(bytes: &[u8]) -> Result<Acts, ActsError> {
+/// The serial numbers that count as revoked, hexadecimal.
+fn revoked(directory: &Path) -> Result<BTreeSet<String>, ActsError> {
+    let unreadable = |error: &dyn std::fmt::Display| ActsError::Revocations(error.to_string());
+    let mut serials: BTreeSet<String> =
+        citizen_ca::revoked_serials(directory).map_err(|error| unreadable(&error))?.into_iter().collect();
+    // A directory of card-verifiable certificates alone has no state.
+    if directory.join(STATE_FILE).exists() {
+        let state = State::read(directory).map_err(|error| unreadable(&error))?;
+        serials.extend(state.revoked.iter().map(|entry| hex::encode(&entry.serial)));
+    }
+    Ok(serials)
+}
+
+fn verify(mut file: impl BufRead, path: &Path) -> Result<Acts, ActsError> {
     let mut acts = Acts { entries: Vec::new(), hashes: Vec::new(), unfinished: 0 };
-    let mut before = START;
-    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let number = index as u64 + 1;
-        let Some(line) = line.strip_suffix(b"\n") else {
-            acts.unfinished = line.len();
+    let (mut before, mut bytes) = (START, Vec::new());
+    for number in 1.. {
+        bytes.clear();
+        let read = file.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut bytes);
+        if read.map_err(|error| FileError { path: path.to_owned(), error })? == 0 {
+            break;
+        }
+        let Some(line) = bytes.strip_suffix(b"\n") else {
+            if bytes.len() > MAX_LINE {
+                return Err(ActsError::NotAnEntry(number));
+            }
+            acts.unfinished = bytes.len();
             break;
         };
         let entry = entry(line, number)?;
@@ -223,6 +275,10 @@ pub(crate) fn append(directory: &Path, at: Timestamp, acts: &[Act]) -> Result<()
             first.push(Act::new("found", product.to_string_lossy()).product(&bytes));
         }
     }
+    let leftovers = files::leftovers(directory, false)?;
+    for path in &leftovers {
+        first.push(Act::new("interrupted", path.strip_prefix(directory).unwrap_or(path).to_string_lossy()));
+    }
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     let (end, mut number, mut before) = last_line(&mut file).map_err(failed)?.map_or(Ok((0, 0, START)), |tail| {
@@ -247,7 +303,8 @@ pub(crate) fn append(directory: &Path, at: Timestamp, acts: &[Act]) -> Result<()
     }
     file.seek(SeekFrom::Start(end)).map_err(failed)?;
     file.write_all(&text).map_err(failed)?;
-    file.sync_all().and_then(|()| files::sync_directory(directory)).map_err(failed)
+    file.sync_all().and_then(|()| files::sync_directory(directory)).map_err(failed)?;
+    Ok(leftovers.iter().try_for_each(|path| files::remove(path))?)
 }
 
 /// The whole record of a directory about to be made.
@@ -316,15 +373,19 @@ mod tests {
         "2026-11-22T09:00:00Z".parse().unwrap()
     }
 
+    fn checked(bytes: &[u8]) -> Result<Acts, ActsError> {
+        verify(bytes, Path::new(ACTS_FILE))
+    }
+
     /// As the first release wrote it: every later release reads it.
     const VERSION_1: &str = r#"{"v":1,"n":1,"at":"2026-11-22T09:00:00Z","prev":"0000000000000000000000000000000000000000000000000000000000000000","act":"csca","name":"1","serial":"4bf1","sha256":"00ff"}
 "#;
 
     #[test]
     fn the_sample_of_version_1_is_read() {
-        let acts = verify(VERSION_1.as_bytes()).unwrap();
+        let acts = checked(VERSION_1.as_bytes()).unwrap();
         assert_eq!((acts.entries[0].act.kind.as_str(), acts.entries[0].act.serial.as_deref()), ("csca", Some("4bf1")));
-        assert!(matches!(verify(VERSION_1.replace("\"v\":1", "\"v\":2").as_bytes()), Err(ActsError::Version { .. })));
+        assert!(matches!(checked(VERSION_1.replace("\"v\":1", "\"v\":2").as_bytes()), Err(ActsError::Version { .. })));
     }
 
     #[test]
@@ -334,15 +395,15 @@ mod tests {
             append(directory.path(), now(), &[Act::new("test", name).note("n")]).unwrap();
         }
         let bytes = fs::read(directory.path().join(ACTS_FILE)).unwrap();
-        assert_eq!(verify(&bytes).unwrap().entries.len(), 3);
+        assert_eq!(checked(&bytes).unwrap().entries.len(), 3);
         let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
         for place in 0..last {
             let mut altered = bytes.clone();
             altered[place] ^= 1;
-            assert!(verify(&altered).is_err(), "byte {place}");
+            assert!(checked(&altered).is_err(), "byte {place}");
         }
         let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-        assert!(matches!(verify(&[lines[0], lines[2]].concat()), Err(ActsError::Broken(2))));
+        assert!(matches!(checked(&[lines[0], lines[2]].concat()), Err(ActsError::Broken(2))));
     }
 
     #[test]
@@ -383,6 +444,21 @@ mod tests {
         assert!(audit(directory.path(), None).unwrap().unrecorded.is_empty());
         fs::write(directory.path().join("ds/two.der"), b"forged").unwrap();
         assert_eq!(audit(directory.path(), None).unwrap().unrecorded, [PathBuf::from("ds/two.der")]);
+    }
+
+    #[test]
+    fn what_an_interruption_left_is_recorded_and_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        append(directory.path(), now(), &[Act::new("test", "one").product(b"never made")]).unwrap();
+        fs::create_dir_all(directory.path().join("ds/.ds-0001.new")).unwrap();
+        fs::write(directory.path().join("ds/.ds-0001.new/key.p8"), b"half").unwrap();
+        let before = audit(directory.path(), None).unwrap();
+        assert_eq!((before.unfinished, before.leftovers), (vec![1], vec![PathBuf::from("ds/.ds-0001.new")]));
+        append(directory.path(), now(), &[Act::new("test", "two")]).unwrap();
+        let after = audit(directory.path(), None).unwrap();
+        assert_eq!((after.unfinished, after.leftovers.len()), (vec![1], 0));
+        let act = &after.acts.entries[1].act;
+        assert_eq!((act.kind.as_str(), act.name.as_str()), ("interrupted", "ds/.ds-0001.new"));
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //! It knows no person: who asks for a certificate is established before. It does not answer status questions and writes no
 //! certificate policies or qualified statements, which are a matter of national law.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use asn1_rs::oid;
 use iso7816::tlv::{Writer, encode};
@@ -26,6 +26,7 @@ use trust::der::{
     BIT_STRING, BOOLEAN, INTEGER, NULL, OCTET_STRING, OID, PRINTABLE_STRING, SEQUENCE, UTF8_STRING, context,
     context_constructed, oid as known,
 };
+use trust::lint::{self, Kind};
 use trust::public_key::KeyKind;
 use trust::{Certificate, EllipticCurve, PublicKey};
 
@@ -230,7 +231,7 @@ impl Authority {
             x509::extension(extensions, known::BASIC_CONSTRAINTS, true, &encode(SEQUENCE, constraints));
         })?;
         let own = PublicKey::from_spki(body.spki).map_err(|_| IssueError::NotVerified)?;
-        let certificate = verified(&raw, &own)?;
+        let certificate = verified(&raw, Kind::CitizenCa, &own)?;
         let state = State { format: FORMAT.to_owned(), version: VERSION, issued: 0, lists: vec![], revoked: vec![] };
         self.record(now, &[act("citizen-ca", "1", &certificate)]).map_err(IssueError::Acts)?;
         let directory = self.directory().join(FOLDER);
@@ -279,9 +280,7 @@ impl Authority {
         }
         let record = ca.serial_for(&key, purpose, &subject)?;
         let serial = hex::decode(&record.serial).map_err(|error| CitizenError::State(error.to_string()))?;
-        let range = range_of(&serial).ok_or_else(|| CitizenError::State("a serial number is damaged".to_owned()))?;
-        let folder = ca.directory.join("certificates").join(range.to_string());
-        let path = folder.join(format!("{}.der", record.serial));
+        let (range, path) = ca.certificate_path(&record)?;
         if path.exists() {
             let certificate = Certificate::from_der(&files::read(&path)?).map_err(|_| IssueError::NotVerified)?;
             return Ok(CitizenCertificate { certificate, path, range, made: false });
@@ -306,9 +305,9 @@ impl Authority {
             }
             ca.published(extensions, range);
         })?;
-        let certificate = verified(&raw, ca.certificate.public_key())?;
-        if !folder.exists() {
-            files::create_directory(&folder, |_| Ok(()))?;
+        let certificate = verified(&raw, Kind::Citizen, ca.certificate.public_key())?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+            files::create_directory(folder, |_| Ok(()))?;
         }
         // The holder's name stays out of the record.
         let line = Act::new("citizen-certificate", purpose.word()).serial(&serial).product(&raw);
@@ -349,7 +348,7 @@ impl Authority {
             x509::extended_key_usage(extensions, false, &[&oid!(raw 1.3.6.1.5.5.7.3.9)]);
             x509::extension(extensions, &oid!(raw 1.3.6.1.5.5.7.48.1.5), false, &encode(NULL, []));
         })?;
-        let certificate = verified(&raw, ca.certificate.public_key())?;
+        let certificate = verified(&raw, Kind::OcspResponder, ca.certificate.public_key())?;
         self.record(now, &[act("citizen-responder", &number.to_string(), &certificate)]).map_err(IssueError::Acts)?;
         let place = ca.responder(number);
         let created = files::create_directory(&place, |fresh| {
@@ -430,6 +429,12 @@ impl Authority {
     }
 }
 
+/// The serial numbers of citizens' certificates that are revoked, hexadecimal; none where there is no citizen CA.
+pub(crate) fn revoked_serials(directory: &Path) -> Result<Vec<String>, CitizenError> {
+    let state = State::read(&directory.join(FOLDER))?;
+    Ok(state.map(|state| state.revoked.iter().map(|entry| hex::encode(&entry.serial)).collect()).unwrap_or_default())
+}
+
 impl CitizenCa {
     fn open(authority: &Authority) -> Result<Self, CitizenError> {
         let directory = authority.directory().join(FOLDER);
@@ -438,11 +443,8 @@ impl CitizenCa {
         }
         let certificate = Certificate::from_der(&files::read(&directory.join(CERTIFICATE_FILE))?)
             .map_err(|error| CitizenError::State(error.to_string()))?;
-        let state: State = serde_json::from_slice(&files::read(&directory.join(STATE_FILE))?)
-            .map_err(|error| CitizenError::State(error.to_string()))?;
-        if state.format != FORMAT || state.version != VERSION {
-            return Err(CitizenError::State(format!("format {} version {}", state.format, state.version)));
-        }
+        let state = State::read(&directory)?;
+        let state = state.ok_or_else(|| CitizenError::State(format!("{STATE_FILE} is missing")))?;
         Ok(CitizenCa { directory, profile: authority.profile().citizens, certificate, state })
     }
 
@@ -455,15 +457,21 @@ impl CitizenCa {
         files::replace(&self.directory.join(STATE_FILE), &self.state.to_bytes(), Mode::Public)
     }
 
-    /// The serial number of a key: the one it was given before, or a new one, which is on the disk before it is used.
+    /// The serial number of a key: that of the certificate it has, or a new one, which is on the disk before it is used. An
+    /// interrupted attempt may have signed with its number: the next one takes another.
     fn serial_for(&mut self, key: &PublicKey, purpose: Purpose, subject: &[u8]) -> Result<KeyRecord, CitizenError> {
         let path = self.directory.join("keys").join(hex::encode(key.key_identifier()));
         let subject = hex::encode(openssl::sha::sha256(subject));
         if path.exists() {
             let record: KeyRecord =
                 serde_json::from_slice(&files::read(&path)?).map_err(|error| CitizenError::State(error.to_string()))?;
-            let same = record.purpose == purpose && record.subject == subject;
-            return if same { Ok(record) } else { Err(CitizenError::KeyInUse(record.serial)) };
+            let certificate = self.certificate_path(&record)?.1;
+            files::discard_leftover(&certificate)?;
+            match (certificate.exists(), record.purpose == purpose && record.subject == subject) {
+                (true, true) => return Ok(record),
+                (true, false) => return Err(CitizenError::KeyInUse(record.serial)),
+                (false, _) => {}
+            }
         }
         let range = self.state.issued / self.profile.range;
         self.state.issued += 1;
@@ -476,6 +484,15 @@ impl CitizenCa {
         // Strings always serialize.
         files::replace(&path, &serde_json::to_vec(&record).unwrap_or_default(), Mode::Public)?;
         Ok(record)
+    }
+
+    /// The range and the file of the certificate that a key has or will have.
+    fn certificate_path(&self, record: &KeyRecord) -> Result<(u64, PathBuf), CitizenError> {
+        let damaged = || CitizenError::State("a serial number is damaged".to_owned());
+        let serial = hex::decode(&record.serial).map_err(|_| damaged())?;
+        let range = range_of(&serial).ok_or_else(damaged)?;
+        let folder = self.directory.join("certificates").join(range.to_string());
+        Ok((range, folder.join(format!("{}.der", hex::encode(serial)))))
     }
 
     fn burn_list_number(&mut self, range: u64) -> Result<u64, CitizenError> {
@@ -497,6 +514,7 @@ impl CitizenCa {
     }
 
     fn verify_list(&self, raw: &[u8]) -> Result<(), CitizenError> {
+        lint::accept(raw, Kind::CitizenCrl).map_err(IssueError::Lint)?;
         let crl = X509Crl::from_der(raw)?;
         let key = openssl::pkey::PKey::public_key_from_der(self.certificate.public_key().spki())?;
         if crl.verify(&key)? { Ok(()) } else { Err(IssueError::NotVerified.into()) }
@@ -529,6 +547,15 @@ impl CitizenCa {
 }
 
 impl State {
+    fn read(directory: &Path) -> Result<Option<Self>, CitizenError> {
+        let Some(bytes) = files::read_optional(&directory.join(STATE_FILE))? else { return Ok(None) };
+        let state: State = serde_json::from_slice(&bytes).map_err(|error| CitizenError::State(error.to_string()))?;
+        if state.format != FORMAT || state.version != VERSION {
+            return Err(CitizenError::State(format!("format {} version {}", state.format, state.version)));
+        }
+        Ok(Some(state))
+    }
+
     fn to_bytes(&self) -> Vec<u8> {
         // Strings, numbers and dates always serialize.
         serde_json::to_vec_pretty(self).unwrap_or_default()
@@ -625,7 +652,9 @@ fn key_identifiers(extensions: &mut Writer, subject: &[u8], issuer: Option<&[u8]
     x509::extension(extensions, known::SUBJECT_KEY_IDENTIFIER, false, &encode(OCTET_STRING, subject));
 }
 
-fn verified(raw: &[u8], issuer: &PublicKey) -> Result<Certificate, CitizenError> {
+/// What the profile and a verifier say about it, before it is stored.
+fn verified(raw: &[u8], kind: Kind, issuer: &PublicKey) -> Result<Certificate, CitizenError> {
+    lint::accept(raw, kind).map_err(IssueError::Lint)?;
     let certificate = Certificate::from_der(raw).map_err(|_| IssueError::NotVerified)?;
     certificate.verify_signature(issuer).map_err(|_| IssueError::NotVerified)?;
     Ok(certificate)

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 /// The largest file of an authority that is read back, in bytes.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
+/// Nothing lies deeper below an authority's directory.
+const MAX_DEPTH: usize = 5;
+/// Folders with a file for every citizen; who writes there again clears away what was left.
+const LARGE: [&str; 2] = ["certificates", "keys"];
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +33,13 @@ pub(crate) enum Mode {
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|error| FileError { path: path.to_owned(), error })
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    // The beginning of a file must not pass for all of it.
+    let whole = read.and_then(|_| match bytes.len() as u64 <= MAX_FILE {
+        true => Ok(bytes),
+        false => Err(io::ErrorKind::FileTooLarge.into()),
+    });
+    whole.map_err(|error| FileError { path: path.to_owned(), error })
 }
 
 /// `None` when there is no such file.
@@ -47,6 +56,10 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), FileE
     let fresh = fresh_name(path);
     write(&fresh, bytes, mode)
         .and_then(|()| fs::rename(&fresh, path))
+        .inspect_err(|_| {
+            // What a full disk left over must not stay on it.
+            let _ = fs::remove_file(&fresh);
+        })
         .and_then(|()| sync_parent(path))
         .map_err(|error| FileError { path: path.to_owned(), error })
 }
@@ -61,10 +74,54 @@ pub(crate) fn create_directory(path: &Path, fill: impl FnOnce(&Path) -> io::Resu
         directory(&fresh)?;
         fill(&fresh)?;
         sync_directory(&fresh)?;
-        fs::rename(&fresh, path)?;
-        sync_parent(path)
+        fs::rename(&fresh, path)
     };
-    build().map_err(|error| FileError { path: path.to_owned(), error })
+    build()
+        .inspect_err(|_| {
+            let _ = fs::remove_dir_all(&fresh);
+        })
+        .and_then(|()| sync_parent(path))
+        .map_err(|error| FileError { path: path.to_owned(), error })
+}
+
+/// What interrupted writes left below a directory, sorted: names as [`replace`] and [`create_directory`] give them. The
+/// counts of keys' uses are written by others at any time and are left alone. The folders with a file for every citizen are
+/// looked through only when `all` is wanted.
+pub(crate) fn leftovers(directory: &Path, all: bool) -> Result<Vec<PathBuf>, FileError> {
+    let (mut found, mut folders) = (Vec::new(), vec![(directory.to_owned(), 0)]);
+    while let Some((folder, depth)) = folders.pop() {
+        let failed = |error| FileError { path: folder.clone(), error };
+        for item in fs::read_dir(&folder).map_err(failed)? {
+            let item = item.map_err(failed)?;
+            let name = item.file_name().to_string_lossy().into_owned();
+            let is_directory = item.file_type().map_err(failed)?.is_dir();
+            if name.starts_with('.') && name.ends_with(".new") && name != ".uses.json.new" {
+                found.push(item.path());
+            } else if is_directory && depth < MAX_DEPTH && !name.starts_with('.') && (all || !LARGE.contains(&&*name)) {
+                folders.push((item.path(), depth + 1));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Removes what an interrupted write of this file left, if any.
+pub(crate) fn discard_leftover(path: &Path) -> Result<(), FileError> {
+    match remove(&fresh_name(path)) {
+        Err(FileError { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Removes a file, or a directory with all that is in it.
+pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(kind) if kind.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    removed.map_err(|error| FileError { path: path.to_owned(), error })
 }
 
 /// Creates one directory which only its owner may enter.

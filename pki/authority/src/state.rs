@@ -2,6 +2,7 @@
 //!
 //! A number is burnt in `state.json` before anything is made with it: an interrupted issue leaves a gap, never a second use.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -24,6 +25,9 @@ pub(crate) struct State {
     pub bundle_number: u64,
     pub bundle_expires: Option<Timestamp>,
     pub revoked: Vec<Revoked>,
+    /// The last number of each kind of signed list.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lists: BTreeMap<String, u64>,
 }
 
 /// A revoked document signer.
@@ -83,6 +87,7 @@ impl State {
             bundle_number: 0,
             bundle_expires: None,
             revoked: Vec::new(),
+            lists: BTreeMap::new(),
         }
     }
 

@@ -302,6 +302,7 @@ fn acts_advice(error: &ActsError) -> (&'static str, u8) {
         ActsError::File(_) => ("Check the permissions and the space on the disk, then repeat the command.", TRUST),
         ActsError::Missing(_) => ("An authority of an older version begins its record with its next act.", TRUST),
         ActsError::Version { .. } => ("Use the version of bitaqa-pki that wrote this record, or a newer one.", TRUST),
+        ActsError::Revocations(_) => ("Restore the directory from its backup.", TRUST),
         ActsError::NotAnEntry(_) | ActsError::Broken(_) | ActsError::HeadMissing(_) => (
             "Stop issuing, keep the directory as it is, compare it with its last backup and find out who was there.",
             TRUST,

@@ -68,7 +68,8 @@ impl Authority {
     /// Gives the country signing CA a new key, linked from the current one, and issues a revocation list under it.
     /// With a new name, the link carries the name change.
     ///
-    /// With `within`, nothing is done unless the current key's time ends within so many days.
+    /// With `within`, nothing is done unless the current key's time ends within so many days. A rollover that was interrupted
+    /// before its revocation list is finished, not made again.
     ///
     /// # Errors
     /// When the passphrase is wrong, or the current key may no longer sign: then nobody can link to a new one.
@@ -80,6 +81,15 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Rollover, IssueError> {
         let _lock = self.lock()?;
+        let subject = self.subject(name);
+        if self.current_crl()?.is_none_or(|(_, crl)| !self.is_current(&crl)) {
+            self.next_crl(passphrase, now)?;
+            if let Some(current) =
+                self.generations.last().filter(|current| current.certificate.subject().der() == subject)
+            {
+                return Ok(Rollover::Made(current.clone()));
+            }
+        }
         if let (Some(days), Some(current)) = (within, self.generations.last()) {
             let end = self.csca.extensions().private_key_usage.and_then(|usage| usage.not_after);
             if end.is_some_and(|end| Period::days(now, days).is_ok_and(|period| period.to < end)) {
@@ -91,7 +101,6 @@ impl Authority {
         let place = self.token()?.map_or(KeyPlace::Software, KeyPlace::Token);
         let algorithm = old.algorithm();
         let mut fresh_key = self.fresh_key("bitaqa-csca", algorithm, None, place, passphrase)?;
-        let subject = self.subject(name);
         let certificate = csca_certificate(self.profile, &subject, &fresh_key.key, now)?;
         let link = self.link(&certificate, &fresh_key.key, &old, now)?;
         let number = self.generations.len() + 1;

@@ -110,7 +110,12 @@ impl Authority {
         if !folder.exists() {
             files::create_directory(&folder, |_| Ok(()))?;
         }
-        let number = self.last_list(kind)? + 1;
+        // An older state does not know the numbers: the files do.
+        let last = self.state.lists.get(kind.stem).copied().unwrap_or(0).max(self.last_list(kind)?);
+        let number = last + 1;
+        self.change(|state| {
+            state.lists.insert(kind.stem.to_owned(), number);
+        })?;
         let act = Act::new(kind.stem, number.to_string()).product(&bytes);
         self.record(now, &[act.note(format!("{entries} entries, signed by {}", signer.name))])?;
         let path = folder.join(kind.file(number));

@@ -35,11 +35,22 @@ pub fn verify(directory: &Path, head_before: Option<&str>, json: bool) -> Result
     let good = audit.unrecorded.is_empty();
     let object = json!({
         "good": good, "acts": audit.acts.entries.len(), "head": audit.acts.head(), "unfinished": audit.acts.unfinished,
-        "unrecorded": audit.unrecorded,
+        "unrecorded": audit.unrecorded, "interrupted": audit.unfinished, "leftovers": audit.leftovers,
     });
     let mut words = format!("{} acts, each bound to the one before\n{}", audit.acts.entries.len(), head(&audit.acts));
     for path in &audit.unrecorded {
         words.push_str(&format!("\nNOT RECORDED: {} was given out without being recorded", path.display()));
+    }
+    let lines = audit.acts.entries.iter().filter(|entry| audit.unfinished.contains(&entry.n));
+    for entry in lines {
+        let (kind, name) = (&entry.act.kind, &entry.act.name);
+        words.push_str(&format!("\nline {}: {kind} {name} was interrupted, or what it made was taken away", entry.n));
+    }
+    for path in &audit.leftovers {
+        words.push_str(&format!(
+            "\n{} is left of an interrupted act: the next one of its kind removes it",
+            path.display()
+        ));
     }
     output::show(json, "acts verify", object, &words);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(TRUST) })

@@ -35,13 +35,19 @@ impl From<CvError> for Failure {
             }
             CvError::RightNotHeld { .. } => ("Leave the right out, or certify the issuer with it first.", USAGE),
             CvError::Request(_) => ("Refuse the request, and ask its sender on another way.", TRUST),
-            CvError::NotAuthenticated(_) => {
-                ("Ask the sender for a request signed with the key of the current certificate too.", TRUST)
-            }
+            CvError::NotAuthenticated(_) => (
+                "If this very request was answered, the answer is in the issuer's folder, under issued: send it again. \
+                  Otherwise ask the sender for a request signed with the key of the current certificate too.",
+                TRUST,
+            ),
             CvError::UnknownAuthenticator(_) => {
                 ("Give the certificate of the state that vouches with --voucher, or refuse the request.", TRUST)
             }
-            CvError::AlreadyIssued(_) => ("Ask for a request with a new key and the next sequence number.", TRUST),
+            CvError::AlreadyIssued(_) => (
+                "The certificate is in the issuer's folder, under issued: send it again, or ask for a request with a new key \
+                 and the next sequence number.",
+                TRUST,
+            ),
             CvError::KeyKind(_) => ("Make the request with --authority and the issuer's certificate.", TRUST),
             CvError::NotAwaited(_) => ("Check that the answer is for the request of this directory.", TRUST),
             CvError::Lint(_) => (
