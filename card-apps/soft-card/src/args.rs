@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 use soft_card::fault::Tear;
 
-/// Cards in software: an eMRTD application under a GlobalPlatform issuer domain.
+/// Cards in software: an eMRTD application, and a PIV application if wanted, under a GlobalPlatform issuer domain.
 ///
 /// A card is a file. While `run` holds it, the card is in a reader: the virtual reader's slot (`--connect`) or a
 /// socket of its own (`--listen`). Ending the program, by any signal, pulls the card out; the file is whole at any
@@ -18,6 +18,7 @@ use soft_card::fault::Tear;
     after_help = "\
 Examples:
   bitaqa-soft-card new --state card.json
+  bitaqa-soft-card new --state card.json --eid
   bitaqa-soft-card run --state card.json --connect /run/user/1000/bitaqa/slot.0
   bitaqa-soft-card run --state card.json --listen card.sock
   bitaqa-soft-card run --state card.json --listen card.sock --tear-at 12:after
@@ -46,6 +47,9 @@ pub enum Verb {
         /// IC serial number and batch, 12 hexadecimal digits; random when not given.
         #[arg(long, value_name = "HEX")]
         serial: Option<Serial>,
+        /// With the citizen's PIV application, in its delivery state: empty, to be personalized by the issuer.
+        #[arg(long)]
+        eid: bool,
     },
     /// Put a card into a reader, until the reader or this program goes.
     Run {

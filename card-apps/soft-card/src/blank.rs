@@ -1,13 +1,14 @@
-//! The card as its maker delivers it: INITIALIZED, one key set, an empty eMRTD application.
+//! The card as its maker delivers it: INITIALIZED, one key set, an empty eMRTD application, and the citizen
+//! application if it is wanted.
 
 use channel::random::{OsRandom, Random, RandomError};
 use channel::scp03::KeySet;
 use channel::secret::Secret;
 use lds::globalplatform::Cplc;
 
-use crate::emrtd;
 use crate::issuer_domain::{self, CardLife, StoredKeySet};
 use crate::persistence::State;
+use crate::{eid, emrtd};
 
 /// Key version of the keys that a blank is delivered with.
 pub const DEFAULT_KEY_VERSION: u8 = 0x30;
@@ -21,6 +22,8 @@ pub struct BlankOptions {
     pub key_version: u8,
     /// The first key set.
     pub keys: KeySet,
+    /// Whether the citizen application is on the card, in its delivery state.
+    pub eid: bool,
 }
 
 impl Default for BlankOptions {
@@ -28,7 +31,7 @@ impl Default for BlankOptions {
     fn default() -> Self {
         let key = Secret::new((0x40..=0x4F).collect());
         let keys = KeySet { enc: key.clone(), mac: key.clone(), dek: key };
-        BlankOptions { serial: None, key_version: DEFAULT_KEY_VERSION, keys }
+        BlankOptions { serial: None, key_version: DEFAULT_KEY_VERSION, keys, eid: false }
     }
 }
 
@@ -43,7 +46,7 @@ impl State {
     /// # Errors
     /// When no serial number was given and no randomness is to be had.
     pub fn blank(options: BlankOptions) -> Result<Self, RandomError> {
-        let BlankOptions { serial, key_version, keys } = options;
+        let BlankOptions { serial, key_version, keys, eid } = options;
         let serial = match serial {
             Some(serial) => serial,
             None => {
@@ -63,6 +66,7 @@ impl State {
                 failed_authentications: 0,
             },
             emrtd: emrtd::Memory::empty(),
+            eid: eid.then(eid::Memory::delivered),
         })
     }
 }

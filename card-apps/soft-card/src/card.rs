@@ -9,6 +9,7 @@ use lds::files::Place;
 use crate::atr;
 use crate::blank::BlankOptions;
 use crate::dispatch::{Application, Class, Selection};
+use crate::eid;
 use crate::emrtd::{self, ApplicationLife};
 use crate::fault::{Tear, When};
 use crate::issuer_domain::{self, CardLife};
@@ -35,11 +36,18 @@ struct Volatile {
     selected: Option<Application>,
     issuer_domain: issuer_domain::Volatile,
     emrtd: emrtd::Volatile,
+    /// While the citizen application is selected.
+    eid: Option<eid::Volatile>,
 }
 
 impl Volatile {
     fn new() -> Self {
-        Volatile { selected: None, issuer_domain: Default::default(), emrtd: emrtd::Volatile::at(Place::MasterFile) }
+        Volatile {
+            selected: None,
+            issuer_domain: Default::default(),
+            emrtd: emrtd::Volatile::at(Place::MasterFile),
+            eid: None,
+        }
     }
 }
 
@@ -194,7 +202,10 @@ impl SoftCard {
         let response = match Selection::of(&plain) {
             Some(selection) => match selection.and_then(|selection| self.find(&selection, volatile)) {
                 // The issuer domain has a channel of its own: it is not reached through this one.
-                Ok((Application::IssuerDomain, _)) => Response::status(Status::FILE_NOT_FOUND),
+                // The citizen application is not offered under it.
+                Ok((Application::IssuerDomain | Application::Piv | Application::National, _)) => {
+                    Response::status(Status::FILE_NOT_FOUND)
+                }
                 Ok((Application::Emrtd, information)) => {
                     volatile.selected = Some(Application::Emrtd);
                     volatile.emrtd.enter(Place::Emrtd);
@@ -213,6 +224,9 @@ impl SoftCard {
                 Ok((application, information)) => self.select(application, information, volatile),
                 Err(status) => Response::status(status),
             };
+        }
+        if volatile.eid.is_some() {
+            return self.eid(command, class, volatile);
         }
         match (class, volatile.selected) {
             (Class::GlobalPlatform { .. }, Some(Application::Emrtd)) => Response::status(Status::CLASS_NOT_SUPPORTED),
@@ -247,10 +261,60 @@ impl SoftCard {
 
     fn issuer_domain(&mut self, command: &Command, protected: bool, volatile: &mut Volatile) -> Response {
         volatile.selected = Some(Application::IssuerDomain);
-        // Nobody else writes to the memory.
         self.before = self.stored.as_ref().map(|_| self.state.clone());
         let random = self.random.as_mut();
         issuer_domain::answer(command, protected, &mut self.state, &mut volatile.issuer_domain, random)
+    }
+
+    /// A command for the citizen application: the holder's, or the issuer's through its channel.
+    fn eid(&mut self, command: &Command, class: Class, volatile: &mut Volatile) -> Response {
+        let Volatile { issuer_domain, eid: Some(eid), .. } = volatile else {
+            return Response::status(Status::CONDITIONS_NOT_SATISFIED);
+        };
+        self.before = self.stored.as_ref().map(|_| self.state.clone());
+        let random = self.random.as_mut();
+        let State { issuer_domain: domain, emrtd, eid: memory } = &mut self.state;
+        let Some(memory) = memory else {
+            return Response::status(Status::CONDITIONS_NOT_SATISFIED);
+        };
+        if let Class::GlobalPlatform { .. } = class
+            && issuer_domain::opens(command)
+        {
+            eid.forget_steps();
+            return issuer_domain::open_on(&eid.place().aid(), command, domain, issuer_domain, random);
+        }
+        let (stored, failure, before) = (&mut self.stored, &mut self.failure, &mut self.before);
+        let mut program = |memory: &eid::Memory| {
+            let state = State { issuer_domain: domain.clone(), emrtd: emrtd.clone(), eid: Some(memory.clone()) };
+            match stored.as_mut().map(|file| file.save(&state)) {
+                None => true,
+                Some(Ok(())) => {
+                    *before = Some(state);
+                    true
+                }
+                Some(Err(error)) => {
+                    *failure = Some(error);
+                    false
+                }
+            }
+        };
+        match class {
+            Class::Plain { chaining } => {
+                // A command outside the issuer's channel ends it.
+                *issuer_domain = Default::default();
+                eid::answer(command, chaining, memory, eid, random, &mut program)
+            }
+            Class::GlobalPlatform { protected: true } => match issuer_domain.open(command) {
+                Ok(plain) => {
+                    let answer = eid::answer_issuer(&plain, memory, eid, random, &mut program);
+                    issuer_domain.protect(&answer)
+                }
+                Err(status) => Response::status(status),
+            },
+            Class::GlobalPlatform { protected: false } | Class::Secured => {
+                Response::status(Status::CLASS_NOT_SUPPORTED)
+            }
+        }
     }
 
     /// True in the card's locked states: only the issuer domain answers (GPCS §5.1.1.4, §5.1.1.5).
@@ -263,22 +327,33 @@ impl SoftCard {
         let selectable = |application| match application {
             Application::IssuerDomain => true,
             Application::Emrtd => self.state.emrtd.life_cycle != ApplicationLife::Locked,
+            Application::Piv | Application::National => self.state.eid.is_some(),
         };
         let found = selection.find(volatile.selected, selectable).ok_or(Status::FILE_NOT_FOUND)?;
         match found {
             // GPCS §11.9: a locked card has no application to select.
-            Application::Emrtd if self.is_dead() => Err(Status::FUNCTION_NOT_SUPPORTED),
+            Application::Emrtd | Application::Piv | Application::National if self.is_dead() => {
+                Err(Status::FUNCTION_NOT_SUPPORTED)
+            }
             _ => Ok((found, selection.information)),
         }
     }
 
-    /// A plain selection: everything volatile is new.
+    /// A plain selection: everything volatile is new, but for what was proved to the citizen application when it is
+    /// selected again (SP 800-73-4 part 2 §3.1.1).
     fn select(&self, application: Application, information: bool, volatile: &mut Volatile) -> Response {
+        let again = volatile.eid.take().filter(|eid| Some(eid.place()) == application.eid());
         *volatile = Volatile { selected: Some(application), ..Volatile::new() };
         match application {
             Application::Emrtd => {
                 volatile.emrtd = emrtd::Volatile::at(Place::Emrtd);
                 selected(information.then(emrtd::file_control_information))
+            }
+            Application::Piv | Application::National => {
+                let place = application.eid();
+                volatile.eid = again.or_else(|| place.map(eid::Volatile::at));
+                volatile.eid.iter_mut().for_each(eid::Volatile::forget_steps);
+                selected(place.filter(|_| information).map(eid::property_template))
             }
             Application::IssuerDomain => {
                 let mut response = selected(information.then(issuer_domain::file_control_information));

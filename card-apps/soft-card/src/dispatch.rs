@@ -58,15 +58,31 @@ pub(crate) enum Application {
     IssuerDomain,
     /// The eMRTD application.
     Emrtd,
+    /// The PIV application of the citizen.
+    Piv,
+    /// The national file set of the citizen.
+    National,
 }
 
 impl Application {
-    const ALL: [Application; 2] = [Application::IssuerDomain, Application::Emrtd];
+    const ALL: [Application; 4] =
+        [Application::IssuerDomain, Application::Emrtd, Application::Piv, Application::National];
+
+    /// The part of the citizen application that it is.
+    pub(crate) fn eid(self) -> Option<eid::Application> {
+        match self {
+            Application::Piv => Some(eid::Application::Piv),
+            Application::National => Some(eid::Application::National),
+            Application::IssuerDomain | Application::Emrtd => None,
+        }
+    }
 
     fn aid(self) -> Aid {
         match self {
             Application::IssuerDomain => Aid::issuer_domain(),
             Application::Emrtd => Aid::emrtd(),
+            Application::Piv => eid::Application::Piv.aid(),
+            Application::National => eid::Application::National.aid(),
         }
     }
 }
@@ -138,9 +154,13 @@ mod tests {
         assert_eq!(find("00a4040000", None), Some(Application::IssuerDomain));
         assert_eq!(find("00a4040003a0000000", None), Some(Application::IssuerDomain));
         assert_eq!(find("00a4040203a0000000", Some(Application::IssuerDomain)), Some(Application::Emrtd));
-        assert_eq!(find("00a4040203a0000000", Some(Application::Emrtd)), None);
+        assert_eq!(find("00a4040203a0000000", Some(Application::Emrtd)), Some(Application::Piv));
+        assert_eq!(find("00a4040203a0000000", Some(Application::Piv)), None);
         assert_eq!(find("00a4040009a0000002471001ff0000", None), None);
-        assert_eq!(find("00a4040005a00000030800", None), None);
+        assert_eq!(find("00a4040009a0000003080000100000", None), Some(Application::Piv));
+        assert_eq!(find("00a404000ba000000308000010000100", None), Some(Application::Piv));
+        assert_eq!(find("00a4040008f042495441514101", None), Some(Application::National));
+        assert_eq!(find("00a4040005a00000030900", None), None);
     }
 
     #[test]

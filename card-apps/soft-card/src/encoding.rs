@@ -54,20 +54,49 @@ pub(crate) mod optional_hex {
 
 /// Files by their identifier in four hexadecimal digits, contents as base64.
 pub(crate) mod files {
-    use super::{BTreeMap, Deserialize, Deserializer, Engine, Error, STANDARD, Serialize, Serializer};
+    use super::{BTreeMap, Deserializer, Error, Serializer, contents};
 
     pub(crate) fn serialize<S: Serializer>(files: &BTreeMap<u16, Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-        let text: BTreeMap<String, String> =
-            files.iter().map(|(id, bytes)| (format!("{id:04X}"), STANDARD.encode(bytes))).collect();
-        text.serialize(serializer)
+        contents::serialize(files.iter().map(|(id, bytes)| (format!("{id:04X}"), bytes)), serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u16, Vec<u8>>, D::Error> {
+        contents::deserialize(deserializer, |id| u16::from_str_radix(id, 16).map_err(D::Error::custom))
+    }
+}
+
+/// Data objects by their tag in hexadecimal digits, contents as base64.
+pub(crate) mod objects {
+    use super::{BTreeMap, Deserializer, Error, Serializer, contents};
+
+    pub(crate) fn serialize<S: Serializer>(objects: &BTreeMap<u32, Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        contents::serialize(objects.iter().map(|(tag, bytes)| (format!("{tag:02X}"), bytes)), serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u32, Vec<u8>>, D::Error> {
+        contents::deserialize(deserializer, |tag| u32::from_str_radix(tag, 16).map_err(D::Error::custom))
+    }
+}
+
+/// Contents in base64 by a name.
+mod contents {
+    use super::{BTreeMap, Deserialize, Deserializer, Engine, Error, STANDARD, Serialize, Serializer};
+
+    pub(super) fn serialize<'a, S: Serializer>(
+        contents: impl Iterator<Item = (String, &'a Vec<u8>)>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let text: BTreeMap<String, String> = contents.map(|(name, bytes)| (name, STANDARD.encode(bytes))).collect();
+        text.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, K: Ord, D: Deserializer<'de>>(
+        deserializer: D,
+        key: impl Fn(&str) -> Result<K, D::Error>,
+    ) -> Result<BTreeMap<K, Vec<u8>>, D::Error> {
         let text = BTreeMap::<String, String>::deserialize(deserializer)?;
-        let one = |(id, bytes): (String, String)| {
-            let id = u16::from_str_radix(&id, 16).map_err(D::Error::custom)?;
-            Ok((id, STANDARD.decode(bytes).map_err(D::Error::custom)?))
-        };
+        let one =
+            |(name, bytes): (String, String)| Ok((key(&name)?, STANDARD.decode(bytes).map_err(D::Error::custom)?));
         text.into_iter().map(one).collect()
     }
 }

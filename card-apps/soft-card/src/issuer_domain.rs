@@ -26,6 +26,32 @@ use crate::persistence::State;
 /// INITIALIZE UPDATE and EXTERNAL AUTHENTICATE, which never come inside a channel.
 const OPENING: [u8; 2] = [0x50, 0x82];
 
+/// Answers INITIALIZE UPDATE and EXTERNAL AUTHENTICATE on an application of the issuer, with the issuer's keys.
+pub(crate) fn open_on(
+    application: &Aid,
+    apdu: &Apdu,
+    memory: &mut Memory,
+    volatile: &mut Volatile,
+    random: &mut dyn Random,
+) -> Response {
+    let answer = Command::parse(apdu).and_then(|command| {
+        access::allowed(&command, memory, volatile)?;
+        match command {
+            Command::InitializeUpdate { version } => {
+                authentication::initialize(version, application, apdu, memory, volatile, random)
+            }
+            Command::ExternalAuthenticate => authentication::authenticate(apdu, memory, volatile),
+            _ => Err(Status::INSTRUCTION_NOT_SUPPORTED),
+        }
+    });
+    answer.unwrap_or_else(Response::status)
+}
+
+/// True for the commands of [`open_on`].
+pub(crate) fn opens(apdu: &Apdu) -> bool {
+    OPENING.contains(&apdu.ins)
+}
+
 /// Answers a command of class `80`, `84` or (GET DATA) `00`; `protected` is the class bit 04.
 pub(crate) fn answer(
     apdu: &Apdu,
@@ -65,9 +91,14 @@ fn execute(
     let command = Command::parse(plain)?;
     access::allowed(&command, &state.issuer_domain, volatile)?;
     match command {
-        Command::InitializeUpdate { version } => {
-            authentication::initialize(version, received, &mut state.issuer_domain, volatile, random)
-        }
+        Command::InitializeUpdate { version } => authentication::initialize(
+            version,
+            &Aid::issuer_domain(),
+            received,
+            &mut state.issuer_domain,
+            volatile,
+            random,
+        ),
         Command::ExternalAuthenticate => authentication::authenticate(received, &mut state.issuer_domain, volatile),
         Command::GetData(tag) => data::get(tag, &state.issuer_domain),
         Command::GetStatus { scope, prefix } => status::get(scope, prefix, state),

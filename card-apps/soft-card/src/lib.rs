@@ -1,8 +1,8 @@
-//! The card in software: the eMRTD application and a GlobalPlatform issuer domain.
+//! The card in software: the eMRTD application and the citizen application under a GlobalPlatform issuer domain.
 //!
 //! - [`SoftCard`]: power, reset, bytes in, bytes out; it is an [`iso7816::Card`]
 //! - [`BlankOptions`]: what a new card is made of
-//! - [`emrtd`], [`issuer_domain`]: the two applications, one verb family a file
+//! - [`emrtd`], [`mod@eid`], [`issuer_domain`]: the applications, one verb family a file
 //! - [`State`]: everything the card keeps without power, and its file
 //! - [`fault`]: loss of power at a chosen command
 //! - [`forge`]: altered and cloned cards for demonstrations
@@ -15,6 +15,7 @@ mod atr;
 mod blank;
 mod card;
 mod dispatch;
+pub mod eid;
 pub mod emrtd;
 mod encoding;
 pub mod fault;

@@ -87,7 +87,7 @@ fn main() -> ExitCode {
 
 fn execute(verb: &Verb) -> Result<(), Failure> {
     match verb {
-        Verb::New { state, serial } => new(state, *serial),
+        Verb::New { state, serial, eid } => new(state, *serial, *eid),
         Verb::Run { state, at, tear_at } => run(state, at, *tear_at),
         Verb::Show { state, json } => {
             let state = State::load(state)?;
@@ -102,8 +102,8 @@ fn execute(verb: &Verb) -> Result<(), Failure> {
     }
 }
 
-fn new(path: &Path, serial: Option<args::Serial>) -> Result<(), Failure> {
-    let options = BlankOptions { serial: serial.map(|serial| serial.0), ..BlankOptions::default() };
+fn new(path: &Path, serial: Option<args::Serial>, eid: bool) -> Result<(), Failure> {
+    let options = BlankOptions { serial: serial.map(|serial| serial.0), eid, ..BlankOptions::default() };
     let state = State::blank(options)?;
     state.create(path).map_err(Failure::Create)?;
     println!("{}", state.chip_serial());

@@ -1,8 +1,10 @@
 //! The card's memory as a file: versioned JSON, replaced atomically.
 //!
 //! ```text
-//! { "format": "bitaqa-soft-card", "version": 1, "issuer_domain": {..}, "emrtd": {..} }
+//! { "format": "bitaqa-soft-card", "version": 2, "issuer_domain": {..}, "emrtd": {..}, "eid": {..} | null }
 //! ```
+//!
+//! Version 1 had no `eid`: such a card is one without the citizen application.
 //!
 //! The file holds the keys of the card and is readable by its owner only (mode 0600). Every write goes to a
 //! temporary file beside it, is synced, and takes the file's name in one step: whoever kills the card program,
@@ -15,11 +17,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
+use crate::eid;
 use crate::emrtd::{self, MAX_CONTENTS};
 use crate::issuer_domain::{self, MAKERS_VERSION, MAX_KEY_SETS};
 
 const FORMAT: &str = "bitaqa-soft-card";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The first version that knows the citizen application.
+const WITH_EID: u32 = 2;
 /// No state file of a card that keeps its limits is longer.
 const MAX_FILE: u64 = 1024 * 1024;
 /// Length of the card production life cycle data.
@@ -32,6 +37,8 @@ pub struct State {
     pub issuer_domain: issuer_domain::Memory,
     /// The eMRTD application.
     pub emrtd: emrtd::Memory,
+    /// The citizen application, on a card that has one.
+    pub eid: Option<eid::Memory>,
 }
 
 /// The file as it stands.
@@ -42,6 +49,8 @@ struct Document {
     version: u32,
     issuer_domain: issuer_domain::Memory,
     emrtd: emrtd::Memory,
+    #[serde(default)]
+    eid: Option<eid::Memory>,
 }
 
 /// The start of any version of the file.
@@ -83,7 +92,7 @@ pub enum StateError {
         path: PathBuf,
     },
     /// A version that this program does not know.
-    #[error("{path}: format version {version} is not supported, this program knows version {VERSION}")]
+    #[error("{path}: format version {version} is not supported, this program knows versions 1 to {VERSION}")]
     Version {
         /// The file meant.
         path: PathBuf,
@@ -122,11 +131,14 @@ impl State {
         if head.format != FORMAT {
             return Err(StateError::NotAState { path: path.into(), detail: "another format".into() });
         }
-        if head.version != VERSION {
+        if !(1..=VERSION).contains(&head.version) {
             return Err(StateError::Version { path: path.into(), version: head.version });
         }
         let document: Document = serde_json::from_slice(bytes).map_err(not_a_state)?;
-        let state = State { issuer_domain: document.issuer_domain, emrtd: document.emrtd };
+        if document.eid.is_some() && head.version < WITH_EID {
+            return Err(StateError::Impossible { path: path.into(), field: "eid" });
+        }
+        let state = State { issuer_domain: document.issuer_domain, emrtd: document.emrtd, eid: document.eid };
         match state.impossible() {
             Some(field) => Err(StateError::Impossible { path: path.into(), field }),
             None => Ok(state),
@@ -135,7 +147,7 @@ impl State {
 
     /// The first value that no card can hold.
     fn impossible(&self) -> Option<&'static str> {
-        let State { issuer_domain, emrtd } = self;
+        let State { issuer_domain, emrtd, eid } = self;
         let keys = &issuer_domain.keys;
         let uniform = |set: &issuer_domain::StoredKeySet| {
             let length = set.enc.expose().len();
@@ -149,7 +161,8 @@ impl State {
             ("files", emrtd.size() <= MAX_CONTENTS && emrtd.files.keys().all(|id| emrtd::is_file(*id))),
             ("mrz_information", emrtd.mrz_information.as_ref().is_none_or(|text| text.expose().is_ascii())),
         ];
-        checks.into_iter().find(|(_, good)| !good).map(|(field, _)| field)
+        let wrong = checks.into_iter().find(|(_, good)| !good).map(|(field, _)| field);
+        wrong.or_else(|| eid.as_ref().and_then(eid::Memory::impossible))
     }
 
     /// Writes a new state file, for its owner only (mode 0600).
@@ -170,6 +183,7 @@ impl State {
             version: VERSION,
             issuer_domain: self.issuer_domain.clone(),
             emrtd: self.emrtd.clone(),
+            eid: self.eid.clone(),
         };
         let mut bytes = serde_json::to_vec_pretty(&document)?;
         bytes.push(b'\n');
@@ -301,7 +315,7 @@ mod tests {
             State::parse(text.replace(from, to).as_bytes(), path).unwrap_err()
         };
         assert!(matches!(with("bitaqa-soft-card", "something-else"), StateError::NotAState { .. }));
-        assert!(matches!(with("\"version\": 1", "\"version\": 2"), StateError::Version { version: 2, .. }));
+        assert!(matches!(with("\"version\": 2", "\"version\": 3"), StateError::Version { version: 3, .. }));
         assert!(matches!(with("\"ffff500c", "\"ff500c"), StateError::Impossible { field: "cplc", .. }));
         assert!(matches!(with("\"enc\": \"40", "\"enc\": \""), StateError::Impossible { field: "keys", .. }));
         assert!(matches!(with("\"48\": {", "\"128\": {"), StateError::Impossible { field: "keys", .. }));

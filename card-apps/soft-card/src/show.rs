@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
+use ::eid::objects::OBJECTS;
 use lds::files::{self, EF_CARD_ACCESS, Place};
 use lds::globalplatform::{ApplicationState, CardState};
 use serde::Serialize;
-use soft_card::State;
 use soft_card::emrtd::ApplicationLife;
 use soft_card::issuer_domain::CardLife;
+use soft_card::{State, eid};
 
 /// The description, version 1.
 #[derive(Serialize)]
@@ -26,6 +27,26 @@ struct Description {
     files: Vec<FileLine>,
     passwords: Vec<&'static str>,
     chip_authentication: bool,
+    /// The citizen application, where there is one.
+    eid: Option<Citizen>,
+}
+
+#[derive(Serialize)]
+struct Citizen {
+    /// `none`, `transport`, `active`, `blocked`.
+    pin: &'static str,
+    puk: &'static str,
+    management_key: bool,
+    /// Key references, hexadecimal.
+    keys: Vec<String>,
+    objects: Vec<ObjectLine>,
+}
+
+#[derive(Serialize)]
+struct ObjectLine {
+    tag: String,
+    name: &'static str,
+    bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -35,8 +56,32 @@ struct FileLine {
     bytes: usize,
 }
 
+fn citizen(memory: &eid::Memory) -> Citizen {
+    let blocked = |reference: &Option<eid::Reference>| reference.as_ref().map(|reference| reference.tries == 0);
+    let line = |(tag, content): (&u32, &Vec<u8>)| {
+        let object = OBJECTS.iter().find(|object| object.tag.0 == *tag);
+        ObjectLine { tag: format!("{tag:02X}"), name: object.map_or("unknown", |it| it.name), bytes: content.len() }
+    };
+    Citizen {
+        pin: match blocked(&memory.pin) {
+            None => "none",
+            Some(true) => "blocked",
+            Some(false) if memory.transport => "transport",
+            Some(false) => "active",
+        },
+        puk: match blocked(&memory.puk) {
+            None => "none",
+            Some(true) => "blocked",
+            Some(false) => "active",
+        },
+        management_key: memory.management_key.is_some(),
+        keys: memory.keys.keys().map(|key| format!("{key:02X}")).collect(),
+        objects: memory.objects.iter().map(line).collect(),
+    }
+}
+
 fn describe(state: &State) -> Description {
-    let State { issuer_domain, emrtd } = state;
+    let State { issuer_domain, emrtd, eid } = state;
     let name = |id: u16| {
         let file = if id == EF_CARD_ACCESS.id { Some(&EF_CARD_ACCESS) } else { files::by_id(Place::Emrtd, id) };
         file.map_or("unknown", |file| file.name)
@@ -58,6 +103,7 @@ fn describe(state: &State) -> Description {
         files: emrtd.files.iter().map(line).collect(),
         passwords: mrz.into_iter().chain(can).collect(),
         chip_authentication: emrtd.chip_key.is_some(),
+        eid: eid.as_ref().map(citizen),
     }
 }
 
@@ -87,6 +133,15 @@ pub fn text(state: &State) -> String {
     line("chip authentication", if card.chip_authentication { "yes" } else { "no" });
     for file in &card.files {
         line(&format!("{} {}", file.id, file.name), &format!("{} bytes", file.bytes));
+    }
+    if let Some(eid) = &card.eid {
+        line("citizen PIN", eid.pin);
+        line("citizen PUK", eid.puk);
+        line("management key", if eid.management_key { "yes" } else { "no" });
+        line("key pairs", &if eid.keys.is_empty() { "none".into() } else { eid.keys.join(", ") });
+        for object in &eid.objects {
+            line(&format!("{} {}", object.tag, object.name), &format!("{} bytes", object.bytes));
+        }
     }
     out
 }

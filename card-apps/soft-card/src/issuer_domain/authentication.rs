@@ -12,9 +12,10 @@ use super::state::{MAX_FAILED_AUTHENTICATIONS, Memory, Volatile};
 /// The highest value of the sequence counter; keys that reached it are used up.
 const LAST_SEQUENCE: u32 = 0xFF_FFFF;
 
-/// Begins a channel with the keys of `version`, or of the lowest version for 0.
+/// Begins a channel on `application` with the keys of `version`, or of the lowest version for 0.
 pub(super) fn initialize(
     version: u8,
+    application: &Aid,
     apdu: &Apdu,
     memory: &mut Memory,
     volatile: &mut Volatile,
@@ -32,7 +33,7 @@ pub(super) fn initialize(
     }
     set.sequence += 1;
     let [_, sequence_counter @ ..] = set.sequence.to_be_bytes();
-    let challenge = CardChallenge::PseudoRandom { sequence_counter, aid: Aid::issuer_domain() };
+    let challenge = CardChallenge::PseudoRandom { sequence_counter, aid: application.clone() };
     let offer = Offer { keys: &set.keys(), key_version: *key_version, diversification, challenge };
     volatile.channel.initialize_update(&offer, &apdu.data, random).map(Response::ok)
 }

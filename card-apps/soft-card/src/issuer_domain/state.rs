@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use channel::scp03::{ChipChannel, KeySet};
 use channel::secret::Secret;
+use iso7816::{Command as Apdu, Response, Status};
 use serde::{Deserialize, Serialize};
 
 use super::personalization::Target;
@@ -109,4 +110,16 @@ pub struct Memory {
 pub(crate) struct Volatile {
     pub(super) channel: ChipChannel,
     pub(super) personalization: Option<Target>,
+}
+
+impl Volatile {
+    /// Takes the open channel's protection off a command for another application; on failure the channel is gone.
+    pub(crate) fn open(&mut self, apdu: &Apdu) -> Result<Apdu, Status> {
+        self.channel.unwrap(apdu).inspect_err(|_| self.channel.close())
+    }
+
+    /// Puts the channel's protection on the answer of another application.
+    pub(crate) fn protect(&mut self, response: &Response) -> Response {
+        self.channel.wrap(response).unwrap_or_else(Response::status)
+    }
 }

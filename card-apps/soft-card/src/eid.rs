@@ -1,0 +1,116 @@
+//! The citizen application: PIV, `A000000308 00001000 0100`, and the national file set (SP 800-73-4, crate `eid`).
+//!
+//! Knows the data objects, PIN and PUK, the key pairs that are made on the card, and the management key. The issuer
+//! reaches it through its own secure channel, opened on the application: inside, commands have the issuer's rights.
+//!
+//! # How an issuer personalizes it
+//!
+//! SELECT `A00000030800001000`, INITIALIZE UPDATE and EXTERNAL AUTHENTICATE with the issuer domain's keys; then, each
+//! under the channel's protection:
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `0047 00 <key> AC{80 <algorithm>}` | makes a key pair, answers the public key `7F49{..}`; drops the certificate of the one before |
+//! | `00DB 3FFF 5C <tag> 53 <content>` | writes an object: the certificate, CHUID, capability container, security object, residence |
+//! | `0024 FF 80 <PIN>` | sets the transport PIN, with all its tries |
+//! | `0024 FF 81 <PUK>` | sets the PUK, with all its tries |
+//! | `0024 08 9B <key>` | sets the management key (AES: `08`, `0A`, `0C`), for writing without the channel |
+//!
+//! Long commands come in extended form. The discovery object is there from the start.
+
+mod access;
+mod authentication;
+mod chain;
+mod command;
+mod keys;
+mod objects;
+mod pin;
+mod state;
+
+use channel::random::Random;
+use eid::{Application, property};
+use iso7816::{Command as Apdu, Response, Status};
+
+use command::Command;
+
+pub(crate) use state::Volatile;
+pub use state::{KeyPair, MAX_CONTENTS, ManagementKey, Memory, PIN_TRIES, PUK_TRIES, Reference};
+
+/// Programs the memory in the middle of a command; false when that failed.
+pub(crate) type Program<'a> = dyn FnMut(&Memory) -> bool + 'a;
+
+/// Answers a command of class `00` or `10` that came outside the issuer's channel.
+pub(crate) fn answer(
+    apdu: &Apdu,
+    chaining: bool,
+    memory: &mut Memory,
+    volatile: &mut Volatile,
+    random: &mut dyn Random,
+    program: &mut Program<'_>,
+) -> Response {
+    let whole = match volatile.chain.link(apdu, chaining) {
+        Ok(Some(whole)) => whole,
+        Ok(None) => return Response::status(Status::OK),
+        Err(status) => {
+            volatile.forget_steps();
+            return Response::status(status);
+        }
+    };
+    let response = execute(&whole, false, memory, volatile, random, program).unwrap_or_else(Response::status);
+    volatile.pending.split(response, whole.ne)
+}
+
+/// Answers a command that came out of the issuer's channel.
+pub(crate) fn answer_issuer(
+    apdu: &Apdu,
+    memory: &mut Memory,
+    volatile: &mut Volatile,
+    random: &mut dyn Random,
+    program: &mut Program<'_>,
+) -> Response {
+    execute(apdu, true, memory, volatile, random, program).unwrap_or_else(Response::status)
+}
+
+fn execute(
+    apdu: &Apdu,
+    issuer: bool,
+    memory: &mut Memory,
+    volatile: &mut Volatile,
+    random: &mut dyn Random,
+    program: &mut Program<'_>,
+) -> Result<Response, Status> {
+    let parsed = Command::parse(volatile.place, apdu);
+    let fresh = volatile.expect_only(parsed.as_ref().ok());
+    let command = parsed?;
+    access::allowed(&command, issuer, fresh, memory, volatile)?;
+    match command {
+        Command::GetData(object) => objects::get(object, memory),
+        Command::PutData(object, content) => objects::put(object, content, memory),
+        Command::PinStatus => pin::status(memory, volatile),
+        Command::ForgetPin => {
+            volatile.verified = false;
+            Ok(Response::status(Status::OK))
+        }
+        Command::Verify(pin) => pin::verify(&pin, memory, volatile, program),
+        Command::ChangePin { old, new } => pin::change_pin(&old, &new, memory, volatile, program),
+        Command::ChangePuk { old, new } => pin::change_puk(&old, &new, memory, program),
+        Command::ResetRetryCounter { puk, new } => pin::reset(&puk, &new, memory, volatile, program),
+        Command::SetTransportPin(pin) => pin::set_transport_pin(&pin, memory, volatile),
+        Command::SetPuk(puk) => pin::set_puk(&puk, memory),
+        Command::SetManagementKey(key) => {
+            memory.management_key = Some(key);
+            Ok(Response::status(Status::OK))
+        }
+        Command::Generate { key, algorithm } => keys::generate(key, algorithm, memory),
+        Command::UseKey { key, algorithm, template } => keys::use_key(key, algorithm, &template, memory),
+        Command::Management { algorithm, template } => {
+            authentication::management(algorithm, &template, memory, volatile, random)
+        }
+        Command::GetResponse => volatile.pending.next(apdu.ne),
+    }
+}
+
+/// The answer to SELECT.
+pub(crate) fn property_template(place: Application) -> Vec<u8> {
+    property::template(place)
+}
