@@ -3,7 +3,7 @@
 //! ```text
 //! bac, pace, chip_auth   agree on keys            9303-11 §4.3, §4.4, §6.2
 //! sm                     uses them                9303-11 §9.8, 7816-4 §10
-//! scp03                  the issuer's own channel GPCS Amendment D
+//! scp03, scp02           the issuer's own channel GPCS Amendment D, GPCS appendix E
 //! ```
 //!
 //! The role is a type: [`role::Terminal`] protects commands and opens responses, [`role::Chip`]
@@ -20,12 +20,14 @@ pub mod chip_auth;
 mod curve;
 mod group;
 mod kdf;
+pub mod key_set;
 mod mac;
 mod modp;
 pub mod pace;
 pub mod password;
 pub mod random;
 pub mod role;
+pub mod scp02;
 pub mod scp03;
 pub mod secret;
 pub mod sm;

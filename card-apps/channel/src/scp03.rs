@@ -1,11 +1,11 @@
-//! SCP03 (GPCS Amendment D): the issuer's channel to the card, with eight-byte challenges and cryptograms (S8).
+//! SCP03 (GPCS Amendment D): the issuer's channel to the card. Challenges, cryptograms and MACs have n bytes: 8 or 16.
 //!
 //! ```text
-//! INITIALIZE UPDATE      80 50 KV 00  08 host challenge
-//!   -> diversification data (10) KV 03 i card challenge (8) card cryptogram (8) [sequence counter (3)]
-//! EXTERNAL AUTHENTICATE  84 82 level 00  10 host cryptogram (8) C-MAC (8)
-//! command   CLA|04 INS P1 P2 Lc  data, or its cryptogram  C-MAC (8)
-//! response                       data, or its cryptogram  R-MAC (8)  SW
+//! INITIALIZE UPDATE      80 50 KV 00  n  host challenge (n)
+//!   -> diversification data (10) KV 03 i card challenge (n) card cryptogram (n) [sequence counter (3)]
+//! EXTERNAL AUTHENTICATE  84 82 level 00  2n  host cryptogram (n) C-MAC (n)
+//! command   CLA|04 INS P1 P2 Lc  data, or its cryptogram  C-MAC (n)
+//! response                       data, or its cryptogram  R-MAC (n)  SW
 //! ```
 //!
 //! The C-MAC of a command covers the one before it (the MAC chaining value), and the encryption
@@ -21,10 +21,12 @@ use iso7816::{Aid, Status, TransmitError};
 use openssl::error::ErrorStack;
 
 use crate::block::{Cbc, ZERO_IV, padding, unpadded_length};
+use crate::key_set::aes_of;
 use crate::random::RandomError;
 use crate::secret::{Secret, same};
 use crate::suite::Cipher;
 
+pub use crate::key_set::KeySet;
 pub use chip::{CardChallenge, ChipChannel, Offer};
 pub use terminal::{Channel, open};
 
@@ -40,35 +42,6 @@ const OPTION_PSEUDO_RANDOM: u8 = 0x10;
 const OPTION_RESPONSES: u8 = 0x60;
 /// Class bit of GlobalPlatform secure messaging.
 const PROTECTED: u8 = 0x04;
-
-/// The three static keys of a security domain: AES, all of 16, 24 or 32 bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeySet {
-    /// Key-ENC: session encryption keys are derived from it.
-    pub enc: Secret,
-    /// Key-MAC: session MAC keys are derived from it.
-    pub mac: Secret,
-    /// Key-DEK: enciphers keys and sensitive data.
-    pub dek: Secret,
-}
-
-impl KeySet {
-    /// The cipher that all three keys fit.
-    fn cipher(&self) -> Option<Cipher> {
-        let cipher = cipher_of(&self.enc)?;
-        [&self.mac, &self.dek].iter().all(|key| cipher_of(key) == Some(cipher)).then_some(cipher)
-    }
-}
-
-/// AES by the length of its key.
-fn cipher_of(key: &Secret) -> Option<Cipher> {
-    match key.expose().len() {
-        16 => Some(Cipher::Aes128),
-        24 => Some(Cipher::Aes192),
-        32 => Some(Cipher::Aes256),
-        _ => None,
-    }
-}
 
 /// What is protected in a session, by the number that EXTERNAL AUTHENTICATE carries in P1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -101,9 +74,9 @@ impl SecurityLevel {
         SecurityLevel::ALL.into_iter().find(|level| *level as u8 == byte)
     }
 
-    /// The most plain data bytes that fit into one short command: 247, or 239 when commands are enciphered.
+    /// The most plain data bytes that fit into one short command with [`Size::S8`]: 247, or 239 when commands are enciphered.
     pub const fn short_data(self) -> usize {
-        if self.enciphers_commands() { 239 } else { 247 }
+        Options { level: self, size: Size::S8, counted: Counted::EveryCommand }.short_data()
     }
 
     const fn enciphers_commands(self) -> bool {
@@ -119,6 +92,50 @@ impl SecurityLevel {
     }
 }
 
+/// How long challenges, cryptograms and MACs are (bit 1 of `i`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Size {
+    /// Eight bytes.
+    S8 = 8,
+    /// Sixteen bytes.
+    S16 = 16,
+}
+
+/// Which commands move the encryption counter.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Counted {
+    /// Every one, as the standard has it.
+    EveryCommand,
+    /// Only those with data: some cards of the field.
+    CommandsWithData,
+}
+
+/// How a session is held.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Options {
+    /// What is protected.
+    pub level: SecurityLevel,
+    /// How long the proofs are: the card tells by its card recognition data, and INITIALIZE UPDATE must know before.
+    pub size: Size,
+    /// What the card counts.
+    pub counted: Counted,
+}
+
+impl From<SecurityLevel> for Options {
+    fn from(level: SecurityLevel) -> Self {
+        Options { level, size: Size::S8, counted: Counted::EveryCommand }
+    }
+}
+
+impl Options {
+    /// The most plain data bytes that fit into one short command.
+    pub const fn short_data(self) -> usize {
+        let room = 255 - self.size as usize;
+        // Whole blocks, less one byte of padding.
+        if self.level.enciphers_commands() { room / 16 * 16 - 1 } else { room }
+    }
+}
+
 /// What the card said of itself in answer to INITIALIZE UPDATE.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InitializeUpdateInfo {
@@ -128,19 +145,19 @@ pub struct InitializeUpdateInfo {
     pub key_version: u8,
     /// The `i` parameter: options of the protocol.
     pub i: u8,
-    /// The card's challenge.
-    pub card_challenge: [u8; 8],
-    /// The card's cryptogram.
-    pub card_cryptogram: [u8; 8],
+    /// The card's challenge: 8 or 16 bytes.
+    pub card_challenge: Vec<u8>,
+    /// The card's cryptogram, as long.
+    pub card_cryptogram: Vec<u8>,
     /// The sequence counter, sent with pseudo-random challenges.
     pub sequence_counter: Option<[u8; 3]>,
 }
 
 impl InitializeUpdateInfo {
-    /// Reads the response data: 29 bytes, or 32 with a sequence counter.
+    /// Reads the response data: 29 bytes, or 45 with S16; three more with a sequence counter.
     ///
     /// # Errors
-    /// For another length and for another protocol than SCP03 with S8.
+    /// For another length and for another protocol than SCP03.
     pub fn parse(data: &[u8]) -> Result<Self, Scp03Error> {
         let fields = || {
             let (diversification, rest) = data.split_first_chunk::<10>()?;
@@ -149,28 +166,34 @@ impl InitializeUpdateInfo {
         };
         let length = data.len();
         let (diversification, key_version, protocol, i, rest) = fields().ok_or(Scp03Error::Length { length })?;
-        if protocol != PROTOCOL || i & OPTION_S16 != 0 {
+        if protocol != PROTOCOL {
             return Err(Scp03Error::Protocol { protocol, i });
         }
+        let size = size_of(i) as usize;
         let challenges = || {
-            let (card_challenge, rest) = rest.split_first_chunk::<8>()?;
-            let (card_cryptogram, rest) = rest.split_first_chunk::<8>()?;
+            let (card_challenge, rest) = rest.split_at_checked(size)?;
+            let (card_cryptogram, rest) = rest.split_at_checked(size)?;
             let sequence_counter = match rest {
                 [] => None,
                 _ => Some(<[u8; 3]>::try_from(rest).ok()?),
             };
-            Some((*card_challenge, *card_cryptogram, sequence_counter))
+            Some((card_challenge.to_vec(), card_cryptogram.to_vec(), sequence_counter))
         };
         let (card_challenge, card_cryptogram, sequence_counter) = challenges().ok_or(Scp03Error::Length { length })?;
         Ok(InitializeUpdateInfo { diversification, key_version, i, card_challenge, card_cryptogram, sequence_counter })
+    }
+
+    /// How long challenges, cryptograms and MACs are.
+    pub fn size(&self) -> Size {
+        size_of(self.i)
     }
 
     /// The response data.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut data = self.diversification.to_vec();
         data.extend([self.key_version, PROTOCOL, self.i]);
-        data.extend(self.card_challenge);
-        data.extend(self.card_cryptogram);
+        data.extend(&self.card_challenge);
+        data.extend(&self.card_cryptogram);
         data.extend(self.sequence_counter.iter().flatten());
         data
     }
@@ -180,23 +203,31 @@ impl InitializeUpdateInfo {
     /// # Errors
     /// When the keys are not AES keys of one length, or OpenSSL fails.
     pub fn challenge_is_pseudo_random(&self, keys: &KeySet, aid: &Aid) -> Result<bool, Scp03Error> {
-        let cipher = keys.cipher().ok_or(Scp03Error::KeyLength)?;
+        let cipher = keys.aes().ok_or(Scp03Error::KeyLength)?;
         match self.sequence_counter {
-            Some(counter) => Ok(same(&pseudo_random_challenge(cipher, &keys.enc, counter, aid)?, &self.card_challenge)),
+            Some(counter) => {
+                let expected = pseudo_random_challenge(cipher, self.size(), &keys.enc, counter, aid)?;
+                Ok(same(&expected, &self.card_challenge))
+            }
             None => Ok(false),
         }
     }
 }
 
+fn size_of(i: u8) -> Size {
+    if i & OPTION_S16 == 0 { Size::S8 } else { Size::S16 }
+}
+
 /// The card challenge made from Key-ENC, the sequence counter and the AID (Amendment D §6.2.2.1).
 fn pseudo_random_challenge(
     cipher: Cipher,
+    size: Size,
     key_enc: &Secret,
     sequence_counter: [u8; 3],
     aid: &Aid,
-) -> Result<[u8; 8], ErrorStack> {
+) -> Result<Vec<u8>, ErrorStack> {
     let context = [&sequence_counter[..], aid.as_bytes()].concat();
-    session::cryptogram(cipher, key_enc, Derivation::CardChallenge, &context)
+    session::cryptogram(cipher, size, key_enc, Derivation::CardChallenge, &context)
 }
 
 /// Why no channel was opened.
@@ -219,7 +250,7 @@ pub enum Scp03Error {
         /// Bytes received.
         length: usize,
     },
-    /// Another protocol than SCP03 with S8.
+    /// Another protocol than SCP03, or another size than was asked for.
     #[error("the card speaks SCP{protocol:02X} with option {i:02X}")]
     Protocol {
         /// The protocol's number.
@@ -293,7 +324,7 @@ impl Dek {
 /// # Errors
 /// When the key is not one of AES.
 pub fn key_check_value(key: &Secret) -> Result<[u8; 3], Scp03Error> {
-    let cipher = cipher_of(key).ok_or(Scp03Error::KeyLength)?;
+    let cipher = aes_of(key).ok_or(Scp03Error::KeyLength)?;
     let [a, b, c, ..] = Cbc::encryptor(cipher, key)?.single(&[0x01; 16])?;
     Ok([a, b, c])
 }

@@ -7,10 +7,10 @@ use openssl::error::ErrorStack;
 
 use super::session::{Derived, Session};
 use super::{
-    Cipher, Dek, InitializeUpdateInfo, KeySet, OPTION_PSEUDO_RANDOM, OPTION_RESPONSES, SecurityLevel, carries_r_mac,
-    pseudo_random_challenge,
+    Cipher, Counted, Dek, InitializeUpdateInfo, KeySet, OPTION_PSEUDO_RANDOM, OPTION_RESPONSES, OPTION_S16, Options,
+    SecurityLevel, Size, carries_r_mac, pseudo_random_challenge,
 };
-use crate::random::{self, Random};
+use crate::random::Random;
 use crate::secret::{Secret, same};
 
 /// Where the card's challenge comes from.
@@ -38,6 +38,8 @@ pub struct Offer<'a> {
     pub diversification: [u8; 10],
     /// How the challenge is made.
     pub challenge: CardChallenge,
+    /// How long challenges, cryptograms and MACs are.
+    pub size: Size,
 }
 
 /// The card's end of SCP03.
@@ -64,7 +66,7 @@ impl ChipChannel {
     /// Answers INITIALIZE UPDATE (`80 50`): the response data. A session that was open is over.
     ///
     /// # Errors
-    /// `6700` for a challenge of another length than 8, `6F00` when cryptography fails or the keys are no AES keys.
+    /// `6700` for a challenge of another length than the size, `6F00` when cryptography fails or the keys are no AES keys.
     pub fn initialize_update(
         &mut self,
         offer: &Offer<'_>,
@@ -72,13 +74,15 @@ impl ChipChannel {
         random: &mut dyn Random,
     ) -> Result<Vec<u8>, Status> {
         self.close();
-        let host_challenge = host_challenge.try_into().map_err(|_| Status::WRONG_LENGTH)?;
-        let cipher = offer.keys.cipher().ok_or(Status::UNKNOWN_ERROR)?;
+        if host_challenge.len() != offer.size as usize {
+            return Err(Status::WRONG_LENGTH);
+        }
+        let cipher = offer.keys.aes().ok_or(Status::UNKNOWN_ERROR)?;
         let card_challenge = offer.card_challenge(cipher, random)?;
         // The level comes with EXTERNAL AUTHENTICATE; until then the highest.
-        let derived =
-            Derived::new(cipher, offer.keys, host_challenge, &card_challenge, SecurityLevel::Full).map_err(failed)?;
-        let info = offer.info(card_challenge, derived.card_cryptogram);
+        let options = Options { level: SecurityLevel::Full, size: offer.size, counted: Counted::EveryCommand };
+        let derived = Derived::new(cipher, offer.keys, host_challenge, &card_challenge, options).map_err(failed)?;
+        let info = offer.info(card_challenge, derived.card_cryptogram.clone());
         self.0 = State::Challenged(Box::new(derived), Dek { cipher, key: offer.keys.dek.clone() });
         Ok(info.to_bytes())
     }
@@ -96,15 +100,15 @@ impl ChipChannel {
             return Err(Status::INCORRECT_P1_P2);
         }
         let level = SecurityLevel::from_byte(command.p1).ok_or(Status::INCORRECT_P1_P2)?;
-        if command.data.len() != 16 {
+        let Derived { host_cryptogram, mut session, .. } = *derived;
+        if command.data.len() != 2 * host_cryptogram.len() {
             return Err(Status::WRONG_LENGTH);
         }
-        let Derived { host_cryptogram, mut session, .. } = *derived;
         let received = session.verify(command).map_err(|_| Status::SECURITY_NOT_SATISFIED)?;
         if !same(&received, &host_cryptogram) {
             return Err(Status::AUTHENTICATION_FAILED);
         }
-        session.level = level;
+        session.options.level = level;
         self.0 = State::Open(Box::new(session), dek);
         Ok(level)
     }
@@ -112,7 +116,7 @@ impl ChipChannel {
     /// The level of the open session; `None` when none is open.
     pub fn level(&self) -> Option<SecurityLevel> {
         match &self.0 {
-            State::Open(session, _) => Some(session.level),
+            State::Open(session, _) => Some(session.options.level),
             _ => None,
         }
     }
@@ -181,16 +185,20 @@ impl ChipChannel {
 }
 
 impl Offer<'_> {
-    fn card_challenge(&self, cipher: Cipher, random: &mut dyn Random) -> Result<[u8; 8], Status> {
+    fn card_challenge(&self, cipher: Cipher, random: &mut dyn Random) -> Result<Vec<u8>, Status> {
         match &self.challenge {
-            CardChallenge::Random => random::array(random).map_err(|_| Status::UNKNOWN_ERROR),
+            CardChallenge::Random => {
+                let mut challenge = vec![0; self.size as usize];
+                random.fill(&mut challenge).map_err(|_| Status::UNKNOWN_ERROR)?;
+                Ok(challenge)
+            }
             CardChallenge::PseudoRandom { sequence_counter, aid } => {
-                pseudo_random_challenge(cipher, &self.keys.enc, *sequence_counter, aid).map_err(failed)
+                pseudo_random_challenge(cipher, self.size, &self.keys.enc, *sequence_counter, aid).map_err(failed)
             }
         }
     }
 
-    fn info(&self, card_challenge: [u8; 8], card_cryptogram: [u8; 8]) -> InitializeUpdateInfo {
+    fn info(&self, card_challenge: Vec<u8>, card_cryptogram: Vec<u8>) -> InitializeUpdateInfo {
         let (option, sequence_counter) = match self.challenge {
             CardChallenge::Random => (0, None),
             CardChallenge::PseudoRandom { sequence_counter, .. } => (OPTION_PSEUDO_RANDOM, Some(sequence_counter)),
@@ -198,7 +206,7 @@ impl Offer<'_> {
         InitializeUpdateInfo {
             diversification: self.diversification,
             key_version: self.key_version,
-            i: OPTION_RESPONSES | option,
+            i: OPTION_RESPONSES | option | if self.size == Size::S16 { OPTION_S16 } else { 0 },
             card_challenge,
             card_cryptogram,
             sequence_counter,

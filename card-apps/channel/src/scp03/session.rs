@@ -3,9 +3,9 @@
 use iso7816::Command;
 use openssl::error::ErrorStack;
 
-use super::{Cipher, KeySet, PROTECTED, SecurityLevel};
+use super::{Cipher, Counted, KeySet, Options, PROTECTED, Size};
 use crate::block::{Cbc, unpadded_length};
-use crate::mac::{Mac, first_half};
+use crate::mac::Mac;
 use crate::secret::{Secret, same};
 
 /// The derivation constants (Amendment D §4.1.5).
@@ -38,23 +38,21 @@ pub(super) fn derive(
     Ok(Secret::new(out))
 }
 
-/// Eight derived bytes: a cryptogram or a challenge.
+/// A cryptogram or a challenge.
 pub(super) fn cryptogram(
     cipher: Cipher,
+    size: Size,
     key: &Secret,
     constant: Derivation,
     context: &[u8],
-) -> Result<[u8; 8], ErrorStack> {
-    let derived = derive(cipher, key, constant as u8, context, 8)?;
-    let mut cryptogram = [0; 8];
-    cryptogram.iter_mut().zip(derived.expose()).for_each(|(to, from)| *to = *from);
-    Ok(cryptogram)
+) -> Result<Vec<u8>, ErrorStack> {
+    Ok(derive(cipher, key, constant as u8, context, size as usize)?.expose().to_vec())
 }
 
 /// What both ends know after INITIALIZE UPDATE.
 pub(super) struct Derived {
-    pub(super) card_cryptogram: [u8; 8],
-    pub(super) host_cryptogram: [u8; 8],
+    pub(super) card_cryptogram: Vec<u8>,
+    pub(super) host_cryptogram: Vec<u8>,
     pub(super) session: Session,
 }
 
@@ -66,9 +64,9 @@ pub(super) struct Session {
     rmac: Mac,
     /// MAC chaining value: the whole C-MAC of the last command.
     chain: [u8; 16],
-    /// Encryption counter: the number of the command after EXTERNAL AUTHENTICATE.
+    /// Encryption counter: the number of the command that counts, after EXTERNAL AUTHENTICATE.
     counter: u128,
-    pub(super) level: SecurityLevel,
+    pub(super) options: Options,
 }
 
 /// The message does not verify.
@@ -85,18 +83,18 @@ impl Derived {
     pub(super) fn new(
         cipher: Cipher,
         keys: &KeySet,
-        host_challenge: &[u8; 8],
-        card_challenge: &[u8; 8],
-        level: SecurityLevel,
+        host_challenge: &[u8],
+        card_challenge: &[u8],
+        options: Options,
     ) -> Result<Self, ErrorStack> {
-        let context = [*host_challenge, *card_challenge].concat();
+        let context = [host_challenge, card_challenge].concat();
         let session_key = |key, constant| derive(cipher, key, constant as u8, &context, cipher.key_length());
         let s_enc = session_key(&keys.enc, Derivation::SEnc)?;
         let s_mac = session_key(&keys.mac, Derivation::SMac)?;
         let s_rmac = session_key(&keys.mac, Derivation::SRmac)?;
         Ok(Derived {
-            card_cryptogram: cryptogram(cipher, &s_mac, Derivation::CardCryptogram, &context)?,
-            host_cryptogram: cryptogram(cipher, &s_mac, Derivation::HostCryptogram, &context)?,
+            card_cryptogram: cryptogram(cipher, options.size, &s_mac, Derivation::CardCryptogram, &context)?,
+            host_cryptogram: cryptogram(cipher, options.size, &s_mac, Derivation::HostCryptogram, &context)?,
             session: Session {
                 encryptor: Cbc::encryptor(cipher, &s_enc)?,
                 decryptor: Cbc::decryptor(cipher, &s_enc)?,
@@ -104,7 +102,7 @@ impl Derived {
                 rmac: Mac::new(cipher, &s_rmac)?,
                 chain: [0; 16],
                 counter: 0,
-                level,
+                options,
             },
         })
     }
@@ -114,9 +112,9 @@ impl Session {
     /// Adds the C-MAC to a command whose data is already in its final form.
     pub(super) fn authenticate(&mut self, command: &Command, mut data: Vec<u8>) -> Result<Command, ErrorStack> {
         let mut protected = Command { cla: command.cla | PROTECTED, data: Vec::new(), ..*command };
-        let length = data.len() + 8;
+        let length = data.len() + self.options.size as usize;
         let chain = self.c_mac(&protected, length, &data)?;
-        data.extend(first_half(&chain));
+        data.extend(self.cut(&chain));
         self.chain = chain;
         protected.data = data;
         Ok(protected)
@@ -124,9 +122,9 @@ impl Session {
 
     /// Checks and removes the C-MAC.
     pub(super) fn verify(&mut self, command: &Command) -> Result<Vec<u8>, Broken> {
-        let (data, c_mac) = command.data.split_last_chunk::<8>().ok_or(Broken)?;
+        let (data, c_mac) = self.split(&command.data)?;
         let chain = self.c_mac(command, command.data.len(), data)?;
-        if command.cla & PROTECTED == 0 || !same(&first_half(&chain), c_mac) {
+        if command.cla & PROTECTED == 0 || !same(self.cut(&chain), c_mac) {
             return Err(Broken);
         }
         self.chain = chain;
@@ -144,8 +142,8 @@ impl Session {
 
     /// Protects a command after EXTERNAL AUTHENTICATE.
     pub(super) fn protect_command(&mut self, command: &Command) -> Result<Command, ErrorStack> {
-        self.counter = self.counter.wrapping_add(1);
-        let data = if self.level.enciphers_commands() && !command.data.is_empty() {
+        self.count(&command.data);
+        let data = if self.options.level.enciphers_commands() && !command.data.is_empty() {
             self.iv(0x00)?;
             let mut cryptogram = Vec::with_capacity(command.data.len() + 48);
             self.encryptor.append_padded(&command.data, &mut cryptogram)?;
@@ -159,41 +157,62 @@ impl Session {
     /// Opens a command after EXTERNAL AUTHENTICATE.
     pub(super) fn open_command(&mut self, command: &Command) -> Result<Command, Broken> {
         let data = self.verify(command)?;
-        self.counter = self.counter.wrapping_add(1);
-        let data = if self.level.enciphers_commands() && !data.is_empty() { self.decipher(0x00, &data)? } else { data };
+        self.count(&data);
+        let data = if self.options.level.enciphers_commands() && !data.is_empty() {
+            self.decipher(0x00, &data)?
+        } else {
+            data
+        };
         Ok(Command { cla: command.cla & !PROTECTED, data, ..*command })
     }
 
     /// Protects response data under a status that is no error.
     pub(super) fn protect_response(&mut self, data: &[u8], status: [u8; 2]) -> Result<Vec<u8>, ErrorStack> {
-        if !self.level.authenticates_responses() {
+        if !self.options.level.authenticates_responses() {
             return Ok(data.to_vec());
         }
         let mut protected = Vec::with_capacity(data.len() + 48);
-        if self.level.enciphers_responses() && !data.is_empty() {
+        if self.options.level.enciphers_responses() && !data.is_empty() {
             self.iv(0x80)?;
             self.encryptor.append_padded(data, &mut protected)?;
         } else {
             protected.extend_from_slice(data);
         }
-        let r_mac = self.rmac.short_tag(&[&self.chain, &protected, &status])?;
-        protected.extend(r_mac);
+        let r_mac = self.rmac.tag(&[&self.chain, &protected, &status])?;
+        protected.extend(self.cut(&r_mac));
         Ok(protected)
     }
 
     /// Opens response data under a status that is no error.
     pub(super) fn open_response(&mut self, data: &[u8], status: [u8; 2]) -> Result<Vec<u8>, Broken> {
-        if !self.level.authenticates_responses() {
+        if !self.options.level.authenticates_responses() {
             return Ok(data.to_vec());
         }
-        let (data, r_mac) = data.split_last_chunk::<8>().ok_or(Broken)?;
-        let expected = self.rmac.short_tag(&[&self.chain, data, &status])?;
-        if !same(&expected, r_mac) {
+        let (data, r_mac) = self.split(data)?;
+        let expected = self.rmac.tag(&[&self.chain, data, &status])?;
+        if !same(self.cut(&expected), r_mac) {
             return Err(Broken);
         }
-        match self.level.enciphers_responses() && !data.is_empty() {
+        match self.options.level.enciphers_responses() && !data.is_empty() {
             true => self.decipher(0x80, data),
             false => Ok(data.to_vec()),
+        }
+    }
+
+    /// As much of a MAC as travels.
+    fn cut<'m>(&self, mac: &'m [u8; 16]) -> &'m [u8] {
+        mac.get(..self.options.size as usize).unwrap_or_default()
+    }
+
+    /// What comes before the MAC, and the MAC.
+    fn split<'d>(&self, data: &'d [u8]) -> Result<(&'d [u8], &'d [u8]), Broken> {
+        let at = data.len().checked_sub(self.options.size as usize).ok_or(Broken)?;
+        data.split_at_checked(at).ok_or(Broken)
+    }
+
+    fn count(&mut self, data: &[u8]) {
+        if self.options.counted == Counted::EveryCommand || !data.is_empty() {
+            self.counter = self.counter.wrapping_add(1);
         }
     }
 

@@ -6,14 +6,14 @@ use iso7816::{Card, Command, MAX_DATA, Response, Status, TransmitError};
 
 use super::session::{Derived, Session};
 use super::{
-    Dek, EXTERNAL_AUTHENTICATE, INITIALIZE_UPDATE, InitializeUpdateInfo, KeySet, Scp03Error, SecurityLevel,
+    Dek, EXTERNAL_AUTHENTICATE, INITIALIZE_UPDATE, InitializeUpdateInfo, KeySet, Options, PROTOCOL, Scp03Error,
     carries_r_mac,
 };
-use crate::random::{self, Random};
+use crate::random::Random;
 use crate::secret::{Secret, same};
 
 /// What protection adds to a data field at most: padding and C-MAC.
-const MOST_OVERHEAD: usize = 24;
+const MOST_OVERHEAD: usize = 32;
 
 /// An open channel over a card: commands go out and come back protected.
 pub struct Channel<C> {
@@ -24,7 +24,8 @@ pub struct Channel<C> {
     pub(super) dek: Dek,
 }
 
-/// Opens a channel with the selected security domain; `key_version` 0 lets the card choose its keys.
+/// Opens a channel with the selected security domain; `key_version` 0 lets the card choose its keys. The options may be no more
+/// than a [`SecurityLevel`](super::SecurityLevel).
 ///
 /// EXTERNAL AUTHENTICATE is sent only after the card's cryptogram has been verified.
 ///
@@ -34,22 +35,28 @@ pub fn open<C: Card>(
     mut card: C,
     key_version: u8,
     keys: &KeySet,
-    level: SecurityLevel,
+    options: impl Into<Options>,
     random: &mut dyn Random,
 ) -> Result<Channel<C>, Scp03Error> {
-    let cipher = keys.cipher().ok_or(Scp03Error::KeyLength)?;
-    let host_challenge: [u8; 8] = random::array(random)?;
-    let initialize = Command::new(0x80, INITIALIZE_UPDATE, key_version, 0x00).with_data(host_challenge).with_ne(256);
+    let options = options.into();
+    let cipher = keys.aes().ok_or(Scp03Error::KeyLength)?;
+    let mut host_challenge = vec![0; options.size as usize];
+    random.fill(&mut host_challenge)?;
+    let initialize = Command::new(0x80, INITIALIZE_UPDATE, key_version, 0x00);
+    let initialize = initialize.with_data(&host_challenge[..]).with_ne(256);
     let info = InitializeUpdateInfo::parse(&accepted(&mut card, &initialize)?)?;
+    if info.size() != options.size {
+        return Err(Scp03Error::Protocol { protocol: PROTOCOL, i: info.i });
+    }
 
-    let derived = Derived::new(cipher, keys, &host_challenge, &info.card_challenge, level)?;
+    let derived = Derived::new(cipher, keys, &host_challenge, &info.card_challenge, options)?;
     if !same(&derived.card_cryptogram, &info.card_cryptogram) {
         return Err(Scp03Error::CardCryptogram { key_version: info.key_version });
     }
 
     let mut session = derived.session;
-    let authenticate = Command::new(0x80, EXTERNAL_AUTHENTICATE, level as u8, 0x00);
-    let authenticate = session.authenticate(&authenticate, derived.host_cryptogram.to_vec())?;
+    let authenticate = Command::new(0x80, EXTERNAL_AUTHENTICATE, options.level as u8, 0x00);
+    let authenticate = session.authenticate(&authenticate, derived.host_cryptogram)?;
     accepted(&mut card, &authenticate)?;
     Ok(Channel { card, session: Some(session), info, dek: Dek { cipher, key: keys.dek.clone() } })
 }
@@ -120,7 +127,7 @@ impl<C: Card> Card for Channel<C> {
 /// Errors come bare and without data at every level (Amendment D §6.2.5); all else is protected.
 fn opened(session: &mut Session, response: Response) -> Result<Response, TransmitError> {
     let status = response.status;
-    if session.level.authenticates_responses() {
+    if session.options.level.authenticates_responses() {
         match (carries_r_mac(status), response.data.is_empty()) {
             (false, true) => return Ok(response),
             (false, false) => return Err(BROKEN),

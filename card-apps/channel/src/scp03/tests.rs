@@ -82,9 +82,10 @@ fn the_card_speaks_the_six_known_sessions() {
             key_version: info.key_version,
             diversification: info.diversification,
             challenge: CardChallenge::Random,
+            size: Size::S8,
         };
         let mut card = ChipChannel::default();
-        let mut random = Fixed::new(info.card_challenge);
+        let mut random = Fixed::new(info.card_challenge.clone());
         let given = card.initialize_update(&offer, &hex_of(&case["host_challenge"]), &mut random).unwrap();
         // Everything but the option bits and the counter, which belong to pseudo-random challenges.
         assert_eq!(given[..12], answer[..12]);
@@ -108,7 +109,7 @@ fn the_card_speaks_the_six_known_sessions() {
 fn session_keys_and_cryptograms_are_the_known_ones() {
     for case in Vectors::load("gp-scp03-kat").list("/cases") {
         let keys = keys_of(case);
-        let cipher = keys.cipher().unwrap();
+        let cipher = keys.aes().unwrap();
         let context = [hex_of(&case["host_challenge"]), hex_of(&case["card_challenge"])].concat();
         let session_keys = [
             (&keys.enc, Derivation::SEnc, "s_enc"),
@@ -119,9 +120,9 @@ fn session_keys_and_cryptograms_are_the_known_ones() {
             let derived = derive(cipher, key, constant as u8, &context, cipher.key_length()).unwrap();
             assert_eq!(derived.expose(), hex_of(&case[name]), "{} {name}", case["name"]);
         }
-        let challenge = |name: &str| hex_of(&case[name]).try_into().unwrap();
-        let (host, card): ([u8; 8], [u8; 8]) = (challenge("host_challenge"), challenge("card_challenge"));
-        let derived = Derived::new(cipher, &keys, &host, &card, SecurityLevel::Full).unwrap();
+        let challenge = |name: &str| hex_of(&case[name]);
+        let (host, card): (Vec<u8>, Vec<u8>) = (challenge("host_challenge"), challenge("card_challenge"));
+        let derived = Derived::new(cipher, &keys, &host, &card, SecurityLevel::Full.into()).unwrap();
         assert_eq!(derived.card_cryptogram.to_vec(), hex_of(&case["card_cryptogram"]));
         assert_eq!(derived.host_cryptogram.to_vec(), hex_of(&case["host_cryptogram"]));
     }
@@ -145,7 +146,7 @@ fn the_derivation_function_gives_the_known_answers() {
         let key = Secret::new(hex_of(&case["key"]));
         let length = case["L_bits"].as_u64().unwrap() as usize / 8;
         let constant = hex_of(&case["constant"])[0];
-        let derived = derive(cipher_of(&key).unwrap(), &key, constant, &hex_of(&case["context"]), length).unwrap();
+        let derived = derive(aes_of(&key).unwrap(), &key, constant, &hex_of(&case["context"]), length).unwrap();
         assert_eq!(derived.expose(), hex_of(&case["output"]));
     }
 }
@@ -168,6 +169,7 @@ fn both_ends_know_the_pseudo_random_challenge() {
             sequence_counter: info.sequence_counter.unwrap(),
             aid: Aid::issuer_domain(),
         },
+        size: Size::S8,
     };
     let host_challenge = hex_of(&case["host_challenge"]);
     let given = ChipChannel::default().initialize_update(&offer, &host_challenge, &mut Fixed::new([])).unwrap();
@@ -198,20 +200,22 @@ struct Echo {
     flip: Option<usize>,
     /// The last two protected commands, for replays.
     last: Option<Command>,
+    size: Size,
 }
 
 impl Echo {
     fn new(length: usize) -> Self {
         let key = |fill: u8| Secret::new(vec![fill; length]);
         let keys = KeySet { enc: key(0x41), mac: key(0x42), dek: key(0x43) };
-        Echo { channel: ChipChannel::default(), keys, received: 0, flip: None, last: None }
+        Echo { channel: ChipChannel::default(), keys, received: 0, flip: None, last: None, size: Size::S8 }
     }
 
     fn answer(&mut self, command: &Command) -> Result<Response, Status> {
         match command.ins {
             INITIALIZE_UPDATE => {
                 let challenge = CardChallenge::PseudoRandom { sequence_counter: [0, 0, 1], aid: Aid::issuer_domain() };
-                let offer = Offer { keys: &self.keys, key_version: 0x30, diversification: [7; 10], challenge };
+                let offer =
+                    Offer { keys: &self.keys, key_version: 0x30, diversification: [7; 10], challenge, size: self.size };
                 let data = self.channel.initialize_update(&offer, &command.data, &mut OsRandom)?;
                 Ok(Response::ok(data))
             }
@@ -247,39 +251,89 @@ fn echo(data: &[u8]) -> Command {
 
 #[test]
 fn both_ends_agree_at_every_level_and_key_length() {
-    for length in [16, 24, 32] {
-        for level in SecurityLevel::ALL {
-            let mut card = Echo::new(length);
-            let keys = card.keys.clone();
-            let mut channel = open(&mut card, 0x30, &keys, level, &mut OsRandom).unwrap();
-            for size in [0, 1, 15, 16, 17, level.short_data(), 1000] {
-                let data = vec![0xA5; size];
-                let response = channel.transmit(&echo(&data)).unwrap();
-                assert_eq!((response.data, response.status), (data, Status::OK), "{level:?} {length} {size}");
+    for size in [Size::S8, Size::S16] {
+        for length in [16, 24, 32] {
+            for level in SecurityLevel::ALL {
+                agree(length, Options { size, ..level.into() });
             }
-            for status in [0x6310, 0x6A82] {
-                let [p1, p2] = u16::to_be_bytes(status);
-                let response = channel.transmit(&Command::new(0x80, 0xCA, p1, p2)).unwrap();
-                assert_eq!(response.status, Status(status));
-            }
-            let secret = channel.encrypt_dek(b"L898902C<369080619406236").unwrap();
-            let key = channel.encrypt_key(&Secret::new(vec![9; 24])).unwrap();
-            assert_eq!(card.channel.decrypt_dek(&secret).unwrap().expose(), b"L898902C<369080619406236");
-            assert_eq!(card.channel.decrypt_key(&key, 24).unwrap().expose(), [9; 24]);
-            assert_eq!(card.channel.level(), Some(level));
         }
     }
 }
 
+fn agree(length: usize, options: Options) {
+    let mut card = Echo::new(length);
+    card.size = options.size;
+    let keys = card.keys.clone();
+    let mut channel = open(&mut card, 0x30, &keys, options, &mut OsRandom).unwrap();
+    assert_eq!(channel.initialize_update().size(), options.size);
+    assert!(channel.initialize_update().challenge_is_pseudo_random(&keys, &Aid::issuer_domain()).unwrap());
+    for size in [0, 1, 15, 16, 17, options.short_data(), 1000] {
+        let data = vec![0xA5; size];
+        let response = channel.transmit(&echo(&data)).unwrap();
+        assert_eq!((response.data, response.status), (data, Status::OK), "{options:?} {length} {size}");
+    }
+    for status in [0x6310, 0x6A82] {
+        let [p1, p2] = u16::to_be_bytes(status);
+        let response = channel.transmit(&Command::new(0x80, 0xCA, p1, p2)).unwrap();
+        assert_eq!(response.status, Status(status));
+    }
+    let secret = channel.encrypt_dek(b"L898902C<369080619406236").unwrap();
+    let key = channel.encrypt_key(&Secret::new(vec![9; 24])).unwrap();
+    assert_eq!(card.channel.decrypt_dek(&secret).unwrap().expose(), b"L898902C<369080619406236");
+    assert_eq!(card.channel.decrypt_key(&key, 24).unwrap().expose(), [9; 24]);
+    assert_eq!(card.channel.level(), Some(options.level));
+}
+
+/// A host that asks for one size of a card that has the other.
+#[test]
+fn sizes_must_agree() {
+    let mut card = Echo::new(16);
+    card.size = Size::S16;
+    let keys = card.keys.clone();
+    let refused = open(&mut card, 0x30, &keys, SecurityLevel::Full, &mut OsRandom);
+    assert!(matches!(refused, Err(Scp03Error::Refused { instruction: 0x50, status: Status::WRONG_LENGTH })));
+    // An answer of the other size to a challenge of eight bytes.
+    let mut answer = vec![0; 45];
+    (answer[11], answer[12]) = (3, 1);
+    let mut script = Script { answers: [with_ok(answer)].into(), asked: vec![] };
+    let refused = open(&mut script, 0x30, &keys, SecurityLevel::Full, &mut OsRandom);
+    assert!(matches!(refused, Err(Scp03Error::Protocol { protocol: 3, i: 1 })));
+    assert_eq!(script.asked.len(), 1);
+}
+
+/// Commands without data are counted by the standard, and not by some cards of the field.
+#[test]
+fn the_encryption_counter_moves_as_the_card_counts() {
+    let vector = |counted| {
+        let keys = Echo::new(16).keys;
+        let options = Options { counted, ..SecurityLevel::CommandEncryption.into() };
+        let derived = Derived::new(Cipher::Aes128, &keys, &[1; 8], &[2; 8], options).unwrap();
+        let mut session = derived.session;
+        session.protect_command(&echo(&[])).unwrap();
+        session.protect_command(&echo(b"four")).unwrap().data[..16].to_vec()
+    };
+    let first = |counted| {
+        let keys = Echo::new(16).keys;
+        let options = Options { counted, ..SecurityLevel::CommandEncryption.into() };
+        let mut session = Derived::new(Cipher::Aes128, &keys, &[1; 8], &[2; 8], options).unwrap().session;
+        session.protect_command(&echo(b"four")).unwrap().data[..16].to_vec()
+    };
+    assert_ne!(vector(Counted::EveryCommand), vector(Counted::CommandsWithData));
+    assert_eq!(vector(Counted::CommandsWithData), first(Counted::EveryCommand));
+}
+
 #[test]
 fn short_data_fills_a_short_command() {
-    for level in SecurityLevel::ALL {
+    let sizes = [Size::S8, Size::S16].into_iter();
+    for (level, size) in sizes.flat_map(|size| SecurityLevel::ALL.map(|level| (level, size))) {
+        let options = Options { size, ..level.into() };
         let mut card = Echo::new(16);
+        card.size = size;
         let keys = card.keys.clone();
-        let mut channel = open(&mut card, 0, &keys, level, &mut OsRandom).unwrap();
-        channel.transmit(&echo(&vec![0; level.short_data()])).unwrap();
+        let mut channel = open(&mut card, 0, &keys, options, &mut OsRandom).unwrap();
+        channel.transmit(&echo(&vec![0; options.short_data()])).unwrap();
         assert!(channel.card.last.as_ref().unwrap().data.len() <= 255);
-        channel.transmit(&echo(&vec![0; level.short_data() + 1])).unwrap();
+        channel.transmit(&echo(&vec![0; options.short_data() + 1])).unwrap();
         assert!(channel.card.last.as_ref().unwrap().data.len() > 255);
     }
 }
@@ -298,12 +352,18 @@ fn after_a_wrong_card_cryptogram_nothing_is_sent() {
 fn a_wrong_host_is_refused_and_must_start_again() {
     let mut card = Echo::new(16);
     let keys = card.keys.clone();
-    let offer = Offer { keys: &keys, key_version: 1, diversification: [0; 10], challenge: CardChallenge::Random };
+    let offer = Offer {
+        keys: &keys,
+        key_version: 1,
+        diversification: [0; 10],
+        challenge: CardChallenge::Random,
+        size: Size::S8,
+    };
     let host = [1; 8];
     let answer = card.channel.initialize_update(&offer, &host, &mut OsRandom).unwrap();
     let info = InitializeUpdateInfo::parse(&answer).unwrap();
     let Derived { mut session, host_cryptogram, .. } =
-        Derived::new(Cipher::Aes128, &keys, &host, &info.card_challenge, SecurityLevel::Full).unwrap();
+        Derived::new(Cipher::Aes128, &keys, &host, &info.card_challenge, SecurityLevel::Full.into()).unwrap();
     let mut wrong = host_cryptogram.to_vec();
     wrong[0] ^= 1;
     let command = session.authenticate(&Command::new(0x80, 0x82, 0x33, 0), wrong).unwrap();
@@ -370,7 +430,7 @@ fn other_protocols_are_named() {
     assert!(matches!(InitializeUpdateInfo::parse(&answer), Err(Scp03Error::Protocol { protocol: 2, i: 0 })));
     answer[11] = 0x03;
     answer[12] = 0x71;
-    assert!(matches!(InitializeUpdateInfo::parse(&answer), Err(Scp03Error::Protocol { protocol: 3, i: 0x71 })));
+    assert!(matches!(InitializeUpdateInfo::parse(&answer), Err(Scp03Error::Length { length: 32 })));
     answer[12] = 0x70;
     assert!(InitializeUpdateInfo::parse(&answer).is_ok());
     assert!(matches!(InitializeUpdateInfo::parse(&answer[..31]), Err(Scp03Error::Length { length: 31 })));

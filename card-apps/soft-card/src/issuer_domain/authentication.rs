@@ -4,7 +4,7 @@
 //! answer leaves the card, so pulling the card out does not win a try, and no challenge is ever given twice.
 
 use channel::random::Random;
-use channel::scp03::{CardChallenge, Offer};
+use channel::scp03::{CardChallenge, Offer, Size};
 use iso7816::{Aid, Command as Apdu, Response, Status};
 
 use super::state::{MAX_FAILED_AUTHENTICATIONS, Memory, Volatile};
@@ -34,7 +34,7 @@ pub(super) fn initialize(
     set.sequence += 1;
     let [_, sequence_counter @ ..] = set.sequence.to_be_bytes();
     let challenge = CardChallenge::PseudoRandom { sequence_counter, aid: application.clone() };
-    let offer = Offer { keys: &set.keys(), key_version: *key_version, diversification, challenge };
+    let offer = Offer { keys: &set.keys(), key_version: *key_version, diversification, challenge, size: Size::S8 };
     volatile.channel.initialize_update(&offer, &apdu.data, random).map(Response::ok)
 }
 

@@ -1,0 +1,161 @@
+//! The static keys of a security domain, and how a card's own come from the issuer's master key.
+//!
+//! Every card of a series has other keys: the maker derives them from a master key and the key diversification data that the
+//! card gives in answer to INITIALIZE UPDATE. `n` is 1 for Key-ENC, 2 for Key-MAC, 3 for Key-DEK.
+//!
+//! ```text
+//! VISA2        3DES-ECB over d[0..2] d[4..8] F0 n  d[0..2] d[4..8] 0F n
+//! EMV CPS 1.1  3DES-ECB over d[4..10] F0 n  d[4..10] 0F n
+//! KDF3         AES-CMAC over i 00000000+n 00 d, for i = 1, 2 as the key length asks
+//! ```
+
+use openssl::error::ErrorStack;
+
+use crate::block::{Cbc, ZERO_IV};
+use crate::mac::Mac;
+use crate::secret::Secret;
+use crate::suite::Cipher;
+
+/// The three static keys of a security domain, all of one length: AES of 16, 24 or 32 bytes, or two-key 3DES of 16.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySet {
+    /// Key-ENC: session encryption keys are derived from it.
+    pub enc: Secret,
+    /// Key-MAC: session MAC keys are derived from it.
+    pub mac: Secret,
+    /// Key-DEK: enciphers keys and sensitive data.
+    pub dek: Secret,
+}
+
+impl KeySet {
+    /// The AES cipher that all three keys fit.
+    pub(crate) fn aes(&self) -> Option<Cipher> {
+        let cipher = aes_of(&self.enc)?;
+        [&self.mac, &self.dek].iter().all(|key| aes_of(key) == Some(cipher)).then_some(cipher)
+    }
+
+    /// Whether all three keys fit two-key 3DES.
+    pub(crate) fn fits_triple_des(&self) -> bool {
+        [&self.enc, &self.mac, &self.dek].iter().all(|key| key.expose().len() == 16)
+    }
+}
+
+/// AES by the length of its key.
+pub(crate) fn aes_of(key: &Secret) -> Option<Cipher> {
+    match key.expose().len() {
+        16 => Some(Cipher::Aes128),
+        24 => Some(Cipher::Aes192),
+        32 => Some(Cipher::Aes256),
+        _ => None,
+    }
+}
+
+/// How a card's keys come from a master key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Diversification {
+    /// The method of VISA's card program; 3DES keys.
+    Visa2,
+    /// EMV Card Personalization Specification 1.1; 3DES keys.
+    Emv,
+    /// SP 800-108 in counter mode with AES-CMAC; AES keys as long as the master key.
+    Kdf3,
+}
+
+/// Why no keys were derived.
+#[derive(Debug, thiserror::Error)]
+pub enum DiversificationError {
+    /// Not a key of the method's cipher.
+    #[error("a master key of {length} bytes does not fit this method of diversification")]
+    KeyLength {
+        /// Bytes given.
+        length: usize,
+    },
+    /// OpenSSL failed.
+    #[error("cryptography failed")]
+    OpenSsl(#[from] ErrorStack),
+}
+
+impl Diversification {
+    /// The keys of the card with this key diversification data.
+    ///
+    /// # Errors
+    /// When the master key does not fit the method.
+    pub fn keys(self, master: &Secret, data: &[u8; 10]) -> Result<KeySet, DiversificationError> {
+        let key = |number| self.key(master, data, number);
+        Ok(KeySet { enc: key(1)?, mac: key(2)?, dek: key(3)? })
+    }
+
+    fn key(self, master: &Secret, data: &[u8; 10], number: u8) -> Result<Secret, DiversificationError> {
+        let length = master.expose().len();
+        let misfit = DiversificationError::KeyLength { length };
+        let [d0, d1, _, _, d4, d5, d6, d7, d8, d9] = *data;
+        let part = match self {
+            Diversification::Visa2 => [d0, d1, d4, d5, d6, d7],
+            Diversification::Emv => [d4, d5, d6, d7, d8, d9],
+            Diversification::Kdf3 => {
+                let mut mac = Mac::new(aes_of(master).ok_or(misfit)?, master)?;
+                let mut key = Vec::with_capacity(32);
+                for round in 1..=length.div_ceil(16) as u8 {
+                    key.extend(mac.tag(&[&[round, 0, 0, 0, number, 0], data])?);
+                }
+                key.truncate(length);
+                return Ok(Secret::new(key));
+            }
+        };
+        if length != 16 {
+            return Err(misfit);
+        }
+        let mut ecb = Cbc::encryptor(Cipher::TripleDes, master)?;
+        let half = |ecb: &mut Cbc, filler| ecb.message(&ZERO_IV, &[&part[..], &[filler, number]].concat());
+        Ok(Secret::new([half(&mut ecb, 0xF0)?, half(&mut ecb, 0x0F)?].concat()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_vectors::{Vectors, hex_of};
+
+    use super::*;
+
+    #[test]
+    fn diversified_keys_are_the_known_ones() {
+        let vectors = Vectors::load("gp-kdf");
+        let cases = vectors.list("/diversification");
+        assert_eq!(cases.len(), 8);
+        for case in cases {
+            let method = match case["method"].as_str().unwrap() {
+                "VISA2" => Diversification::Visa2,
+                "EMV (CPS 1.1)" => Diversification::Emv,
+                kdf3 if kdf3.starts_with("KDF3") => Diversification::Kdf3,
+                other => panic!("{other}"),
+            };
+            let data = hex_of(&case["key_diversification_data"]).try_into().unwrap();
+            let keys = method.keys(&Secret::new(hex_of(&case["master_key"])), &data).unwrap();
+            for (key, name) in [(keys.enc, "key_enc"), (keys.mac, "key_mac"), (keys.dek, "key_dek")] {
+                if let Some(known) = case.get(name) {
+                    assert_eq!(key.expose(), hex_of(known), "{} {name}", case["method"]);
+                }
+            }
+        }
+    }
+
+    /// The same method in the field: the keys of a session that a real card accepted.
+    #[test]
+    fn visa2_gives_the_keys_of_a_known_session() {
+        let vectors = Vectors::load("gp-kdf");
+        let bytes = |name: &str| vectors.bytes(&format!("/scp01_visa2_session/{name}"));
+        let data = bytes("key_diversification_data").try_into().unwrap();
+        let keys = Diversification::Visa2.keys(&Secret::new(bytes("master_key")), &data).unwrap();
+        assert_eq!(keys.enc.expose(), bytes("key_enc"));
+        assert_eq!(keys.mac.expose(), bytes("key_mac"));
+        assert_eq!(keys.dek.expose(), bytes("key_dek"));
+    }
+
+    #[test]
+    fn master_keys_of_another_length_are_refused() {
+        for (method, length) in [(Diversification::Visa2, 24), (Diversification::Emv, 8), (Diversification::Kdf3, 17)] {
+            let result = method.keys(&Secret::new(vec![1; length]), &[0; 10]);
+            assert!(matches!(result, Err(DiversificationError::KeyLength { length: found }) if found == length));
+        }
+    }
+}
