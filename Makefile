@@ -2,6 +2,7 @@
 # make test   everything that must be true
 # make bench  speed against the floor; writes target/bench.json
 # make fuzz   every parser of the PKI under a sanitizer, a few seconds each
+# make interop  OpenSC, ssh-keygen and OpenSSL use the citizen's card through the real pcscd
 #
 # Each target installs the Debian packages it misses (asking sudo only where needed).
 
@@ -9,7 +10,7 @@ CARGO ?= cargo
 
 BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev libpcsclite-dev
 RUN_PACKAGES   := pcscd fonts-noto-core fonts-ocr-b libopenjp2-tools
-TEST_PACKAGES  := opensc openssl softhsm2 strace
+TEST_PACKAGES  := opensc openssl openssh-client softhsm2 strace
 
 # Where cargo-fuzz is installed, and how long each target runs.
 CARGO_FUZZ         := target/tools/bin/cargo-fuzz
@@ -17,7 +18,7 @@ CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS       ?= 5
 FUZZ_TARGETS       := $(notdir $(wildcard pki/fuzz/seeds/*))
 
-.PHONY: demo test bench fuzz lint build release packages test-packages clean
+.PHONY: demo test bench fuzz interop lint build release packages test-packages clean
 
 demo: packages release
 	BITAQA_BIN=target/release personalizer/demo/demo.sh target/demo
@@ -39,6 +40,9 @@ fuzz: packages $(CARGO_FUZZ)
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 \
 			-artifact_prefix=target/fuzz/artifacts/$$target/; \
 	done
+
+interop: test-packages
+	BITAQA_TESTS=all $(CARGO) test --locked -p soft-card --test interop -- --nocapture
 
 $(CARGO_FUZZ):
 	$(CARGO) install --locked --root target/tools --version $(CARGO_FUZZ_VERSION) cargo-fuzz

@@ -229,7 +229,10 @@ impl SoftCard {
             return self.eid(command, class, volatile);
         }
         match (class, volatile.selected) {
-            (Class::GlobalPlatform { .. }, Some(Application::Emrtd)) => Response::status(Status::CLASS_NOT_SUPPORTED),
+            (Class::GlobalPlatform { .. }, Some(Application::Emrtd)) => Response::status(match command.cla {
+                0x04 => Status::SECURE_MESSAGING_NOT_SUPPORTED,
+                _ => Status::CLASS_NOT_SUPPORTED,
+            }),
             // The issuer domain is selected by itself after a reset (GPCS §6.4.1).
             (Class::GlobalPlatform { protected }, _) => self.issuer_domain(command, protected, volatile),
             (Class::Plain { chaining: false }, Some(Application::IssuerDomain) | None) if command.ins == GET_DATA => {

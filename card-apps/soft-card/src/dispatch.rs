@@ -12,7 +12,7 @@ pub(crate) enum Class {
     },
     /// `0C`: interindustry under ISO secure messaging.
     Secured,
-    /// `80`, `84`: GlobalPlatform.
+    /// `80`, and `84` or `04`: GlobalPlatform.
     GlobalPlatform {
         /// Under the issuer domain's secure channel.
         protected: bool,
@@ -32,7 +32,7 @@ impl Class {
             0x0C => Ok(Class::Secured),
             0x1C => Err(Status::CHAINING_NOT_SUPPORTED),
             0x80 => Ok(Class::GlobalPlatform { protected: false }),
-            0x84 => Ok(Class::GlobalPlatform { protected: true }),
+            0x04 | 0x84 => Ok(Class::GlobalPlatform { protected: true }),
             _ => Err(refusal(cla)),
         }
     }
@@ -180,13 +180,15 @@ mod tests {
     #[test]
     fn every_class_byte_has_one_meaning() {
         assert_eq!(Class::of(0x0C), Ok(Class::Secured));
-        assert_eq!(Class::of(0x84), Ok(Class::GlobalPlatform { protected: true }));
+        for class in [0x04, 0x84] {
+            assert_eq!(Class::of(class), Ok(Class::GlobalPlatform { protected: true }));
+        }
         for (class, status) in [
             (0x01, Status::CHANNEL_NOT_SUPPORTED),
             (0x0F, Status::CHANNEL_NOT_SUPPORTED),
             (0x40, Status::CHANNEL_NOT_SUPPORTED),
             (0x81, Status::CHANNEL_NOT_SUPPORTED),
-            (0x04, Status::SECURE_MESSAGING_NOT_SUPPORTED),
+            (0x08, Status::SECURE_MESSAGING_NOT_SUPPORTED),
             (0x1C, Status::CHAINING_NOT_SUPPORTED),
             (0x90, Status::CLASS_NOT_SUPPORTED),
             (0x20, Status::CLASS_NOT_SUPPORTED),

@@ -28,7 +28,7 @@ pub(super) enum Exchange {
 
 /// One step.
 pub(super) fn management(
-    algorithm: ManagementAlgorithm,
+    algorithm: Option<ManagementAlgorithm>,
     template: &Template<'_>,
     memory: &Memory,
     volatile: &mut Volatile,
@@ -36,7 +36,7 @@ pub(super) fn management(
 ) -> Result<Response, Status> {
     let exchange = std::mem::replace(&mut volatile.exchange, Exchange::Idle);
     let key = memory.management_key.as_ref().ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
-    if key.algorithm != algorithm as u8 {
+    if algorithm.is_some_and(|algorithm| algorithm as u8 != key.algorithm) {
         return Err(Status::INCORRECT_P1_P2);
     }
     let Template { witness, challenge, response, exponentiation: None } = *template else {

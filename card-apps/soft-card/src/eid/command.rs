@@ -71,8 +71,8 @@ pub(super) enum Command<'a> {
     },
     /// GENERAL AUTHENTICATE with the management key.
     Management {
-        /// Of which kind the host believes it to be.
-        algorithm: ManagementAlgorithm,
+        /// Of which kind the host believes it to be; `None` for `00`, the card's default: what the key is of.
+        algorithm: Option<ManagementAlgorithm>,
         /// The step.
         template: Template<'a>,
     },
@@ -140,7 +140,9 @@ impl<'a> Command<'a> {
 fn general(algorithm: u8, key: u8, data: &[u8]) -> Result<Command<'_>, Status> {
     let template = || Template::parse(data).map_err(wrong);
     if key == MANAGEMENT_KEY {
-        let algorithm = ManagementAlgorithm::from_byte(algorithm).ok_or(Status::INCORRECT_P1_P2)?;
+        // OpenSC asks for random bytes as a challenge of the default algorithm.
+        let named = ManagementAlgorithm::from_byte(algorithm);
+        let algorithm = if algorithm == 0 { None } else { Some(named.ok_or(Status::INCORRECT_P1_P2)?) };
         return Ok(Command::Management { algorithm, template: template()? });
     }
     let key = KeyReference::from_byte(key).ok_or(Status::INCORRECT_P1_P2)?;
@@ -205,7 +207,7 @@ mod tests {
             ("0024089b 10 000102030405060708090a0b0c0d0e0f", "SetManagementKey"),
             ("0047009a 05 ac03800111 00", "Generate { key: Authentication, algorithm: P256 }"),
             ("0087119a 06 7c0482008100 00", "UseKey { key: Authentication, algorithm: P256"),
-            ("0087089b 04 7c028000 00", "Management { algorithm: Aes128"),
+            ("0087089b 04 7c028000 00", "Management { algorithm: Some(Aes128)"),
             ("00c0000000", "GetResponse"),
         ] {
             let parsed = parse(text).unwrap_or_else(|status| panic!("{text}: {status:?}"));
