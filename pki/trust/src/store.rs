@@ -152,6 +152,8 @@ impl TrustStore {
         if bundle_path.exists() {
             let installed = Self::open(directory).map_err(InstallError::Installed)?;
             if installed.bundle == offered {
+                // An interrupted installation may have written the bundle and not its number.
+                write_number(directory, offered.number)?;
                 return Ok(installed);
             }
             if offered.number <= installed.bundle.number {
@@ -168,9 +170,7 @@ impl TrustStore {
             replace(&pin_path, format!("{pinned}\n").as_bytes()).map_err(|error| write_error(&pin_path, error))?;
         }
         replace(&bundle_path, bytes).map_err(|error| write_error(&bundle_path, error))?;
-        let number_path = directory.join(NUMBER);
-        let number = format!("{}\n", offered.number);
-        replace(&number_path, number.as_bytes()).map_err(|error| write_error(&number_path, error))?;
+        write_number(directory, offered.number)?;
         Ok(Self::from_bundle(offered))
     }
 
@@ -257,6 +257,15 @@ fn read_number(directory: &Path) -> Result<u64, OpenError> {
     }
 }
 
+/// Unless it is there already.
+fn write_number(directory: &Path, number: u64) -> Result<(), InstallError> {
+    if read_number(directory).is_ok_and(|installed| installed == number) {
+        return Ok(());
+    }
+    let path = directory.join(NUMBER);
+    replace(&path, format!("{number}\n").as_bytes()).map_err(|error| write_error(&path, error))
+}
+
 fn read(path: &Path, limit: usize) -> Result<Vec<u8>, OpenError> {
     let failed = |error| OpenError::Read { path: path.to_owned(), error };
     let mut bytes = Vec::new();
@@ -275,6 +284,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut random = [0; 8];
     openssl::rand::rand_bytes(&mut random)?;
     let fresh = path.with_extension(format!("{}.new", hex::encode(random)));
+    discard_leftovers(path);
     let write = || {
         let mut file = fs::File::create_new(&fresh)?;
         file.write_all(bytes)?;
@@ -286,4 +296,17 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write().inspect_err(|_| {
         let _ = fs::remove_file(&fresh);
     })
+}
+
+/// Removes what interrupted writes of this file left. What cannot be removed does no harm.
+fn discard_leftovers(path: &Path) {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let of_this_file = |name: &str| {
+        let random = name.strip_prefix(&*stem).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".new"));
+        random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let Some(Ok(entries)) = path.parent().map(fs::read_dir) else { return };
+    for entry in entries.flatten().filter(|entry| of_this_file(&entry.file_name().to_string_lossy())) {
+        let _ = fs::remove_file(entry.path());
+    }
 }

@@ -2,6 +2,7 @@
 //! whole, account for every act, and the command must work when it is repeated.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
+mod anchors;
 mod desk;
 mod whole;
 
@@ -37,8 +38,8 @@ fn at_every_write() {
         let desk = Desk::copy(before);
         let (output, calls) = tracer.calls(&desk.command(step.arguments));
         assert!(output.status.success(), "{}: {}", step.arguments, String::from_utf8_lossy(&output.stderr));
-        // Making keys takes time: a quick run takes some of the calls, others for each fault.
-        let every = if thorough() { 1 } else { step.every };
+        // Making keys takes time: some of the calls are taken, others for each fault; more of them in a thorough run.
+        let every = if thorough() { step.every.div_ceil(2) } else { step.every };
         for (place, call) in calls.into_iter().enumerate() {
             let mut add = |fault| jobs.push(Job { step, before, call: call.clone(), fault });
             if place % every == 0 {
