@@ -10,7 +10,7 @@
 //! DIR/ds/<name>/              certificate.der, key.json, key.p8: what a printing centre gets
 //! DIR/<kind>-signer/<name>/   the same for signers of master lists, deviation lists, digital seals
 //! DIR/crl/<number>.crl        every revocation list; the highest number is the current one
-//! DIR/lists/                  signed master lists (.ml) and deviation lists (.dl)
+//! DIR/lists/                  signed master lists (.ml), deviation lists (.dl), defect lists (.dfl)
 //! ```
 //!
 //! Directories and files appear whole or not at all. Names that start with a dot are leftovers of an interrupted write and ignored.
@@ -211,6 +211,14 @@ pub enum IssueError {
     /// A deviation that cannot be written as the standard demands.
     #[error("deviation {index}: {why}")]
     Deviation {
+        /// Position from 1.
+        index: usize,
+        /// Why.
+        why: &'static str,
+    },
+    /// A defect that cannot be written.
+    #[error("defect {index}: {why}")]
+    Defect {
         /// Position from 1.
         index: usize,
         /// Why.

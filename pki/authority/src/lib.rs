@@ -17,6 +17,7 @@ mod authority;
 pub mod ceremony;
 pub mod citizen_ca;
 pub mod cvca;
+pub mod defect_list;
 pub mod deviation_list;
 mod document_signer;
 mod files;

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use authority::citizen_ca::{Holder, Purpose};
 use authority::cvca::{CvGrant, CvStore, NewCvca};
+use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
 use authority::deviation_list::{Defect, DefectKind, DeviantSigner, Deviation};
 use authority::{Algorithm, Authority, DocumentSigner, NewName, PROFILES, Passphrase, Profile, SignerKind};
 use iso7816::tlv::{Reader, Tag, encode, sole};
@@ -73,6 +74,16 @@ fn issue_everything(folder: &Path, profile: &'static Profile) {
         defects: vec![defect],
     };
     authority.sign_deviation_list(&[deviation], None, &own, now()).unwrap();
+    let own_key = DefectiveSigner::KeyId(hex::encode(signer.certificate.key_identifier()));
+    let defects = |signer, known| SignerDefects { signer, known: vec![known] };
+    let list = [
+        defects(own_key, SeriesDefect::CertificateRevoked { status: 2 }),
+        defects(
+            DefectiveSigner::Certificate(hex::encode(signer.certificate.der())),
+            SeriesDefect::CertificateReplaced { replacement: hex::encode(signer.certificate.der()) },
+        ),
+    ];
+    authority.sign_defect_list(&list, None, &own, now()).unwrap();
     let documents = DocumentSigner::load(&signer.directory, &own).unwrap();
     fs::write(place.join("sod.cms"), documents.sign_security_object(CONTENT).unwrap()).unwrap();
     authority.revoke(&signer.name, now()).unwrap();
@@ -205,7 +216,7 @@ fn openssl_agrees(folder: &Path, objects: &[(String, Kind, Vec<u8>)]) {
     for (name, kind, bytes) in objects {
         succeeds(&place, &["asn1parse", "-inform", "DER", "-in", name, "-i"]);
         match kind {
-            Kind::MasterList | Kind::DeviationList | Kind::SecurityObject => {
+            Kind::MasterList | Kind::DeviationList | Kind::DefectList | Kind::SecurityObject => {
                 let arguments =
                     ["cms", "-verify", "-inform", "DER", "-in", name, "-noverify", "-binary", "-out", "/dev/null"];
                 succeeds(&place, &arguments);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use authority::citizen_ca::{CitizenError, Holder, Purpose};
+use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
 use authority::deviation_list::{Defect, DefectKind, DeviantSigner, Deviation};
 use authority::{
     Authority, BundleRequest, DocumentSigner, Ensured, EnsuredCrl, IssueError, NewName, PROFILES, Passphrase, Rollover,
@@ -13,8 +14,8 @@ use authority::{
 };
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use trust::chain::Document;
-use trust::{MasterList, Outcome, TrustStore, security_object};
+use trust::chain::{self, Document};
+use trust::{Certificate, DefectList, Leniency, MasterList, Outcome, TrustStore, security_object};
 
 /// An LDSSecurityObject with two data groups (9303-10 §4.6.2.2).
 const CONTENT: &[u8] = b"\x30\x60\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x30\x4e\
@@ -273,6 +274,61 @@ fn a_deviation_list_is_signed_and_read_by_openssl() {
     );
     let text = succeeds(&place.path(), &["asn1parse", "-inform", "DER", "-in", "content", "-i"]);
     assert!(text.contains("2.23.136.1.1.7.2.2") && text.contains("Portrait re-encoded"), "{text}");
+    place.recorded();
+}
+
+#[test]
+fn a_defect_list_takes_the_trust_from_a_document_signer() {
+    let mut place = Place::new();
+    let (secret, own) = (passphrase(), passphrase());
+    let ds = place.authority.new_document_signer(None, &secret, &own, now()).unwrap();
+    let other = place.authority.new_document_signer(None, &secret, &own, now()).unwrap();
+    place.authority.new_signer(SignerKind::DeviationList, None, &secret, &own, now()).unwrap();
+    let bundle = place.authority.export_bundle(BundleRequest::default(), &secret, now()).unwrap().bundle;
+    let store = TrustStore::from_bundle(bundle);
+    let document = Document { now: now(), code: Some("ID".into()), issuing_state: Some("UTO".into()), issued: None };
+    let judged = |certificate: &Certificate, store: &TrustStore| {
+        let chain = chain::judge(certificate, store, &document);
+        [chain::id::TRUST, chain::id::REVOCATION, chain::id::DEFECTS].map(|id| chain.finding(id).unwrap().outcome)
+    };
+    use Outcome::{Failed, NotSupported, Successful, Undetermined};
+    assert_eq!(judged(&ds.certificate, &store), [Successful, Successful, NotSupported]);
+
+    let mut sign = |signer: DefectiveSigner, known: SeriesDefect| {
+        let defects = [SignerDefects { signer, known: vec![known] }];
+        DefectList::from_der(&place.authority.sign_defect_list(&defects, None, &own, now()).unwrap().bytes).unwrap()
+    };
+    let whole = || DefectiveSigner::Certificate(hex::encode(ds.certificate.der()));
+    let key = || DefectiveSigner::KeyId(hex::encode(ds.certificate.key_identifier()));
+    for (signer, known, expected) in [
+        (whole(), SeriesDefect::CertificateRevoked { status: 0 }, Failed),
+        (key(), SeriesDefect::CertificateRevoked { status: 1 }, Undetermined),
+        (key(), SeriesDefect::CertificateRevoked { status: 2 }, Failed),
+        (key(), SeriesDefect::CertificateRevoked { status: 3 }, Failed),
+        (whole(), SeriesDefect::CertificateRevoked { status: 4 }, Failed),
+        (key(), SeriesDefect::CertificateRevoked { status: 32 }, Undetermined),
+        (key(), SeriesDefect::CertificateReplaced { replacement: hex::encode(other.certificate.der()) }, Undetermined),
+        (key(), SeriesDefect::ComDiffers, Successful),
+    ] {
+        let words = format!("{known:?}");
+        let list = sign(signer, known);
+        let verification = list.verify(store.anchors(), now());
+        assert!(verification.is_believed(), "{:#?}", verification.findings);
+        assert_eq!(verification.leniencies, [Leniency::DefectListSignerForDeviations]);
+        let knowing = store.clone().knowing_defects(vec![list], now());
+        assert_eq!(judged(&ds.certificate, &knowing), [expected, expected, Failed], "{words}");
+        // Nobody else is concerned.
+        assert_eq!(judged(&other.certificate, &knowing), [Successful, Successful, Successful], "{words}");
+    }
+    // A list that nobody believed stands behind is as good as none; so is one that was altered.
+    let list = sign(key(), SeriesDefect::CertificateRevoked { status: 4 });
+    let stranger = Place::new();
+    assert!(!list.verify(std::slice::from_ref(stranger.authority.csca()), now()).is_believed());
+    let bundle = TrustStore::from_bundle(trust::Bundle {
+        anchors: vec![stranger.authority.csca().clone()],
+        ..place.authority.export_bundle(BundleRequest::default(), &secret, now()).unwrap().bundle
+    });
+    assert!(bundle.knowing_defects(vec![list], now()).defect_lists().is_empty());
     place.recorded();
 }
 

@@ -45,6 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Signer(Signer::Ensure { kind, ensure }) => signers::ensure((*kind).into(), ensure, json)?,
         Command::Signer(Signer::Revoke { kind, name, place }) => signers::revoke(*kind, name, &place.dir, json)?,
         Command::Publish(Publish::MasterList { certificate, by }) => signers::master_list(certificate, by, json)?,
+        Command::Publish(Publish::DefectList { defects, by }) => signers::defect_list(defects, by, json)?,
         Command::Publish(Publish::DeviationList { deviations, by }) => signers::deviation_list(deviations, by, json)?,
         Command::Citizen(command) => citizen::run(command, json)?,
         Command::Acts(Acts::Show(place)) => record::show(&place.dir, json)?,
@@ -83,7 +84,9 @@ fn archive(command: &Trust, json: bool) -> Result<ExitCode, Failure> {
         }
         Trust::List { country, pending, archive } => anchors::list(&archive.dir, country.as_deref(), *pending, json)?,
         Trust::Export { out, country, archive } => anchors::export(&archive.dir, out, country.as_deref(), json)?,
-        Trust::Check { file, archive } => return anchors::check(&archive.dir, file, json),
+        Trust::Check { file, defect_list, archive } => {
+            return anchors::check(&archive.dir, file, defect_list, json);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -287,6 +287,7 @@ impl From<IssueError> for Failure {
             IssueError::Deviation { .. } => {
                 ("Correct it; bitaqa-pki publish deviation-list --help shows an example.", USAGE)
             }
+            IssueError::Defect { .. } => ("Correct it; bitaqa-pki publish defect-list --help shows an example.", USAGE),
             IssueError::RevocationListOutdated => ("Run bitaqa-pki crl issue first.", TRUST),
             IssueError::Lint(_) => {
                 ("Correct the profile; bitaqa-pki lint --rules explains every rule. Otherwise report a fault.", 1)

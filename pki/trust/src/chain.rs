@@ -10,6 +10,7 @@ use crate::leniency::Leniency;
 use crate::outcome::Finding;
 use crate::store::TrustStore;
 
+mod defects;
 mod issuer;
 mod revocation;
 mod rules;
@@ -36,6 +37,8 @@ pub mod id {
     pub const COUNTRY: &str = "issuing-country";
     /// Revocation of the document signer.
     pub const REVOCATION: &str = "ds-revocation";
+    /// What defect lists say of the document signer and his documents.
+    pub const DEFECTS: &str = "known-defects";
 }
 
 /// What is known of the document and the moment; what is unknown makes the finding about it undetermined.
@@ -98,9 +101,10 @@ pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> C
     });
     let issuer = issuer::judge(&standing.signed, signer, store, document.now);
     let anchor = issuer.anchor.as_ref();
+    let known = defects::of(signer, store);
     let findings = vec![
         issuer.signature,
-        issuer.trust,
+        defects::weigh(issuer.trust, &known),
         rules::bundle(store, document.now),
         rules::validity(id::ANCHOR_VALIDITY, anchor, document.now),
         rules::validity(id::SIGNER_VALIDITY, Some(signer), document.now),
@@ -108,7 +112,8 @@ pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> C
         rules::key_period(signer, document.issued),
         rules::document_type(signer, document.code.as_deref()),
         rules::country(signer, anchor, store.policy(), document.issuing_state.as_deref()),
-        revocation::judge(signer, anchor, &standing.lists, store, document.now),
+        defects::weigh(revocation::judge(signer, anchor, &standing.lists, store, document.now), &known),
+        defects::judge(&known, store),
     ];
     Chain { signer: signer.clone(), anchor: issuer.anchor, findings, leniencies: issuer.leniencies }
 }

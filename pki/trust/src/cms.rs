@@ -280,7 +280,14 @@ impl SignerInfo {
 
     /// Whether this is the certificate the signer names, and with which tolerances.
     pub fn identifies(&self, certificate: &Certificate) -> Option<Vec<Leniency>> {
-        match &self.identifier {
+        self.identifier.identifies(certificate)
+    }
+}
+
+impl SignerIdentifier {
+    /// Whether this is the certificate that is named, and with which tolerances.
+    pub fn identifies(&self, certificate: &Certificate) -> Option<Vec<Leniency>> {
+        match self {
             SignerIdentifier::IssuerAndSerial { issuer, serial } => {
                 if certificate.serial() != serial || !certificate.issuer().matches(issuer) {
                     return None;
@@ -364,7 +371,7 @@ fn signer_info(value: &[u8]) -> Result<SignerInfo, CmsError> {
     Ok(SignerInfo { identifier, digest, attributes, algorithm, signature })
 }
 
-fn issuer_and_serial(value: &[u8]) -> Result<SignerIdentifier, TlvError> {
+pub(crate) fn issuer_and_serial(value: &[u8]) -> Result<SignerIdentifier, TlvError> {
     let mut reader = Reader::new(value);
     let issuer = Name::from_der(der::sequence(&mut reader)?);
     let serial = reader.expect(der::INTEGER)?.to_vec();

@@ -17,6 +17,8 @@ pub const OCTET_STRING: Tag = Tag(0x04);
 pub const NULL: Tag = Tag(0x05);
 /// OBJECT IDENTIFIER.
 pub const OID: Tag = Tag(0x06);
+/// ENUMERATED.
+pub const ENUMERATED: Tag = Tag(0x0A);
 /// UTF8String.
 pub const UTF8_STRING: Tag = Tag(0x0C);
 /// PrintableString.
@@ -101,6 +103,30 @@ pub mod oid {
     pub const MASTER_LIST_SIGNER: &[u8] = &oid!(raw 2.23.136.1.1.3);
     /// id-icao-DeviationList (9303-12 §10).
     pub const DEVIATION_LIST: &[u8] = &oid!(raw 2.23.136.1.1.7);
+    /// id-DefectList (TR-03129-2 §7).
+    pub const DEFECT_LIST: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5);
+    /// id-CertRevoked (TR-03129-2 §7).
+    pub const CERT_REVOKED: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.1.1);
+    /// id-CertReplaced.
+    pub const CERT_REPLACED: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.1.2);
+    /// id-ChipAuthKeyRevoked.
+    pub const CHIP_AUTH_KEY_REVOKED: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.1.3);
+    /// id-ActiveAuthKeyRevoked.
+    pub const ACTIVE_AUTH_KEY_REVOKED: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.1.4);
+    /// id-ePassportDGMalformed.
+    pub const DG_MALFORMED: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.2.1);
+    /// id-SODInvalid.
+    pub const SOD_INVALID: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.2.2);
+    /// id-COMSODDiscrepancy.
+    pub const COM_SOD_DISCREPANCY: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.2.3);
+    /// id-CardSecurityMalformed.
+    pub const CARD_SECURITY_MALFORMED: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.4.1);
+    /// id-ChipSecurityMalformed.
+    pub const CHIP_SECURITY_MALFORMED: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.4.2);
+    /// id-PowerDownReq.
+    pub const POWER_DOWN_REQUIRED: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.4.3);
+    /// id-DSMalformed.
+    pub const DS_MALFORMED: &[u8] = &oid!(raw 0.4.0.127.0.7.3.1.5.4.4);
     /// id-icao-DeviationListSigningKey (9303-12 §7.1.1.3).
     pub const DEVIATION_LIST_SIGNER: &[u8] = &oid!(raw 2.23.136.1.1.8);
     /// id-icao-vdsSigner (9303-12 §7.1.3).
@@ -152,6 +178,14 @@ pub(crate) fn sequence<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], TlvError
         Some(tlv) => Err(TlvError::Unexpected { expected: SEQUENCE, found: tlv.tag }),
         None => Err(TlvError::Missing { tag: SEQUENCE }),
     }
+}
+
+/// An object identifier as people write it; hexadecimal when it is longer than any real one.
+pub(crate) fn dotted(identifier: &[u8]) -> String {
+    if identifier.len() > 64 {
+        return hex::encode(identifier.get(..24).unwrap_or_default());
+    }
+    asn1_rs::Oid::new(identifier.into()).to_id_string()
 }
 
 /// A non-negative INTEGER that fits 64 bits.

@@ -30,6 +30,8 @@ pub enum Leniency {
     ListSignerWithoutPurpose,
     /// A CSCA signed the master list itself, which 9303-12 forbids.
     ListSignedByAuthority,
+    /// A signer of deviation lists signed the defect list: the purpose of its own is not known here.
+    DefectListSignerForDeviations,
 }
 
 impl Leniency {
@@ -50,6 +52,7 @@ impl Leniency {
             Leniency::ListSignerWithoutPurpose => {
                 "the list signer's certificate does not say that it may sign master lists"
             }
+            Leniency::DefectListSignerForDeviations => "a signer of deviation lists signed the defect list",
             Leniency::ListSignedByAuthority => "a country signing CA signed the master list itself",
         }
     }

@@ -8,6 +8,7 @@
 //! - [`cms`]: SignedData, judged on the bytes that were received
 //! - [`security_object`]: EF.SOD's content -> `Authentic<SecurityObject>`, the proof that passive authentication succeeded
 //! - [`master_list`]: the country signing certificates that a State believes, and who vouches for them
+//! - [`defect_list`]: what is known to be wrong with the documents of a signer
 //! - [`import`], [`ldif`]: finding them in whatever file they come in
 //! - [`archive`]: every country signing certificate ever seen, with where it came from and why it is believed
 //! - [`chain`]: the rules between a document signer and its country signing CA, one named [`Finding`] each
@@ -22,6 +23,7 @@ pub mod chain;
 pub mod cms;
 pub mod crl;
 pub mod cvc;
+pub mod defect_list;
 pub mod der;
 pub mod import;
 pub mod ldif;
@@ -41,6 +43,7 @@ pub use archive::Archive;
 pub use bundle::{Bundle, Freshness, Pin, Policy, RevokedDocument};
 pub use certificate::{Certificate, CertificateError};
 pub use crl::{Crl, CrlError};
+pub use defect_list::DefectList;
 pub use leniency::Leniency;
 pub use master_list::{MasterList, MasterListError};
 pub use outcome::{Finding, Outcome};

@@ -57,6 +57,8 @@ pub enum Kind {
     MasterList,
     /// Deviation list.
     DeviationList,
+    /// Defect list (TR-03129-2).
+    DefectList,
     /// Document security object (content of EF.SOD).
     SecurityObject,
     /// Card-verifiable certificate of a CVCA, a document verifier or a terminal.
@@ -65,7 +67,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 17] = [
         Self::Csca,
         Self::Link,
         Self::DocumentSigner,
@@ -80,6 +82,7 @@ impl Kind {
         Self::CitizenCrl,
         Self::MasterList,
         Self::DeviationList,
+        Self::DefectList,
         Self::SecurityObject,
         Self::CvCertificate,
     ];
@@ -101,6 +104,7 @@ impl Kind {
             Self::CitizenCrl => "citizen-crl",
             Self::MasterList => "master-list",
             Self::DeviationList => "deviation-list",
+            Self::DefectList => "defect-list",
             Self::SecurityObject => "security-object",
             Self::CvCertificate => "cv-certificate",
         }
@@ -123,7 +127,8 @@ impl Kind {
     fn signer(self) -> Option<Kind> {
         match self {
             Self::MasterList => Some(Self::MasterListSigner),
-            Self::DeviationList => Some(Self::DeviationListSigner),
+            // The purpose of its own is not known: see `crate::defect_list`.
+            Self::DeviationList | Self::DefectList => Some(Self::DeviationListSigner),
             Self::SecurityObject => Some(Self::DocumentSigner),
             _ => None,
         }
@@ -132,7 +137,7 @@ impl Kind {
     fn form(self) -> Form {
         match self {
             Self::Crl | Self::CitizenCrl => Form::Crl,
-            Self::MasterList | Self::DeviationList | Self::SecurityObject => Form::Signed,
+            Self::MasterList | Self::DeviationList | Self::DefectList | Self::SecurityObject => Form::Signed,
             Self::CvCertificate => Form::Cv,
             _ => Form::Certificate,
         }

@@ -95,7 +95,7 @@ pub enum MasterListError {
 /// Who vouches for a list.
 #[derive(Clone, Debug)]
 pub struct Verification {
-    /// One finding for each name in [`id`], in that order.
+    /// One finding for each name of the list's kind, signature and trust first.
     pub findings: Vec<Finding>,
     /// The list signer, when his certificate is at hand and his signature verifies.
     pub signer: Option<Certificate>,
@@ -115,8 +115,8 @@ impl Verification {
 
     /// Whether the list may be believed: the signature is a pinned signer's, and nothing says that it should not be.
     pub fn is_believed(&self) -> bool {
-        let successful = |id| self.finding(id).is_some_and(Finding::is_successful);
-        successful(id::SIGNATURE) && successful(id::TRUST) && !self.findings.iter().any(Finding::is_failed)
+        let [signature, trust, ..] = self.findings.as_slice() else { return false };
+        signature.is_successful() && trust.is_successful() && !self.findings.iter().any(Finding::is_failed)
     }
 }
 
@@ -257,10 +257,11 @@ impl MasterList {
                     pin.subject()
                 ),
             ),
-            None => nobody_behind(signer, pins),
+            None => nobody_behind(id::TRUST, signer, pins),
         };
         let purpose = purpose(signer, &mut leniencies);
-        let findings = vec![signature, trust, purpose, signing_time(info.signing_time(), signer, now)];
+        let findings =
+            vec![signature, trust, purpose, signing_time(id::SIGNING_TIME, info.signing_time(), signer, now)];
         let pinned = behind.map(|(pin, _)| pin.clone());
         Verification { findings, signer: Some(signer.clone()), pinned, signed: info.signing_time(), leniencies }
     }
@@ -287,10 +288,10 @@ impl MasterList {
 }
 
 /// Why no pinned certificate stands behind a signer: forged under a pinned key's name, or a key that is not pinned.
-fn nobody_behind(signer: &Certificate, pins: &[Certificate]) -> Finding {
+pub(crate) fn nobody_behind(id: &'static str, signer: &Certificate, pins: &[Certificate]) -> Finding {
     let wanted = signer.extensions().authority_key_identifier.as_deref();
     if pins.iter().any(|pin| wanted.is_some_and(|wanted| wanted == pin.key_identifier())) {
-        return Finding::failed(id::TRUST, "the list signer is not certified by the pinned CSCA that it names");
+        return Finding::failed(id, "the list signer is not certified by the pinned CSCA that it names");
     }
     let issuer = signer.issuer();
     let key = wanted.map_or_else(String::new, |wanted| format!(" with key id {}", hex::encode(wanted)));
@@ -299,7 +300,7 @@ fn nobody_behind(signer: &Certificate, pins: &[Certificate]) -> Finding {
         None => String::new(),
     };
     Finding::undetermined(
-        id::TRUST,
+        id,
         format!("the list signer is certified by {issuer}{key}, which is not pinned{generation}"),
     )
     .remedy(format!(
@@ -344,20 +345,25 @@ fn purpose(signer: &Certificate, leniencies: &mut Vec<Leniency>) -> Finding {
     Finding::failed(id::PURPOSE, "the signer's certificate is for other purposes than master lists")
 }
 
-fn signing_time(signed: Option<Timestamp>, signer: &Certificate, now: Timestamp) -> Finding {
+pub(crate) fn signing_time(
+    id: &'static str,
+    signed: Option<Timestamp>,
+    signer: &Certificate,
+    now: Timestamp,
+) -> Finding {
     let (moment, words) = match signed {
         Some(signed) => (signed, format!("signed on {signed}")),
         None => (now, "the list does not say when it was signed".to_owned()),
     };
     let period = format!("the signer is valid from {} to {}", signer.not_before(), signer.not_after());
     if moment > now {
-        return Finding::failed(id::SIGNING_TIME, format!("{words}, which is still to come"))
+        return Finding::failed(id, format!("{words}, which is still to come"))
             .remedy("check the clock of this machine");
     }
     if (signer.not_before()..=signer.not_after()).contains(&moment) {
-        Finding::successful(id::SIGNING_TIME, format!("{words}; {period}"))
+        Finding::successful(id, format!("{words}; {period}"))
     } else {
-        Finding::failed(id::SIGNING_TIME, format!("{words}; {period}"))
+        Finding::failed(id, format!("{words}; {period}"))
     }
 }
 

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use crate::bundle::{self, Bundle, BundleError, MAX_BUNDLE, Pin, Policy, RevokedDocument};
 use crate::certificate::Certificate;
 use crate::crl::Crl;
+use crate::defect_list::DefectList;
 use crate::memory::Memory;
 
 /// Name of the file with the highest number ever installed.
@@ -28,6 +29,7 @@ const NUMBER: &str = "number";
 pub struct TrustStore {
     bundle: Bundle,
     elsewhere: Vec<Elsewhere>,
+    defects: Vec<DefectList>,
     memory: Memory,
 }
 
@@ -108,7 +110,7 @@ pub enum InstallError {
 impl TrustStore {
     /// A store that lives in memory only.
     pub fn from_bundle(bundle: Bundle) -> Self {
-        TrustStore { bundle, elsewhere: Vec::new(), memory: Memory::default() }
+        TrustStore { bundle, elsewhere: Vec::new(), defects: Vec::new(), memory: Memory::default() }
     }
 
     /// The same store which also knows where missing country signing keys have been seen.
@@ -201,6 +203,19 @@ impl TrustStore {
     pub fn seen_elsewhere<'a>(&'a self, key_identifier: &'a [u8]) -> impl Iterator<Item = &'a str> {
         let same = move |known: &&Elsewhere| known.key_identifier == key_identifier;
         self.elsewhere.iter().filter(same).map(|known| known.source.as_str())
+    }
+
+    /// The same store which also knows these defect lists. Those that no country signing CA of the store stands behind, and those
+    /// of the future, are left out: the guideline has them ignored (TR-03129-2 §7).
+    #[must_use]
+    pub fn knowing_defects(mut self, lists: Vec<DefectList>, now: Timestamp) -> Self {
+        self.defects = lists.into_iter().filter(|list| list.verify(self.anchors(), now).is_believed()).collect();
+        self
+    }
+
+    /// The defect lists that are believed.
+    pub fn defect_lists(&self) -> &[DefectList] {
+        &self.defects
     }
 
     pub(crate) fn memory(&self) -> &Memory {

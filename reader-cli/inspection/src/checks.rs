@@ -60,6 +60,7 @@ pub const CHECKS: &[Check] = &[
     issuer::DOCUMENT_TYPE,
     issuer::COUNTRY,
     issuer::REVOCATION,
+    issuer::DEFECTS,
     issuer::FRESHNESS,
     algorithms::CHECK,
     sod_com::CHECK,

@@ -1,4 +1,4 @@
-//! Signing the lists that a state publishes: master lists and deviation lists (9303-12 §9, §10).
+//! Signing the lists that a state publishes: master lists and deviation lists (9303-12 §9, §10), defect lists (TR-03129-2 §7).
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use trust::master_list::MAX_MASTER_LIST;
 use super::issue::read_key;
 use super::{Authority, IssueError, OpenError, SignerKind};
 use crate::acts::Act;
+use crate::defect_list::{self, SignerDefects};
 use crate::deviation_list::{self, Deviation};
 use crate::files::{self, FileError, Mode};
 use crate::passphrase::Passphrase;
@@ -89,6 +90,30 @@ impl Authority {
             ending: "dl",
         };
         self.sign_list(&kind, &content, deviations.len(), signer, signer_passphrase, now)
+    }
+
+    /// Signs a defect list, with the key of a deviation list signer: the purpose of its own is not known
+    /// ([`trust::defect_list`]).
+    ///
+    /// # Errors
+    /// When a defect cannot be written, or no signer may sign.
+    pub fn sign_defect_list(
+        &mut self,
+        defects: &[SignerDefects],
+        signer: Option<&str>,
+        signer_passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<SignedList, IssueError> {
+        let _lock = self.lock()?;
+        let content = defect_list::content(defects)?;
+        let kind = ListKind {
+            signer: SignerKind::DeviationList,
+            content_type: oid::DEFECT_LIST,
+            profile: Kind::DefectList,
+            stem: "defect-list",
+            ending: "dfl",
+        };
+        self.sign_list(&kind, &content, defects.len(), signer, signer_passphrase, now)
     }
 
     fn sign_list(

@@ -174,6 +174,22 @@ pub enum Publish {
         #[command(flatten)]
         by: By,
     },
+    /// Sign a defect list: what is wrong with all documents of a signer, for inspection systems (TR-03129-2).
+    #[command(after_help = "Example:\n  bitaqa-pki publish defect-list --dir pki --defects ds-7.toml\n\n\
+        The file:\n  [[defect]]\n  signer = { key-id = \"00112233445566778899aabbccddeeff00112233\" }\n  \
+        [[defect.known]]\n  kind = \"certificate-revoked\"\n  status = 1\n\n\
+        Kinds: certificate-revoked (status 0 no reason, 1 under investigation, 2 used for tests, 3 by its issuer, 4 by the \
+        list's signer), certificate-replaced (replacement = DER in hexadecimal digits), chip-authentication-key-revoked, \
+        active-authentication-key-revoked, data-groups-malformed (data_groups = [2]), com-differs, power-down-required, \
+        signer-malformed.\n\nA deviation list signer signs.")]
+    DefectList {
+        /// The defects (TOML).
+        #[arg(long, value_name = "FILE")]
+        defects: PathBuf,
+        /// Who signs.
+        #[command(flatten)]
+        by: By,
+    },
 }
 
 /// Who signs a list.

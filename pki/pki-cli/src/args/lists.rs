@@ -105,6 +105,9 @@ pub enum Trust {
     Check {
         /// The certificate (DER or PEM) or EF.SOD.
         file: PathBuf,
+        /// Defect list (TR-03129-2) whose signer a believed CSCA certified; may be given several times.
+        #[arg(long, value_name = "FILE")]
+        defect_list: Vec<PathBuf>,
         /// Where.
         #[command(flatten)]
         archive: ArchivePlace,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use trust::archive::{self, Archive, Change, Fingerprint, Held, LoadError, Plan, Reason, Request, SaveError, Writing};
 use trust::chain::{self, Document};
 use trust::import::{self, Bounds};
-use trust::{Certificate, Finding, Pin, Policy, security_object};
+use trust::{Certificate, DefectList, Finding, Pin, Policy, TrustStore, security_object};
 
 use super::bundle::replace;
 use super::issue::day;
@@ -148,9 +148,12 @@ pub fn export(directory: &Path, out: &Path, country: Option<&str>, json: bool) -
 }
 
 /// Judges a document signer's certificate, or a security object with its signer.
-pub fn check(directory: &Path, file: &Path, json: bool) -> Result<ExitCode, Failure> {
+pub fn check(directory: &Path, file: &Path, defects: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {
+    let now = Timestamp::now();
     let store = Archive::open(directory)?.trust_store(Policy::default());
-    let document = Document { now: Timestamp::now(), code: None, issuing_state: None, issued: None };
+    let lists = defects.iter().map(|path| defect_list(path, &store, now)).collect::<Result<Vec<_>, _>>()?;
+    let store = store.knowing_defects(lists, now);
+    let document = Document { now, code: None, issuing_state: None, issued: None };
     let bytes = fs::read(file).map_err(|error| Failure::unreadable(file, &error))?;
     let found: Vec<Finding> = match security_object(&bytes) {
         Some(object) => object.judge(&store, &document).findings().cloned().collect(),
@@ -161,6 +164,27 @@ pub fn check(directory: &Path, file: &Path, json: bool) -> Result<ExitCode, Fail
     let trusted = found.iter().any(|finding| finding.id == chain::id::TRUST && finding.is_successful());
     let refused = !trusted || found.iter().any(Finding::is_failed);
     Ok(if refused { ExitCode::from(TRUST) } else { ExitCode::SUCCESS })
+}
+
+/// A defect list that a believed CSCA stands behind.
+fn defect_list(path: &Path, store: &TrustStore, now: Timestamp) -> Result<DefectList, Failure> {
+    let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+    let list = DefectList::from_der(&bytes).map_err(|error| Failure {
+        what: format!("{} cannot be used.", path.display()),
+        why: error.to_string(),
+        remedy: "Name a CMS defect list (TR-03129-2).".to_owned(),
+        exit: USAGE,
+    })?;
+    let verification = list.verify(store.anchors(), now);
+    match verification.findings.iter().find(|finding| !finding.is_successful()) {
+        Some(finding) if !verification.is_believed() => Err(Failure {
+            what: format!("{} is not believed; nothing was judged.", path.display()),
+            why: finding.reason.clone(),
+            remedy: "Import the CSCA that certified the list's signer, or leave the list out.".to_owned(),
+            exit: TRUST,
+        }),
+        _ => Ok(list),
+    }
 }
 
 /// EF.SOD, or the CMS in it.

@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use authority::defect_list::SignerDefects;
 use authority::deviation_list::Deviation;
 use authority::{
     Authority, Ensured, EnsuredCrl, Generation, NewKey, NewName, Rollover, SignedList, SignerKind, SignerRecord,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use trust::Certificate;
 
@@ -179,6 +181,32 @@ pub fn master_list(files: &[PathBuf], by: &By, json: bool) -> Result<(), Failure
     Ok(())
 }
 
+/// What a file in TOML says.
+fn read_toml<T: DeserializeOwned>(path: &Path, command: &str) -> Result<T, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::unreadable(path, &error))?;
+    toml::from_str(&text).map_err(|error| Failure {
+        what: "The list cannot be made of this file; nothing was signed.".to_owned(),
+        why: format!("{}: {}", path.display(), error.message()),
+        remedy: format!("Correct the file; bitaqa-pki {command} --help shows an example."),
+        exit: USAGE,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Defects {
+    defect: Vec<SignerDefects>,
+}
+
+pub fn defect_list(path: &Path, by: &By, json: bool) -> Result<(), Failure> {
+    let read: Defects = read_toml(path, "publish defect-list")?;
+    let mut authority = Authority::open(&by.place.dir)?;
+    let secret = list_secret(&authority, SignerKind::DeviationList, by)?;
+    let list = authority.sign_defect_list(&read.defect, by.signer.as_deref(), &secret, Timestamp::now())?;
+    published("publish defect-list", "defect list", "signers", &list, json);
+    Ok(())
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Deviations {
@@ -186,13 +214,7 @@ struct Deviations {
 }
 
 pub fn deviation_list(path: &Path, by: &By, json: bool) -> Result<(), Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::unreadable(path, &error))?;
-    let read: Deviations = toml::from_str(&text).map_err(|error| Failure {
-        what: "The deviations cannot be used; nothing was signed.".to_owned(),
-        why: format!("{}: {}", path.display(), error.message()),
-        remedy: "Correct the file; bitaqa-pki publish deviation-list --help shows an example.".to_owned(),
-        exit: USAGE,
-    })?;
+    let read: Deviations = read_toml(path, "publish deviation-list")?;
     let mut authority = Authority::open(&by.place.dir)?;
     let secret = list_secret(&authority, SignerKind::DeviationList, by)?;
     let list = authority.sign_deviation_list(&read.deviation, by.signer.as_deref(), &secret, Timestamp::now())?;

@@ -20,6 +20,7 @@ pub fn detect(der: &[u8]) -> Option<Kind> {
             oid::LDS_SECURITY_OBJECT => Some(Kind::SecurityObject),
             oids::MASTER_LIST => Some(Kind::MasterList),
             oids::DEVIATION_LIST => Some(Kind::DeviationList),
+            oid::DEFECT_LIST => Some(Kind::DefectList),
             _ => None,
         };
     }

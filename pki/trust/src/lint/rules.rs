@@ -71,8 +71,8 @@ const PKD: &[Edition] = &[PkdOperator];
 const RFC: &[Edition] = &[Rfc5280];
 
 use Kind::{
-    Citizen, CitizenCa, CitizenCrl, Communication, Crl, Csca, DeviationList, DeviationListSigner, DocumentSigner, Link,
-    MasterList, MasterListSigner, OcspResponder, SealSigner, SecurityObject,
+    Citizen, CitizenCa, CitizenCrl, Communication, Crl, Csca, DefectList, DeviationList, DeviationListSigner,
+    DocumentSigner, Link, MasterList, MasterListSigner, OcspResponder, SealSigner, SecurityObject,
 };
 
 /// Certificates of the country signing CA.
@@ -126,9 +126,9 @@ const X509: &[Kind] = &[
 const TRAVEL_X509: &[Kind] =
     &[Csca, Link, DocumentSigner, MasterListSigner, DeviationListSigner, SealSigner, Communication, Crl];
 /// Signed data.
-const SIGNED: &[Kind] = &[MasterList, DeviationList, SecurityObject];
+const SIGNED: &[Kind] = &[MasterList, DeviationList, DefectList, SecurityObject];
 /// Signed lists.
-const SIGNED_LISTS: &[Kind] = &[MasterList, DeviationList];
+const SIGNED_LISTS: &[Kind] = &[MasterList, DeviationList, DefectList];
 
 /// A rule's entry; the checks differ only in what they look at.
 const fn rule(

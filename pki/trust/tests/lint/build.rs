@@ -9,8 +9,8 @@ use openssl::ec::{EcGroup, EcKey, PointConversionForm};
 use openssl::ecdsa::EcdsaSig;
 use openssl::pkey::Private;
 use trust::der::{
-    BIT_STRING, BOOLEAN, GENERALIZED_TIME, INTEGER, NULL, OCTET_STRING, OID, PRINTABLE_STRING, SEQUENCE, SET, UTC_TIME,
-    UTF8_STRING, context, context_constructed, oid as known,
+    BIT_STRING, BOOLEAN, ENUMERATED, GENERALIZED_TIME, INTEGER, NULL, OCTET_STRING, OID, PRINTABLE_STRING, SEQUENCE,
+    SET, UTC_TIME, UTF8_STRING, context, context_constructed, oid as known,
 };
 use trust::{EllipticCurve, Hash};
 
@@ -418,6 +418,12 @@ pub fn attribute(kind: &[u8], value: Vec<u8>) -> Vec<u8> {
     sequence(&[encode(OID, kind), encode(SET, value)])
 }
 
+/// A defect list about one signer with these defects.
+pub fn defect_list(defects: &[Vec<u8>]) -> Vec<u8> {
+    let defect = sequence(&[encode(context(0), Cert::own_key()), encode(SET, defects.concat())]);
+    sequence(&[encode(INTEGER, [0]), encode(OID, known::SHA256), encode(SET, defect)])
+}
+
 impl Signed {
     fn new(content_type: &[u8], content: Vec<u8>, signer: Cert) -> Self {
         let mut attributes = vec![
@@ -478,6 +484,11 @@ impl Signed {
     pub fn deviation_list() -> Self {
         let content = sequence(&[encode(INTEGER, [0]), encode(SET, [])]);
         Signed::list(known::DEVIATION_LIST, content, known::DEVIATION_LIST_SIGNER)
+    }
+
+    pub fn defect_list() -> Self {
+        let revoked = sequence(&[encode(OID, known::CERT_REVOKED), encode(ENUMERATED, [0])]);
+        Signed::list(known::DEFECT_LIST, defect_list(&[revoked]), known::DEVIATION_LIST_SIGNER)
     }
 
     pub fn security_object() -> Self {

@@ -32,6 +32,7 @@ pub fn good(kind: Kind) -> Vec<u8> {
         Kind::Crl | Kind::CitizenCrl => List::new().der(),
         Kind::MasterList => Signed::master_list().der(),
         Kind::DeviationList => Signed::deviation_list().der(),
+        Kind::DefectList => Signed::defect_list().der(),
         Kind::SecurityObject => Signed::security_object().der(),
         Kind::CvCertificate => cv(|_| ()),
     }
@@ -506,6 +507,9 @@ fn spoiled() -> Vec<(&'static str, Kind, Vec<u8>)> {
         ("cv-validity-cvca", Kind::CvCertificate, cv_of(Level::Cvca, date(2030, 1, 1))),
         ("cv-validity-verifier", Kind::CvCertificate, cv_of(Level::ForeignDv, date(2026, 6, 1))),
         ("cv-validity-terminal", Kind::CvCertificate, cv_of(Level::Terminal, date(2026, 3, 1))),
+        ("signed-type-defect-list", Kind::DefectList, signed(Signed::defect_list(), |list| list.content_type[0] ^= 1)),
+        ("defect-list-content", Kind::DefectList, Signed::defect_list().with_content(sequence(&[])).der()),
+        ("defect-list-entries", Kind::DefectList, Signed::defect_list().with_content(defect_list(&[])).der()),
         ("sod-content", SecurityObject, Signed::security_object().with_content(sequence(&[])).der()),
         ("sod-version", SecurityObject, hashes(|hashes| hashes.version = 0)),
         ("sod-version-info", SecurityObject, hashes(|hashes| hashes.info = Some(("1.8", "040000")))),

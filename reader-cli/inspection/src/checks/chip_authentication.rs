@@ -4,6 +4,7 @@
 //! proved stands in a DG14 whose hash is in an authentic security object.
 
 use lds::security_infos::SecurityInfo;
+use trust::defect_list::KnownDefect;
 
 use super::{Check, Judgement};
 use crate::case::{Case, Integrity};
@@ -62,6 +63,10 @@ fn judge(case: &Case<'_>) -> Judgement {
         return Judgement::failed("the key that was used is not the one in the signed DG14");
     }
     match &seen.outcome {
+        Outcome::Proved if keys_are_known(case) => {
+            let reason = "the chip proved its signed key, but a defect list says that such keys are known to others";
+            Judgement::undetermined(reason).pointing_at(Verdict::CloneSuspect)
+        }
         Outcome::Proved => Judgement::successful(format!("the chip proved its signed key ({})", seen.detail)),
         Outcome::NotProved { reason } => Judgement::failed(format!("the chip does not hold the signed key: {reason}")),
         Outcome::Refused { reason } => Judgement::failed(format!("the chip refused to prove its signed key: {reason}")),
@@ -70,4 +75,14 @@ fn judge(case: &Case<'_>) -> Judgement {
             Judgement::undetermined(format!("this tool does not know the protocol: {reason}"))
         }
     }
+}
+
+/// Whether private keys of this signer's documents got out (TR-03129-2 §7, id-ChipAuthKeyRevoked).
+fn keys_are_known(case: &Case<'_>) -> bool {
+    let signer = case.authentic().map(|object| object.signer());
+    let revoked = |signer| {
+        let lists = case.store.defect_lists().iter();
+        lists.flat_map(move |list| list.about(signer)).any(|one| *one == KnownDefect::ChipAuthenticationKeyRevoked)
+    };
+    signer.is_some_and(revoked)
 }

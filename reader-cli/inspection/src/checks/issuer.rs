@@ -137,6 +137,19 @@ pub(super) const REVOCATION: Check = Check {
     judge: |case| chain(case, id::REVOCATION),
 };
 
+pub(super) const DEFECTS: Check = Check {
+    id: id::DEFECTS,
+    title: "Known defects of the signer's documents",
+    source: "TR-03135-1 §5.8, TR-03129-2 §7",
+    class: Class::Evaluatory,
+    explanation: "States announce in defect lists what went wrong with whole series of documents. What a list says of the signer's \
+        certificate weighs where it belongs, in the trust in the signer; anything else is told here and explains what fails elsewhere.",
+    remedy: "Weigh what fails elsewhere against what is known to be wrong with these documents.",
+    failed: Verdict::UntrustedIssuer,
+    unjudged: Verdict::UntrustedIssuer,
+    judge: |case| chain(case, id::DEFECTS),
+};
+
 pub(super) const FRESHNESS: Check = Check {
     id: id::BUNDLE,
     title: "Freshness of the trust bundle",

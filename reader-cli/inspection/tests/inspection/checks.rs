@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use inspection::{Bac, CHECKS, Evidence, Policy, Report, judge};
+use authority::defect_list::SeriesDefect;
+use inspection::{Bac, CHECKS, Evidence, Policy, Report, Verdict, judge};
 use jiff::Timestamp;
 use jiff::civil::date;
 use lds::date::Date;
@@ -118,6 +119,10 @@ fn spoiled(issuer: &mut Issuer) -> Vec<Spoiled> {
     let stolen =
         RevokedDocument { number: "ZZ0000017".into(), reason: RevocationReason::Stolen, since: date(2026, 11, 5) };
     add("document-status", "failed", report(&good, &issuer.store(vec![stolen]), today()));
+    // A series with a defect that is no doubt about the signer.
+    let malformed = issuer.defect_list(None, SeriesDefect::DataGroupsMalformed { data_groups: vec![16] });
+    let knowing = store.clone().knowing_defects(vec![malformed], today());
+    add("known-defects", "failed", report(&good, &knowing, today()));
     // A clock that stands before the moment at which the issuer says it signed.
     let slow = days_after(usual_start(), 0) + jiff::SignedDuration::from_hours(12);
     add("sod-signing-time", "failed", report(&good, &issuer.store_after(0), slow));
@@ -133,7 +138,10 @@ fn spoiled(issuer: &mut Issuer) -> Vec<Spoiled> {
 fn every_check_has_a_passing_and_a_failing_evidence() {
     let mut issuer = Issuer::new("specimen-uto");
     let good = read_state(&issuer.state(&document()), &document());
-    let passing = report(&good, &issuer.store(vec![]), today());
+    let other = issuer.defect_list(Some("0102"), SeriesDefect::ComDiffers);
+    let store = issuer.store(vec![]).knowing_defects(vec![other], today());
+    assert_eq!(store.defect_lists().len(), 1);
+    let passing = report(&good, &store, today());
     let failing = spoiled(&mut issuer);
     for check in CHECKS {
         let seen = passing.check(check.id).unwrap();
@@ -149,6 +157,25 @@ fn every_check_has_a_passing_and_a_failing_evidence() {
         assert_eq!(genuine, check.class == inspection::Class::Evaluatory, "{}", check.id);
     }
     assert_eq!(failing.len(), CHECKS.len());
+}
+
+#[test]
+fn what_defect_lists_say_of_the_signer_weighs() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let good = read_state(&issuer.state(&document()), &document());
+    let store = issuer.store(vec![]);
+    for (defect, check, result, verdict) in [
+        (SeriesDefect::CertificateRevoked { status: 3 }, "ds-revocation", "failed", Verdict::UntrustedIssuer),
+        (SeriesDefect::CertificateRevoked { status: 1 }, "trust-status", "undetermined", Verdict::UntrustedIssuer),
+        (SeriesDefect::ChipAuthenticationKeyRevoked, "chip-authentication", "undetermined", Verdict::CloneSuspect),
+    ] {
+        let list = issuer.defect_list(None, defect);
+        let report = report(&good, &store.clone().knowing_defects(vec![list], today()), today());
+        let seen = report.check(check).unwrap();
+        assert_eq!((seen.result.word(), report.verdict), (result, verdict), "{}", seen.reason);
+        assert!(seen.reason.contains("defect list"), "{}", seen.reason);
+        assert_eq!(report.check("known-defects").unwrap().result.word(), "failed");
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile, Signer, StoredKey};
+use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
+use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile, Signer, SignerKind, StoredKey};
 use channel::secret::Secret;
 use channel::suite::Curve;
 use iso7816::tlv::{Writer, encode};
@@ -97,6 +98,17 @@ impl Issuer {
     pub fn revoke_signer(&mut self) {
         self.authority.revoke("ds", days_after(self.start, 9)).unwrap();
         self.authority.issue_crl(&self.passphrase, days_after(self.start, 9)).unwrap();
+    }
+
+    /// A defect list about the document signer, or another one.
+    pub fn defect_list(&mut self, key_id: Option<&str>, known: SeriesDefect) -> trust::DefectList {
+        let own = || hex::encode(self.signer.certificate().key_identifier());
+        let signer = DefectiveSigner::KeyId(key_id.map_or_else(own, str::to_owned));
+        let (secret, now) = (&self.passphrase, days_after(self.start, 2));
+        self.authority.ensure_signer(SignerKind::DeviationList, 10, secret, secret, now).unwrap();
+        let defects = [SignerDefects { signer, known: vec![known] }];
+        let list = self.authority.sign_defect_list(&defects, None, secret, now).unwrap();
+        trust::DefectList::from_der(&list.bytes).unwrap()
     }
 
     /// Makes the CSCA sign documents itself, which it must not.

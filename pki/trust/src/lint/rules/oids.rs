@@ -108,7 +108,7 @@ pub fn authority_key(value: &[u8]) -> Option<&[u8]> {
 
 /// The dotted form of an object identifier; well-known extensions by name.
 pub fn name(identifier: &[u8]) -> String {
-    extension(identifier).map_or_else(|| dotted(identifier), str::to_owned)
+    extension(identifier).map_or_else(|| der::dotted(identifier), str::to_owned)
 }
 
 /// The name of a well-known extension.
@@ -144,11 +144,4 @@ pub fn extension(identifier: &[u8]) -> Option<&'static str> {
         CERTIFICATE_ISSUER => "certificateIssuer",
         _ => return None,
     })
-}
-
-fn dotted(identifier: &[u8]) -> String {
-    if identifier.len() > 64 {
-        return super::hex(identifier);
-    }
-    asn1_rs::Oid::new(identifier.into()).to_id_string()
 }

@@ -6,6 +6,7 @@ use super::keys::wrong_parameters;
 use super::oids::{self, DEVIATION_LIST, MASTER_LIST};
 use super::{ALL, CURRENT, CURRENT_AND_PKD, ICAO, Kind, PKD, SIGNED, SIGNED_LISTS, hex, rule};
 use crate::certificate::Certificate;
+use crate::defect_list;
 use crate::der::{self, oid};
 use crate::lint::Severity::{Error, Notice, Warning};
 use crate::lint::raw::{Attribute, Identifier, RawCertificate, RawSigned, RawSigner, master_list};
@@ -14,6 +15,7 @@ use crate::signature::{Hash, SignatureAlgorithm};
 
 const LIST: &[Kind] = &[Kind::MasterList];
 const DEVIATIONS: &[Kind] = &[Kind::DeviationList];
+const DEFECTS: &[Kind] = &[Kind::DefectList];
 const OBJECT: &[Kind] = &[Kind::SecurityObject];
 const OLD: &[Edition] = &[Edition::Sixth, Edition::PkdOperator];
 
@@ -44,6 +46,15 @@ pub(super) const RULES: &[Rule] = &[
         DEVIATIONS,
         ICAO,
         Check::Signed(|signed| other_type(signed, DEVIATION_LIST)),
+    ),
+    rule(
+        "signed-type-defect-list",
+        "eContentType is 0.4.0.127.0.7.3.1.5",
+        "TR-03129-2 §7",
+        Error,
+        DEFECTS,
+        ICAO,
+        Check::Signed(|signed| other_type(signed, oid::DEFECT_LIST)),
     ),
     rule(
         "signed-type-security-object",
@@ -186,7 +197,7 @@ pub(super) const RULES: &[Rule] = &[
         "Digest algorithms have no parameters",
         "RFC 5754 §2",
         Notice,
-        &[Kind::SecurityObject, Kind::DeviationList],
+        &[Kind::SecurityObject, Kind::DeviationList, Kind::DefectList],
         CURRENT,
         Check::Signed(digest_parameters),
     ),
@@ -300,7 +311,7 @@ pub(super) const RULES: &[Rule] = &[
         "There are no unsigned attributes",
         "9303-12 §10.1; 9303-10 §4.6.2.1",
         Warning,
-        &[Kind::DeviationList, Kind::SecurityObject],
+        &[Kind::DeviationList, Kind::DefectList, Kind::SecurityObject],
         CURRENT,
         Check::Signed(|signed| {
             signer_where(signed, |signer| signer.has_unsigned_attributes.then(|| "present".to_owned()))
@@ -359,6 +370,24 @@ pub(super) const RULES: &[Rule] = &[
         DEVIATIONS,
         CURRENT,
         Check::Signed(deviation_list_content),
+    ),
+    rule(
+        "defect-list-content",
+        "The content is a DefectList of version 0, each defect with the parameter of its kind",
+        "TR-03129-2 §7",
+        Error,
+        DEFECTS,
+        ICAO,
+        Check::Signed(|signed| defect_list::content(signed.content?).err().map(|error| error.to_string())),
+    ),
+    rule(
+        "defect-list-entries",
+        "Every document signer on the list has a defect",
+        "TR-03129-2 §7",
+        Error,
+        DEFECTS,
+        ICAO,
+        Check::Signed(defect_list_entries),
     ),
 ];
 
@@ -590,6 +619,12 @@ fn master_list_own(signed: &RawSigned<'_>) -> Option<String> {
         let own = find(signed, signer)?;
         (!has_authority(&certificates, &own)).then(|| "absent".to_owned())
     })
+}
+
+fn defect_list_entries(signed: &RawSigned<'_>) -> Option<String> {
+    let (_, defects) = defect_list::content(signed.content?).ok()?;
+    let empty = defects.iter().position(|defect| defect.known.is_empty())?;
+    Some(format!("entry {} has none", empty + 1))
 }
 
 fn deviation_list_content(signed: &RawSigned<'_>) -> Option<String> {
