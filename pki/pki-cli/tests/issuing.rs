@@ -70,6 +70,17 @@ fn an_authority_publishes_and_its_record_is_whole() {
     .unwrap();
     let (list, code) = desk.json(&["publish", "deviation-list", "--dir", "pki", "--deviations", "batch.toml"]);
     assert_eq!((code, list["entries"].as_u64()), (0, Some(1)));
+    let defects = "[[defect]]\nsigner = { key-id = \"00112233445566778899aabbccddeeff00112233\" }\n\
+        [[defect.known]]\nkind = \"certificate-revoked\"\nstatus = 1\n\
+        [[defect.known]]\nkind = \"data-groups-malformed\"\ndata_groups = [2, 11]\n";
+    fs::write(desk.path().join("defects.toml"), defects).unwrap();
+    let (list, code) = desk.json(&["publish", "defect-list", "--dir", "pki", "--defects", "defects.toml"]);
+    assert_eq!((code, list["entries"].as_u64()), (0, Some(1)));
+    let (linted, code) = desk.json(&["lint", list["file"].as_str().unwrap()]);
+    assert_eq!((code, linted["objects"][0]["kind"].as_str()), (0, Some("defect-list")));
+    fs::write(desk.path().join("defects.toml"), defects.replace("status = 1", "status = 9")).unwrap();
+    let (refused, code) = desk.json(&["publish", "defect-list", "--dir", "pki", "--defects", "defects.toml"]);
+    assert_eq!(code, 2, "{refused}");
     desk.pki(&["signer", "new", "seal", "--dir", "pki", "--name", "ab-0001"]).assert().success();
     desk.pki(&["signer", "revoke", "seal", "--dir", "pki", "ab-0001"]).assert().success();
 
@@ -194,6 +205,7 @@ fn every_command_has_help_with_an_example() {
         "signer revoke",
         "publish master-list",
         "publish deviation-list",
+        "publish defect-list",
         "acts show",
         "acts verify",
         "ceremony credential",

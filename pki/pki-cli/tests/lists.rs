@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
+use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
 use authority::{Authority, PROFILES, Passphrase, SignerKind};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -36,6 +37,13 @@ impl World {
         authority.new_signer(SignerKind::MasterList, None, &passphrase, &passphrase, now).unwrap();
         let list = authority.sign_master_list(&[], None, &passphrase, now).unwrap();
         std::fs::write(directory.path().join("uto.ml"), list.bytes).unwrap();
+        authority.new_signer(SignerKind::DeviationList, None, &passphrase, &passphrase, now).unwrap();
+        let defects = [SignerDefects {
+            signer: DefectiveSigner::Certificate(hex::encode(signer.certificate.der())),
+            known: vec![SeriesDefect::CertificateRevoked { status: 1 }],
+        }];
+        let list = authority.sign_defect_list(&defects, None, &passphrase, now).unwrap();
+        std::fs::write(directory.path().join("uto.dfl"), list.bytes).unwrap();
         std::fs::write(directory.path().join("csca.cer"), authority.csca().der()).unwrap();
         World { signer: signer.directory.join("certificate.der"), directory }
     }
@@ -86,6 +94,16 @@ fn from_a_list_to_a_judgement() {
     assert_eq!(listed[0]["certificates"][0]["reasons"][0]["reason"], "listed");
     let (code, checked) = json(&["trust", "check", "--dir", &archive, signer]);
     assert_eq!((code, &checked[0]["findings"][1]["outcome"]), (0, &"successful".into()));
+    // A defect list under the believed CSCA takes the trust away; under an archive that knows nobody it is not used.
+    let defects = world.path("uto.dfl");
+    let (code, checked) = json(&["trust", "check", "--dir", &archive, signer, "--defect-list", &defects]);
+    let trust = &checked[0]["findings"][1];
+    assert_eq!((code, &trust["outcome"]), (40, &"undetermined".into()));
+    assert!(trust["reason"].as_str().unwrap().contains("UT's defect list of "), "{trust}");
+    let (nobody, arguments) = (world.path("nobody"), ["--defect-list", &defects]);
+    let (code, refused) = json(&[&["trust", "check", "--dir", &nobody, signer][..], &arguments].concat());
+    assert_eq!(code, 40);
+    assert!(refused[0]["error"]["what"].as_str().unwrap().contains("is not believed"), "{}", refused[0]);
     // The same again changes nothing.
     assert_eq!(json(&with_pin).1[0]["changes"].as_array().unwrap().len(), 0);
     assert_eq!(json(&["trust", "list", "--dir", &archive]).1[0]["generation"], listed[0]["generation"]);

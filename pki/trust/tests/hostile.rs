@@ -3,14 +3,15 @@
 
 use std::sync::LazyLock;
 
-use authority::{Authority, BundleRequest, DocumentSigner, PROFILES, Passphrase};
+use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
+use authority::{Authority, BundleRequest, DocumentSigner, PROFILES, Passphrase, SignerKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
 use trust::chain::Document;
-use trust::{Certificate, Crl, Pin, PublicKey, TrustStore, bundle, security_object};
+use trust::{Certificate, Crl, DefectList, Pin, PublicKey, TrustStore, bundle, security_object};
 
 /// An LDSSecurityObject with two data groups (9303-10 §4.6.2.2).
 const CONTENT: &[u8] = b"\x30\x60\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x30\x4e\
@@ -21,6 +22,7 @@ struct Samples {
     certificate: Vec<u8>,
     crl: Vec<u8>,
     sod: Vec<u8>,
+    defects: Vec<u8>,
     bundle: Vec<u8>,
     pin: Pin,
     store: TrustStore,
@@ -34,11 +36,22 @@ static SAMPLES: LazyLock<Samples> = LazyLock::new(|| {
     authority.revoke("ds-0001", now).unwrap();
     let (_, crl) = authority.issue_crl(&passphrase, now).unwrap();
     let exported = authority.export_bundle(BundleRequest::default(), &passphrase, now).unwrap();
+    authority.new_signer(SignerKind::DeviationList, None, &passphrase, &passphrase, now).unwrap();
+    let revoked = SignerDefects {
+        signer: DefectiveSigner::Certificate(hex::encode(authority.csca().der())),
+        known: vec![
+            SeriesDefect::CertificateRevoked { status: 4 },
+            SeriesDefect::CertificateReplaced { replacement: hex::encode(authority.csca().der()) },
+            SeriesDefect::DataGroupsMalformed { data_groups: vec![1, 2] },
+        ],
+    };
+    let defects = authority.sign_defect_list(&[revoked], None, &passphrase, now).unwrap().bytes;
     let signer = DocumentSigner::load(&signer.directory, &passphrase).unwrap();
     Samples {
         certificate: signer.certificate().der().to_vec(),
         crl: crl.der().to_vec(),
         sod: signer.sign_security_object(CONTENT).unwrap(),
+        defects,
         bundle: exported.bytes,
         pin: exported.pin,
         store: TrustStore::from_bundle(exported.bundle),
@@ -58,6 +71,10 @@ fn everything(bytes: &[u8]) {
     if let Ok(certificate) = Certificate::from_der(bytes) {
         let _ = certificate.subject().to_string();
         trust::chain::judge(&certificate, &samples.store, &document());
+    }
+    if let Ok(list) = DefectList::from_der(bytes) {
+        let _ = (list.describe(), list.verify(samples.store.anchors(), Timestamp::now()).is_believed());
+        let _ = samples.store.anchors().iter().flat_map(|one| list.about(one)).map(ToString::to_string).count();
     }
     if let Ok(signed) = security_object::parse(bytes) {
         let _ = signed.judge(&samples.store, &document());
@@ -111,6 +128,19 @@ proptest! {
     }
 
     #[test]
+    fn spoiled_defect_lists_are_never_believed_with_other_content(bytes in spoiled(|| &SAMPLES.defects)) {
+        everything(&bytes);
+        if let Ok(list) = DefectList::from_der(&bytes)
+            && list.verify(SAMPLES.store.anchors(), Timestamp::now()).is_believed()
+        {
+            let csca = &SAMPLES.store.anchors()[0];
+            let good = DefectList::from_der(&SAMPLES.defects).unwrap();
+            prop_assert!(list.about(csca).eq(good.about(csca)));
+            prop_assert_eq!(list.about(csca).count(), 3);
+        }
+    }
+
+    #[test]
     fn spoiled_bundles_never_open(bytes in spoiled(|| &SAMPLES.bundle)) {
         if let Ok(opened) = bundle::open(&bytes, &SAMPLES.pin) {
             // Only the JSON around the signed bytes can have changed, in its white space.
@@ -132,10 +162,11 @@ proptest! {
 #[test]
 fn every_truncation_of_every_sample() {
     let samples = &*SAMPLES;
-    for sample in [&samples.certificate, &samples.crl, &samples.sod] {
+    for sample in [&samples.certificate, &samples.crl, &samples.sod, &samples.defects] {
         for length in 0..sample.len() {
             let cut = &sample[..length];
             assert!(Certificate::from_der(cut).is_err() && Crl::from_der(cut).is_err());
+            assert!(DefectList::from_der(cut).is_err());
             assert!(security_object::parse(cut).is_err() && PublicKey::from_spki(cut).is_err());
         }
         let longer = [&sample[..], &[0]].concat();

@@ -145,6 +145,7 @@ pub enum Signer {
 
 /// Lists for other states.
 #[derive(Subcommand)]
+#[expect(clippy::enum_variant_names, reason = "they are the words of the command line")]
 pub enum Publish {
     /// Sign a master list: this CSCA in all generations with its links, and the certificates given.
     #[command(
