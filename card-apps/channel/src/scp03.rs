@@ -28,7 +28,7 @@ use crate::suite::Cipher;
 
 pub use crate::key_set::KeySet;
 pub use chip::{CardChallenge, ChipChannel, Offer};
-pub use terminal::{Channel, open};
+pub use terminal::{Channel, open, open_derived};
 
 use session::Derivation;
 

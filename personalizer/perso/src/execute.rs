@@ -1,8 +1,8 @@
 //! Making one card: prepare everything, then touch the chip.
 //!
 //! ```text
-//! plan, sign, judge the signature -> select, who are you, are you blank -> SCP03 -> bind -> keys -> files -> lock
-//!   -> read back as an embassy would -> secure
+//! plan, sign, judge the signature -> select, who are you, are you blank -> SCP03 -> bind -> the issuer's keys -> SCP03
+//!   -> passwords and chip key -> files -> lock -> read back as an embassy would -> secure
 //! ```
 //!
 //! Everything that can fail without a card is done before the first command. Until the binding is written a failure
@@ -12,7 +12,6 @@
 mod outcome;
 
 use channel::random::{Random, RandomError};
-use channel::scp03::KeySet;
 use iso7816::Card;
 use jiff::Timestamp;
 use lds::globalplatform::{ApplicationState, CardState};
@@ -28,6 +27,7 @@ use crate::plan::{Inputs, Plan, SignedPlan, plan};
 use crate::portrait::Face;
 use crate::profile::Profile;
 use crate::quality::{self, Complaint, Expected};
+use crate::rotation::{CardKeys, Rotation};
 use crate::stage::{Binding, Blank, Bound, Document, StepError, Written};
 
 pub use outcome::{Failure, Finished, Outcome, Reason, Rejected, Unusable};
@@ -97,7 +97,9 @@ pub struct Line<'a> {
     /// The card profile.
     pub profile: &'a Profile,
     /// The keys the blanks arrive with.
-    pub keys: &'a KeySet,
+    pub keys: &'a dyn CardKeys,
+    /// The issuer's keys that take their place; `None` leaves the cards with the keys they arrived with.
+    pub rotation: Option<Rotation<'a>>,
     /// The document signer.
     pub signer: &'a dyn SecurityObjectSigner,
     /// What an embassy believes: quality uses the same.
@@ -276,15 +278,22 @@ pub(crate) fn select(line: &mut Line<'_>) -> Result<IssuerDomain<StationCard>, F
 /// Opens the secure channel, unless too many attempts with wrong keys were made on this chip already.
 pub(crate) fn open(
     line: &mut Line<'_>,
-    domain: IssuerDomain<StationCard>,
+    mut domain: IssuerDomain<StationCard>,
 ) -> Result<SecuredDomain<StationCard>, Failure> {
     let chip = domain.serial().to_owned();
     let card = &line.profile.card;
+    let (version, keys) = match &line.rotation {
+        // The card says how far the change of its keys has come.
+        Some(rotation) if domain.key_versions().map_err(Unusable::Dialogue)?.contains(&rotation.to) => {
+            (rotation.to, rotation.keys)
+        }
+        _ => (card.key_version, line.keys),
+    };
     let attempts = line.ledger.book().chip(&chip).map_or(0, |record| record.wrong_cryptograms);
     if attempts >= card.attempts {
         return Err(Unusable::WrongKeys { chip }.into());
     }
-    match domain.open(card.key_version, line.keys, card.security_level(), line.random) {
+    match domain.open(version, keys, card.security_level(), line.random) {
         Ok(secured) => Ok(secured),
         Err(error) if error.is_wrong_cryptogram() => {
             line.ledger.append(Event::WrongCryptogram { chip: chip.clone() })?;
@@ -294,12 +303,16 @@ pub(crate) fn open(
     }
 }
 
-/// Keys, files, lock.
+/// The issuer's keys, passwords and chip key, files, lock.
 pub(crate) fn write(
     line: &mut Line<'_>,
-    bound: Document<Bound<StationCard>>,
+    mut bound: Document<Bound<StationCard>>,
     plan: &SignedPlan,
 ) -> Result<Document<Written>, StepError> {
+    if let Some(rotation) = &line.rotation {
+        (line.progress)(Progress::Step(Step::RotateKeys));
+        bound = bound.rotate_keys(line.ledger, rotation, line.profile.card.security_level(), line.random)?;
+    }
     let block_size = line.profile.card.block_size;
     let total = plan.size();
     let mut done = 0;
@@ -360,6 +373,15 @@ pub(crate) fn approve_and_seal(
     let judged = written.approved(line.ledger, approved)?;
     (line.progress)(Progress::Step(Step::Seal));
     let mut secured = reopen(line, &document, &chip)?;
+    match line.rotation.map(|rotation| rotation.is_done(&mut secured)) {
+        None | Some(Ok(true)) => {}
+        Some(Ok(false)) => {
+            // It was written by a line that did not change keys.
+            let reason = Reason::Disagreement { what: "the chip still has the keys it came with" };
+            return reject(line, &document, &chip, reason).map(Outcome::Rejected);
+        }
+        Some(Err(source)) => return fault(line, &document, StepError::Card { step: Step::Seal, source }),
+    }
     match judged.seal(line.ledger, &mut secured) {
         Ok(document) => {
             tracing::info!(document = document.number, chip = document.chip, "personalization finished");

@@ -1,23 +1,30 @@
 //! The dialogue with the issuer security domain (GPCS 2.3.1 §11), as seen from the personalizer.
 //!
 //! ```text
-//! SELECT issuer domain -> GET DATA 9F7F (who are you), 0045 (what are you bound to)      no channel needed
+//! SELECT issuer domain -> GET DATA 9F7F (who are you), 0045 (what are you bound to), 00E0 (which keys have you)
+//!                                                                                        no channel needed
 //! INITIALIZE UPDATE, EXTERNAL AUTHENTICATE                                               SCP03
-//! GET STATUS, STORE DATA 45, INSTALL [for personalization], STORE DATA .., SET STATUS    inside the channel
+//! GET STATUS, STORE DATA 45, PUT KEY, DELETE, INSTALL [for personalization], STORE DATA .., SET STATUS    inside the channel
 //! ```
 //!
 //! Nothing is decided here: a refusal comes back as [`DialogueError::Refused`] with the instruction and the status word.
 
+use std::collections::BTreeSet;
+
 use channel::random::Random;
-use channel::scp03::{self, Channel, KeySet, Scp03Error, SecurityLevel};
+use channel::scp03::{self, Channel, InitializeUpdateInfo, KeySet, Scp03Error, SecurityLevel, key_check_value};
+use channel::secret::Secret;
 use iso7816::tlv::{self, Tag};
 use iso7816::{Aid, Card, Command, Response, Status, TransmitError};
+use lds::globalplatform::keys::{EncipheredKey, NewKeySet, delete_key_set};
 use lds::globalplatform::life_cycle::{ALL_AIDS, SCOPE_APPLICATIONS, SCOPE_ISSUER_DOMAIN};
-use lds::globalplatform::production::{TAG_CARD_IMAGE_NUMBER, TAG_CPLC};
+use lds::globalplatform::production::{TAG_CARD_IMAGE_NUMBER, TAG_CPLC, TAG_KEY_INFORMATION};
 use lds::globalplatform::{
     ApplicationState, CardState, Cplc, FormatError, INS_GET_DATA, INS_GET_STATUS, INS_SET_STATUS, INS_STORE_DATA,
-    StatusEntry, StoreData, StoreDataEncryption, StoreDataStructure, install_for_personalization,
+    KeyInformation, StatusEntry, StoreData, StoreDataEncryption, StoreDataStructure, install_for_personalization,
 };
+
+use crate::rotation::CardKeys;
 
 const INS_SELECT: u8 = 0xA4;
 /// GlobalPlatform class byte.
@@ -46,6 +53,15 @@ pub enum DialogueError {
     /// The secure channel was not opened.
     #[error(transparent)]
     Channel(Scp03Error),
+    /// The card confirmed other keys than it was given.
+    #[error("the card confirmed other keys than it was given")]
+    OtherKeys,
+    /// Keys that were deleted are still there.
+    #[error("the card still has the keys of version {version:02X}")]
+    KeysRemain {
+        /// Their version.
+        version: u8,
+    },
     /// The data could not be enciphered.
     #[error("data could not be enciphered for the card")]
     Encipher,
@@ -121,6 +137,14 @@ impl<C: Card> IssuerDomain<C> {
         }
     }
 
+    /// The versions of the keys that the card has.
+    ///
+    /// # Errors
+    /// When the card refuses, answers nonsense, or is gone.
+    pub fn key_versions(&mut self) -> Result<BTreeSet<u8>, DialogueError> {
+        key_versions(&mut self.card)
+    }
+
     /// Opens the secure channel; the card's cryptogram is verified before EXTERNAL AUTHENTICATE is sent.
     ///
     /// # Errors
@@ -128,11 +152,12 @@ impl<C: Card> IssuerDomain<C> {
     pub fn open(
         self,
         key_version: u8,
-        keys: &KeySet,
+        keys: &dyn CardKeys,
         level: SecurityLevel,
         random: &mut dyn Random,
     ) -> Result<SecuredDomain<C>, DialogueError> {
-        Ok(SecuredDomain { channel: scp03::open(self.card, key_version, keys, level, random)? })
+        let keys = |info: &InitializeUpdateInfo| keys.of_chip(&info.diversification);
+        Ok(SecuredDomain { channel: scp03::open_derived(self.card, key_version, keys, level, random)? })
     }
 }
 
@@ -142,6 +167,53 @@ pub struct SecuredDomain<C> {
 }
 
 impl<C: Card> SecuredDomain<C> {
+    /// The card, without the channel.
+    pub fn into_card(self) -> C {
+        self.channel.into_inner()
+    }
+
+    /// Version of the keys that the channel is under.
+    pub fn key_version(&self) -> u8 {
+        self.channel.initialize_update().key_version
+    }
+
+    /// The chip's key diversification data.
+    pub fn diversification(&self) -> [u8; 10] {
+        self.channel.initialize_update().diversification
+    }
+
+    /// The versions of the keys that the card has.
+    ///
+    /// # Errors
+    /// When the card refuses, answers nonsense, or is gone.
+    pub fn key_versions(&mut self) -> Result<BTreeSet<u8>, DialogueError> {
+        key_versions(&mut self.channel)
+    }
+
+    /// Puts keys of a new version beside those that the card has.
+    ///
+    /// # Errors
+    /// When the card refuses, confirms other keys, or is gone.
+    pub fn add_keys(&mut self, version: u8, keys: &KeySet) -> Result<(), DialogueError> {
+        let enciphered = |key: &Secret| -> Result<EncipheredKey, Scp03Error> {
+            let cryptogram = self.channel.encrypt_key(key)?;
+            // 16, 24 or 32 bytes: the check value is made of nothing else.
+            let check = key_check_value(key)?;
+            Ok(EncipheredKey { length: key.expose().len() as u8, cryptogram, check })
+        };
+        let set = NewKeySet { version, keys: [enciphered(&keys.enc)?, enciphered(&keys.mac)?, enciphered(&keys.dek)?] };
+        let response = accepted(&mut self.channel, &set.command(0))?;
+        if response.data == set.confirmation() { Ok(()) } else { Err(DialogueError::OtherKeys) }
+    }
+
+    /// Deletes the keys of a version.
+    ///
+    /// # Errors
+    /// When the card refuses or is gone.
+    pub fn delete_keys(&mut self, version: u8) -> Result<(), DialogueError> {
+        accepted(&mut self.channel, &delete_key_set(version)).map(drop)
+    }
+
     /// The life cycle state of the card.
     ///
     /// # Errors
@@ -248,6 +320,11 @@ pub struct Run<'a> {
     pub block_size: usize,
     /// True when nothing follows: the last block is marked.
     pub ends: bool,
+}
+
+fn key_versions(card: &mut dyn Card) -> Result<BTreeSet<u8>, DialogueError> {
+    let response = accepted(card, &get_data(TAG_KEY_INFORMATION))?;
+    Ok(KeyInformation::parse_template(&response.data)?.iter().map(|key| key.version).collect())
 }
 
 fn get_data(tag: Tag) -> Command {

@@ -20,4 +20,5 @@ pub mod portrait;
 pub mod profile;
 pub mod quality;
 pub mod recover;
+pub mod rotation;
 pub mod stage;

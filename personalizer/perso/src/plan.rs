@@ -76,6 +76,7 @@ pub struct Plan {
     security_object: Vec<u8>,
     secrets: Secrets,
     block_size: usize,
+    issuer_keys: Option<u8>,
 }
 
 /// One file.
@@ -214,6 +215,7 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         files,
         security_object,
         block_size: profile.card.block_size,
+        issuer_keys: profile.keys.as_ref().map(|keys| keys.version),
     };
     plan.check_capacity(profile)?;
     Ok(plan)
@@ -532,11 +534,16 @@ impl fmt::Display for Plan {
         )?;
         writeln!(f, "steps")?;
         let blocks = self.files.iter().map(|planned| planned.bytes.len() + 5).sum::<usize>().div_ceil(self.block_size);
-        for step in [
+        let rotation = self.issuer_keys.map(|version| {
+            format!("PUT KEY version {version:02X}, a channel under these keys, DELETE those that the chip came with")
+        });
+        let before = [
             format!("SELECT {}, GET DATA 9F7F 0045", Aid::issuer_domain()),
             "INITIALIZE UPDATE, EXTERNAL AUTHENTICATE".to_owned(),
             "GET STATUS: application SELECTABLE, no binding".to_owned(),
             "STORE DATA 45: bind the chip to this document".to_owned(),
+        ];
+        let after = [
             format!("INSTALL [for personalization] {}", Aid::emrtd()),
             "STORE DATA 8001 8002 8003, enciphered".to_owned(),
             format!(
@@ -546,11 +553,9 @@ impl fmt::Display for Plan {
             "SET STATUS application PERSONALIZED".to_owned(),
             "read back: PACE with the access number, all files, chip authentication; judge".to_owned(),
             "SET STATUS card SECURED".to_owned(),
-        ]
-        .iter()
-        .enumerate()
-        {
-            writeln!(f, "  {:>2}. {}", step.0 + 1, step.1)?;
+        ];
+        for (index, step) in before.into_iter().chain(rotation).chain(after).enumerate() {
+            writeln!(f, "  {:>2}. {step}", index + 1)?;
         }
         Ok(())
     }

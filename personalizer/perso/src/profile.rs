@@ -53,6 +53,8 @@ pub struct Profile {
     pub portrait: Portrait,
     /// The blank.
     pub card: Card,
+    /// The issuer's keys; without them a card keeps the keys it came with.
+    pub keys: Option<Keys>,
     /// Personalization details.
     pub dg12: Dg12,
     /// The national data group.
@@ -265,6 +267,26 @@ impl Card {
     }
 }
 
+/// The issuer's keys, which take the place of those that a blank came with.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Their version.
+    pub version: u8,
+    /// Whether each card has keys of its own, made from a master key.
+    pub derivation: KeyDerivation,
+}
+
+/// How the keys of a card come from what the issuer has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyDerivation {
+    /// The same three keys on every card.
+    None,
+    /// From a master key and the chip's key diversification data (KDF3).
+    Kdf3,
+}
+
 /// Personalization details.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -407,7 +429,8 @@ impl Profile {
         let letters = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_uppercase());
         let code = |text: &str| text.len() == 2 && text.starts_with(['A', 'C', 'I']);
         let groups = &self.lds.data_groups;
-        let rules: [(bool, &'static str, &'static str); 11] = [
+        let other = |version: u8| (0x01..=0x7F).contains(&version) && version != self.card.key_version;
+        let rules: [(bool, &'static str, &'static str); 12] = [
             (letters(&self.document.state, 3), "document.state", "three capital letters"),
             (letters(&self.document.nationality, 3), "document.nationality", "three capital letters"),
             (code(&self.document.code), "document.code", "two characters, the first of them A, C or I (9303-5)"),
@@ -439,6 +462,11 @@ impl Profile {
                 "0x03, 0x13 or 0x33: commands are always encrypted",
             ),
             ((16..=239).contains(&self.card.block_size), "card.block_size", "between 16 and 239"),
+            (
+                self.keys.as_ref().is_none_or(|keys| other(keys.version)),
+                "keys.version",
+                "between 0x01 and 0x7F, and another than card.key_version",
+            ),
             ((1..=ATTEMPTS_CAP).contains(&self.card.attempts), "card.attempts", "between 1 and 3"),
             (
                 (100..=4000).contains(&self.portrait.width)
@@ -496,6 +524,10 @@ mod tests {
         for (line, expected) in [
             ("[document]\nvaliditie = 5", "unknown field"),
             ("[card]\nattempts = 4", "card.attempts must be between 1 and 3"),
+            ("[keys]\nderivation = \"none\"\nversion = 0x30", "another than card.key_version"),
+            ("[keys]\nderivation = \"kdf3\"\nversion = 0x80", "between 0x01 and 0x7F"),
+            ("[keys]\n", "missing field `version`"),
+            ("[keys]\nversion = 0x31\nderivation = \"guess\"", "unknown variant"),
             ("[card]\nsecurity_level = 1", "commands are always encrypted"),
             ("[lds]\ndata_groups = [1, 2]", "never left out"),
             ("[lds]\ndata_groups = [1, 2, 3, 14]", "numbers among"),

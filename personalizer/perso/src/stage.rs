@@ -4,6 +4,8 @@
 //! document, so no step can be taken twice or out of order; only `quality` makes [`Approved`], and only an approved document
 //! can be sealed. Types do not survive a crash: [`crate::recover`] asks the card.
 
+use channel::random::Random;
+use channel::scp03::SecurityLevel;
 use iso7816::Card;
 use jiff::Timestamp;
 use lds::globalplatform::{ApplicationState, CardState, Dgi, StoreDataEncryption};
@@ -13,6 +15,7 @@ use crate::issuer::{DialogueError, Run, SecuredDomain};
 use crate::ledger::{Event, Ledger, LedgerError, Phase, State, Step};
 use crate::plan::SignedPlan;
 use crate::quality::Approved;
+use crate::rotation::Rotation;
 
 /// A document and the chip it is on, at one stage.
 pub struct Document<S> {
@@ -38,7 +41,7 @@ pub(crate) struct Binding<'a> {
     pub print: bool,
 }
 
-/// The chip carries its binding.
+/// The chip carries its binding, and perhaps the issuer's keys.
 pub struct Bound<C> {
     domain: SecuredDomain<C>,
 }
@@ -91,19 +94,21 @@ impl<S> Document<S> {
         Event::State { document: self.number.clone(), state, reason: None }
     }
 
-    /// Intent into the ledger, the step, its result into the ledger.
+    /// Intent into the ledger, the step, its result into the ledger; then the document is at the stage that the step leads to.
     fn take<T>(
-        &mut self,
+        self,
         ledger: &mut Ledger,
         step: Step,
         digest: Option<[u8; 32]>,
-        action: impl FnOnce(&mut S) -> Result<T, DialogueError>,
-    ) -> Result<T, StepError> {
+        action: impl FnOnce(S) -> Result<T, DialogueError>,
+    ) -> Result<Document<T>, StepError> {
         ledger.append(self.event(step, Phase::Intent, digest.map(hex::encode)))?;
-        match action(&mut self.stage) {
-            Ok(value) => {
-                ledger.append(self.event(step, Phase::Done, None))?;
-                Ok(value)
+        let Document { number, chip, stage } = self;
+        let document = Document { number, chip, stage: () };
+        match action(stage) {
+            Ok(stage) => {
+                ledger.append(document.event(step, Phase::Done, None))?;
+                Ok(document.with(stage))
             }
             Err(source) => {
                 let (instruction, status) = match &source {
@@ -111,8 +116,8 @@ impl<S> Document<S> {
                     _ => (None, None),
                 };
                 ledger.append(Event::Failed {
-                    document: self.number.clone(),
-                    chip: self.chip.clone(),
+                    document: document.number,
+                    chip: document.chip,
                     step,
                     reason: source.to_string(),
                     instruction,
@@ -131,7 +136,7 @@ impl<C: Card> Document<Blank<C>> {
     }
 
     /// Binds document number and chip for ever: first in the ledger, then in the chip.
-    pub(crate) fn bind(mut self, ledger: &mut Ledger, binding: Binding<'_>) -> Result<Document<Bound<C>>, StepError> {
+    pub(crate) fn bind(self, ledger: &mut Ledger, binding: Binding<'_>) -> Result<Document<Bound<C>>, StepError> {
         let Binding { token, made_at, print } = binding;
         ledger.append(Event::Bound {
             document: self.number.clone(),
@@ -140,13 +145,27 @@ impl<C: Card> Document<Blank<C>> {
             made_at,
             print,
         })?;
-        self.take(ledger, Step::Bind, None, |stage| stage.domain.bind(token))?;
-        let Document { number, chip, stage: Blank { domain } } = self;
-        Ok(Document { number, chip, stage: Bound { domain } })
+        self.take(ledger, Step::Bind, None, |Blank { mut domain }| {
+            domain.bind(token)?;
+            Ok(Bound { domain })
+        })
     }
 }
 
 impl<C: Card> Document<Bound<C>> {
+    /// Puts the issuer's keys in place of those that the chip came with, or what an earlier attempt left of them.
+    pub(crate) fn rotate_keys(
+        self,
+        ledger: &mut Ledger,
+        rotation: &Rotation<'_>,
+        level: SecurityLevel,
+        random: &mut dyn Random,
+    ) -> Result<Self, StepError> {
+        self.take(ledger, Step::RotateKeys, None, |Bound { domain }| {
+            Ok(Bound { domain: rotation.carry_out(domain, level, random)? })
+        })
+    }
+
     /// Erases what an earlier attempt wrote, and writes access passwords and chip key, enciphered.
     pub(crate) fn write_keys(
         mut self,
@@ -157,14 +176,14 @@ impl<C: Card> Document<Bound<C>> {
     ) -> Result<Document<Keyed<C>>, StepError> {
         let enciphered = self.encipher(plan)?;
         let mut next = 0;
-        self.take(ledger, Step::WriteKeys, Some(sha256(&enciphered)), |stage| {
-            stage.domain.install()?;
+        let keyed = self.take(ledger, Step::WriteKeys, Some(sha256(&enciphered)), |Bound { mut domain }| {
+            domain.install()?;
             let run = Run { bytes: &enciphered, encryption: StoreDataEncryption::Encrypted, block_size, ends: false };
-            stage.domain.store(&run, &mut next, written)
+            domain.store(&run, &mut next, written)?;
+            Ok(Keyed { domain, next })
         })?;
-        ledger.append(self.state(State::ChipInitialised))?;
-        let Document { number, chip, stage: Bound { domain } } = self;
-        Ok(Document { number, chip, stage: Keyed { domain, next } })
+        ledger.append(keyed.state(State::ChipInitialised))?;
+        Ok(keyed)
     }
 
     fn encipher(&mut self, plan: &SignedPlan) -> Result<Vec<u8>, StepError> {
@@ -181,7 +200,7 @@ impl<C: Card> Document<Bound<C>> {
 impl<C: Card> Document<Keyed<C>> {
     /// Writes the files, then locks the application: from here on it answers readers and takes no more data.
     pub(crate) fn write_files(
-        mut self,
+        self,
         ledger: &mut Ledger,
         plan: &SignedPlan,
         block_size: usize,
@@ -190,13 +209,17 @@ impl<C: Card> Document<Keyed<C>> {
         let failed = |source| StepError::Card { step: Step::WriteFiles, source };
         let groups = plan.file_groups().iter().map(encode).collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let bytes = groups.concat();
-        self.take(ledger, Step::WriteFiles, Some(plan.security_object_digest()), |stage| {
+        let filled = self.take(ledger, Step::WriteFiles, Some(plan.security_object_digest()), |mut stage| {
             let run = Run { bytes: &bytes, encryption: StoreDataEncryption::Plain, block_size, ends: true };
-            stage.domain.store(&run, &mut stage.next, written)
+            stage.domain.store(&run, &mut stage.next, written)?;
+            Ok(stage)
         })?;
-        self.take(ledger, Step::Lock, None, |stage| stage.domain.set_application(ApplicationState::PERSONALIZED))?;
-        ledger.append(self.state(State::Personalised))?;
-        Ok(self.with(Written(())))
+        let locked = filled.take(ledger, Step::Lock, None, |mut stage| {
+            stage.domain.set_application(ApplicationState::PERSONALIZED)?;
+            Ok(Written(()))
+        })?;
+        ledger.append(locked.state(State::Personalised))?;
+        Ok(locked)
     }
 }
 
@@ -222,20 +245,21 @@ impl Document<Written> {
 impl Document<Judged> {
     /// Secures the card.
     pub(crate) fn seal<C: Card>(
-        mut self,
+        self,
         ledger: &mut Ledger,
         domain: &mut SecuredDomain<C>,
     ) -> Result<Document<Sealed>, StepError> {
-        self.take(ledger, Step::Seal, None, |_| match domain.card_state()? {
-            CardState::SECURED => Ok(()),
-            CardState::OP_READY => {
-                domain.set_card(CardState::INITIALIZED)?;
-                domain.set_card(CardState::SECURED)
+        self.take(ledger, Step::Seal, None, |Judged { approved }| {
+            match domain.card_state()? {
+                CardState::SECURED => {}
+                CardState::OP_READY => {
+                    domain.set_card(CardState::INITIALIZED)?;
+                    domain.set_card(CardState::SECURED)?;
+                }
+                _ => domain.set_card(CardState::SECURED)?,
             }
-            _ => domain.set_card(CardState::SECURED),
-        })?;
-        let Document { number, chip, stage: Judged { approved } } = self;
-        Ok(Document { number, chip, stage: Sealed { approved } })
+            Ok(Sealed { approved })
+        })
     }
 }
 

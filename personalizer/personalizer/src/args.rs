@@ -87,6 +87,10 @@ pub struct Equipment {
     /// and only for profiles of the test series ZZ.
     #[arg(long)]
     pub card_keys: Option<PathBuf>,
+    /// File with the issuer's keys, which take the place of the keys of the blanks when the profile has a table [keys]: one line
+    /// with a master key when it derives each card's own keys, else three lines like those of --card-keys.
+    #[arg(long, value_name = "FILE")]
+    pub issuer_keys: Option<PathBuf>,
     /// Read the signer's passphrase from this file descriptor.
     #[arg(long, conflicts_with = "passphrase_file")]
     pub passphrase_fd: Option<u32>,

@@ -19,6 +19,7 @@ use perso::ledger::Reading;
 use perso::order::{self, CardAccessNumber};
 use perso::plan::{Inputs, Plan, plan};
 use perso::profile::{EMBEDDED, Profile};
+use perso::rotation::{CardKeys, Rotation};
 use serde_json::json;
 
 use crate::args::{Arguments, Command, Equipment, Machine, Orders, Work};
@@ -145,6 +146,7 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 struct Parts {
     profile: Profile,
     keys: channel::scp03::KeySet,
+    issuer_keys: Option<Box<dyn CardKeys>>,
     signer: input::Signer,
     trust: trust::TrustStore,
     station: crate::line::ChipStation,
@@ -156,6 +158,7 @@ struct Parts {
 impl Parts {
     fn open(equipment: &Equipment, machine: &Machine, profile: Profile) -> Result<Self, Failure> {
         let keys = input::card_keys(equipment, &profile)?;
+        let issuer_keys = input::issuer_keys(equipment, &profile)?;
         let trust = input::trust(equipment)?;
         let signer = input::signer(equipment)?;
         let station = crate::line::ChipStation::open(equipment)?;
@@ -163,15 +166,19 @@ impl Parts {
         let ledger = perso::ledger::Ledger::open(path)?;
         ledger::check_head(&Reading::of(path)?, equipment.head.as_deref())?;
         let must_print = crate::line::must_print(machine);
-        Ok(Parts { profile, keys, signer, trust, station, ledger, must_print, random: OsRandom })
+        Ok(Parts { profile, keys, issuer_keys, signer, trust, station, ledger, must_print, random: OsRandom })
     }
 
     /// Runs `work` with the line.
     fn with<T>(&mut self, output: &Output, work: impl FnOnce(&mut Line<'_>) -> T) -> T {
         let mut progress = |progress| output.progress(progress);
+        let rotation = self.profile.keys.as_ref().zip(self.issuer_keys.as_deref());
+        let rotation =
+            rotation.map(|(new, keys)| Rotation { from: self.profile.card.key_version, to: new.version, keys });
         let mut line = Line {
             profile: &self.profile,
             keys: &self.keys,
+            rotation,
             signer: &self.signer,
             trust: &self.trust,
             station: &mut self.station,

@@ -11,7 +11,8 @@ use channel::secret::Secret;
 use perso::execute::{SecurityObjectSigner, SignerError};
 use perso::order::{self, Order};
 use perso::portrait::{self, Face};
-use perso::profile::Profile;
+use perso::profile::{KeyDerivation, Profile};
+use perso::rotation::{CardKeys, Diversified};
 use trust::{Pin, TrustStore, bundle};
 use zeroize::Zeroizing;
 
@@ -109,26 +110,59 @@ pub fn trust(equipment: &Equipment) -> Result<TrustStore, Failure> {
 
 /// The keys of the blanks.
 pub fn card_keys(equipment: &Equipment, profile: &Profile) -> Result<KeySet, Failure> {
-    let Some(path) = &equipment.card_keys else {
-        return test_keys(profile);
-    };
-    let wrong = || {
-        Failure::new(
-            format!("{} holds no keys.", path.display()),
-            "three lines are expected: ENC, MAC, DEK, each 16, 24 or 32 bytes in hexadecimal",
-            "Correct the file.",
+    equipment.card_keys.as_deref().map_or_else(|| test_keys(profile), key_file)
+}
+
+/// The issuer's keys, when the profile says that the cards get them.
+pub fn issuer_keys(equipment: &Equipment, profile: &Profile) -> Result<Option<Box<dyn CardKeys>>, Failure> {
+    match (&profile.keys, &equipment.issuer_keys) {
+        (Some(keys), Some(path)) => Ok(Some(match keys.derivation {
+            KeyDerivation::None => Box::new(key_file(path)?),
+            KeyDerivation::Kdf3 => Box::new(Diversified { master: master_key(path)? }),
+        })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Failure::new(
+            "The issuer's keys are missing.",
+            format!("profile {} changes the keys of the cards", profile.name),
+            "Give --issuer-keys FILE.",
             exit::USAGE,
-        )
-    };
+        )),
+        (None, Some(_)) => Err(Failure::new(
+            "The issuer's keys would not be used.",
+            format!("profile {} does not change the keys of the cards", profile.name),
+            "Leave --issuer-keys out, or add a table [keys] to the profile.",
+            exit::USAGE,
+        )),
+    }
+}
+
+/// One line: the master key.
+fn master_key(path: &Path) -> Result<Secret, Failure> {
+    let wrong = || no_keys(path, "one line is expected: the master key, 16, 24 or 32 bytes in hexadecimal");
+    key_line(&mut open_secret(path)?, path, &wrong)
+}
+
+/// Three lines: ENC, MAC, DEK.
+fn key_file(path: &Path) -> Result<KeySet, Failure> {
+    let wrong = || no_keys(path, "three lines are expected: ENC, MAC, DEK, each 16, 24 or 32 bytes in hexadecimal");
     let mut file = open_secret(path)?;
-    let mut key = || {
-        let line = secret_line(&mut file).map_err(|error| Failure::unreadable(path, &error))?;
-        let digits = line.trim_ascii();
-        let mut bytes = Zeroizing::new(vec![0; digits.len() / 2]);
-        hex::decode_to_slice(digits, &mut bytes).map_err(|_| wrong())?;
-        if [16, 24, 32].contains(&bytes.len()) { Ok(Secret::new(std::mem::take(&mut *bytes))) } else { Err(wrong()) }
-    };
-    Ok(KeySet { enc: key()?, mac: key()?, dek: key()? })
+    let mut key = || key_line(&mut file, path, &wrong);
+    let keys = KeySet { enc: key()?, mac: key()?, dek: key()? };
+    let length = keys.enc.expose().len();
+    let uniform = [&keys.mac, &keys.dek].iter().all(|key| key.expose().len() == length);
+    if uniform { Ok(keys) } else { Err(wrong()) }
+}
+
+fn key_line(file: &mut File, path: &Path, wrong: &dyn Fn() -> Failure) -> Result<Secret, Failure> {
+    let line = secret_line(file).map_err(|error| Failure::unreadable(path, &error))?;
+    let digits = line.trim_ascii();
+    let mut bytes = Zeroizing::new(vec![0; digits.len() / 2]);
+    hex::decode_to_slice(digits, &mut bytes).map_err(|_| wrong())?;
+    if [16, 24, 32].contains(&bytes.len()) { Ok(Secret::new(std::mem::take(&mut *bytes))) } else { Err(wrong()) }
+}
+
+fn no_keys(path: &Path, expected: &str) -> Failure {
+    Failure::new(format!("{} holds no keys.", path.display()), expected, "Correct the file.", exit::USAGE)
 }
 
 /// The keys that everybody knows, for cards that nobody can mistake for real ones.

@@ -100,6 +100,7 @@ pub fn line(text: &dyn Display) {
 fn step_words(step: Step) -> &'static str {
     match step {
         Step::Bind => "bind",
+        Step::RotateKeys => "change keys",
         Step::WriteKeys | Step::WriteFiles => "write",
         Step::Lock => "lock",
         Step::ReadBack => "read back",

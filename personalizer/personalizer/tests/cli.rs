@@ -11,6 +11,7 @@ use std::thread;
 
 use assert_cmd::Command;
 use authority::{Authority, BundleRequest, Passphrase, Profile};
+use channel::key_set::Diversification;
 use channel::scp03::KeySet;
 use channel::secret::Secret;
 use jiff::Timestamp;
@@ -146,7 +147,12 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
     let centre = Centre::new();
     let key = |first: u8| Secret::new((0..16).map(|i| first.wrapping_mul(17).wrapping_add(i * 13)).collect());
     let keys = KeySet { enc: key(3), mac: key(5), dek: key(7) };
-    let lines_of_keys = [&keys.enc, &keys.mac, &keys.dek].map(|key| hex::encode(key.expose()) + "\n").concat();
+    let issuer = KeySet { enc: key(2), mac: key(4), dek: key(6) };
+    let lines_of =
+        |keys: &KeySet| [&keys.enc, &keys.mac, &keys.dek].map(|key| hex::encode(key.expose()) + "\n").concat();
+    let lines_of_keys = lines_of(&keys) + &lines_of(&issuer);
+    let profile = "extends = \"specimen-uto\"\nname = \"changes-keys\"\n[keys]\nversion = 0x31\n";
+    std::fs::write(centre.path("profile.toml"), profile).unwrap();
     let state = centre.blank_with(1, keys.clone());
     centre.insert(&state, None);
     std::fs::create_dir(centre.path("temporary")).unwrap();
@@ -154,6 +160,8 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
     let output = centre
         .command("run")
         .args(["--limit", "1", "--blanks", "3", "--card-keys", "/dev/fd/0", "--passphrase-fd", "0"])
+        .args(["--issuer-keys", "/dev/fd/0", "--profile"])
+        .arg(centre.path("profile.toml"))
         .arg("--journal")
         .arg(centre.path("journal"))
         .env_remove("BITAQA_PASSPHRASE_FILE")
@@ -188,6 +196,12 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
     // The card itself is still in the reader.
     std::fs::copy(&state, centre.path("copy.json")).unwrap();
     let card = SoftCard::open(&centre.path("copy.json")).unwrap();
+    let sets: Vec<_> = card.state().issuer_domain.keys.iter().collect();
+    let [(0x31, issuer)] = sets[..] else { panic!("the keys it came with are not gone") };
+    // FFFF, fabrication date, serial number and batch: what INITIALIZE UPDATE says of this chip.
+    let diversification = [0xFF, 0xFF, 0x63, 0x26, 1, 1, 1, 1, 1, 1];
+    let derived = Diversification::Kdf3.keys(&master, &diversification);
+    assert_eq!(derived.unwrap(), KeySet { enc: issuer.enc.clone(), mac: issuer.mac.clone(), dek: issuer.dek.clone() });
     let memory = &card.state().emrtd;
     let information = memory.mrz_information.as_ref().unwrap().expose();
     let mrz = Dg1::parse(&memory.files[&0x0101]).unwrap().mrz;
@@ -196,6 +210,10 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
         ("Key-ENC", keys.enc.expose()),
         ("Key-MAC", keys.mac.expose()),
         ("Key-DEK", keys.dek.expose()),
+        ("master key", master.expose()),
+        ("the issuer's Key-ENC", issuer.enc.expose()),
+        ("the issuer's Key-MAC", issuer.mac.expose()),
+        ("the issuer's Key-DEK", issuer.dek.expose()),
         ("chip key", memory.chip_key.as_ref().unwrap().private.expose()),
         ("MRZ_information", information),
         ("access number", b"378228"),
@@ -256,6 +274,33 @@ fn every_writing_of_a_secret_is_found() {
         assert!(found, "{text}");
     }
     assert!(holds(b"CAN 378228.", b"378228") && !holds(b"a5378228", b"378228"));
+}
+
+#[test]
+fn the_issuer_s_keys_are_given_when_the_profile_says_so_and_only_then() {
+    let centre = Centre::new();
+    centre.insert(&centre.blank(), None);
+    std::fs::write(centre.path("keys"), format!("{}\n", "11".repeat(16)).repeat(3)).unwrap();
+    std::fs::write(centre.path("uneven"), format!("{}\n{}\n{0}\n", "11".repeat(16), "22".repeat(32))).unwrap();
+    std::fs::write(
+        centre.path("profile.toml"),
+        "extends = \"specimen-uto\"\nname = \"x\"\n[keys]\nversion = 0x31\nderivation = \"none\"\n",
+    )
+    .unwrap();
+    let with = |profile: &Path, keys: Option<&str>| {
+        let mut command = centre.command("run");
+        command.arg("--profile").arg(profile);
+        if let Some(keys) = keys {
+            command.arg("--issuer-keys").arg(centre.path(keys));
+        }
+        let output = command.output().unwrap();
+        (output.status.code(), lines(&output)[0]["error"]["what"].as_str().unwrap().to_owned())
+    };
+    let (rotating, plain) = (centre.path("profile.toml"), Path::new("specimen-uto"));
+    assert_eq!(with(&rotating, None), (Some(2), "The issuer's keys are missing.".to_owned()));
+    assert_eq!(with(plain, Some("keys")), (Some(2), "The issuer's keys would not be used.".to_owned()));
+    let (code, what) = with(&rotating, Some("uneven"));
+    assert!(code == Some(2) && what.ends_with("holds no keys."), "{what}");
 }
 
 #[test]

@@ -32,14 +32,28 @@ pub struct Channel<C> {
 /// # Errors
 /// See [`Scp03Error`].
 pub fn open<C: Card>(
-    mut card: C,
+    card: C,
     key_version: u8,
     keys: &KeySet,
     options: impl Into<Options>,
     random: &mut dyn Random,
 ) -> Result<Channel<C>, Scp03Error> {
+    keys.aes().ok_or(Scp03Error::KeyLength)?;
+    open_derived(card, key_version, |_| Ok(keys.clone()), options, random)
+}
+
+/// The same with keys that depend on what the card says of itself, such as its key diversification data.
+///
+/// # Errors
+/// See [`Scp03Error`].
+pub fn open_derived<C: Card>(
+    mut card: C,
+    key_version: u8,
+    keys: impl FnOnce(&InitializeUpdateInfo) -> Result<KeySet, Scp03Error>,
+    options: impl Into<Options>,
+    random: &mut dyn Random,
+) -> Result<Channel<C>, Scp03Error> {
     let options = options.into();
-    let cipher = keys.aes().ok_or(Scp03Error::KeyLength)?;
     let mut host_challenge = vec![0; options.size as usize];
     random.fill(&mut host_challenge)?;
     let initialize = Command::new(0x80, INITIALIZE_UPDATE, key_version, 0x00);
@@ -49,7 +63,9 @@ pub fn open<C: Card>(
         return Err(Scp03Error::Protocol { protocol: PROTOCOL, i: info.i });
     }
 
-    let derived = Derived::new(cipher, keys, &host_challenge, &info.card_challenge, options)?;
+    let keys = keys(&info)?;
+    let cipher = keys.aes().ok_or(Scp03Error::KeyLength)?;
+    let derived = Derived::new(cipher, &keys, &host_challenge, &info.card_challenge, options)?;
     if !same(&derived.card_cryptogram, &info.card_cryptogram) {
         return Err(Scp03Error::CardCryptogram { key_version: info.key_version });
     }

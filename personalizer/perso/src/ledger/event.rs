@@ -137,6 +137,8 @@ pub enum State {
 pub enum Step {
     /// The binding is written into the chip.
     Bind,
+    /// The issuer's keys take the place of those that the chip came with.
+    RotateKeys,
     /// Access passwords and chip key.
     WriteKeys,
     /// The files.

@@ -16,6 +16,7 @@ use perso::ledger::Ledger;
 use perso::order::{self, Order};
 use perso::portrait::{self, Face};
 use perso::profile::Profile;
+use perso::rotation::Rotation;
 use soft_card::{BlankOptions, SoftCard, State};
 use trust::TrustStore;
 
@@ -174,6 +175,20 @@ pub fn face(order: &Order, profile: &Profile) -> Face {
     portrait::prepare(order, &centre().folder, &profile.portrait).unwrap()
 }
 
+/// The issuer's keys of the tests: nobody else has them.
+pub fn issuer_keys() -> KeySet {
+    let key = |first: u8| Secret::new((0..32).map(|i| first.wrapping_mul(29).wrapping_add(i * 5)).collect());
+    KeySet { enc: key(2), mac: key(4), dek: key(6) }
+}
+
+/// The version of the issuer's keys.
+pub const ISSUER_VERSION: u8 = 0x31;
+
+/// From the keys of the test cards to the issuer's.
+pub fn rotation(keys: &KeySet) -> Rotation<'_> {
+    Rotation { from: 0x30, to: ISSUER_VERSION, keys }
+}
+
 /// Runs `work` with a line over `slot`.
 pub fn with_line<T>(
     slot: &Slot,
@@ -182,11 +197,24 @@ pub fn with_line<T>(
     keys: &KeySet,
     work: impl FnOnce(&mut Line<'_>) -> T,
 ) -> T {
+    with_rotating_line(slot, profile, ledger, keys, None, work)
+}
+
+/// The same with a line that changes the keys of the cards.
+pub fn with_rotating_line<T>(
+    slot: &Slot,
+    profile: &Profile,
+    ledger: &mut Ledger,
+    keys: &KeySet,
+    rotation: Option<Rotation<'_>>,
+    work: impl FnOnce(&mut Line<'_>) -> T,
+) -> T {
     let mut station = slot.clone();
     let mut seen = Vec::new();
     let mut line = Line {
         profile,
         keys,
+        rotation,
         signer: &Signer(&centre().signer),
         trust: &centre().trust,
         station: &mut station,

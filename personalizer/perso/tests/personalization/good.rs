@@ -1,9 +1,10 @@
 use iso7816::Status;
 use lds::globalplatform::{ApplicationState, CardState};
 use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
-use perso::ledger::{Ledger, Reading, State};
+use perso::ledger::{Ledger, Reading, State, Step};
 use perso::profile::Profile;
 use perso::recover::{Recovered, Wish, recover};
+use soft_card::fault::{Tear, When};
 
 use crate::bench::*;
 
@@ -92,4 +93,47 @@ fn a_refused_command_rejects_the_card_and_locks_it() {
     assert_eq!(CardState(state.issuer_domain.life_cycle as u8), CardState::INITIALIZED);
     let record = ledger.book().document(&order.document_number).unwrap();
     assert_eq!((record.state, record.invalidated), (State::QaRejected, true));
+}
+
+#[test]
+fn a_card_that_still_has_its_first_keys_is_not_sealed_by_a_line_that_changes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
+    let order = &centre().orders[0];
+    let profile = small_profile();
+    let face = face(order, &profile);
+    let slot = Slot::new(4);
+    // Written and locked by a line that keeps keys, and torn while it is read back.
+    slot.card.borrow_mut().tear(Tear { at: 60, when: When::After });
+    let failed = with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face)));
+    assert!(matches!(failed, Err(Failure::Interrupted { .. })));
+    assert_eq!(ledger.book().document(&order.document_number).unwrap().state, State::Personalised);
+    let issuer = issuer_keys();
+    let recovered = with_rotating_line(&slot, &profile, &mut ledger, &keys(), Some(rotation(&issuer)), |line| {
+        recover(line, &|_| Some(job(order, &face)), Wish::Finish)
+    });
+    let Ok(Recovered::Now(Outcome::Rejected(rejected))) = recovered else { panic!("not rejected") };
+    assert_eq!(rejected.reason, Reason::Disagreement { what: "the chip still has the keys it came with" });
+    assert!(rejected.invalidated);
+}
+
+#[test]
+fn a_card_that_does_not_take_new_keys_is_rejected_and_can_still_be_opened() {
+    // PUT KEY and DELETE.
+    for instruction in [0xD8, 0xE4] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
+        let order = &centre().orders[0];
+        let profile = small_profile();
+        let face = face(order, &profile);
+        let slot = Slot::new(6);
+        slot.refuse.replace(Some((instruction, 1)));
+        let issuer = issuer_keys();
+        let outcome = with_rotating_line(&slot, &profile, &mut ledger, &keys(), Some(rotation(&issuer)), |line| {
+            personalize(line, job(order, &face))
+        });
+        let Ok(Outcome::Rejected(rejected)) = outcome else { panic!("not rejected") };
+        assert!(matches!(rejected.reason, Reason::Refused { step: Step::RotateKeys, .. }), "{}", rejected.reason);
+        assert!(rejected.invalidated, "{instruction:02X}");
+    }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
@@ -64,23 +65,32 @@ fn holds_number(written: &[u8], digits: &[u8]) -> bool {
     })
 }
 
-/// The key derivation of Amendment D §4.1.5: one block of CMAC over label, length in bits, counter and both challenges.
-fn derive(key: &[u8], constant: u8, bits: u8, context: &[u8]) -> Vec<u8> {
-    let cmac = PKey::cmac(&openssl::symm::Cipher::aes_128_cbc(), key).unwrap();
-    let input = [&[0; 11][..], &[constant, 0x00, 0x00, bits, 0x01], context].concat();
-    Signer::new_without_digest(&cmac).unwrap().sign_oneshot_to_vec(&input).unwrap()
+/// The key derivation of Amendment D §4.1.5: blocks of CMAC over label, length in bits, counter and both challenges.
+fn derive(key: &[u8], constant: u8, bits: u16, context: &[u8]) -> Vec<u8> {
+    let cipher = match key.len() {
+        16 => openssl::symm::Cipher::aes_128_cbc(),
+        _ => openssl::symm::Cipher::aes_256_cbc(),
+    };
+    let cmac = PKey::cmac(&cipher, key).unwrap();
+    let block = |counter: u8| {
+        let input = [&[0; 11][..], &[constant, 0x00], &bits.to_be_bytes(), &[counter], context].concat();
+        Signer::new_without_digest(&cmac).unwrap().sign_oneshot_to_vec(&input).unwrap()
+    };
+    (1..=bits.div_ceil(128) as u8).flat_map(block).collect()
 }
 
-/// The session keys of every SCP03 session in the trace, derived as Amendment D §4.1.5 says.
-fn session_keys(trace: &str, keys: &KeySet) -> Vec<Vec<u8>> {
+/// The session keys of every SCP03 session in the trace, derived as Amendment D §4.1.5 says, by the version of the static keys.
+fn session_keys(trace: &str, keys: &BTreeMap<u8, &KeySet>) -> Vec<Vec<u8>> {
     let lines: Vec<Vec<u8>> = trace.lines().map(|line| hex::decode(line).unwrap()).collect();
     let mut found = Vec::new();
     for pair in lines.windows(2).filter(|pair| pair[0].starts_with(&[0x80, 0x50])) {
         let host = Command::parse(&pair[0]).unwrap().data;
         let answer = Response::parse(&pair[1]).unwrap().data;
         let context = [&host[..], &answer[13..21]].concat();
+        let keys = keys[&answer[10]];
+        let bits = keys.enc.expose().len() as u16 * 8;
         for (constant, key) in [(0x04, &keys.enc), (0x06, &keys.mac), (0x07, &keys.mac)] {
-            found.push(derive(key.expose(), constant, 0x80, &context));
+            found.push(derive(key.expose(), constant, bits, &context));
         }
         // These are the keys of the session: the card's cryptogram comes from the second.
         let mac = &found[found.len() - 2];
@@ -95,6 +105,7 @@ fn nothing_written_holds_a_secret() {
     let keys = KeySet { enc: key(3), mac: key(5), dek: key(7) };
     let options = BlankOptions { serial: Some([0x5A; 6]), keys: keys.clone(), ..BlankOptions::default() };
     let slot = Slot::with(options);
+    let issuer = issuer_keys();
     let profile = small_profile();
     let order = &centre().orders[0];
     let face = face(order, &profile);
@@ -107,7 +118,10 @@ fn nothing_written_holds_a_secret() {
     let subscriber =
         tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(move || writer.clone()).finish();
     let finished = tracing::subscriber::with_default(subscriber, || {
-        let outcome = with_line(&slot, &profile, &mut ledger, &keys, |line| personalize(line, job(order, &face)));
+        let change = Some(rotation(&issuer));
+        let outcome = with_rotating_line(&slot, &profile, &mut ledger, &keys, change, |line| {
+            personalize(line, job(order, &face))
+        });
         match outcome.unwrap() {
             Outcome::Finished(finished) => finished,
             Outcome::Rejected(rejected) => panic!("{}", rejected.reason),
@@ -136,12 +150,17 @@ fn nothing_written_holds_a_secret() {
     let chip_key = state.emrtd.chip_key.unwrap().private;
     let number = order.card_access_number.as_ref().unwrap().expose().as_bytes();
     let information = plan.mrz.information();
-    let sessions = session_keys(&trace, &keys);
-    assert!(sessions.len() >= 6, "two sessions with three keys each");
+    let sessions = session_keys(&trace, &[(0x30, &keys), (ISSUER_VERSION, &issuer)].into());
+    assert_eq!(sessions.len(), 9, "three sessions with three keys each");
+    let versions: Vec<u8> = slot.card.borrow().state().issuer_domain.keys.keys().copied().collect();
+    assert_eq!(versions, [ISSUER_VERSION]);
     let mut secrets: Vec<(&str, Vec<u8>)> = vec![
         ("Key-ENC", keys.enc.expose().to_vec()),
         ("Key-MAC", keys.mac.expose().to_vec()),
         ("Key-DEK", keys.dek.expose().to_vec()),
+        ("the issuer's Key-ENC", issuer.enc.expose().to_vec()),
+        ("the issuer's Key-MAC", issuer.mac.expose().to_vec()),
+        ("the issuer's Key-DEK", issuer.dek.expose().to_vec()),
         ("chip key", chip_key.expose().to_vec()),
         ("MRZ_information", information.into_bytes()),
     ];

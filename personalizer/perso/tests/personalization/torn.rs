@@ -1,16 +1,31 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use channel::scp03::KeySet;
 use perso::execute::{Failure, Outcome, personalize};
 use perso::ledger::{Ledger, Reading, State};
 use perso::recover::{RecoverError, Recovered, Wish, recover};
+use perso::rotation::Rotation;
 use soft_card::fault::{Tear, When};
 
 use crate::bench::*;
 
+/// How a line under test treats the keys of its cards.
+#[derive(Clone, Copy)]
+enum Keys {
+    Kept,
+    Changed,
+}
+
+impl Keys {
+    fn rotation(self, keys: &KeySet) -> Option<Rotation<'_>> {
+        matches!(self, Keys::Changed).then(|| rotation(keys))
+    }
+}
+
 /// The card is pulled at command `at`; afterwards it is put back, and torn once more at command `again` of the recovery, if that is given.
 /// Returns false when the personalization has fewer commands.
-fn torn_at(at: u64, when: When, again: Option<u64>) -> bool {
+fn torn_at(at: u64, when: When, again: Option<u64>, change: Keys) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.jsonl");
     let mut ledger = Ledger::open(&path).unwrap();
@@ -19,7 +34,11 @@ fn torn_at(at: u64, when: When, again: Option<u64>) -> bool {
     let face = face(order, &profile);
     let slot = Slot::new(9);
     slot.card.borrow_mut().tear(Tear { at, when });
-    match with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face))) {
+    let issuer = issuer_keys();
+    let rotation = change.rotation(&issuer);
+    match with_rotating_line(&slot, &profile, &mut ledger, &keys(), rotation, |line| {
+        personalize(line, job(order, &face))
+    }) {
         Ok(Outcome::Finished(_)) => {
             assert!(slot.card.borrow().commands() <= at, "command {at} was torn and nobody noticed");
             return false;
@@ -33,18 +52,20 @@ fn torn_at(at: u64, when: When, again: Option<u64>) -> bool {
     if let Some(again) = again {
         slot.card.borrow_mut().tear(Tear { at: again, when });
     }
-    settle(&slot, &path, &format!("torn at {at}"));
+    settle(&slot, &path, &format!("torn at {at}"), change);
     true
 }
 
 /// Puts the card back until it is finished or rejected, and compares ledger and chip.
-fn settle(slot: &Slot, path: &Path, at: &str) {
+fn settle(slot: &Slot, path: &Path, at: &str, change: Keys) {
+    let issuer = issuer_keys();
+    let rotation = change.rotation(&issuer);
     let mut ledger = Ledger::open(path).unwrap();
     let profile = small_profile();
     let order = &centre().orders[0];
     let face = face(order, &profile);
     for _ in 0..4 {
-        let recovered = with_line(slot, &profile, &mut ledger, &keys(), |line| {
+        let recovered = with_rotating_line(slot, &profile, &mut ledger, &keys(), rotation, |line| {
             recover(line, &|number| (number == order.document_number).then(|| job(order, &face)), Wish::Finish)
         });
         match recovered {
@@ -52,8 +73,9 @@ fn settle(slot: &Slot, path: &Path, at: &str) {
             Ok(Recovered::Now(Outcome::Rejected(_))) => break,
             Ok(Recovered::Nothing { .. }) => {
                 // Nothing was begun on this chip: it is a blank, the order is open.
-                let result =
-                    with_line(slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face)));
+                let result = with_rotating_line(slot, &profile, &mut ledger, &keys(), rotation, |line| {
+                    personalize(line, job(order, &face))
+                });
                 if matches!(result, Ok(Outcome::Finished(_))) {
                     break;
                 }
@@ -70,9 +92,12 @@ fn settle(slot: &Slot, path: &Path, at: &str) {
     let state = slot.card.borrow().state().clone();
     let application = lds::globalplatform::ApplicationState(state.emrtd.life_cycle as u8);
     let card = lds::globalplatform::CardState(state.issuer_domain.life_cycle as u8);
+    let versions: Vec<u8> = state.issuer_domain.keys.keys().copied().collect();
     match record.state {
         State::QaPassed => {
             assert!(record.sealed, "{at}");
+            let expected = if matches!(change, Keys::Changed) { ISSUER_VERSION } else { 0x30 };
+            assert_eq!(versions, [expected], "{at}");
             assert_eq!(application, lds::globalplatform::ApplicationState::PERSONALIZED);
             assert_eq!(card, lds::globalplatform::CardState::SECURED);
         }
@@ -90,26 +115,58 @@ fn settle(slot: &Slot, path: &Path, at: &str) {
     assert!(chips.values().all(|count| *count == 1), "{chips:?}");
 }
 
-fn torn_everywhere(when: When) {
+fn torn_everywhere(when: When, change: Keys) -> u64 {
     let mut at = 0;
-    while torn_at(at, when, None) {
+    while torn_at(at, when, None, change) {
         at += 1;
     }
     assert!(at > 40, "only {at} commands");
+    at
 }
 
 #[test]
 fn pulled_before_any_command_the_card_ends_finished_or_rejected() {
-    torn_everywhere(When::Before);
+    torn_everywhere(When::Before, Keys::Kept);
 }
 
 #[test]
 fn pulled_after_any_command_the_card_ends_finished_or_rejected() {
-    torn_everywhere(When::After);
+    torn_everywhere(When::After, Keys::Kept);
+}
+
+/// Selection, channel, STORE DATA 45; then PUT KEY, selection, channel, GET DATA, DELETE, GET DATA; a few blocks of data.
+const UNTIL_KEYS_ARE_CHANGED: u64 = 24;
+
+#[test]
+fn pulled_before_any_command_of_a_change_of_keys_no_card_is_lost() {
+    (0..UNTIL_KEYS_ARE_CHANGED).for_each(|at| assert!(torn_at(at, When::Before, None, Keys::Changed)));
+}
+
+#[test]
+fn pulled_after_any_command_of_a_change_of_keys_no_card_is_lost() {
+    (0..UNTIL_KEYS_ARE_CHANGED).for_each(|at| assert!(torn_at(at, When::After, None, Keys::Changed)));
+}
+
+#[test]
+fn pulled_twice_around_a_change_of_keys_no_card_is_lost() {
+    for at in 9..20 {
+        for again in [2, 7, 12] {
+            torn_at(at, When::After, Some(again), Keys::Changed);
+        }
+    }
 }
 
 #[test]
 fn whenever_the_host_dies_the_card_ends_finished_or_rejected() {
+    host_dies(Keys::Kept);
+}
+
+#[test]
+fn whenever_the_host_dies_no_card_is_lost_between_two_keys() {
+    host_dies(Keys::Changed);
+}
+
+fn host_dies(change: Keys) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.jsonl");
     let mut ledger = Ledger::open(&path).unwrap();
@@ -117,16 +174,25 @@ fn whenever_the_host_dies_the_card_ends_finished_or_rejected() {
     let order = &centre().orders[0];
     let face = face(order, &profile);
     let slot = Slot { ledger: Some(path.clone()), ..Slot::new(8) };
-    with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face))).unwrap();
+    let issuer = issuer_keys();
+    let rotation = change.rotation(&issuer);
+    with_rotating_line(&slot, &profile, &mut ledger, &keys(), rotation, |line| personalize(line, job(order, &face)))
+        .unwrap();
     drop(ledger);
-    let moments = slot.moments.borrow().clone();
+    let mut moments = slot.moments.borrow().clone();
     assert!(moments.len() > 80);
+    if matches!(change, Keys::Changed) {
+        // What comes after the change of keys is the same as without it.
+        moments.truncate(2 * UNTIL_KEYS_ARE_CHANGED as usize);
+        assert!(moments.iter().any(|moment| moment.card.issuer_domain.keys.len() == 2));
+        assert!(moments.iter().any(|moment| moment.card.issuer_domain.keys.keys().eq([&ISSUER_VERSION])));
+    }
     for (index, moment) in moments.iter().enumerate() {
         // The line that was being written is cut off, as a disk may do.
         let cut = if index % 2 == 0 { &b""[..] } else { &b"{\"v\":1,\"n\":"[..] };
         std::fs::write(&path, [&moment.ledger[..], cut].concat()).unwrap();
         std::fs::write(path.with_extension("jsonl.head"), &moment.head).unwrap();
-        settle(&Slot::holding(&moment.card), &path, &format!("moment {index}"));
+        settle(&Slot::holding(&moment.card), &path, &format!("moment {index}"), change);
     }
 }
 
@@ -134,7 +200,7 @@ fn whenever_the_host_dies_the_card_ends_finished_or_rejected() {
 fn pulled_a_second_time_during_recovery_it_does_so_too() {
     for at in [9, 14, 25, 38] {
         for again in (0..60).step_by(3) {
-            torn_at(at, When::After, Some(again));
+            torn_at(at, When::After, Some(again), Keys::Kept);
         }
     }
 }

@@ -152,6 +152,7 @@ fn personalized(centre: &Centre, folder: &Path) -> Result<(SoftCard, Password), 
     let mut line = Line {
         profile: &profile,
         keys: &KeySet { enc: key(), mac: key(), dek: key() },
+        rotation: None,
         signer: &Signer(centre),
         trust: &centre.trust,
         station: &mut Slot(Rc::clone(&card)),
