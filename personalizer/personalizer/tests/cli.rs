@@ -147,11 +147,10 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
     let centre = Centre::new();
     let key = |first: u8| Secret::new((0..16).map(|i| first.wrapping_mul(17).wrapping_add(i * 13)).collect());
     let keys = KeySet { enc: key(3), mac: key(5), dek: key(7) };
-    let issuer = KeySet { enc: key(2), mac: key(4), dek: key(6) };
-    let lines_of =
-        |keys: &KeySet| [&keys.enc, &keys.mac, &keys.dek].map(|key| hex::encode(key.expose()) + "\n").concat();
-    let lines_of_keys = lines_of(&keys) + &lines_of(&issuer);
-    let profile = "extends = \"specimen-uto\"\nname = \"changes-keys\"\n[keys]\nversion = 0x31\n";
+    let master = key(9);
+    let lines_of_keys = [&keys.enc, &keys.mac, &keys.dek, &master].map(|key| hex::encode(key.expose()) + "\n").concat();
+    let profile =
+        "extends = \"specimen-uto\"\nname = \"changes-keys\"\n[keys]\nversion = 0x31\nderivation = \"kdf3\"\n";
     std::fs::write(centre.path("profile.toml"), profile).unwrap();
     let state = centre.blank_with(1, keys.clone());
     centre.insert(&state, None);
