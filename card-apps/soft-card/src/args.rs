@@ -22,6 +22,7 @@ Examples:
   bitaqa-soft-card run --state card.json --connect /run/user/1000/bitaqa/slot.0
   bitaqa-soft-card run --state card.json --listen card.sock
   bitaqa-soft-card run --state card.json --listen card.sock --tear-at 12:after
+  bitaqa-soft-card run --state card.json --listen card.sock --fault slow.toml
   bitaqa-soft-card show --state card.json
   bitaqa-soft-card forge --state card.json --out clone.json --new-chip-key
 
@@ -58,6 +59,9 @@ pub enum Verb {
         state: PathBuf,
         #[command(flatten)]
         at: Where,
+        /// Run with the faults and lies of this file (hardware-docs/cards/faults.md).
+        #[arg(long, value_name = "FILE", conflicts_with = "tear_at")]
+        fault: Option<PathBuf>,
         /// Lose power at command N, counted from 0, before or after its work.
         #[arg(long, value_name = "N[:before|after]")]
         tear_at: Option<Tear>,
@@ -106,6 +110,9 @@ pub struct Forgery {
     /// Copy everything to a chip with another key: a clone.
     #[arg(long)]
     pub new_chip_key: bool,
+    /// Forge the memory as this file says (hardware-docs/cards/faults.md).
+    #[arg(long, value_name = "FILE")]
+    pub fault: Option<PathBuf>,
 }
 
 /// IC serial number and batch.

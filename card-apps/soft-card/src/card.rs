@@ -11,7 +11,8 @@ use crate::blank::BlankOptions;
 use crate::dispatch::{Application, Class, Selection};
 use crate::eid;
 use crate::emrtd::{self, ApplicationLife};
-use crate::fault::{Tear, When};
+use crate::fault::{Faults, Line, Seeded, Tear, When};
+use crate::forge::{self, ForgeError};
 use crate::issuer_domain::{self, CardLife};
 use crate::persistence::{State, StateError, StateFile};
 
@@ -27,8 +28,7 @@ pub struct SoftCard {
     failure: Option<StateError>,
     volatile: Option<Volatile>,
     random: Box<dyn Random + Send>,
-    tear: Option<Tear>,
-    count: u64,
+    line: Line,
 }
 
 /// What is lost with power and reset.
@@ -69,8 +69,7 @@ impl SoftCard {
             failure: None,
             volatile: Some(Volatile::new()),
             random: Box::new(OsRandom),
-            tear: None,
-            count: 0,
+            line: Line::honest(),
         }
     }
 
@@ -90,6 +89,20 @@ impl SoftCard {
         self
     }
 
+    /// The same card with these faults. What it draws from here on comes from their seed; with a forged memory it keeps nothing
+    /// in its file.
+    ///
+    /// # Errors
+    /// When its memory cannot be forged so.
+    pub fn with_faults(mut self, faults: &Faults) -> Result<Self, ForgeError> {
+        if faults.forge_memory() {
+            self.state = forge::forge(&self.state, faults)?;
+            self.stored = None;
+        }
+        self.line = Line::with(faults);
+        Ok(self.with_random(Seeded::new(faults.seed)))
+    }
+
     /// The card's memory.
     pub fn state(&self) -> &State {
         &self.state
@@ -102,13 +115,12 @@ impl SoftCard {
 
     /// Sets a loss of power, counted from the next command; replaces one set before.
     pub fn tear(&mut self, tear: Tear) {
-        self.tear = Some(tear);
-        self.count = 0;
+        self.line.tear(tear);
     }
 
     /// How many commands came since the card was made or a tear was set.
     pub fn commands(&self) -> u64 {
-        self.count
+        self.line.commands()
     }
 
     /// True while the card has power.
@@ -139,23 +151,23 @@ impl SoftCard {
 
     /// Answers one command APDU. No bytes at all when the card has no power or loses it at this command.
     pub fn process(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let torn = self.tear.filter(|tear| tear.at == self.count).map(|tear| tear.when);
-        self.count = self.count.saturating_add(1);
+        let torn = self.line.next();
         if torn == Some(When::Before) {
             self.power_off();
         }
         let Some(mut volatile) = self.volatile.take() else {
             return Vec::new();
         };
-        let response = match Command::parse(bytes) {
-            Ok(command) => self.answer(&command, &mut volatile),
-            Err(_) => Response::status(Status::WRONG_LENGTH),
+        let response = match (self.line.refuses(bytes), Command::parse(bytes)) {
+            (Some(status), _) => Response::status(status),
+            (None, Ok(command)) => self.answer(&command, &mut volatile),
+            (None, Err(_)) => Response::status(Status::WRONG_LENGTH),
         };
         if !self.program() || torn == Some(When::After) {
             return Vec::new();
         }
         self.volatile = Some(volatile);
-        response.to_bytes()
+        self.line.spoil(bytes, response.to_bytes())
     }
 
     /// Writes the state file if the memory differs from what it was; false when that failed.

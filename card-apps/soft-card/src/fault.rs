@@ -1,12 +1,172 @@
-//! Torn power: the card loses its supply at one chosen command, before or after its work.
+//! What is wrong with a card: the one catalogue of faults and lies, as a file that tests, trainings and rehearsals share.
 //!
-//! A tear clears what is volatile and keeps what was programmed, exactly as a card pulled out of a
-//! reader. The host sees no answer in either case; only asking the card tells which one happened.
+//! ```toml
+//! format = "bitaqa-soft-card-fault"
+//! version = 1
+//! seed = 7                  # everything that is drawn is drawn from it: the same dialogue has the same answers
+//!
+//! [[fault]]
+//! kind = "status"           # the kinds and their fields are those of `Fault`
+//! on = { ins = 0xB0, skip = 3, count = 1 }
+//! status = 0x6982
+//! ```
+//!
+//! A fault either forges the memory before the card goes in ([`crate::forge`]), or spoils what goes over the line (module
+//! `line`). Both kinds may stand in one file. A card with a forged memory keeps nothing: its file stays the original's.
 
+mod line;
+
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use channel::random::{Random, RandomError};
+use serde::Deserialize;
+
+pub(crate) use line::Line;
+
+const FORMAT: &str = "bitaqa-soft-card-fault";
+const VERSION: u32 = 1;
+/// No file of faults is longer.
+const MAX_FILE: u64 = 64 * 1024;
+/// The longest pause of one answer, milliseconds: ten minutes.
+const MAX_PAUSE: u64 = 600_000;
+
+/// One fault. Numbers of commands count from 0 since power was first given.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Fault {
+    /// One character of a data group is another one.
+    Altered {
+        /// Its number.
+        data_group: u8,
+    },
+    /// Everything that can be read stands on another chip.
+    Cloned {
+        /// The key of that chip.
+        key: CloneKey,
+    },
+    /// EF.SOD is the one of another card.
+    SwappedSecurityObject {
+        /// The other card's state file, beside this file.
+        of: PathBuf,
+    },
+    /// The certificate in EF.SOD is another one.
+    Certificate {
+        /// The state file of the card that it comes from, beside this file; without it one bit of its signature is another.
+        of: Option<PathBuf>,
+    },
+    /// EF.CardAccess is gone: the card pretends to know no PACE.
+    NoPace {},
+    /// The power goes at one command.
+    Torn {
+        /// Index of the command.
+        at: u64,
+        /// Before or after its work.
+        when: When,
+    },
+    /// Answers come late: a long calculation, or one waiting-time extension after the other, which look alike from outside.
+    Slow {
+        /// Which answers.
+        #[serde(default)]
+        on: On,
+        /// How late, at most ten minutes.
+        milliseconds: u64,
+    },
+    /// The chip's pace: what each command and each byte takes.
+    Latency {
+        /// Microseconds for each command.
+        command: u64,
+        /// Microseconds for each byte that the card receives and writes.
+        byte_in: u64,
+        /// Microseconds for each byte that it sends.
+        byte_out: u64,
+    },
+    /// The work is done, and the status word is another one.
+    Status {
+        /// Which answers.
+        #[serde(default)]
+        on: On,
+        /// The status word.
+        status: u16,
+    },
+    /// Only the first bytes of the answer arrive, the status word counted.
+    Short {
+        /// Which answers.
+        #[serde(default)]
+        on: On,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// More data than there are stand before the status word.
+    Long {
+        /// Which answers.
+        #[serde(default)]
+        on: On,
+        /// How many bytes more, drawn.
+        bytes: usize,
+    },
+    /// One bit of the answer is another one, drawn.
+    Garbled {
+        /// Which answers.
+        #[serde(default)]
+        on: On,
+    },
+    /// There is always more: `61xx` after every answer to GET RESPONSE.
+    Endless {
+        /// Which answers begin it.
+        #[serde(default)]
+        on: On,
+        /// Data bytes in each answer.
+        bytes: u8,
+    },
+    /// The answer is the one to the command before that was met.
+    Replayed {
+        /// Which answers.
+        #[serde(default)]
+        on: On,
+    },
+    /// Longer commands, and commands that ask for more, are refused with `6700`.
+    Limits {
+        /// The longest command, bytes.
+        command: usize,
+        /// The most data that a command may ask for.
+        response: u32,
+    },
+}
+
+/// The key of a clone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CloneKey {
+    /// None: the chip cannot authenticate.
+    None,
+    /// One of its own, beside the original's public key.
+    Other,
+    /// One of its own, and DG14 shows its public key.
+    Own,
+}
+
+/// Which commands a fault meets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct On {
+    /// Only those with this instruction byte.
+    pub ins: Option<u8>,
+    /// So many of them pass.
+    pub skip: u64,
+    /// So many are met; all when absent.
+    pub count: Option<u64>,
+}
+
+impl On {
+    fn is_for(self, instruction: u8) -> bool {
+        self.ins.is_none_or(|ins| ins == instruction)
+    }
+}
+
 /// When, within a command, the power goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum When {
     /// The command never reaches the card's program.
     Before,
@@ -14,7 +174,156 @@ pub enum When {
     After,
 }
 
-/// One loss of power at one command.
+/// All faults of a card.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Faults {
+    /// Where everything drawn comes from.
+    pub seed: u64,
+    /// The faults, memory and line.
+    pub all: Vec<Fault>,
+    /// Where the files that faults name are.
+    pub folder: PathBuf,
+}
+
+/// Why a file of faults cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FaultError {
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown kind or field, or a value of the wrong kind.
+    #[error("{}: {source}", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What the TOML reader said.
+        source: Box<toml::de::Error>,
+    },
+    /// Another format, or another version of this one.
+    #[error("{}: format {format}, version {version}; this program reads {FORMAT}, version {VERSION}", .path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The format found.
+        format: String,
+        /// The version found.
+        version: u32,
+    },
+    /// A value that cannot be used.
+    #[error("{}: {field} must be {expected}", .path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+}
+
+impl Faults {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is no file of faults.
+    pub fn load(path: &Path) -> Result<Self, FaultError> {
+        let failed = |source| FaultError::Io { path: path.into(), source };
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map_err(failed)?;
+        std::io::Read::read_to_string(&mut std::io::Read::take(file, MAX_FILE), &mut text).map_err(failed)?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of a file that stands at `path`.
+    ///
+    /// # Errors
+    /// When it is no file of faults.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, FaultError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: String,
+            version: u32,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Document {
+            #[serde(rename = "format")]
+            _format: String,
+            #[serde(rename = "version")]
+            _version: u32,
+            seed: u64,
+            #[serde(rename = "fault")]
+            faults: Vec<Fault>,
+        }
+        let format = |source| FaultError::Format { path: path.into(), source: Box::new(source) };
+        let Head { format: found, version } = toml::from_str(text).map_err(format)?;
+        if found != FORMAT || version != VERSION {
+            return Err(FaultError::Version { path: path.into(), format: found, version });
+        }
+        let document: Document = toml::from_str(text).map_err(format)?;
+        if let Some((field, expected)) = document.faults.iter().find_map(Fault::impossible) {
+            return Err(FaultError::Value { path: path.into(), field, expected });
+        }
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Faults { seed: document.seed, all: document.faults, folder })
+    }
+
+    /// True when a fault forges the memory.
+    pub fn forge_memory(&self) -> bool {
+        self.all.iter().any(Fault::is_forgery)
+    }
+}
+
+impl Fault {
+    /// True for a fault of the memory; the others are faults of the line.
+    pub fn is_forgery(&self) -> bool {
+        matches!(
+            self,
+            Fault::Altered { .. }
+                | Fault::Cloned { .. }
+                | Fault::SwappedSecurityObject { .. }
+                | Fault::Certificate { .. }
+                | Fault::NoPace {}
+        )
+    }
+
+    /// Which commands it meets, for a fault that chooses.
+    fn on(&self) -> Option<On> {
+        match self {
+            Fault::Slow { on, .. }
+            | Fault::Status { on, .. }
+            | Fault::Short { on, .. }
+            | Fault::Long { on, .. }
+            | Fault::Garbled { on }
+            | Fault::Endless { on, .. }
+            | Fault::Replayed { on } => Some(*on),
+            _ => None,
+        }
+    }
+
+    /// The first value that cannot be used, and what it must be.
+    fn impossible(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Fault::Altered { data_group } if !(1..=16).contains(data_group) => Some(("data-group", "1 to 16")),
+            Fault::Slow { milliseconds, .. } if *milliseconds > MAX_PAUSE => Some(("milliseconds", "at most 600000")),
+            Fault::Latency { command, byte_in, byte_out }
+                if [command, byte_in, byte_out].iter().any(|us| **us > 1_000_000) =>
+            {
+                Some(("command, byte-in, byte-out", "at most 1000000 microseconds"))
+            }
+            Fault::Long { bytes, .. } if *bytes > iso7816::MAX_DATA => Some(("bytes", "at most 65535")),
+            Fault::Limits { command, .. } if *command < 4 => Some(("command", "4 or more")),
+            _ => None,
+        }
+    }
+}
+
+/// One loss of power at one command: [`Fault::Torn`] by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tear {
     /// Index of the command counted from 0 since the tear was set; resets do not count.
@@ -43,9 +352,41 @@ impl FromStr for Tear {
     }
 }
 
+/// Numbers that look random and are the same for the same seed (SplitMix64). Nothing secret is made from them.
+#[derive(Clone, Debug)]
+pub(crate) struct Seeded(u64);
+
+impl Seeded {
+    pub(crate) fn new(seed: u64) -> Self {
+        Seeded(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+impl Random for Seeded {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        bytes.iter_mut().for_each(|byte| *byte = self.next() as u8);
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const HEAD: &str = "format = \"bitaqa-soft-card-fault\"\nversion = 1\nseed = 7\n";
+
+    fn parse(faults: &str) -> Result<Faults, FaultError> {
+        Faults::parse(&format!("{HEAD}{faults}"), Path::new("/somewhere/faults.toml"))
+    }
 
     #[test]
     fn a_tear_is_written_as_index_and_moment() {
@@ -54,6 +395,54 @@ mod tests {
         assert_eq!("0:after".parse(), Ok(Tear { at: 0, when: When::After }));
         for bad in ["", "x", "-1", "1:", "1:later", ":after"] {
             assert_eq!(bad.parse::<Tear>(), Err(TearSyntax), "{bad}");
+        }
+    }
+
+    #[test]
+    fn faults_are_read_and_misspelt_ones_refused() {
+        let faults = parse(
+            "[[fault]]\nkind = \"status\"\non = { ins = 0xB0, skip = 3 }\nstatus = 0x6982\n\
+             [[fault]]\nkind = \"swapped-security-object\"\nof = \"other.card\"\n[[fault]]\nkind = \"no-pace\"\n",
+        )
+        .unwrap();
+        let on = On { ins: Some(0xB0), skip: 3, count: None };
+        assert_eq!((faults.seed, faults.folder.as_path()), (7, Path::new("/somewhere")));
+        assert_eq!(faults.all[0], Fault::Status { on, status: 0x6982 });
+        assert!(faults.forge_memory());
+        for (text, expected) in [
+            ("[[fault]]\nkind = \"stauts\"\n", "unknown variant"),
+            ("[[fault]]\nkind = \"status\"\nstatus = 0x6982\nins = 1\n", "unknown field"),
+            ("[[fault]]\nkind = \"status\"\nstatus = 0x6982\non = { inst = 1 }\n", "unknown field"),
+            ("[[fault]]\nkind = \"status\"\nstatus = 0x16982\n", "integer"),
+            ("[[fault]]\nkind = \"altered\"\ndata-group = 17\n", "1 to 16"),
+            ("[[fault]]\nkind = \"slow\"\nmilliseconds = 600001\n", "at most 600000"),
+            ("[[fault]]\nkind = \"limits\"\ncommand = 3\nresponse = 256\n", "4 or more"),
+            ("", "missing field"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.to_string().contains(expected), "{text}: {error}");
+        }
+        let other = Faults::parse("format = \"bitaqa-soft-card-fault\"\nversion = 2\n", Path::new("x"));
+        assert!(matches!(other, Err(FaultError::Version { version: 2, .. })));
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_numbers() {
+        let draw = |seed| {
+            std::array::from_fn::<u64, 4, _>({
+                let mut random = Seeded::new(seed);
+                move |_| random.next()
+            })
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_list_of_faults_or_an_error(text in "\\PC{0,200}") {
+            let _ = parse(&text);
+            let _ = Faults::parse(&text, Path::new("x"));
         }
     }
 }

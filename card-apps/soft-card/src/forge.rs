@@ -1,16 +1,17 @@
-//! Forged cards, to see that they are found out.
+//! Forged cards, to see that they are found out: the faults of a card's memory.
 //!
-//! Both leave the security object as it was: whoever forges a card cannot sign.
+//! None of them makes a new signature: whoever forges a card cannot sign.
 
 use std::ops::Range;
 
 use channel::random::{OsRandom, Random, RandomError};
 use channel::secret::Secret;
-use channel::suite::Curve;
-use iso7816::tlv::Reader;
-use lds::files;
+use iso7816::tlv::{self, Reader, Tag, Writer};
+use lds::files::{self, EF_CARD_ACCESS, EF_SOD};
+use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
 
-use crate::persistence::State;
+use crate::fault::{CloneKey, Fault, Faults, Seeded};
+use crate::persistence::{State, StateError};
 
 /// Why a card cannot be forged.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +25,54 @@ pub enum ForgeError {
     /// The card has no key for Chip Authentication.
     #[error("the card has no key for Chip Authentication")]
     NoChipKey,
+    /// The card has no EF.SOD with certificates, or the card that it was to come from.
+    #[error("there is no EF.SOD with certificates")]
+    NoSecurityObject,
+    /// The card has no EF.CardAccess.
+    #[error("the card has no EF.CardAccess")]
+    NoCardAccess,
+    /// The card that something was to come from.
+    #[error(transparent)]
+    Other(#[from] StateError),
     /// No randomness.
     #[error(transparent)]
     Random(#[from] RandomError),
+}
+
+/// A copy of the card with every fault that forges its memory.
+///
+/// # Errors
+/// When the card lacks what a fault changes, or another card's file cannot be read.
+pub fn forge(state: &State, faults: &Faults) -> Result<State, ForgeError> {
+    let mut random = Seeded::new(faults.seed);
+    faults.all.iter().try_fold(state.clone(), |state, fault| match fault {
+        Fault::Altered { data_group } => alter_data_group(&state, *data_group),
+        Fault::Cloned { key } => clone_chip(&state, *key, &mut random),
+        Fault::SwappedSecurityObject { of } => {
+            let other = State::load(&faults.folder.join(of))?;
+            with_security_object(&state, |_| other.emrtd.files.get(&EF_SOD.id).cloned())
+        }
+        Fault::Certificate { of: None } => with_security_object(&state, |sod| {
+            replaced(sod, CERTIFICATES, &|certificates| {
+                let mut damaged = certificates.to_vec();
+                // The end of the signature.
+                damaged.iter_mut().last().into_iter().for_each(|byte| *byte ^= 0x01);
+                damaged
+            })
+        }),
+        Fault::Certificate { of: Some(of) } => {
+            let other = State::load(&faults.folder.join(of))?;
+            let sod = other.emrtd.files.get(&EF_SOD.id).ok_or(ForgeError::NoSecurityObject)?;
+            let foreign = value_at(sod, CERTIFICATES).ok_or(ForgeError::NoSecurityObject)?;
+            with_security_object(&state, |sod| replaced(sod, CERTIFICATES, &|_| foreign.to_vec()))
+        }
+        Fault::NoPace {} => {
+            let mut forged = state;
+            forged.emrtd.files.remove(&EF_CARD_ACCESS.id).ok_or(ForgeError::NoCardAccess)?;
+            Ok(forged)
+        }
+        _ => Ok(state),
+    })
 }
 
 /// Changes one character of a data group, in its longest primitive value that holds a capital letter: the last such
@@ -85,26 +131,88 @@ fn primitive_values(objects: &[u8], start: usize, depth: usize) -> Vec<Range<usi
 /// # Errors
 /// When the card has no key for Chip Authentication, or without randomness.
 pub fn new_chip_key(state: &State) -> Result<State, ForgeError> {
+    clone_chip(state, CloneKey::Other, &mut OsRandom)
+}
+
+/// Everything that can be read out, on another chip.
+fn clone_chip(state: &State, kind: CloneKey, random: &mut dyn Random) -> Result<State, ForgeError> {
     let mut forged = state.clone();
+    let mut serial = [0; 6];
+    random.fill(&mut serial)?;
+    // IC serial number and batch: bytes 12 to 17 of the CPLC.
+    forged.issuer_domain.cplc.iter_mut().skip(12).zip(serial).for_each(|(to, from)| *to = from);
     let key = forged.emrtd.chip_key.as_mut().ok_or(ForgeError::NoChipKey)?;
-    let curve = Curve::from_parameter_id(key.parameter_id).ok_or(ForgeError::NoChipKey)?;
-    let mut private = vec![0; curve.field_length()];
-    OsRandom.fill(&mut private)?;
-    // Clearing the first byte keeps the number below the order of every curve in use.
+    if kind == CloneKey::None {
+        forged.emrtd.chip_key = None;
+        return Ok(forged);
+    }
+    let mut private = vec![0; key.private.expose().len()];
+    random.fill(&mut private)?;
+    // Clearing the first byte keeps the number below the order of every group in use.
     if let Some(first) = private.first_mut() {
         *first = 0;
     }
     key.private = Secret::new(private);
-    let mut serial = [0; 6];
-    OsRandom.fill(&mut serial)?;
-    // IC serial number and batch: bytes 12 to 17 of the CPLC.
-    forged.issuer_domain.cplc.iter_mut().skip(12).zip(serial).for_each(|(to, from)| *to = from);
+    if kind == CloneKey::Own {
+        let parameter_id = key.parameter_id;
+        let public = key.key().and_then(|key| key.public_key().ok()).ok_or(ForgeError::NoChipKey)?;
+        show_key(&mut forged, parameter_id, &public.octets).ok_or(ForgeError::NoChipKey)?;
+    }
     Ok(forged)
+}
+
+/// Puts another public key into DG14.
+fn show_key(state: &mut State, parameter_id: u8, point: &[u8]) -> Option<()> {
+    let file = files::data_group(14)?;
+    let contents = state.emrtd.files.get_mut(&file.id)?;
+    let infos = SecurityInfos::parse(tlv::sole(contents, file.tag?).ok()?).ok()?;
+    let own = |info: &SecurityInfo| match info {
+        SecurityInfo::ChipAuthenticationPublicKey { key_id, .. } => {
+            let key = PublicKeyInfo::standardized(parameter_id, point);
+            SecurityInfo::chip_authentication_public_key(key, key_id.as_deref())
+        }
+        other => other.clone(),
+    };
+    let infos = SecurityInfos::new(infos.infos().iter().map(own).collect());
+    *contents = tlv::encode(file.tag?, infos.to_bytes());
+    Some(())
+}
+
+fn with_security_object(state: &State, change: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> Result<State, ForgeError> {
+    let mut forged = state.clone();
+    let sod = forged.emrtd.files.get_mut(&EF_SOD.id).ok_or(ForgeError::NoSecurityObject)?;
+    *sod = change(sod).ok_or(ForgeError::NoSecurityObject)?;
+    Ok(forged)
+}
+
+/// Where the certificates stand in EF.SOD: 77, ContentInfo, content, SignedData, certificates (RFC 5652 §5.1).
+const CERTIFICATES: &[Tag] = &[Tag(0x77), Tag(0x30), Tag(0xA0), Tag(0x30), Tag(0xA0)];
+
+/// The value at a path of tags, the first of each tag among its siblings.
+fn value_at<'a>(objects: &'a [u8], path: &[Tag]) -> Option<&'a [u8]> {
+    path.iter().try_fold(objects, |objects, tag| tlv::find(objects, *tag).ok().flatten())
+}
+
+/// The same objects with another value at a path.
+fn replaced(objects: &[u8], path: &[Tag], change: &dyn Fn(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
+    let Some((tag, rest)) = path.split_first() else { return Some(change(objects)) };
+    let mut writer = Writer::new();
+    let mut reader = Reader::new(objects);
+    let mut found = false;
+    while let Some(object) = reader.next().ok()? {
+        if object.tag == *tag && !found {
+            found = true;
+            writer.put(*tag, replaced(object.value, rest, change)?);
+        } else {
+            writer.raw(object.raw);
+        }
+    }
+    found.then(|| writer.finish())
 }
 
 #[cfg(test)]
 mod tests {
-    use iso7816::tlv::{Tag, encode, find, sole};
+    use iso7816::tlv::{encode, find, sole};
 
     use super::*;
     use crate::blank::BlankOptions;

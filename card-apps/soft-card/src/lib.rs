@@ -4,8 +4,7 @@
 //! - [`BlankOptions`]: what a new card is made of
 //! - [`emrtd`], [`mod@eid`], [`issuer_domain`]: the applications, one verb family a file
 //! - [`State`]: everything the card keeps without power, and its file
-//! - [`fault`]: loss of power at a chosen command
-//! - [`forge`]: altered and cloned cards for demonstrations
+//! - [`fault`]: the catalogue of faults and lies; [`forge`] makes those that lie in the memory
 //! - [`socket`]: the card over a stream, for the virtual reader and for hosts without one
 //!
 //! The card believes no byte it receives. It protects nothing against whoever owns its state file: it stands for a

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use soft_card::fault::Tear;
+use soft_card::fault::{FaultError, Faults, Tear};
 use soft_card::forge::{self, ForgeError};
 use soft_card::socket::{self, ListenError};
 use soft_card::{BlankOptions, SoftCard, State, StateError};
@@ -25,6 +25,8 @@ enum Failure {
     Create(StateError),
     #[error(transparent)]
     Forge(#[from] ForgeError),
+    #[error(transparent)]
+    Fault(#[from] FaultError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error("{path}: {source}", path = .path.display())]
@@ -58,6 +60,9 @@ impl Failure {
             Failure::State(_) => (20, Some("this card is damaged: make a new one")),
             Failure::Forge(ForgeError::Random(_)) | Failure::Random(_) => (1, None),
             Failure::Forge(_) => (2, Some("personalize the card first, or choose a data group that `show` lists")),
+            Failure::Fault(_) => {
+                (2, Some("correct the file; hardware-docs/cards/faults.md has every kind and an example"))
+            }
             Failure::Listen(ListenError::InUse { .. }) => (2, Some("choose another path for the socket")),
             Failure::Listen(_) => (1, Some("check that the folder exists and is yours; a path has at most 107 bytes")),
             Failure::Connect { .. } => {
@@ -88,7 +93,7 @@ fn main() -> ExitCode {
 fn execute(verb: &Verb) -> Result<(), Failure> {
     match verb {
         Verb::New { state, serial, eid } => new(state, *serial, *eid),
-        Verb::Run { state, at, tear_at } => run(state, at, *tear_at),
+        Verb::Run { state, at, fault, tear_at } => run(state, at, fault.as_deref(), *tear_at),
         Verb::Show { state, json } => {
             let state = State::load(state)?;
             if *json {
@@ -110,8 +115,11 @@ fn new(path: &Path, serial: Option<args::Serial>, eid: bool) -> Result<(), Failu
     Ok(())
 }
 
-fn run(path: &Path, at: &Where, tear: Option<Tear>) -> Result<(), Failure> {
+fn run(path: &Path, at: &Where, faults: Option<&Path>, tear: Option<Tear>) -> Result<(), Failure> {
     let mut card = SoftCard::open(path)?;
+    if let Some(faults) = faults {
+        card = card.with_faults(&Faults::load(faults)?)?;
+    }
     if let Some(tear) = tear {
         card.tear(tear);
     }
@@ -132,9 +140,10 @@ fn run(path: &Path, at: &Where, tear: Option<Tear>) -> Result<(), Failure> {
 
 fn forge_card(path: &Path, out: &Path, forgery: &Forgery) -> Result<(), Failure> {
     let original = State::load(path)?;
-    let forged = match forgery.alter_dg {
-        Some(number) => forge::alter_data_group(&original, number)?,
-        None => forge::new_chip_key(&original)?,
+    let forged = match (&forgery.fault, forgery.alter_dg) {
+        (Some(file), _) => forge::forge(&original, &Faults::load(file)?)?,
+        (None, Some(data_group)) => forge::alter_data_group(&original, data_group)?,
+        (None, None) => forge::new_chip_key(&original)?,
     };
     forged.create(out).map_err(Failure::Create)?;
     Ok(())

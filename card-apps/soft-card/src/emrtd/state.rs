@@ -44,7 +44,7 @@ pub struct ChipKey {
 
 impl ChipKey {
     /// The key as Chip Authentication takes it; `None` for parameters that are not standardized.
-    pub(super) fn key(&self) -> Option<chip_auth::ChipKey> {
+    pub(crate) fn key(&self) -> Option<chip_auth::ChipKey> {
         let group = Group::from_parameter_id(self.parameter_id)?;
         Some(chip_auth::ChipKey { key_id: self.key_id.clone(), group, private: self.private.clone() })
     }
