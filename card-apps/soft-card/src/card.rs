@@ -49,6 +49,11 @@ impl Volatile {
             eid: None,
         }
     }
+
+    /// The citizen application's steps end with any command that does not reach it.
+    fn forget_steps(&mut self) {
+        self.eid.iter_mut().for_each(eid::Volatile::forget_steps);
+    }
 }
 
 impl SoftCard {
@@ -158,10 +163,13 @@ impl SoftCard {
         let Some(mut volatile) = self.volatile.take() else {
             return Vec::new();
         };
-        let response = match (self.line.refuses(bytes), Command::parse(bytes)) {
+let response = match (self.line.refuses(bytes), Command::parse(bytes)) {
             (Some(status), _) => Response::status(status),
             (None, Ok(command)) => self.answer(&command, &mut volatile),
-            (None, Err(_)) => Response::status(Status::WRONG_LENGTH),
+            (None, Err(_)) => {
+                volatile.forget_steps();
+                Response::status(Status::WRONG_LENGTH)
+            }
         };
         if !self.program() || torn == Some(When::After) {
             return Vec::new();
@@ -194,9 +202,13 @@ impl SoftCard {
             Err(status) => {
                 // Not secure messaging either: a session does not survive it.
                 volatile.emrtd.end_session_if_any();
+                volatile.forget_steps();
                 Response::status(status)
             }
-            Ok(Class::Secured) => self.secured(command, volatile),
+            Ok(Class::Secured) => {
+                volatile.forget_steps();
+                self.secured(command, volatile)
+            }
             Ok(class) => {
                 volatile.emrtd.end_session_if_any();
                 self.plain(command, class, volatile)
@@ -232,6 +244,7 @@ impl SoftCard {
 
     fn plain(&mut self, command: &Command, class: Class, volatile: &mut Volatile) -> Response {
         if let (Class::Plain { chaining: false }, Some(selection)) = (class, Selection::of(command)) {
+            volatile.forget_steps();
             return match selection.and_then(|selection| self.find(&selection, volatile)) {
                 Ok((application, information)) => self.select(application, information, volatile),
                 Err(status) => Response::status(status),
