@@ -163,7 +163,7 @@ impl SoftCard {
         let Some(mut volatile) = self.volatile.take() else {
             return Vec::new();
         };
-let response = match (self.line.refuses(bytes), Command::parse(bytes)) {
+        let response = match (self.line.refuses(bytes), Command::parse(bytes)) {
             (Some(status), _) => Response::status(status),
             (None, Ok(command)) => self.answer(&command, &mut volatile),
             (None, Err(_)) => {

@@ -278,3 +278,25 @@ fn bad_files_and_usage_are_refused_with_advice() {
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     assert!(help.contains("Examples:") && help.contains("Exit codes:"));
 }
+
+#[test]
+fn a_card_with_the_citizen_application_is_made_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = folder.path().join("card.json");
+    let path = card.to_str().unwrap();
+    assert!(run(&["new", "--state", path, "--eid"]).status.success());
+    let shown = String::from_utf8(run(&["show", "--state", path]).stdout).unwrap();
+    assert!(shown.contains("citizen PIN") && shown.contains("7E Discovery Object"), "{shown}");
+    let json: serde_json::Value = serde_json::from_slice(&run(&["show", "--state", path, "--json"]).stdout).unwrap();
+    assert_eq!((&json["eid"]["pin"], &json["eid"]["objects"][0]["bytes"]), (&"none".into(), &18.into()));
+
+    let mut held = State::load(&card).unwrap();
+    held.eid = crate::citizen::held().state().eid.clone();
+    let other = folder.path().join("held.json");
+    held.create(&other).unwrap();
+    let shown = run(&["show", "--state", other.to_str().unwrap(), "--json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&shown).unwrap();
+    assert_eq!((&json["eid"]["pin"], &json["eid"]["keys"][1]), (&"active".into(), &"9C".into()));
+    let text = String::from_utf8(shown).unwrap();
+    assert!(!text.contains("27182818") && !text.contains("3237313832383138"), "no secret is shown");
+}

@@ -242,7 +242,8 @@ fn what_was_proved_ends_with_power_and_with_the_application() {
     };
     let away = |aid: Aid| move |card: &mut SoftCard| drop(must(card, &select(&aid)));
     let forget = |card: &mut SoftCard| assert_eq!(status(card, "0020ff80"), 0x9000);
-    let ends: [(&str, Box<dyn Fn(&mut SoftCard)>); 6] = [
+    type End = Box<dyn Fn(&mut SoftCard)>;
+    let ends: [(&str, End); 6] = [
         ("reset", Box::new(reset)),
         ("power", Box::new(off)),
         ("eMRTD", Box::new(away(Aid::emrtd()))),

@@ -11,6 +11,7 @@ use lds::globalplatform::install_for_personalization;
 use proptest::prelude::*;
 use soft_card::{SoftCard, State};
 
+use crate::citizen::held;
 use crate::support::*;
 
 /// Sound commands of every family, to be mutated.
@@ -46,6 +47,19 @@ const SEEDS: &[&str] = &[
     "80e620000d000007a0000002471001000000",
     "80f0800f",
     "80d8008101aa",
+    "00a4040009a0000003080000100000",
+    "00a4040008f04249544151410100",
+    "00cb3fff055c035fc10900",
+    "00cb3fff045c02ff2100",
+    "00db3fff0a5c035fc1095303010203",
+    "0020008008393939393939ffff",
+    "0024008010393939393939ffff383838383838ffff",
+    "002c0080103939393939393939393939393939ffff",
+    "0424ff8008393939393939ffff",
+    "0047009a05ac0380011100",
+    "0087119e067c048200810100",
+    "0087089b047c02800000",
+    "1087089b047c028000",
 ];
 
 fn seed(text: &str) -> Vec<u8> {
@@ -67,7 +81,9 @@ fn states() -> Vec<State> {
     must(&mut open(&mut locked, SecurityLevel::Full).unwrap(), &set_status(0x40, 0x83, Some(Aid::emrtd()))).unwrap();
     let mut dead = SoftCard::from_state(finished.state());
     must(&mut open(&mut dead, SecurityLevel::Full).unwrap(), &set_status(0x80, 0xFF, None)).unwrap();
-    [&blank(), &half, &finished, &locked, &dead].map(|card| card.state().clone()).into()
+    let mut citizen = SoftCard::from_state(&State { eid: held().state().eid.clone(), ..finished.state().clone() });
+    citizen.reset();
+    [&blank(), &half, &finished, &locked, &dead, &citizen].map(|card| card.state().clone()).into()
 }
 
 /// One hostile command: noise, or a sound one with a few bytes changed, cut or doubled.
@@ -118,6 +134,8 @@ proptest! {
                     harmless(&card.process(command));
                 }
                 prop_assert_eq!(&card.state().emrtd, &state.emrtd, "nothing can be written without keys");
+                let citizen = |state: &State| state.eid.clone().map(|eid| (eid.objects, eid.keys, eid.transport));
+                prop_assert_eq!(citizen(card.state()), citizen(state));
             }
             Ok(())
         })?;

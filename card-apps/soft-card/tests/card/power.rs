@@ -4,7 +4,7 @@ use channel::scp03::SecurityLevel;
 use iso7816::Card;
 use soft_card::emrtd::ApplicationLife;
 use soft_card::fault::{Tear, When};
-use soft_card::{SoftCard, State};
+use soft_card::{SoftCard, State, StateError};
 
 use crate::support::*;
 
@@ -149,4 +149,29 @@ fn state_files_of_every_version_load() {
     let mut card = SoftCard::from_state(&state);
     assert_eq!(life_cycles(&mut card), (0x0F, 0x0F));
     assert_eq!(state.emrtd.files, personalized(&Document::new(20)).state().emrtd.files);
+    assert_eq!(state.eid, None, "version 1 knew no citizen application");
+
+    let state = State::load(&sample.with_file_name("state-2.json")).unwrap();
+    let eid = state.eid.as_ref().unwrap();
+    assert!(eid.is_active() && eid.management_key.is_some());
+    assert_eq!((eid.keys.len(), eid.objects.len()), (4, 5));
+    let mut card = SoftCard::from_state(&state);
+    assert_eq!(life_cycles(&mut card), (0x0F, 0x0F));
+    let mut state = state;
+    state.eid.as_mut().unwrap().keys.clear();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card.json");
+    state.create(&path).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let with = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        State::load(&path).unwrap_err()
+    };
+    assert!(matches!(with("\"version\": 2", "\"version\": 1"), StateError::Impossible { field: "eid", .. }));
+    assert!(matches!(with("\"5FC109\"", "\"5FC1FF\""), StateError::Impossible { field: "objects", .. }));
+    assert!(matches!(with("\"tries\": 3", "\"tries\": 4"), StateError::Impossible { field: "pin", .. }));
+    assert!(matches!(with("\"algorithm\": 8", "\"algorithm\": 12"), StateError::Impossible { .. }));
+    let stray = "\"keys\": {\n      \"154\": {\"algorithm\": 17, \"private\": \"3000\"}";
+    assert!(matches!(with("\"keys\": {}", &format!("{stray}}}")), StateError::Impossible { field: "keys", .. }));
 }
