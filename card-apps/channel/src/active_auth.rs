@@ -17,14 +17,14 @@ use openssl::bn::BigNum;
 use openssl::ec::{EcKey, EcPoint};
 use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
-use openssl::hash::hash;
 use openssl::pkey::{Private, Public};
 use openssl::rsa::Rsa;
 
 use crate::curve;
+use crate::hash::Hash;
 use crate::random::{self, Random, RandomError};
 use crate::secret::Secret;
-use crate::suite::{Curve, Hash};
+use crate::suite::Curve;
 
 const INTERNAL_AUTHENTICATE: u8 = 0x88;
 
@@ -163,10 +163,7 @@ impl ActivePublicKey {
             ActivePublicKey::Ec(curve, key) => {
                 let (signature, is_der) = ecdsa_signature(*curve, &answer.signature)?;
                 let hashes = announced.as_ref().map_or(&Hash::ALL[..], std::slice::from_ref);
-                let verifies = |tried: &&Hash| {
-                    let digest = hash(tried.digest(), &answer.challenge);
-                    digest.is_ok_and(|digest| signature.verify(&digest, key).unwrap_or(false))
-                };
+                let verifies = |tried: &&Hash| signature.verify(&tried.digest(&answer.challenge), key).unwrap_or(false);
                 let hash = hashes.iter().find(verifies).ok_or(BadSignature::Mismatch)?;
                 Ok(Verified { hash: *hash, is_der, hash_was_guessed: announced.is_none() })
             }
@@ -221,7 +218,7 @@ impl ActivePrivateKey {
     pub fn rsa(private_key: &Secret, hash: Hash) -> Result<Self, ActiveKeyError> {
         let key = Rsa::private_key_from_der(private_key.expose()).map_err(|_| ActiveKeyError::Rsa)?;
         let whole_bytes = key.n().num_bits() % 8 == 0;
-        let fits = (rsa::OVERHEAD + hash.length()..=LONGEST_MODULUS).contains(&(key.size() as usize));
+        let fits = (rsa::OVERHEAD + usize::from(hash.length())..=LONGEST_MODULUS).contains(&(key.size() as usize));
         if whole_bytes && fits { Ok(ActivePrivateKey::Rsa(key, hash)) } else { Err(ActiveKeyError::Rsa) }
     }
 
@@ -260,7 +257,7 @@ fn ecdsa_sign(
     with: Hash,
     challenge: &[u8; CHALLENGE],
 ) -> Result<Vec<u8>, ErrorStack> {
-    let signature = EcdsaSig::sign(&hash(with.digest(), challenge)?, key)?;
+    let signature = EcdsaSig::sign(&with.digest(challenge), key)?;
     let width = curve.field_length() as i32;
     Ok([signature.r().to_vec_padded(width)?, signature.s().to_vec_padded(width)?].concat())
 }

@@ -13,8 +13,8 @@
 use iso7816::tlv::{Reader, Tag, TlvError, Writer, encode, sole};
 use iso7816::{Card, Command, Status, TransmitError};
 
-use crate::group::Arithmetic;
 pub use crate::group::KeyError;
+use crate::group::{Arithmetic, compressed};
 use crate::random::Random;
 use crate::role::{Chip, Terminal};
 use crate::secret::Secret;
@@ -148,6 +148,15 @@ pub enum ChipAuthError {
     Transmit(#[from] TransmitError),
 }
 
+/// What Chip Authentication has opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The session to go on with.
+    pub session: Session<Terminal>,
+    /// The terminal's ephemeral public key, compressed: Terminal Authentication signs it.
+    pub ephemeral_key: Vec<u8>,
+}
+
 /// Runs Chip Authentication over the secured `card`; the caller goes on with the session returned (`Secured::replace`).
 ///
 /// `key_id` is the content of the INTEGER in DG14, when there is one. 3DES goes by MSE:Set KAT, which every
@@ -161,7 +170,7 @@ pub fn open(
     key_id: Option<&[u8]>,
     suite: ChipAuthSuite,
     random: &mut dyn Random,
-) -> Result<Session<Terminal>, ChipAuthError> {
+) -> Result<Opened, ChipAuthError> {
     let mut arithmetic = Arithmetic::new(public_key.group).map_err(KeyError::from)?;
     let own = arithmetic.generate(None, random)?;
     let shared_secret = arithmetic.shared_secret(&own.private, &public_key.octets)?;
@@ -178,7 +187,8 @@ pub fn open(
             sole(&accepted(card, command)?, DYNAMIC_AUTHENTICATION)?;
         }
     }
-    Ok(Session::agreed(suite.cipher, shared_secret.expose()).map_err(KeyError::from)?)
+    let session = Session::agreed(suite.cipher, shared_secret.expose()).map_err(KeyError::from)?;
+    Ok(Opened { session, ephemeral_key: compressed(public_key.group, &own.public) })
 }
 
 fn with_key_id(tag: Tag, value: &[u8], key_id: Option<&[u8]>) -> Vec<u8> {
@@ -258,6 +268,8 @@ impl ChipKey {
 pub struct ChipAuthentication {
     /// After MSE:Set AT: the suite, and the key if the terminal named one.
     chosen: Option<(ChipAuthSuite, Option<Vec<u8>>)>,
+    /// After success: the terminal's ephemeral public key, compressed.
+    terminal_key: Option<Vec<u8>>,
 }
 
 impl ChipAuthentication {
@@ -266,10 +278,12 @@ impl ChipAuthentication {
     /// # Errors
     /// `6A80` for bad data, `6A88` for an unknown key.
     pub fn set_kat(&mut self, data: &[u8], keys: &[ChipKey]) -> Result<Session<Chip>, Status> {
-        self.chosen = None;
+        *self = ChipAuthentication::default();
         let (public_key, key_id) = read(data, KAT_PUBLIC_KEY).map_err(|_| Status::WRONG_DATA)?;
         let key = ChipKey::find(keys, key_id, None)?;
-        agree(key, Cipher::TripleDes, public_key).map_err(refusal)
+        let session = agree(key, Cipher::TripleDes, public_key).map_err(refusal)?;
+        self.terminal_key = Some(compressed(key.group, public_key));
+        Ok(session)
     }
 
     /// MSE:Set AT (AES, and 3DES of terminals that prefer it): data field `80 object identifier [84 key identifier]`.
@@ -277,12 +291,18 @@ impl ChipAuthentication {
     /// # Errors
     /// `6A80` for bad data or an unknown suite, `6A88` for an unknown key.
     pub fn set_at(&mut self, data: &[u8], keys: &[ChipKey]) -> Result<(), Status> {
-        self.chosen = None;
+        *self = ChipAuthentication::default();
         let (oid, key_id) = read(data, OBJECT_IDENTIFIER).map_err(|_| Status::WRONG_DATA)?;
         let suite = ChipAuthSuite::from_oid(oid).ok_or(Status::WRONG_DATA)?;
         ChipKey::find(keys, key_id, Some(suite.agreement))?;
         self.chosen = Some((suite, key_id.map(<[u8]>::to_vec)));
         Ok(())
+    }
+
+    /// The terminal's ephemeral public key, compressed, after Chip Authentication has succeeded: Terminal Authentication asks for a
+    /// signature over it.
+    pub fn terminal_key(&self) -> Option<&[u8]> {
+        self.terminal_key.as_deref()
     }
 
     /// True between MSE:Set AT and GENERAL AUTHENTICATE: that command then belongs here.
@@ -300,6 +320,7 @@ impl ChipAuthentication {
         let public_key = sole(data, DYNAMIC_AUTHENTICATION).and_then(|inner| sole(inner, PUBLIC_KEY));
         let public_key = public_key.map_err(|_| Status::WRONG_DATA)?;
         let session = agree(key, suite.cipher, public_key).map_err(refusal)?;
+        self.terminal_key = Some(compressed(key.group, public_key));
         Ok((encode(DYNAMIC_AUTHENTICATION, []), session))
     }
 }
@@ -409,9 +430,11 @@ mod tests {
                 let (card, session) = Authentic::new(keys);
                 let mut secured = Secured::new(session, card);
                 let next = open(&mut secured, &public_key, Some(&[2]), suite, &mut OsRandom).unwrap();
-                assert_eq!(next.cipher(), cipher);
-                secured.replace(next);
+                assert_eq!(next.session.cipher(), cipher);
+                let ephemeral_key = next.ephemeral_key;
+                secured.replace(next.session);
                 assert_eq!(echo(&mut secured).unwrap(), Response::ok(vec![7; 300]));
+                assert_eq!(secured.into_inner().state.terminal_key(), Some(&ephemeral_key[..]));
             }
         }
         assert_eq!(ChipAuthSuite::from_oid(&ecdh(Cipher::Aes128).oid()[..9]), None);
@@ -424,7 +447,7 @@ mod tests {
             let (card, session) = Authentic::new(vec![key(P256, 0x12, None)]);
             let mut secured = Secured::new(session, card);
             let next = open(&mut secured, &genuine, None, ecdh(cipher), &mut OsRandom).unwrap();
-            secured.replace(next);
+            secured.replace(next.session);
             assert!(matches!(
                 echo(&mut secured),
                 Err(TransmitError::Unprotected { status: Status::SM_OBJECTS_INCORRECT })
@@ -467,7 +490,7 @@ mod tests {
         let mut random = Fixed::new(&bytes("sk_pcd")[1..]);
         let suite = ecdh(Cipher::Aes128);
         let next = open(&mut secured, &public_key, None, suite, &mut random).unwrap();
-        secured.replace(next);
+        secured.replace(next.session);
         assert!(echo(&mut secured).is_ok());
         let card = secured.into_inner();
         assert_eq!(hex::encode(&card.plain[0]), "0022 41a4 0c 800a 04007f00070202030202".replace(' ', ""));
@@ -515,8 +538,8 @@ mod tests {
             let suite = ChipAuthSuite::from_oid(&hex_of(&case["chip_authentication_oid"])).unwrap();
             let mut random = Fixed::new(hex_of(&case["sk_ifd"]));
             let next = open(&mut secured, &public_key, key_id.as_deref(), suite, &mut random).unwrap();
-            assert_eq!(next.cipher(), cipher_named(case["new_session_cipher"].as_str().unwrap()));
-            secured.replace(next);
+            assert_eq!(next.session.cipher(), cipher_named(case["new_session_cipher"].as_str().unwrap()));
+            secured.replace(next.session);
             let select = Command::new(0x00, 0xA4, 0x02, 0x0C).with_data([0x01, 0x0E]);
             assert_eq!(secured.transmit(&select).unwrap(), Response::ok([]));
             assert!(secured.into_inner().0.is_empty());
@@ -568,7 +591,7 @@ mod tests {
             let (card, session) = Authentic::new(keys.clone());
             let mut secured = Secured::new(session, card);
             let next = open(&mut secured, &public_key, None, suite, &mut OsRandom).unwrap();
-            secured.replace(next);
+            secured.replace(next.session);
             assert!(echo(&mut secured).is_ok());
         }
     }

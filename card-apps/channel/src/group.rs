@@ -177,6 +177,14 @@ impl Arithmetic {
     }
 }
 
+/// Comp(PK): the x-coordinate of a point, the SHA-1 of a number (TR-03110-3 §A.2.2.3).
+pub(crate) fn compressed(group: Group, public: &[u8]) -> Vec<u8> {
+    match group {
+        Group::Curve(curve) => public.get(1..=curve.field_length()).unwrap_or_default().to_vec(),
+        Group::Modp(_) => openssl::sha::sha1(public).to_vec(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

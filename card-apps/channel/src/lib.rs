@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! bac, pace, chip_auth   agree on keys            9303-11 §4.3, §4.4, §6.2
+//! active_auth            the chip signs           9303-11 §6.1
+//! terminal_auth, cvc     the terminal signs       9303-11 §7.1, TR-03110-3 appendix C
 //! sm                     uses them                9303-11 §9.8, 7816-4 §10
 //! scp03, scp02           the issuer's own channel GPCS Amendment D, GPCS appendix E
 //! ```
@@ -18,7 +20,10 @@ pub mod bac;
 mod block;
 pub mod chip_auth;
 mod curve;
+pub mod cvc;
+pub mod domain;
 mod group;
+pub mod hash;
 mod kdf;
 pub mod key_set;
 mod mac;
@@ -32,3 +37,4 @@ pub mod scp03;
 pub mod secret;
 pub mod sm;
 pub mod suite;
+pub mod terminal_auth;

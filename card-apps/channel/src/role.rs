@@ -10,8 +10,8 @@ pub trait Role: sealed::Sealed {
     type Peer: Role;
     /// PACE: tag of the mapping data this end sends (9303-11 §4.4.4.2).
     const MAPPING: u32;
-    /// PACE with integrated mapping: whether this end draws the second nonce (9303-11 §4.4.3.3.2).
-    const DRAWS_SECOND_NONCE: bool;
+    /// Which of the two ends.
+    const IS_CHIP: bool;
     /// PACE: tag of the ephemeral public key this end sends.
     const PUBLIC_KEY: u32;
     /// PACE: tag of the authentication token this end sends.
@@ -32,7 +32,7 @@ impl sealed::Sealed for Chip {}
 impl Role for Terminal {
     type Peer = Chip;
     const MAPPING: u32 = 0x81;
-    const DRAWS_SECOND_NONCE: bool = true;
+    const IS_CHIP: bool = false;
     const PUBLIC_KEY: u32 = 0x83;
     const TOKEN: u32 = 0x85;
 }
@@ -40,7 +40,7 @@ impl Role for Terminal {
 impl Role for Chip {
     type Peer = Terminal;
     const MAPPING: u32 = 0x82;
-    const DRAWS_SECOND_NONCE: bool = false;
+    const IS_CHIP: bool = true;
     const PUBLIC_KEY: u32 = 0x84;
     const TOKEN: u32 = 0x86;
 }

@@ -1,6 +1,8 @@
-//! What two ends agree to use: ciphers, hashes, and groups for Diffie-Hellman.
+//! What two ends agree to use: ciphers, curves, and groups for Diffie-Hellman.
 
-use openssl::hash::MessageDigest;
+use std::fmt;
+
+use asn1_rs::oid;
 use openssl::nid::Nid;
 
 /// Block cipher of a session, with the MAC that goes with it: retail MAC for 3DES, CMAC for AES.
@@ -44,47 +46,6 @@ impl Cipher {
         // 256 less DO 99 (4), DO 8E (10) and the head of DO 87 (4), in whole blocks, less one byte of padding.
         let blocks = (256 - 4 - 10 - 4) / self.block_length();
         (blocks * self.block_length() - 1) as u32
-    }
-}
-
-/// A hash function of signatures.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Hash {
-    /// SHA-1: of old documents.
-    Sha1,
-    /// SHA-224.
-    Sha224,
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-}
-
-impl Hash {
-    /// Every hash, shortest first.
-    pub const ALL: [Hash; 5] = [Hash::Sha1, Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512];
-
-    /// Bytes in a digest.
-    pub const fn length(self) -> usize {
-        match self {
-            Hash::Sha1 => 20,
-            Hash::Sha224 => 28,
-            Hash::Sha256 => 32,
-            Hash::Sha384 => 48,
-            Hash::Sha512 => 64,
-        }
-    }
-
-    pub(crate) fn digest(self) -> MessageDigest {
-        match self {
-            Hash::Sha1 => MessageDigest::sha1(),
-            Hash::Sha224 => MessageDigest::sha224(),
-            Hash::Sha256 => MessageDigest::sha256(),
-            Hash::Sha384 => MessageDigest::sha384(),
-            Hash::Sha512 => MessageDigest::sha512(),
-        }
     }
 }
 
@@ -164,6 +125,33 @@ impl Curve {
         }
     }
 
+    /// The content bytes of the curve's object identifier.
+    pub fn oid(self) -> &'static [u8] {
+        match self {
+            Curve::P192 => &oid!(raw 1.2.840.10045.3.1.1),
+            Curve::BrainpoolP192r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.3),
+            Curve::P224 => &oid!(raw 1.3.132.0.33),
+            Curve::BrainpoolP224r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.5),
+            Curve::P256 => &oid!(raw 1.2.840.10045.3.1.7),
+            Curve::BrainpoolP256r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.7),
+            Curve::BrainpoolP320r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.9),
+            Curve::P384 => &oid!(raw 1.3.132.0.34),
+            Curve::BrainpoolP384r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.11),
+            Curve::BrainpoolP512r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.13),
+            Curve::P521 => &oid!(raw 1.3.132.0.35),
+        }
+    }
+
+    /// The curve with this object identifier.
+    pub fn from_oid(bytes: &[u8]) -> Option<Self> {
+        Curve::ALL.into_iter().find(|curve| curve.oid() == bytes)
+    }
+
+    /// Length of the order of the base point in bytes: that of each number in a plain signature.
+    pub const fn order_length(self) -> usize {
+        self.field_length()
+    }
+
     /// Bits of the field, and of the order.
     pub(crate) const fn bits(self) -> usize {
         match self {
@@ -192,6 +180,12 @@ impl Curve {
             Curve::BrainpoolP512r1 => Nid::BRAINPOOL_P512R1,
             Curve::P521 => Nid::SECP521R1,
         }
+    }
+}
+
+impl fmt::Display for Curve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -17,10 +17,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use openssl::error::ErrorStack;
+use trust::EllipticCurve;
 use trust::cvc::{
-    Chat, ChatError, CvCertificate, CvRequest, CvVerifyError, CvcError, Level, Reference, ReferenceError, TerminalType,
+    Chat, ChatError, CvCertificate, CvKeyError, CvRequest, CvVerifyError, CvcError, Level, Reference, ReferenceError,
+    TerminalType,
 };
-use trust::{EllipticCurve, PublicKeyError};
 
 use crate::acts::{self, Act, ActsError};
 use crate::files::{self, FileError};
@@ -123,7 +124,7 @@ pub enum CvError {
     Chat(#[from] ChatError),
     /// A key that cannot be used.
     #[error(transparent)]
-    PublicKey(#[from] PublicKeyError),
+    PublicKey(#[from] CvKeyError),
     /// A body that cannot be written.
     #[error(transparent)]
     Body(#[from] CvcError),

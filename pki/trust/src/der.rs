@@ -208,14 +208,6 @@ pub(crate) fn magnitude(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The content of an INTEGER with this magnitude.
-pub(crate) fn positive(magnitude: &[u8]) -> Vec<u8> {
-    let zeros = magnitude.iter().take_while(|byte| **byte == 0).count();
-    let digits = magnitude.get(zeros..).unwrap_or_default();
-    let sign: &[u8] = if digits.first().is_none_or(|first| first & 0x80 != 0) { &[0] } else { &[] };
-    [sign, digits].concat()
-}
-
 /// The whole bytes of a BIT STRING value; `None` when it does not end on a byte.
 pub(crate) fn whole_bits(value: &[u8]) -> Option<&[u8]> {
     match value {

@@ -22,7 +22,6 @@ pub mod certificate;
 pub mod chain;
 pub mod cms;
 pub mod crl;
-pub mod cvc;
 pub mod defect_list;
 pub mod der;
 pub mod import;
@@ -38,6 +37,9 @@ pub mod security_object;
 pub mod signature;
 mod signed;
 pub mod store;
+
+/// Card-verifiable certificates: the format is the chip's language too.
+pub use channel::cvc;
 
 pub use archive::Archive;
 pub use bundle::{Bundle, Freshness, Pin, Policy, RevokedDocument};

@@ -9,15 +9,16 @@
 //! rebuilt on the known curve: parameters that a signer could have chosen himself never reach a computation.
 
 use std::fmt;
-use std::sync::LazyLock;
 
 use iso7816::tlv::{self, Reader, TlvError};
-use openssl::bn::{BigNum, BigNumContext};
-use openssl::ec::{EcGroup, EcKey, EcPoint, PointConversionForm};
+use openssl::bn::BigNumContext;
+use openssl::ec::{EcGroup, EcKey, EcPoint};
 use openssl::error::ErrorStack;
-use openssl::nid::Nid;
 use openssl::pkey::{PKey, PKeyRef, Public};
 use openssl::rsa::Rsa;
+
+pub use channel::domain::DomainParameters;
+pub use channel::suite::Curve as EllipticCurve;
 
 use crate::der::{self, oid};
 
@@ -25,169 +26,6 @@ use crate::der::{self, oid};
 const MAX_RSA_BITS: u32 = 8192;
 /// The largest RSA public exponent that is accepted, in bits.
 const MAX_EXPONENT_BITS: i32 = 64;
-
-/// A curve of FIPS 186 or RFC 5639.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum EllipticCurve {
-    /// NIST P-192: seen in old card-verifiable certificates.
-    P192,
-    /// NIST P-224.
-    P224,
-    /// NIST P-256.
-    P256,
-    /// NIST P-384.
-    P384,
-    /// NIST P-521.
-    P521,
-    /// brainpoolP192r1.
-    BrainpoolP192r1,
-    /// brainpoolP224r1.
-    BrainpoolP224r1,
-    /// brainpoolP256r1.
-    BrainpoolP256r1,
-    /// brainpoolP320r1.
-    BrainpoolP320r1,
-    /// brainpoolP384r1.
-    BrainpoolP384r1,
-    /// brainpoolP512r1.
-    BrainpoolP512r1,
-}
-
-impl EllipticCurve {
-    /// Every curve that is accepted.
-    pub const ALL: [EllipticCurve; 11] = [
-        Self::P192,
-        Self::P224,
-        Self::P256,
-        Self::P384,
-        Self::P521,
-        Self::BrainpoolP192r1,
-        Self::BrainpoolP224r1,
-        Self::BrainpoolP256r1,
-        Self::BrainpoolP320r1,
-        Self::BrainpoolP384r1,
-        Self::BrainpoolP512r1,
-    ];
-
-    /// OpenSSL's number of the curve.
-    pub fn nid(self) -> Nid {
-        match self {
-            Self::P192 => Nid::X9_62_PRIME192V1,
-            Self::P224 => Nid::SECP224R1,
-            Self::P256 => Nid::X9_62_PRIME256V1,
-            Self::P384 => Nid::SECP384R1,
-            Self::P521 => Nid::SECP521R1,
-            Self::BrainpoolP192r1 => Nid::BRAINPOOL_P192R1,
-            Self::BrainpoolP224r1 => Nid::BRAINPOOL_P224R1,
-            Self::BrainpoolP256r1 => Nid::BRAINPOOL_P256R1,
-            Self::BrainpoolP320r1 => Nid::BRAINPOOL_P320R1,
-            Self::BrainpoolP384r1 => Nid::BRAINPOOL_P384R1,
-            Self::BrainpoolP512r1 => Nid::BRAINPOOL_P512R1,
-        }
-    }
-
-    /// The name people use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::P192 => "P-192",
-            Self::P224 => "P-224",
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::P521 => "P-521",
-            Self::BrainpoolP192r1 => "brainpoolP192r1",
-            Self::BrainpoolP224r1 => "brainpoolP224r1",
-            Self::BrainpoolP256r1 => "brainpoolP256r1",
-            Self::BrainpoolP320r1 => "brainpoolP320r1",
-            Self::BrainpoolP384r1 => "brainpoolP384r1",
-            Self::BrainpoolP512r1 => "brainpoolP512r1",
-        }
-    }
-
-    /// The domain parameters as numbers.
-    ///
-    /// # Errors
-    /// When OpenSSL was built without the curve.
-    pub fn domain(self) -> Result<DomainParameters, ErrorStack> {
-        let group = EcGroup::from_curve_name(self.nid())?;
-        let mut context = BigNumContext::new()?;
-        let (mut p, mut a, mut b) = (BigNum::new()?, BigNum::new()?, BigNum::new()?);
-        group.components_gfp(&mut p, &mut a, &mut b, &mut context)?;
-        let (mut n, mut h) = (BigNum::new()?, BigNum::new()?);
-        group.order(&mut n, &mut context)?;
-        group.cofactor(&mut h, &mut context)?;
-        let generator = match group.generator_opt() {
-            Some(point) => point.to_bytes(&group, PointConversionForm::UNCOMPRESSED, &mut context)?,
-            None => Vec::new(),
-        };
-        let width = p.num_bytes();
-        Ok(DomainParameters {
-            a: a.to_vec_padded(width)?,
-            b: b.to_vec_padded(width)?,
-            p: p.to_vec(),
-            generator,
-            n: n.to_vec(),
-            h: h.to_vec(),
-        })
-    }
-
-    /// Length of the order of the base point in bytes: that of each number in a plain signature.
-    pub fn order_length(self) -> usize {
-        match self {
-            Self::P192 | Self::BrainpoolP192r1 => 24,
-            Self::P224 | Self::BrainpoolP224r1 => 28,
-            Self::P256 | Self::BrainpoolP256r1 => 32,
-            Self::BrainpoolP320r1 => 40,
-            Self::P384 | Self::BrainpoolP384r1 => 48,
-            Self::BrainpoolP512r1 => 64,
-            Self::P521 => 66,
-        }
-    }
-
-    /// The content bytes of the curve's object identifier.
-    pub fn oid(self) -> &'static [u8] {
-        use asn1_rs::oid;
-        match self {
-            Self::P192 => &oid!(raw 1.2.840.10045.3.1.1),
-            Self::P224 => &oid!(raw 1.3.132.0.33),
-            Self::P256 => &oid!(raw 1.2.840.10045.3.1.7),
-            Self::P384 => &oid!(raw 1.3.132.0.34),
-            Self::P521 => &oid!(raw 1.3.132.0.35),
-            Self::BrainpoolP192r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.3),
-            Self::BrainpoolP224r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.5),
-            Self::BrainpoolP256r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.7),
-            Self::BrainpoolP320r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.9),
-            Self::BrainpoolP384r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.11),
-            Self::BrainpoolP512r1 => &oid!(raw 1.3.36.3.3.2.8.1.1.13),
-        }
-    }
-
-    fn from_oid(bytes: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|curve| curve.oid() == bytes)
-    }
-}
-
-impl fmt::Display for EllipticCurve {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The numbers of a curve over a prime field, big endian.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DomainParameters {
-    /// The prime.
-    pub p: Vec<u8>,
-    /// First coefficient, as wide as `p`.
-    pub a: Vec<u8>,
-    /// Second coefficient, as wide as `p`.
-    pub b: Vec<u8>,
-    /// The base point, uncompressed (`04 x y`).
-    pub generator: Vec<u8>,
-    /// The order of the base point.
-    pub n: Vec<u8>,
-    /// The cofactor.
-    pub h: Vec<u8>,
-}
 
 /// What a key is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -369,36 +207,7 @@ fn explicit_curve(value: &[u8]) -> Result<EllipticCurve, PublicKeyError> {
     let owned = <[u8]>::to_vec;
     let given =
         DomainParameters { p: owned(p), a: owned(a), b: owned(b), generator: owned(base), n: owned(n), h: owned(h) };
-    known_curve(&given).ok_or(foreign)
-}
-
-/// The curve that has exactly these numbers.
-pub(crate) fn known_curve(given: &DomainParameters) -> Option<EllipticCurve> {
-    let same = |known: &DomainParameters| {
-        known.p == unpadded(&given.p)
-            && unpadded(&known.a) == unpadded(&given.a)
-            && unpadded(&known.b) == unpadded(&given.b)
-            && same_point(&known.generator, &given.generator)
-            && known.n == unpadded(&given.n)
-            && known.h == unpadded(&given.h)
-    };
-    KNOWN_CURVES.iter().find(|(_, known)| same(known)).map(|(curve, _)| *curve)
-}
-
-/// The numbers of every curve that OpenSSL has, computed once.
-static KNOWN_CURVES: LazyLock<Vec<(EllipticCurve, DomainParameters)>> =
-    LazyLock::new(|| EllipticCurve::ALL.into_iter().filter_map(|curve| Some((curve, curve.domain().ok()?))).collect());
-
-/// Field elements of some issuers lack their leading zeros.
-fn unpadded(bytes: &[u8]) -> &[u8] {
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    bytes.get(zeros..).unwrap_or_default()
-}
-
-/// The known uncompressed point in either encoding.
-fn same_point(known: &[u8], given: &[u8]) -> bool {
-    let (Some(x), Some(last)) = (known.get(1..known.len() / 2 + 1), known.last()) else { return false };
-    known == given || (given.split_first() == Some((&(2 | (last & 1)), x)))
+    given.known_curve().ok_or(foreign)
 }
 
 fn ec_key(curve: EllipticCurve, point: &[u8]) -> Result<PKey<Public>, PublicKeyError> {

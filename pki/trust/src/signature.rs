@@ -7,75 +7,13 @@
 
 use iso7816::tlv::{self, Reader, TlvError};
 use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
 use openssl::rsa::Padding;
 use openssl::sign::{RsaPssSaltlen, Verifier};
 
+pub use channel::hash::Hash;
+
 use crate::der::{self, oid};
 use crate::public_key::{KeyKind, PublicKey};
-
-/// A hash function.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Hash {
-    /// SHA-1: legacy documents only.
-    Sha1,
-    /// SHA-224.
-    Sha224,
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-}
-
-impl Hash {
-    /// From the content bytes of its object identifier.
-    pub fn from_oid(bytes: &[u8]) -> Option<Self> {
-        Some(match bytes {
-            oid::SHA1 => Hash::Sha1,
-            oid::SHA224 => Hash::Sha224,
-            oid::SHA256 => Hash::Sha256,
-            oid::SHA384 => Hash::Sha384,
-            oid::SHA512 => Hash::Sha512,
-            _ => return None,
-        })
-    }
-
-    /// The digest of `data`.
-    pub fn digest(self, data: &[u8]) -> Vec<u8> {
-        use openssl::sha;
-        match self {
-            Hash::Sha1 => sha::sha1(data).to_vec(),
-            Hash::Sha224 => sha::sha224(data).to_vec(),
-            Hash::Sha256 => sha::sha256(data).to_vec(),
-            Hash::Sha384 => sha::sha384(data).to_vec(),
-            Hash::Sha512 => sha::sha512(data).to_vec(),
-        }
-    }
-
-    /// Length of a digest in bytes.
-    pub fn length(self) -> u16 {
-        match self {
-            Hash::Sha1 => 20,
-            Hash::Sha224 => 28,
-            Hash::Sha256 => 32,
-            Hash::Sha384 => 48,
-            Hash::Sha512 => 64,
-        }
-    }
-
-    /// The same hash for OpenSSL.
-    pub fn openssl(self) -> MessageDigest {
-        match self {
-            Hash::Sha1 => MessageDigest::sha1(),
-            Hash::Sha224 => MessageDigest::sha224(),
-            Hash::Sha256 => MessageDigest::sha256(),
-            Hash::Sha384 => MessageDigest::sha384(),
-            Hash::Sha512 => MessageDigest::sha512(),
-        }
-    }
-}
 
 /// How a signature was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,9 +8,9 @@ use jiff::civil::{Date, date};
 use proptest::prelude::*;
 use serde_json::Value;
 use test_vectors::{Vectors, hex_of};
+use trust::EllipticCurve;
 use trust::cvc::chain::{self, ChainError, TrustPoint};
-use trust::cvc::{CvCertificate, CvRequest, Level, TerminalType};
-use trust::{EllipticCurve, PublicKeyError};
+use trust::cvc::{CvCertificate, CvKeyError, CvRequest, Level, TerminalType};
 
 fn vectors() -> Vectors {
     Vectors::load("cvc-examples")
@@ -134,11 +134,11 @@ fn requests_prove_their_keys() {
 #[test]
 fn a_key_without_domain_parameters_needs_its_cvca() {
     let certificate = certificate(&vectors(), "DEDVeIDDTR101201");
-    assert_eq!(certificate.key(None), Err(PublicKeyError::NoParameters));
+    assert_eq!(certificate.key(None), Err(CvKeyError::NoParameters));
     assert!(certificate.key(Some(EllipticCurve::BrainpoolP256r1)).is_ok());
     assert_eq!(
         certificate.key(Some(EllipticCurve::P256)),
-        Err(PublicKeyError::BadPoint(EllipticCurve::P256)),
+        Err(CvKeyError::BadPoint(EllipticCurve::P256)),
         "the point is on another curve"
     );
 }
@@ -152,7 +152,7 @@ fn foreign_domain_parameters_are_refused() {
     let mut forged = raw.clone();
     forged[at + 5] ^= 1;
     let certificate = CvCertificate::from_bytes(&forged).unwrap();
-    assert_eq!(certificate.key(None), Err(PublicKeyError::ForeignParameters));
+    assert_eq!(certificate.key(None), Err(CvKeyError::ForeignParameters));
     assert!(TrustPoint::new(certificate).is_err());
 }
 

@@ -1,14 +1,13 @@
 //! ISO 9796-2 digital signature scheme 1 with partial recovery.
 
 use openssl::bn::BigNum;
-use openssl::hash::hash;
 use openssl::pkey::{Private, Public};
 use openssl::rsa::{Padding, Rsa};
 
 use super::{Answer, BadSignature, CHALLENGE};
+use crate::hash::Hash;
 use crate::random::Random;
 use crate::secret::same;
-use crate::suite::Hash;
 
 /// Header and longest trailer.
 pub(super) const OVERHEAD: usize = 3;
@@ -51,7 +50,7 @@ impl<'f> Representative<'f> {
             _ => return Err(bad),
         };
         let body = unpadded(rest).ok_or(bad.clone())?;
-        let length = body.len().checked_sub(hash.length()).ok_or(bad)?;
+        let length = body.len().checked_sub(usize::from(hash.length())).ok_or(bad)?;
         let (recovered, digest) = body.split_at(length);
         Ok(Representative { hash, recovered, digest })
     }
@@ -79,7 +78,7 @@ pub(super) fn verify(key: &Rsa<Public>, answer: &Answer) -> Result<Hash, BadSign
     let f = opened(key, &answer.signature).ok_or(BadSignature::Representative)?;
     let parts = Representative::parse(&f)?;
     let message = [parts.recovered, &answer.challenge].concat();
-    let digest = hash(parts.hash.digest(), &message).map_err(|_| BadSignature::Mismatch)?;
+    let digest = parts.hash.digest(&message);
     if same(&digest, parts.digest) { Ok(parts.hash) } else { Err(BadSignature::Mismatch) }
 }
 
@@ -105,10 +104,10 @@ pub(super) fn sign(
         Hash::Sha1 => &[IMPLICIT][..],
         other => &[number(other), EXPLICIT],
     };
-    let room = (key.size() as usize).checked_sub(1 + with.length() + trailer.len())?;
+    let room = (key.size() as usize).checked_sub(1 + usize::from(with.length()) + trailer.len())?;
     let mut recovered = vec![0; room];
     random.fill(&mut recovered).ok()?;
-    let digest = hash(with.digest(), &[&recovered[..], challenge].concat()).ok()?;
+    let digest = with.digest(&[&recovered[..], challenge].concat());
     let f = [&[PARTIAL], &recovered[..], &digest, trailer].concat();
     let mut signature = vec![0; f.len()];
     key.private_encrypt(&f, &mut signature, Padding::NONE).ok()?;

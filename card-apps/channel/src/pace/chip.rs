@@ -42,6 +42,8 @@ pub struct ChipPace {
     state: State,
     /// The static key of chip authentication mapping.
     chip_key: Option<Secret>,
+    /// After success: this end's ephemeral public key, compressed.
+    identity: Option<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -101,6 +103,11 @@ impl ChipPace {
         !matches!(self.state, State::Idle)
     }
 
+    /// What Terminal Authentication calls this chip by, after PACE has succeeded.
+    pub fn identity(&self) -> Option<&[u8]> {
+        self.identity.as_deref()
+    }
+
     /// GENERAL AUTHENTICATE (`10 86` and at last `00 86`): `chaining` is bit 5 of the class.
     ///
     /// # Errors
@@ -112,7 +119,7 @@ impl ChipPace {
         random: &mut dyn Random,
     ) -> Result<PaceStep, Status> {
         // Idle until the step has succeeded.
-        let ChipPace { state, chip_key } = std::mem::take(self);
+        let ChipPace { state, chip_key, .. } = std::mem::take(self);
         let content = sole(data, DYNAMIC_AUTHENTICATION).map_err(|_| Status::WRONG_DATA)?;
         let (next, answer) = match (state, chaining) {
             (State::Chosen(suite, password), true) if content.is_empty() => {
@@ -133,13 +140,15 @@ impl ChipPace {
                 (State::Confirmation(Box::new(confirmation)), answer)
             }
             (State::Confirmation(confirmation), false) => {
+                let identity = confirmation.chip_identity().to_vec();
                 let (answer, session) =
                     confirmation.finish(content, chip_key.as_ref()).map_err(|error| refusal(&error))?;
+                self.identity = Some(identity);
                 return Ok(PaceStep::Done(encode(DYNAMIC_AUTHENTICATION, answer), session));
             }
             _ => return Err(Status::CONDITIONS_NOT_SATISFIED),
         };
-        *self = ChipPace { state: next, chip_key };
+        *self = ChipPace { state: next, chip_key, identity: None };
         Ok(PaceStep::Continue(encode(DYNAMIC_AUTHENTICATION, answer)))
     }
 }

@@ -13,7 +13,7 @@ use super::integrated::pseudo_random;
 use super::terminal::Opened;
 use super::{CHIP_AUTHENTICATION_DATA, Mapping, PaceError, Suite};
 use crate::block::{Cbc, ZERO_IV, padding};
-use crate::group::{Arithmetic, Element, KeyError, KeyPair};
+use crate::group::{Arithmetic, Element, KeyError, KeyPair, compressed};
 use crate::kdf::{self, Purpose};
 use crate::mac::Mac;
 use crate::password::Password;
@@ -81,6 +81,8 @@ pub(super) struct ConfirmationStep<R> {
     arithmetic: Arithmetic,
     mapping_keys: Option<MappingKeys>,
     shared_secret: Secret,
+    /// The chip's ephemeral public key, compressed.
+    chip_identity: Vec<u8>,
     /// What this end sends.
     own_token: [u8; 8],
     /// What the other end must send.
@@ -93,7 +95,7 @@ impl<R: Role> MappingStep<R> {
         let mut arithmetic = Arithmetic::new(suite.group)?;
         let own = match suite.mapping {
             Mapping::Generic | Mapping::ChipAuthentication => Contribution::Key(arithmetic.generate(None, random)?),
-            Mapping::Integrated if R::DRAWS_SECOND_NONCE => {
+            Mapping::Integrated if !R::IS_CHIP => {
                 let mut second = Secret::new(vec![0; suite.cipher.key_length()]);
                 random.fill(second.expose_mut())?;
                 Contribution::Nonce(second)
@@ -173,7 +175,9 @@ impl<R: Role> AgreementStep<R> {
         different(&self.own.public, peer)?;
         let shared_secret = self.arithmetic.shared_secret(&self.own.private, peer)?;
         let mut tokens = Tokens::new(self.suite, &shared_secret).map_err(KeyError::from)?;
+        let of_chip = if R::IS_CHIP { &self.own.public } else { peer };
         Ok(ConfirmationStep {
+            chip_identity: compressed(self.suite.group, of_chip),
             suite: self.suite,
             arithmetic: self.arithmetic,
             mapping_keys: self.mapping_keys,
@@ -197,6 +201,11 @@ impl<R: Role> ConfirmationStep<R> {
         if same(&self.expected_token, peer) { Ok(()) } else { Err(PaceError::NotAuthentic) }
     }
 
+    /// What Terminal Authentication calls this run by (9303-11 §7.1.2).
+    pub(super) fn chip_identity(&self) -> &[u8] {
+        &self.chip_identity
+    }
+
     fn session(&self) -> Result<Session<R>, KeyError> {
         Ok(Session::agreed(self.suite.cipher, self.shared_secret.expose())?)
     }
@@ -209,11 +218,12 @@ impl ConfirmationStep<Terminal> {
         self.check(&mut reader)?;
         let session = self.session()?;
         let (Some(keys), Some(curve)) = (self.mapping_keys, self.suite.group.curve()) else {
-            return Ok(Opened { session, mapping_proof: None });
+            return Ok(Opened { session, chip_identity: self.chip_identity, mapping_proof: None });
         };
         let concealed = find(reader.rest(), CHIP_AUTHENTICATION_DATA).map_err(malformed(4))?.unwrap_or_default();
         let data = cam::reveal(self.suite.cipher, &self.shared_secret, concealed).map_err(KeyError::from)?;
-        Ok(Opened { session, mapping_proof: Some(MappingProof { curve, mapping_key: keys.peer, data }) })
+        let mapping_proof = Some(MappingProof { curve, mapping_key: keys.peer, data });
+        Ok(Opened { session, chip_identity: self.chip_identity, mapping_proof })
     }
 }
 

@@ -20,6 +20,8 @@ const LONGEST_NONCE: usize = 64;
 pub struct Opened {
     /// The session.
     pub session: Session<Terminal>,
+    /// The chip's ephemeral public key, compressed: what Terminal Authentication calls the chip by.
+    pub chip_identity: Vec<u8>,
     /// With chip authentication mapping: what the chip showed of its static key, not judged yet.
     pub mapping_proof: Option<MappingProof>,
 }

@@ -127,7 +127,7 @@ fn chip_authentication_replaces_the_session() {
         let mut card = personalized(&document);
         let mut secured = by_pace(&mut card, &can());
         let key = ChipPublicKey { group: Curve::P256.into(), octets: document.chip_point.clone() };
-        let session = chip_auth::open(&mut secured, &key, None, ecdh(cipher), &mut OsRandom).unwrap();
+        let session = chip_auth::open(&mut secured, &key, None, ecdh(cipher), &mut OsRandom).unwrap().session;
         secured.replace(session);
         assert_eq!(secured.session().cipher(), cipher);
         assert_eq!(read_file(&mut secured, 0x0101), document.file(0x0101));
@@ -142,7 +142,7 @@ fn a_clone_cannot_go_on_after_chip_authentication() {
     let mut secured = by_pace(&mut card, &can());
     let key = ChipPublicKey { group: Curve::P256.into(), octets: document.chip_point.clone() };
     let suite = ecdh(Cipher::Aes128);
-    let session = chip_auth::open(&mut secured, &key, None, suite, &mut OsRandom).unwrap();
+    let session = chip_auth::open(&mut secured, &key, None, suite, &mut OsRandom).unwrap().session;
     secured.replace(session);
     let error = secured.transmit(&select_file(0x0101)).unwrap_err();
     assert!(matches!(error, TransmitError::Unprotected { status: Status::SM_OBJECTS_INCORRECT }), "{error}");

@@ -240,7 +240,7 @@ impl CvStore {
         let issuer_key = generation.key(secret)?;
         let own_key = verification_key(&issuer_key)?;
         let asked = request.body().public_key.resolve(None)?;
-        if (asked.algorithm(), asked.key().kind()) != (own_key.algorithm(), own_key.key().kind()) {
+        if (asked.algorithm(), asked.kind()) != (own_key.algorithm(), own_key.kind()) {
             return Err(CvError::KeyKind(own.body().holder.clone()));
         }
         let body = CvBody {

@@ -11,8 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use trust::cvc::chain::{self, TrustPoint};
-use trust::cvc::{Chat, CvCertificate, CvPublicKey, CvRequest, KeyAlgorithm, KeyNumbers, Level, Reference};
-use trust::public_key::KeyKind;
+use trust::cvc::{Chat, CvCertificate, CvPublicKey, CvRequest, KeyAlgorithm, KeyKind, KeyNumbers, Level, Reference};
 use trust::{EllipticCurve, Hash};
 
 use super::bundle::replace;
@@ -364,7 +363,7 @@ fn fingerprint(bytes: &[u8]) -> String {
 fn algorithm_of(certificate: &CvCertificate) -> Option<Algorithm> {
     let key = certificate.key(None).ok()?;
     let size = |bits| RsaSize::ALL.into_iter().find(|size| size.bits() == bits);
-    let algorithm = match (key.algorithm(), key.key().kind()) {
+    let algorithm = match (key.algorithm(), key.kind()) {
         (KeyAlgorithm::Ecdsa(_), KeyKind::Ec(curve)) => Algorithm::Ecdsa(curve),
         (KeyAlgorithm::RsaV15(_), KeyKind::Rsa { bits }) => Algorithm::RsaV15(size(bits)?),
         (KeyAlgorithm::RsaPss(_), KeyKind::Rsa { bits }) => Algorithm::RsaPss(size(bits)?),

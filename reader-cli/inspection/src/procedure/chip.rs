@@ -46,7 +46,8 @@ impl Procedure<'_> {
             return Ok(Outcome::Unsupported { reason: offer.detail() });
         };
         match chip_auth::open(card, &public_key, offer.key_id.as_deref(), suite, self.random) {
-            Ok(session) => {
+            Ok(opened) => {
+                let session = opened.session;
                 // The new cipher may leave less room in an answer than the old one.
                 reader.protected(&session);
                 card.replace(session);

@@ -4,10 +4,9 @@ use jiff::civil::Date;
 use jiff::{Span, ToSpan};
 
 use super::{EIGHTH, Kind, rule};
-use crate::cvc::{CvCertificate, KeyNumbers, Level};
+use crate::cvc::{CvCertificate, CvKeyError, KeyNumbers, Level};
 use crate::lint::Severity::{Error, Warning};
 use crate::lint::{Check, Rule};
-use crate::public_key::PublicKeyError;
 use crate::signature::Hash;
 
 const CV: &[Kind] = &[Kind::CvCertificate];
@@ -146,7 +145,7 @@ fn domain_absent(certificate: &CvCertificate) -> Option<String> {
 
 fn domain_known(certificate: &CvCertificate) -> Option<String> {
     match certificate.key(None) {
-        Err(error @ PublicKeyError::ForeignParameters) => Some(error.to_string()),
+        Err(error @ CvKeyError::ForeignParameters) => Some(error.to_string()),
         _ => None,
     }
 }

@@ -11,10 +11,46 @@ use std::fmt;
 use asn1_rs::oid;
 use iso7816::tlv::{Reader, Tag, Writer};
 
-use super::CvcError;
-use crate::der::{self, BIT_STRING, INTEGER, NULL, OID, SEQUENCE};
-use crate::public_key::{self, DomainParameters, EllipticCurve, KeyKind, PublicKey, PublicKeyError};
-use crate::signature::{Hash, SignatureAlgorithm, SignatureError};
+use openssl::bn::BigNum;
+use openssl::ec::EcKey;
+use openssl::ecdsa::EcdsaSig;
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Public};
+use openssl::rsa::{Padding, Rsa};
+use openssl::sign::{RsaPssSaltlen, Verifier};
+
+use super::{CvcError, OID};
+use crate::curve::{self, group};
+use crate::domain::DomainParameters;
+use crate::hash::Hash;
+use crate::suite::Curve;
+
+/// The largest RSA modulus that is accepted, in bits: verification time grows with it.
+const MAX_RSA_BITS: u32 = 8192;
+/// The largest RSA public exponent that is accepted, in bits.
+const MAX_EXPONENT_BITS: i32 = 64;
+
+/// Why a public key of a certificate cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CvKeyError {
+    /// Domain parameters that are not those of a known curve.
+    #[error("elliptic curve parameters are not those of a known curve")]
+    ForeignParameters,
+    /// No domain parameters, and none to inherit.
+    #[error("elliptic curve parameters are missing")]
+    NoParameters,
+    /// The point is not on the curve.
+    #[error("the public point is not valid on {0}")]
+    BadPoint(Curve),
+    /// The RSA key is out of bounds.
+    #[error("the RSA key is malformed, or larger than 8192 bits")]
+    BadRsa,
+}
+
+/// A signature is not that of these bytes by this key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the signature does not verify")]
+pub struct NotSigned;
 
 /// How the holder of a key signs (id-TA).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,12 +147,7 @@ impl CvPublicKey {
     ///
     /// # Errors
     /// When OpenSSL was built without the curve.
-    pub fn ec(
-        algorithm: KeyAlgorithm,
-        curve: EllipticCurve,
-        point: &[u8],
-        with_domain: bool,
-    ) -> Result<Self, openssl::error::ErrorStack> {
+    pub fn ec(algorithm: KeyAlgorithm, curve: Curve, point: &[u8], with_domain: bool) -> Result<Self, ErrorStack> {
         let domain = if with_domain { Some(Box::new(curve.domain()?)) } else { None };
         Ok(CvPublicKey { algorithm, numbers: KeyNumbers::Ec { domain, point: point.to_vec() } })
     }
@@ -139,33 +170,18 @@ impl CvPublicKey {
     ///
     /// # Errors
     /// When the curve is missing or not known, or the numbers are not a key.
-    pub fn resolve(&self, inherited: Option<EllipticCurve>) -> Result<VerificationKey, PublicKeyError> {
-        let mut spki = Writer::new();
-        match &self.numbers {
-            KeyNumbers::Rsa { modulus, exponent } => spki.nest(SEQUENCE, |info| {
-                info.nest(SEQUENCE, |algorithm| {
-                    algorithm.put(OID, der::oid::RSA_ENCRYPTION).put(NULL, []);
-                });
-                let mut key = Writer::new();
-                key.nest(SEQUENCE, |numbers| {
-                    numbers.put(INTEGER, der::positive(modulus)).put(INTEGER, der::positive(exponent));
-                });
-                info.put(BIT_STRING, [&[0], &key.finish()[..]].concat());
-            }),
+    pub fn resolve(&self, inherited: Option<Curve>) -> Result<VerificationKey, CvKeyError> {
+        let (kind, key) = match &self.numbers {
+            KeyNumbers::Rsa { modulus, exponent } => rsa_key(modulus, exponent)?,
             KeyNumbers::Ec { domain, point } => {
                 let curve = match domain {
-                    Some(domain) => public_key::known_curve(domain).ok_or(PublicKeyError::ForeignParameters)?,
-                    None => inherited.ok_or(PublicKeyError::NoParameters)?,
+                    Some(domain) => domain.known_curve().ok_or(CvKeyError::ForeignParameters)?,
+                    None => inherited.ok_or(CvKeyError::NoParameters)?,
                 };
-                spki.nest(SEQUENCE, |info| {
-                    info.nest(SEQUENCE, |algorithm| {
-                        algorithm.put(OID, der::oid::EC_PUBLIC_KEY).put(OID, curve.oid());
-                    });
-                    info.put(BIT_STRING, [&[0], &point[..]].concat());
-                })
+                (KeyKind::Ec(curve), ec_key(curve, point).ok_or(CvKeyError::BadPoint(curve))?)
             }
         };
-        Ok(VerificationKey { algorithm: self.algorithm, key: PublicKey::from_spki(&spki.finish())? })
+        Ok(VerificationKey { algorithm: self.algorithm, kind, key })
     }
 
     pub(super) fn parse(value: &[u8]) -> Result<Self, CvcError> {
@@ -219,34 +235,74 @@ fn ec_numbers(reader: &mut Reader<'_>) -> Result<KeyNumbers, CvcError> {
     Ok(KeyNumbers::Ec { domain, point })
 }
 
-/// A key that checks signatures of card-verifiable certificates.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct VerificationKey {
-    algorithm: KeyAlgorithm,
-    key: PublicKey,
+fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Result<(KeyKind, PKey<Public>), CvKeyError> {
+    let build = || {
+        let key = Rsa::from_public_components(BigNum::from_slice(modulus)?, BigNum::from_slice(exponent)?)?;
+        let bits = key.size().saturating_mul(8);
+        let sensible = bits > 0 && bits <= MAX_RSA_BITS && key.e().num_bits() <= MAX_EXPONENT_BITS;
+        Ok::<_, ErrorStack>((sensible, KeyKind::Rsa { bits }, PKey::from_rsa(key)?))
+    };
+    match build() {
+        Ok((true, kind, key)) => Ok((kind, key)),
+        _ => Err(CvKeyError::BadRsa),
+    }
 }
 
-impl VerificationKey {
-    /// A key that was acceptable elsewhere.
-    pub fn new(algorithm: KeyAlgorithm, key: PublicKey) -> Self {
-        VerificationKey { algorithm, key }
-    }
+fn ec_key(curve: Curve, point: &[u8]) -> Option<PKey<Public>> {
+    let point = curve::Arithmetic::new(curve).ok()?.point(point).ok()?;
+    PKey::from_ec_key(EcKey::from_public_key(group(curve).ok()?, &point).ok()?).ok()
+}
 
+/// What a key is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyKind {
+    /// Elliptic curve.
+    Ec(Curve),
+    /// RSA.
+    Rsa {
+        /// Modulus length.
+        bits: u32,
+    },
+}
+
+/// A key that checks signatures of card-verifiable certificates.
+#[derive(Clone)]
+pub struct VerificationKey {
+    algorithm: KeyAlgorithm,
+    kind: KeyKind,
+    key: PKey<Public>,
+}
+
+impl fmt::Debug for VerificationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerificationKey({}, {:?})", self.algorithm, self.kind)
+    }
+}
+
+impl PartialEq for VerificationKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.kind == other.kind && self.key.public_eq(&other.key)
+    }
+}
+
+impl Eq for VerificationKey {}
+
+impl VerificationKey {
     /// How its holder signs.
     pub fn algorithm(&self) -> KeyAlgorithm {
         self.algorithm
     }
 
-    /// The key.
-    pub fn key(&self) -> &PublicKey {
-        &self.key
+    /// What it is.
+    pub fn kind(&self) -> KeyKind {
+        self.kind
     }
 
     /// Its curve, which the keys below it inherit.
-    pub fn curve(&self) -> Option<EllipticCurve> {
-        match self.key.kind() {
+    pub fn curve(&self) -> Option<Curve> {
+        match self.kind {
             KeyKind::Ec(curve) => Some(curve),
-            KeyKind::Rsa { .. } | KeyKind::RsaPssOnly { .. } => None,
+            KeyKind::Rsa { .. } => None,
         }
     }
 
@@ -254,30 +310,34 @@ impl VerificationKey {
     ///
     /// # Errors
     /// When the signature is not that of these bytes by this key.
-    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
-        match self.algorithm {
-            KeyAlgorithm::Ecdsa(hash) => {
-                let curve = self.curve().ok_or(SignatureError::KeyMismatch)?;
-                let signature = der_signature(signature, curve).ok_or(SignatureError::Mismatch)?;
-                SignatureAlgorithm::Ecdsa(hash).verify(&self.key, message, &signature)
-            }
-            KeyAlgorithm::RsaV15(hash) => SignatureAlgorithm::RsaV15(hash).verify(&self.key, message, signature),
-            KeyAlgorithm::RsaPss(hash) => SignatureAlgorithm::RsaPss { hash, mask: hash, salt: hash.length() }
-                .verify(&self.key, message, signature),
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), NotSigned> {
+        // OpenSSL reports a signature that is not even well formed as an error.
+        match self.openssl_verify(message, signature) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(NotSigned),
         }
     }
-}
 
-/// `r || s` as an ECDSA-Sig-Value.
-fn der_signature(plain: &[u8], curve: EllipticCurve) -> Option<Vec<u8>> {
-    let width = curve.order_length();
-    if plain.len() != 2 * width {
-        return None;
+    fn openssl_verify(&self, message: &[u8], signature: &[u8]) -> Result<bool, ErrorStack> {
+        let hash = self.algorithm.hash();
+        let mut verifier = Verifier::new(hash.openssl(), &self.key)?;
+        match (self.algorithm, self.kind) {
+            (KeyAlgorithm::Ecdsa(_), KeyKind::Ec(curve)) => {
+                let width = curve.order_length();
+                let Some((r, s)) = signature.split_at_checked(width).filter(|(_, s)| s.len() == width) else {
+                    return Ok(false);
+                };
+                let numbers = EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?)?;
+                return verifier.verify_oneshot(&numbers.to_der()?, message);
+            }
+            (KeyAlgorithm::RsaV15(_), KeyKind::Rsa { .. }) => verifier.set_rsa_padding(Padding::PKCS1)?,
+            (KeyAlgorithm::RsaPss(_), KeyKind::Rsa { .. }) => {
+                verifier.set_rsa_padding(Padding::PKCS1_PSS)?;
+                verifier.set_rsa_mgf1_md(hash.openssl())?;
+                verifier.set_rsa_pss_saltlen(RsaPssSaltlen::custom(i32::from(hash.length())))?;
+            }
+            _ => return Ok(false),
+        }
+        verifier.verify_oneshot(signature, message)
     }
-    let (r, s) = plain.split_at(width);
-    let mut writer = Writer::new();
-    writer.nest(SEQUENCE, |numbers| {
-        numbers.put(INTEGER, der::positive(r)).put(INTEGER, der::positive(s));
-    });
-    Some(writer.finish())
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use asn1_rs::oid;
 use iso7816::tlv::{Reader, Tag, TlvError, Writer};
 
-use crate::der::OID;
+use super::OID;
 
 const TEMPLATE: Tag = Tag(0x53);
 

@@ -6,9 +6,7 @@
 
 use jiff::civil::Date;
 
-use super::{Chat, CvCertificate, CvVerifyError, Level, Reference, VerificationKey};
-use crate::public_key::PublicKeyError;
-use crate::signature::SignatureError;
+use super::{Chat, CvCertificate, CvKeyError, CvVerifyError, Level, NotSigned, Reference, VerificationKey};
 
 /// A CVCA key that is believed: installed with a self-signed certificate, or made by a link certificate under one that is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,7 +63,7 @@ impl TrustPoint {
     }
 }
 
-/// A chain whose every certificate was found good: only [`verify`] makes one.
+/// A chain whose every certificate was found good: only [`verify`] and [`VerifiedChain::extend`] make one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VerifiedChain {
     last: CvCertificate,
@@ -73,9 +71,46 @@ pub struct VerifiedChain {
     effective: Chat,
     trust_points: Vec<TrustPoint>,
     card_date: Option<Date>,
+    /// Whether the last certificate is one whose holder tells the time to those below it.
+    accurate: bool,
 }
 
 impl VerifiedChain {
+    /// A chain of no certificate but the trust point's.
+    pub fn begin(start: &TrustPoint) -> Self {
+        VerifiedChain {
+            last: start.certificate.clone(),
+            key: start.key.clone(),
+            effective: start.certificate.body().chat,
+            trust_points: Vec::new(),
+            card_date: None,
+            accurate: false,
+        }
+    }
+
+    /// Judges the next certificate and takes it on, as a card does that gets one at a time.
+    ///
+    /// # Errors
+    /// When it is not good on this day; the chain is then as it was.
+    pub fn extend(&mut self, certificate: &CvCertificate, today: Date) -> Result<(), ChainError> {
+        let body = certificate.body();
+        let key = step(self, certificate, today)?;
+        let level = body.chat.level();
+        if level == Level::Cvca {
+            // Rights are those of the newest CVCA certificate, not of all its predecessors.
+            self.effective = body.chat;
+            self.trust_points.push(TrustPoint { certificate: certificate.clone(), key: key.clone() });
+        } else {
+            self.effective = body.chat.under(self.effective);
+        }
+        if level != Level::Terminal || self.accurate {
+            self.card_date = self.card_date.max(Some(body.effective));
+        }
+        self.accurate = level == Level::DomesticDv;
+        (self.last, self.key) = (certificate.clone(), key);
+        Ok(())
+    }
+
     /// The certificate at the end.
     pub fn last(&self) -> &CvCertificate {
         &self.last
@@ -145,7 +180,7 @@ pub enum ChainError {
         /// The certificate's holder.
         holder: Reference,
         /// Why.
-        error: PublicKeyError,
+        error: CvKeyError,
     },
     /// The signature does not verify.
     #[error("{holder}: {error}")]
@@ -153,7 +188,7 @@ pub enum ChainError {
         /// The certificate's holder.
         holder: Reference,
         /// Why.
-        error: SignatureError,
+        error: NotSigned,
     },
     /// It is no longer good.
     #[error("{holder} expired after {expired}")]
@@ -188,31 +223,8 @@ pub fn verify(
 }
 
 fn from(start: &TrustPoint, certificates: &[CvCertificate], today: Date) -> Result<VerifiedChain, ChainError> {
-    let mut chain = VerifiedChain {
-        last: start.certificate.clone(),
-        key: start.key.clone(),
-        effective: start.certificate.body().chat,
-        trust_points: Vec::new(),
-        card_date: None,
-    };
-    let mut accurate = false;
-    for certificate in certificates {
-        let body = certificate.body();
-        let key = step(&chain, certificate, today)?;
-        let level = body.chat.level();
-        if level == Level::Cvca {
-            // Rights are those of the newest CVCA certificate, not of all its predecessors.
-            chain.effective = body.chat;
-            chain.trust_points.push(TrustPoint { certificate: certificate.clone(), key: key.clone() });
-        } else {
-            chain.effective = body.chat.under(chain.effective);
-        }
-        if level != Level::Terminal || accurate {
-            chain.card_date = chain.card_date.max(Some(body.effective));
-        }
-        accurate = level == Level::DomesticDv;
-        (chain.last, chain.key) = (certificate.clone(), key);
-    }
+    let mut chain = VerifiedChain::begin(start);
+    certificates.iter().try_for_each(|certificate| chain.extend(certificate, today))?;
     Ok(chain)
 }
 

@@ -26,14 +26,13 @@ use iso7816::tlv::{self, Reader, Tag, TlvError, Writer};
 use jiff::civil::Date;
 
 pub use chat::{Chat, ChatError, Level, RIGHTS, Right, TerminalType};
-pub use key::{CvPublicKey, KeyAlgorithm, KeyNumbers, VerificationKey};
+pub use key::{CvKeyError, CvPublicKey, KeyAlgorithm, KeyKind, KeyNumbers, NotSigned, VerificationKey};
 pub use reference::{Reference, ReferenceError};
 
-use crate::der::OID;
-use crate::public_key::{EllipticCurve, PublicKeyError};
-use crate::signature::SignatureError;
+use crate::suite::Curve;
 
-const CERTIFICATE: Tag = Tag(0x7F21);
+const OID: Tag = Tag(0x06);
+pub(crate) const CERTIFICATE: Tag = Tag(0x7F21);
 const BODY: Tag = Tag(0x7F4E);
 const SIGNATURE: Tag = Tag(0x5F37);
 const PROFILE: Tag = Tag(0x5F29);
@@ -81,10 +80,10 @@ pub enum CvcError {
 pub enum CvVerifyError {
     /// The key that should have made it cannot be used.
     #[error(transparent)]
-    Key(#[from] PublicKeyError),
+    Key(#[from] CvKeyError),
     /// The signature does not verify.
     #[error(transparent)]
-    Signature(#[from] SignatureError),
+    Signature(#[from] NotSigned),
     /// The request has no outer signature.
     #[error("the request has no outer signature")]
     NotAuthenticated,
@@ -225,6 +224,11 @@ impl CvCertificate {
         &self.raw
     }
 
+    /// Body and signature as received, without the tag around them: what PSO:Verify Certificate carries.
+    pub fn content(&self) -> &[u8] {
+        tlv::sole(&self.raw, CERTIFICATE).unwrap_or_default()
+    }
+
     /// What it says.
     pub fn body(&self) -> &CvBody {
         &self.body
@@ -274,7 +278,7 @@ impl CvCertificate {
     ///
     /// # Errors
     /// When the key is not acceptable.
-    pub fn key(&self, inherited: Option<EllipticCurve>) -> Result<VerificationKey, PublicKeyError> {
+    pub fn key(&self, inherited: Option<Curve>) -> Result<VerificationKey, CvKeyError> {
         self.body.public_key.resolve(inherited)
     }
 
@@ -282,7 +286,7 @@ impl CvCertificate {
     ///
     /// # Errors
     /// When it was not made by this key.
-    pub fn verify(&self, issuer: &VerificationKey) -> Result<(), SignatureError> {
+    pub fn verify(&self, issuer: &VerificationKey) -> Result<(), NotSigned> {
         issuer.verify(&self.signed, &self.signature)
     }
 }

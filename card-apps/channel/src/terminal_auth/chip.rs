@@ -1,0 +1,149 @@
+//! The chip's end: what it believes, which is kept without power, and how far the terminal has come.
+
+use iso7816::Status;
+use iso7816::tlv::{encode, sole};
+use jiff::civil::Date;
+
+use super::{Binding, CHALLENGE, REFERENCE};
+use crate::cvc::chain::{TrustPoint, VerifiedChain};
+use crate::cvc::{CERTIFICATE, Chat, CvCertificate, Level, Reference};
+use crate::random::{self, Random};
+
+/// The most trust points a chip keeps (TR-03110-3 §2.5): that of a change of keys, and the one before.
+const MOST_TRUST_POINTS: usize = 2;
+
+/// What a chip believes; stored by the card after each certificate that changes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trust {
+    /// The trust points, the newest first; two at most.
+    pub points: Vec<TrustPoint>,
+    /// The current date as far as the chip knows: it has no clock, and learns the date from certificates.
+    pub today: Date,
+}
+
+impl Trust {
+    /// Takes over what a chain of certificates has shown: a new trust point, a later date.
+    fn learn(&mut self, chain: &VerifiedChain) {
+        if let Some(newest) = chain.trust_points().last()
+            && self.points.first() != Some(newest)
+        {
+            self.points.retain(|point| point != newest);
+            self.points.insert(0, newest.clone());
+        }
+        self.today = chain.card_date().map_or(self.today, |date| date.max(self.today));
+        // An expired trust point is of no more use, but for a link to its successor: the newest one always stays.
+        let today = self.today;
+        let mut at = 0;
+        self.points.retain(|point| {
+            at += 1;
+            at == 1 || (at <= MOST_TRUST_POINTS && point.certificate().body().expires >= today)
+        });
+    }
+}
+
+/// The chip's end of Terminal Authentication: lost with power, reset and selection.
+#[derive(Debug, Default)]
+pub struct ChipTerminalAuth {
+    /// The certificates of this session so far.
+    chain: Option<VerifiedChain>,
+    /// After MSE:Set DST: whose key checks the next certificate.
+    authority: Option<VerifiedChain>,
+    /// After MSE:Set AT: the terminal of the chain is the one that authenticates.
+    is_chosen: bool,
+    challenge: Option<[u8; CHALLENGE]>,
+    granted: Option<Chat>,
+}
+
+impl ChipTerminalAuth {
+    /// MSE:Set DST: data field `83 authority reference`.
+    ///
+    /// # Errors
+    /// `6A80` for bad data, `6A88` for an authority that is neither a trust point nor the holder of the last certificate.
+    pub fn set_dst(&mut self, data: &[u8], trust: &Trust) -> Result<(), Status> {
+        self.forget_the_terminal();
+        self.authority = None;
+        let reference = reference(data)?;
+        let last = self.chain.as_ref().filter(|chain| chain.last().body().holder == reference).cloned();
+        let point = || trust.points.iter().find(|point| point.certificate().body().holder == reference);
+        let found = last.or_else(|| point().map(VerifiedChain::begin));
+        self.authority = Some(found.ok_or(Status::REFERENCED_DATA_NOT_FOUND)?);
+        Ok(())
+    }
+
+    /// PSO:Verify Certificate: data field `7F4E body, 5F37 signature`. What the chip believes afterwards is to be stored before the
+    /// answer goes out; a link certificate counts from then on for good.
+    ///
+    /// # Errors
+    /// `6985` without MSE:Set DST before, `6A80` for what is no certificate, `6300` for one that is not believed.
+    pub fn verify_certificate(&mut self, data: &[u8], trust: &mut Trust) -> Result<(), Status> {
+        self.forget_the_terminal();
+        let mut chain = self.authority.take().ok_or(Status::CONDITIONS_NOT_SATISFIED)?;
+        let certificate = CvCertificate::from_bytes(&encode(CERTIFICATE, data)).map_err(|_| Status::WRONG_DATA)?;
+        chain.extend(&certificate, trust.today).map_err(|_| Status::AUTHENTICATION_FAILED)?;
+        trust.learn(&chain);
+        self.chain = Some(chain);
+        Ok(())
+    }
+
+    /// MSE:Set AT: data field `83 holder reference`.
+    ///
+    /// # Errors
+    /// `6A80` for bad data, `6A88` when the last certificate is not that of this terminal.
+    pub fn set_at(&mut self, data: &[u8]) -> Result<(), Status> {
+        self.forget_the_terminal();
+        let reference = reference(data)?;
+        let last = self.chain.as_ref().map(|chain| chain.last().body());
+        let terminal = last.filter(|body| body.chat.level() == Level::Terminal && body.holder == reference);
+        terminal.ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
+        self.is_chosen = true;
+        Ok(())
+    }
+
+    /// Whether GET CHALLENGE belongs here: after MSE:Set AT.
+    pub fn is_expected(&self) -> bool {
+        self.is_chosen
+    }
+
+    /// GET CHALLENGE: eight fresh bytes, which replace those given out before.
+    ///
+    /// # Errors
+    /// `6985` without MSE:Set AT before, `6F00` without randomness.
+    pub fn get_challenge(&mut self, random: &mut dyn Random) -> Result<Vec<u8>, Status> {
+        if !self.is_chosen {
+            return Err(Status::CONDITIONS_NOT_SATISFIED);
+        }
+        let challenge = random::array(random).map_err(|_| Status::UNKNOWN_ERROR)?;
+        self.challenge = Some(challenge);
+        Ok(challenge.to_vec())
+    }
+
+    /// EXTERNAL AUTHENTICATE: data field the signature; what the terminal may do from now on. The challenge is used up.
+    ///
+    /// # Errors
+    /// `6985` without a challenge before, `6300` for a signature of another key or over something else.
+    pub fn external_authenticate(&mut self, signature: &[u8], binding: Binding<'_>) -> Result<Chat, Status> {
+        let challenge = self.challenge.take();
+        let is_chosen = std::mem::take(&mut self.is_chosen);
+        let (Some(challenge), Some(chain), true) = (challenge, &self.chain, is_chosen) else {
+            return Err(Status::CONDITIONS_NOT_SATISFIED);
+        };
+        let verified = chain.key().verify(&binding.message(&challenge), signature);
+        verified.map_err(|_| Status::AUTHENTICATION_FAILED)?;
+        self.granted = Some(chain.effective());
+        Ok(chain.effective())
+    }
+
+    /// What the terminal may do; `None` until it has authenticated.
+    pub fn granted(&self) -> Option<Chat> {
+        self.granted
+    }
+
+    fn forget_the_terminal(&mut self) {
+        (self.is_chosen, self.challenge, self.granted) = (false, None, None);
+    }
+}
+
+fn reference(data: &[u8]) -> Result<Reference, Status> {
+    let bytes = sole(data, REFERENCE).map_err(|_| Status::WRONG_DATA)?;
+    Reference::from_bytes(bytes).map_err(|_| Status::WRONG_DATA)
+}
