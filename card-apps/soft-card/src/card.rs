@@ -255,9 +255,12 @@ impl SoftCard {
         }
         match (class, volatile.selected) {
             (Class::GlobalPlatform { .. }, Some(Application::Emrtd)) => Response::status(match command.cla {
-                0x04 => Status::SECURE_MESSAGING_NOT_SUPPORTED,
+                0x04 | 0x14 => Status::SECURE_MESSAGING_NOT_SUPPORTED,
                 _ => Status::CLASS_NOT_SUPPORTED,
             }),
+            (Class::GlobalPlatform { .. }, _) if command.cla & CHAINING != 0 => {
+                Response::status(Status::CHAINING_NOT_SUPPORTED)
+            }
             // The issuer domain is selected by itself after a reset (GPCS §6.4.1).
             (Class::GlobalPlatform { protected }, _) => self.issuer_domain(command, protected, volatile),
             (Class::Plain { chaining: false }, Some(Application::IssuerDomain) | None) if command.ins == GET_DATA => {
@@ -334,7 +337,8 @@ impl SoftCard {
             }
             Class::GlobalPlatform { protected: true } => match issuer_domain.open(command) {
                 Ok(plain) => {
-                    let answer = eid::answer_issuer(&plain, memory, eid, random, &mut program);
+                    let chaining = plain.cla & CHAINING != 0;
+                    let answer = eid::answer_issuer(&plain, chaining, memory, eid, random, &mut program);
                     issuer_domain.protect(&answer)
                 }
                 Err(status) => Response::status(status),
@@ -396,6 +400,8 @@ impl SoftCard {
     }
 }
 
+/// The bit of a class byte that says that more links follow.
+const CHAINING: u8 = 0x10;
 /// GET DATA, the one interindustry command of the issuer domain.
 const GET_DATA: u8 = 0xCA;
 

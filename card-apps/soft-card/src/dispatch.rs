@@ -12,7 +12,7 @@ pub(crate) enum Class {
     },
     /// `0C`: interindustry under ISO secure messaging.
     Secured,
-    /// `80`, and `84` or `04`: GlobalPlatform.
+    /// `80`, and `84` or `04`: GlobalPlatform; `94` and `14` for a link of a chain.
     GlobalPlatform {
         /// Under the issuer domain's secure channel.
         protected: bool,
@@ -32,7 +32,7 @@ impl Class {
             0x0C => Ok(Class::Secured),
             0x1C => Err(Status::CHAINING_NOT_SUPPORTED),
             0x80 => Ok(Class::GlobalPlatform { protected: false }),
-            0x04 | 0x84 => Ok(Class::GlobalPlatform { protected: true }),
+            0x04 | 0x84 | 0x14 | 0x94 => Ok(Class::GlobalPlatform { protected: true }),
             _ => Err(refusal(cla)),
         }
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn every_class_byte_has_one_meaning() {
         assert_eq!(Class::of(0x0C), Ok(Class::Secured));
-        for class in [0x04, 0x84] {
+        for class in [0x04, 0x14, 0x84, 0x94] {
             assert_eq!(Class::of(class), Ok(Class::GlobalPlatform { protected: true }));
         }
         for (class, status) in [

@@ -16,7 +16,8 @@
 //! | `0024 FF 81 <PUK>` | sets the PUK, with all its tries |
 //! | `0024 08 9B <key>` | sets the management key (AES: `08`, `0A`, `0C`), for writing without the channel |
 //!
-//! Long commands come in extended form. The discovery object is there from the start.
+//! Long commands come in extended form, or in links that are protected one by one; long answers come in one piece. The
+//! discovery object is there from the start.
 
 mod access;
 mod authentication;
@@ -36,6 +37,9 @@ use command::Command;
 pub(crate) use state::Volatile;
 pub use state::{KeyPair, MAX_CONTENTS, ManagementKey, Memory, PIN_TRIES, PUK_TRIES, Reference};
 
+/// The version of this application, for clients that ask as they would ask a YubiKey (INS `FD`).
+const VERSION: [u8; 3] = [1, 0, 0];
+
 /// Programs the memory in the middle of a command; false when that failed.
 pub(crate) type Program<'a> = dyn FnMut(&Memory) -> bool + 'a;
 
@@ -48,27 +52,40 @@ pub(crate) fn answer(
     random: &mut dyn Random,
     program: &mut Program<'_>,
 ) -> Response {
-    let whole = match volatile.chain.link(apdu, chaining) {
-        Ok(Some(whole)) => whole,
-        Ok(None) => return Response::status(Status::OK),
-        Err(status) => {
-            volatile.forget_steps();
-            return Response::status(status);
-        }
-    };
-    let response = execute(&whole, false, memory, volatile, random, program).unwrap_or_else(Response::status);
-    volatile.pending.split(response, whole.ne)
+    let response = linked(apdu, chaining, false, memory, volatile, random, program);
+    volatile.pending.split(response, apdu.ne)
 }
 
-/// Answers a command that came out of the issuer's channel.
+/// Answers a command that came out of the issuer's channel, in one piece.
 pub(crate) fn answer_issuer(
     apdu: &Apdu,
+    chaining: bool,
     memory: &mut Memory,
     volatile: &mut Volatile,
     random: &mut dyn Random,
     program: &mut Program<'_>,
 ) -> Response {
-    execute(apdu, true, memory, volatile, random, program).unwrap_or_else(Response::status)
+    linked(apdu, chaining, true, memory, volatile, random, program)
+}
+
+/// Puts links together and carries out the whole command.
+fn linked(
+    apdu: &Apdu,
+    chaining: bool,
+    issuer: bool,
+    memory: &mut Memory,
+    volatile: &mut Volatile,
+    random: &mut dyn Random,
+    program: &mut Program<'_>,
+) -> Response {
+    match volatile.chain.link(apdu, chaining) {
+        Ok(Some(whole)) => execute(&whole, issuer, memory, volatile, random, program).unwrap_or_else(Response::status),
+        Ok(None) => Response::status(Status::OK),
+        Err(status) => {
+            volatile.forget_steps();
+            Response::status(status)
+        }
+    }
 }
 
 fn execute(
@@ -107,6 +124,7 @@ fn execute(
             authentication::management(algorithm, &template, memory, volatile, random)
         }
         Command::GetResponse => volatile.pending.next(apdu.ne),
+        Command::Version => Ok(Response::ok(VERSION)),
     }
 }
 

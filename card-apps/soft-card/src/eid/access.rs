@@ -34,6 +34,7 @@ pub(super) fn allowed(
         Command::Generate { .. } => right(issuer || granted(Access::Management, volatile)),
         Command::SetTransportPin(_) | Command::SetPuk(_) | Command::SetManagementKey(_) => right(issuer),
         Command::PinStatus | Command::ForgetPin | Command::GetResponse => condition(!issuer),
+        Command::Version => Ok(()),
         Command::Verify(_) => {
             condition(!issuer)?;
             present(memory.pin.is_some())?;

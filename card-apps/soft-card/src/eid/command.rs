@@ -12,6 +12,8 @@ use iso7816::{Command as Apdu, Status};
 use super::state::ManagementKey;
 
 const INS_GET_RESPONSE: u8 = 0xC0;
+/// What a YubiKey calls GET VERSION; some clients ask every card.
+const INS_GET_VERSION: u8 = 0xFD;
 
 /// One command, checked in form; nothing is said yet about whether it is allowed.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub(super) enum Command<'a> {
     },
     /// GET RESPONSE.
     GetResponse,
+    /// GET VERSION of a YubiKey.
+    Version,
 }
 
 impl<'a> Command<'a> {
@@ -121,6 +125,7 @@ impl<'a> Command<'a> {
             }
             (INS_GENERAL_AUTHENTICATE, algorithm, key) => general(algorithm, key, data),
             (INS_GET_RESPONSE, 0x00, 0x00) if data.is_empty() => Ok(Command::GetResponse),
+            (INS_GET_VERSION, 0x00, 0x00) if data.is_empty() => Ok(Command::Version),
             (
                 INS_GET_DATA
                 | INS_PUT_DATA
@@ -209,6 +214,7 @@ mod tests {
             ("0087119a 06 7c0482008100 00", "UseKey { key: Authentication, algorithm: P256"),
             ("0087089b 04 7c028000 00", "Management { algorithm: Some(Aes128)"),
             ("00c0000000", "GetResponse"),
+            ("00fd000000", "Version"),
         ] {
             let parsed = parse(text).unwrap_or_else(|status| panic!("{text}: {status:?}"));
             assert!(parsed.starts_with(expected), "{text}: {parsed}");

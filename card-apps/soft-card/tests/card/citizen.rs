@@ -438,6 +438,24 @@ fn the_issuer_s_channel_is_its_own() {
     assert_eq!(says(&mut channel, &PRINTED_INFORMATION.get()), 0x6D00);
 }
 
+/// A reader without extended length: the links are protected one by one.
+#[test]
+fn the_issuer_s_long_commands_come_in_links() {
+    let mut card = delivered();
+    let long: Vec<u8> = (0..3000).map(|at| (at % 251) as u8).collect();
+    issue(&mut card, Application::Piv, |channel| {
+        let mut short = Chained::new(channel, Limits { command_data: 239, ..Limits::SHORT });
+        must(&mut short, &CARD_HOLDER_UNIQUE_IDENTIFIER.put(&long));
+    });
+    assert_eq!(card.state().eid.as_ref().unwrap().objects[&CARD_HOLDER_UNIQUE_IDENTIFIER.tag.0], long);
+    // Neither the issuer domain nor the eMRTD application takes links.
+    assert_eq!(status(&mut card, "94ca9f7f00"), 0x6982, "a link that the channel does not protect");
+    must(&mut card, &select(&Aid::issuer_domain()));
+    assert_eq!(status(&mut card, "94ca9f7f00"), 0x6884);
+    must(&mut card, &select(&Aid::emrtd()));
+    assert_eq!(status(&mut card, "94ca9f7f00"), 0x6E00);
+}
+
 #[test]
 fn a_torn_verify_has_spent_its_try() {
     let folder = tempfile::tempdir().unwrap();
