@@ -88,6 +88,9 @@ pub enum Fault {
         on: On,
         /// The status word.
         status: u16,
+        /// The data of the answer are gone, and with them the status that secure messaging vouches for.
+        #[serde(default)]
+        bare: bool,
     },
     /// Only the first bytes of the answer arrive, the status word counted.
     Short {
@@ -407,7 +410,7 @@ mod tests {
         .unwrap();
         let on = On { ins: Some(0xB0), skip: 3, count: None };
         assert_eq!((faults.seed, faults.folder.as_path()), (7, Path::new("/somewhere")));
-        assert_eq!(faults.all[0], Fault::Status { on, status: 0x6982 });
+        assert_eq!(faults.all[0], Fault::Status { on, status: 0x6982, bare: false });
         assert!(faults.forge_memory());
         for (text, expected) in [
             ("[[fault]]\nkind = \"stauts\"\n", "unknown variant"),

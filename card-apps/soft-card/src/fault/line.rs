@@ -122,8 +122,8 @@ impl Armed {
     fn spoil(&mut self, met: bool, instruction: u8, mut answer: Vec<u8>, random: &mut Seeded) -> Vec<u8> {
         let data = answer.len().saturating_sub(2);
         match self.fault {
-            Fault::Status { status, .. } if met => {
-                answer.truncate(data);
+            Fault::Status { status, bare, .. } if met => {
+                answer.truncate(if bare { 0 } else { data });
                 answer.extend(status.to_be_bytes());
             }
             Fault::Short { bytes, .. } if met => answer.truncate(bytes),
@@ -182,6 +182,8 @@ mod tests {
         let three: [&[u8]; 4] = [&READ, &FETCH, &READ, &READ];
         let as_is = "0102039000";
         assert_eq!(spoil(&format!("\"status\"\nstatus = 0x6A82\n{once}"), &three), [as_is, as_is, "0102036a82", as_is]);
+        let bare = format!("\"status\"\nstatus = 0x6A82\nbare = true\n{once}");
+        assert_eq!(spoil(&bare, &three)[2], "6a82");
         assert_eq!(spoil(&format!("\"short\"\nbytes = 1\n{once}"), &three), [as_is, as_is, "01", as_is]);
         assert_eq!(spoil("\"short\"\nbytes = 9\n", &[&READ]), [as_is]);
         let long = spoil("\"long\"\nbytes = 4\n", &[&READ]);

@@ -1,5 +1,7 @@
 //! Cards behind a socket: verdicts, exit codes, files.
 
+mod faults;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -19,6 +21,7 @@ struct Post {
     issuer: Issuer,
     document: Document,
     directory: TempDir,
+    start: Timestamp,
 }
 
 impl Post {
@@ -28,7 +31,7 @@ impl Post {
         let directory = tempfile::tempdir().unwrap();
         let bundle = issuer.bundle(vec![]);
         fs::write(directory.path().join("bundle.json"), &bundle.bytes).unwrap();
-        let post = Post { issuer, document: Document::issued_after(start), directory };
+        let post = Post { issuer, document: Document::issued_after(start), directory, start };
         let pin = bundle.pin.to_string();
         let installed =
             post.run(&["trust", "install", &post.path("bundle.json"), "--pin", &pin, "--trust", &post.path("trust")]);
