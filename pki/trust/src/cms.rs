@@ -60,6 +60,8 @@ pub struct SignerInfo {
     digest: Hash,
     attributes: Attributes,
     algorithm: SignatureAlgorithm,
+    /// Whether the algorithm's parameters are there or not there as its standard says.
+    good_parameters: bool,
     signature: Vec<u8>,
 }
 
@@ -255,6 +257,15 @@ impl SignedData {
         if !attributes.lengths_are_der {
             used.push(Leniency::SignedAttributesNotDer);
         }
+        if !signer.good_parameters {
+            used.push(Leniency::AlgorithmParameters);
+        }
+        if signer.digest != signer.algorithm.hash() {
+            used.push(Leniency::DigestsDiffer);
+        }
+        if matches!(signer.algorithm, SignatureAlgorithm::EcdsaPlain(_)) {
+            used.push(Leniency::PlainSignature);
+        }
         if signer.algorithm.hash() == Hash::Sha1 || signer.digest == Hash::Sha1 {
             used.push(Leniency::LegacySha1);
         }
@@ -364,11 +375,17 @@ fn signer_info(value: &[u8]) -> Result<SignerInfo, CmsError> {
     let digest = hash_algorithm(der::sequence(&mut reader)?)?;
     let attributes = reader.optional(der::context_constructed(0))?.ok_or(CmsError::NoSignedAttributes)?;
     let attributes = Attributes::read(attributes)?;
-    let algorithm = SignatureAlgorithm::from_der(der::sequence(&mut reader)?, Some(digest))?;
+    let identifier_of_algorithm = der::sequence(&mut reader)?;
+    let algorithm = SignatureAlgorithm::from_der(identifier_of_algorithm, Some(digest))?;
+    let (_, parameters) = der::algorithm(tlv::sole(identifier_of_algorithm, der::SEQUENCE)?)?;
+    let good_parameters = match algorithm {
+        SignatureAlgorithm::Ecdsa(_) | SignatureAlgorithm::EcdsaPlain(_) => parameters.is_none(),
+        SignatureAlgorithm::RsaV15(_) | SignatureAlgorithm::RsaPss { .. } => parameters.is_some(),
+    };
     let signature = reader.expect(der::OCTET_STRING)?.to_vec();
     reader.optional(der::context_constructed(1))?;
     reader.end()?;
-    Ok(SignerInfo { identifier, digest, attributes, algorithm, signature })
+    Ok(SignerInfo { identifier, digest, attributes, algorithm, good_parameters, signature })
 }
 
 pub(crate) fn issuer_and_serial(value: &[u8]) -> Result<SignerIdentifier, TlvError> {

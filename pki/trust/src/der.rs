@@ -76,6 +76,16 @@ pub mod oid {
     pub const ECDSA_SHA384: &[u8] = &oid!(raw 1.2.840.10045.4.3.3);
     /// ecdsa-with-SHA512.
     pub const ECDSA_SHA512: &[u8] = &oid!(raw 1.2.840.10045.4.3.4);
+    /// ecdsa-plain-SHA1 (TR-03111 §5.2.1.1).
+    pub const ECDSA_PLAIN_SHA1: &[u8] = &oid!(raw 0.4.0.127.0.7.1.1.4.1.1);
+    /// ecdsa-plain-SHA224.
+    pub const ECDSA_PLAIN_SHA224: &[u8] = &oid!(raw 0.4.0.127.0.7.1.1.4.1.2);
+    /// ecdsa-plain-SHA256.
+    pub const ECDSA_PLAIN_SHA256: &[u8] = &oid!(raw 0.4.0.127.0.7.1.1.4.1.3);
+    /// ecdsa-plain-SHA384.
+    pub const ECDSA_PLAIN_SHA384: &[u8] = &oid!(raw 0.4.0.127.0.7.1.1.4.1.4);
+    /// ecdsa-plain-SHA512.
+    pub const ECDSA_PLAIN_SHA512: &[u8] = &oid!(raw 0.4.0.127.0.7.1.1.4.1.5);
     /// id-sha1.
     pub const SHA1: &[u8] = &oid!(raw 1.3.14.3.2.26);
     /// id-sha224.
@@ -97,6 +107,10 @@ pub mod oid {
     pub const SIGNING_TIME: &[u8] = &oid!(raw 1.2.840.113549.1.9.5);
     /// id-icao-mrtd-security-ldsSecurityObject (9303-10 §4.6.2).
     pub const LDS_SECURITY_OBJECT: &[u8] = &oid!(raw 2.23.136.1.1.1);
+    /// Content type of EF.SOD in old French and Belgian documents.
+    pub const LDS_SECURITY_OBJECT_OLD: &[u8] = &oid!(raw 1.3.27.1.1.1);
+    /// Content type of EF.SOD in old Dutch documents.
+    pub const LDS_SECURITY_OBJECT_SDU: &[u8] = &oid!(raw 1.2.528.1.1006.1.20.1);
     /// id-icao-cscaMasterList (9303-12 §9).
     pub const MASTER_LIST: &[u8] = &oid!(raw 2.23.136.1.1.2);
     /// id-icao-cscaMasterListSigningKey (9303-12 §7.1.1.3).

@@ -14,6 +14,14 @@ pub enum Leniency {
     SignedAttributesSignedSorted,
     /// The signed attributes do not use the shortest lengths.
     SignedAttributesNotDer,
+    /// The signature algorithm has NULL parameters where none belong, or none where NULL belongs.
+    AlgorithmParameters,
+    /// The content is hashed with another algorithm than the signature uses.
+    DigestsDiffer,
+    /// The signature is r and s side by side, by the identifiers of TR-03111, which 9303-12 does not have.
+    PlainSignature,
+    /// The content type is one that old documents have instead of that of 9303-10.
+    LegacyContentType,
     /// A signature uses SHA-1, which 9303-12 no longer allows.
     LegacySha1,
     /// The signer's certificate has no subject key identifier: it was computed.
@@ -43,6 +51,10 @@ impl Leniency {
                 "signed attributes were signed in DER order but stored in another"
             }
             Leniency::SignedAttributesNotDer => "signed attributes are not DER encoded, verified as they stand",
+            Leniency::AlgorithmParameters => "the parameters of the signature algorithm are not as its standard says",
+            Leniency::DigestsDiffer => "the content is hashed with another algorithm than the signature uses",
+            Leniency::PlainSignature => "the signature has the plain form of TR-03111",
+            Leniency::LegacyContentType => "the content type is that of old documents",
             Leniency::LegacySha1 => "a signature uses SHA-1",
             Leniency::ComputedKeyIdentifier => "the signer's certificate has no key identifier: computed",
             Leniency::NameEncodingsDiffer => "names were compared without their string encodings",

@@ -121,7 +121,8 @@ impl Judgement {
 /// When the bytes are not signed data over an LDS security object.
 pub fn parse(cms: &[u8]) -> Result<SignedSecurityObject, SecurityObjectError> {
     let data = SignedData::from_der(cms)?;
-    if data.content_type() != oid::LDS_SECURITY_OBJECT {
+    let legacy = [oid::LDS_SECURITY_OBJECT_OLD, oid::LDS_SECURITY_OBJECT_SDU].contains(&data.content_type());
+    if data.content_type() != oid::LDS_SECURITY_OBJECT && !legacy {
         return Err(SecurityObjectError::ContentType);
     }
     let object = SecurityObject { content: data.content().to_vec() };
@@ -154,6 +155,9 @@ impl SignedSecurityObject {
         let enclosed: Vec<Certificate> =
             self.data.raw_certificates().filter_map(|raw| store.memory().certificate(raw).ok()).collect();
         let mut leniencies = self.data.leniencies_with(enclosed.len());
+        if self.data.content_type() != oid::LDS_SECURITY_OBJECT {
+            leniencies.push(Leniency::LegacyContentType);
+        }
         let found = self.signer_certificate(&enclosed, store, &mut leniencies);
         let (signature, chain, signing_time) = match found {
             Ok((signer, certificate)) => (

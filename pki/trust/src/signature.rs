@@ -5,7 +5,7 @@
 //! RSASSA-PSS-params   ::= SEQUENCE { hash [0], maskGen [1], saltLength [2] INTEGER DEFAULT 20, trailerField [3] DEFAULT 1 }
 //! ```
 
-use iso7816::tlv::{self, Reader, TlvError};
+use iso7816::tlv::{self, Reader, TlvError, Writer};
 use openssl::error::ErrorStack;
 use openssl::rsa::Padding;
 use openssl::sign::{RsaPssSaltlen, Verifier};
@@ -13,13 +13,15 @@ use openssl::sign::{RsaPssSaltlen, Verifier};
 pub use channel::hash::Hash;
 
 use crate::der::{self, oid};
-use crate::public_key::{KeyKind, PublicKey};
+use crate::public_key::{EllipticCurve, KeyKind, PublicKey};
 
 /// How a signature was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SignatureAlgorithm {
     /// ECDSA, the signature an ECDSA-Sig-Value.
     Ecdsa(Hash),
+    /// ECDSA, the signature r and s side by side (TR-03111 §5.2.2).
+    EcdsaPlain(Hash),
     /// RSASSA-PKCS1-v1_5.
     RsaV15(Hash),
     /// RSASSA-PSS.
@@ -75,6 +77,11 @@ impl SignatureAlgorithm {
             oid::ECDSA_SHA256 => Self::Ecdsa(Hash::Sha256),
             oid::ECDSA_SHA384 => Self::Ecdsa(Hash::Sha384),
             oid::ECDSA_SHA512 => Self::Ecdsa(Hash::Sha512),
+            oid::ECDSA_PLAIN_SHA1 => Self::EcdsaPlain(Hash::Sha1),
+            oid::ECDSA_PLAIN_SHA224 => Self::EcdsaPlain(Hash::Sha224),
+            oid::ECDSA_PLAIN_SHA256 => Self::EcdsaPlain(Hash::Sha256),
+            oid::ECDSA_PLAIN_SHA384 => Self::EcdsaPlain(Hash::Sha384),
+            oid::ECDSA_PLAIN_SHA512 => Self::EcdsaPlain(Hash::Sha512),
             oid::RSA_SHA1 => Self::RsaV15(Hash::Sha1),
             oid::RSA_SHA224 => Self::RsaV15(Hash::Sha224),
             oid::RSA_SHA256 => Self::RsaV15(Hash::Sha256),
@@ -88,7 +95,7 @@ impl SignatureAlgorithm {
     /// The hash of the message.
     pub fn hash(self) -> Hash {
         match self {
-            Self::Ecdsa(hash) | Self::RsaV15(hash) | Self::RsaPss { hash, .. } => hash,
+            Self::Ecdsa(hash) | Self::EcdsaPlain(hash) | Self::RsaV15(hash) | Self::RsaPss { hash, .. } => hash,
         }
     }
 
@@ -99,7 +106,7 @@ impl SignatureAlgorithm {
     pub fn verify(self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         let fits = matches!(
             (self, key.kind()),
-            (Self::Ecdsa(_), KeyKind::Ec(_))
+            (Self::Ecdsa(_) | Self::EcdsaPlain(_), KeyKind::Ec(_))
                 | (Self::RsaV15(_), KeyKind::Rsa { .. })
                 | (Self::RsaPss { .. }, KeyKind::Rsa { .. } | KeyKind::RsaPssOnly { .. })
         );
@@ -117,6 +124,11 @@ impl SignatureAlgorithm {
         let mut verifier = Verifier::new(self.hash().openssl(), key.openssl())?;
         match self {
             Self::Ecdsa(_) => {}
+            Self::EcdsaPlain(_) => {
+                let KeyKind::Ec(curve) = key.kind() else { return Ok(false) };
+                let numbers = der_signature(signature, curve);
+                return numbers.map_or(Ok(false), |numbers| verifier.verify_oneshot(&numbers, message));
+            }
             Self::RsaV15(_) => verifier.set_rsa_padding(Padding::PKCS1)?,
             Self::RsaPss { mask, salt, .. } => {
                 verifier.set_rsa_padding(Padding::PKCS1_PSS)?;
@@ -126,6 +138,20 @@ impl SignatureAlgorithm {
         }
         verifier.verify_oneshot(signature, message)
     }
+}
+
+/// `r || s` as an ECDSA-Sig-Value.
+fn der_signature(plain: &[u8], curve: EllipticCurve) -> Option<Vec<u8>> {
+    let width = curve.order_length();
+    if plain.len() != 2 * width {
+        return None;
+    }
+    let (r, s) = plain.split_at(width);
+    let mut writer = Writer::new();
+    writer.nest(der::SEQUENCE, |numbers| {
+        numbers.put(der::INTEGER, der::positive(r)).put(der::INTEGER, der::positive(s));
+    });
+    Some(writer.finish())
 }
 
 fn pss(parameters: Option<&[u8]>) -> Result<SignatureAlgorithm, SignatureError> {

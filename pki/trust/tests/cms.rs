@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use iso7816::tlv::{Tag, encode};
+use jiff::Timestamp;
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
+use openssl::ecdsa::EcdsaSig;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
@@ -11,9 +13,10 @@ use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{RsaPssSaltlen, Signer};
 use openssl::x509::extension::{KeyUsage, SubjectKeyIdentifier};
 use openssl::x509::{X509Builder, X509NameBuilder};
+use trust::chain::Document;
 use trust::cms::{CmsError, SignedData, SignerError};
 use trust::der::{INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET, context, context_constructed, oid};
-use trust::{Certificate, Leniency, SignatureError};
+use trust::{Certificate, Leniency, SignatureError, TrustStore};
 
 const CONTENT: &[u8] = &[0x30, 0x03, 0x02, 0x01, 0x05];
 
@@ -27,6 +30,7 @@ struct Form {
     digest: Vec<u8>,
     by_key_identifier: bool,
     with_key_identifier: bool,
+    other_strings: bool,
     algorithm: Algorithm,
     order: Order,
     certificates: usize,
@@ -36,7 +40,10 @@ struct Form {
 #[derive(Clone, Copy, PartialEq)]
 enum Algorithm {
     Ecdsa,
+    EcdsaNull,
+    EcdsaPlain,
     RsaV15,
+    RsaV15Bare,
     RsaEncryption,
     Pss,
 }
@@ -46,6 +53,7 @@ enum Order {
     Sorted,
     ReversedSignedAsIs,
     ReversedSignedSorted,
+    LongLength,
 }
 
 impl Default for Form {
@@ -58,6 +66,7 @@ impl Default for Form {
             digest: sha256(false),
             by_key_identifier: false,
             with_key_identifier: true,
+            other_strings: false,
             algorithm: Algorithm::Ecdsa,
             order: Order::Sorted,
             certificates: 1,
@@ -72,7 +81,7 @@ fn sha256(null: bool) -> Vec<u8> {
 }
 
 fn key(algorithm: Algorithm) -> PKey<Private> {
-    if algorithm == Algorithm::Ecdsa {
+    if matches!(algorithm, Algorithm::Ecdsa | Algorithm::EcdsaNull | Algorithm::EcdsaPlain) {
         let group = openssl::ec::EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap()
     } else {
@@ -108,21 +117,31 @@ impl Form {
         let certificate = certificate(&key, self.with_key_identifier);
         let mut attributes = [
             attribute(oid::CONTENT_TYPE, &encode(OID, self.signed_type)),
-            attribute(oid::MESSAGE_DIGEST, &encode(OCTET_STRING, openssl::sha::sha256(CONTENT))),
+            attribute(oid::MESSAGE_DIGEST, &encode(OCTET_STRING, self.content_digest())),
         ];
         attributes.sort();
         let sorted = attributes.concat();
-        if self.order != Order::Sorted {
-            attributes.reverse();
+        match self.order {
+            Order::Sorted => {}
+            Order::ReversedSignedAsIs | Order::ReversedSignedSorted => attributes.reverse(),
+            Order::LongLength => attributes[1].insert(1, 0x81),
         }
         let stored = attributes.concat();
-        let signed = if self.order == Order::ReversedSignedAsIs { &stored } else { &sorted };
+        let as_is = matches!(self.order, Order::ReversedSignedAsIs | Order::LongLength);
+        let signed = if as_is { &stored } else { &sorted };
         let (algorithm, signature) = self.sign(&key, &encode(SET, signed));
         let identifier = if self.by_key_identifier {
             encode(context(0), certificate.public_key().key_identifier())
         } else {
             let serial = encode(INTEGER, certificate.serial());
-            encode(SEQUENCE, [certificate.issuer().der(), &serial].concat())
+            let mut issuer = certificate.issuer().der().to_vec();
+            let text = issuer.windows(6).position(|window| window == b"Signer").unwrap();
+            if self.other_strings {
+                // PrintableString instead of UTF8String.
+                assert_eq!(issuer[text - 2], 0x0C);
+                issuer[text - 2] = 0x13;
+            }
+            encode(SEQUENCE, [issuer, serial].concat())
         };
         let signer = [
             encode(INTEGER, [self.signer_version]),
@@ -148,10 +167,25 @@ impl Form {
         (encode(SEQUENCE, [encode(OID, oid::SIGNED_DATA), content].concat()), certificate)
     }
 
+    fn content_digest(&self) -> Vec<u8> {
+        if self.digest == sha256(false) || self.digest == sha256(true) {
+            return openssl::sha::sha256(CONTENT).to_vec();
+        }
+        openssl::sha::sha512(CONTENT).to_vec()
+    }
+
     fn sign(&self, key: &PKey<Private>, message: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let mut signer = Signer::new(MessageDigest::sha256(), key).unwrap();
         let algorithm = match self.algorithm {
             Algorithm::Ecdsa => encode(OID, oid::ECDSA_SHA256),
+            Algorithm::EcdsaNull => [encode(OID, oid::ECDSA_SHA256), encode(NULL, [])].concat(),
+            Algorithm::EcdsaPlain => {
+                let signature = EcdsaSig::from_der(&signer.sign_oneshot_to_vec(message).unwrap()).unwrap();
+                let half = |number: &openssl::bn::BigNumRef| number.to_vec_padded(32).unwrap();
+                let plain = [half(signature.r()), half(signature.s())].concat();
+                return (encode(SEQUENCE, encode(OID, oid::ECDSA_PLAIN_SHA256)), plain);
+            }
+            Algorithm::RsaV15Bare => encode(OID, oid::RSA_SHA256),
             Algorithm::RsaV15 => [encode(OID, oid::RSA_SHA256), encode(NULL, [])].concat(),
             Algorithm::RsaEncryption => [encode(OID, oid::RSA_ENCRYPTION), encode(NULL, [])].concat(),
             Algorithm::Pss => {
@@ -212,6 +246,92 @@ fn the_signer_is_found_by_key_identifier_present_or_computed() {
     assert_eq!(form.verify(), Ok(vec![]));
     let form = Form { with_key_identifier: false, ..form };
     assert_eq!(form.verify(), Ok(vec![Leniency::ComputedKeyIdentifier]));
+}
+
+#[test]
+fn parameters_and_forms_of_signatures_are_named_leniencies() {
+    for (algorithm, leniency) in [
+        (Algorithm::EcdsaNull, Leniency::AlgorithmParameters),
+        (Algorithm::RsaV15Bare, Leniency::AlgorithmParameters),
+        (Algorithm::EcdsaPlain, Leniency::PlainSignature),
+    ] {
+        assert_eq!(Form { algorithm, ..Form::default() }.verify(), Ok(vec![leniency]));
+    }
+    // A plain signature of an odd length is none.
+    let (bytes, certificate) = Form { algorithm: Algorithm::EcdsaPlain, ..Form::default() }.make();
+    let cut = bytes.windows(2).rposition(|window| window == [0x04, 64]).unwrap();
+    let mut altered = bytes.clone();
+    altered[cut + 5] ^= 1;
+    let data = SignedData::from_der(&altered).unwrap();
+    let refused = data.verify(&data.signers()[0], &certificate);
+    assert_eq!(refused, Err(SignerError::Signature(SignatureError::Mismatch)));
+}
+
+#[test]
+fn a_digest_of_another_kind_than_the_signature_is_a_named_leniency() {
+    let sha512 = encode(SEQUENCE, encode(OID, oid::SHA512));
+    assert_eq!(Form { digest: sha512, ..Form::default() }.verify(), Ok(vec![Leniency::DigestsDiffer]));
+}
+
+#[test]
+fn old_content_types_of_security_objects_are_a_named_leniency() {
+    let store = TrustStore::from_bundle(trust::Bundle {
+        issuer: "nobody".into(),
+        number: 1,
+        issued: Timestamp::UNIX_EPOCH,
+        expires: Timestamp::MAX,
+        anchors: vec![],
+        signers: vec![],
+        crls: vec![],
+        policy: trust::Policy::default(),
+        revoked_documents: Default::default(),
+    });
+    let document = Document { now: Timestamp::now(), code: None, issuing_state: None, issued: None };
+    for content_type in [oid::LDS_SECURITY_OBJECT_OLD, oid::LDS_SECURITY_OBJECT_SDU] {
+        let (bytes, _) = Form { content_type, signed_type: content_type, ..Form::default() }.make();
+        let judgement = trust::security_object::parse(&bytes).unwrap().judge(&store, &document);
+        assert!(judgement.signature.is_successful());
+        assert_eq!(judgement.leniencies, [Leniency::LegacyContentType]);
+    }
+}
+
+#[test]
+fn several_signers_and_unreadable_certificates_are_named_leniencies() {
+    use iso7816::tlv::{Reader, sole};
+    // The parts of a good one, taken apart and put together again.
+    let (bytes, _) = Form::default().make();
+    let mut info = Reader::new(sole(&bytes, SEQUENCE).unwrap());
+    let kind = info.next().unwrap().unwrap().raw.to_vec();
+    let data = sole(info.next().unwrap().unwrap().value, SEQUENCE).unwrap().to_vec();
+    let parts = |data: &[u8]| {
+        let (mut reader, mut parts) = (Reader::new(data), Vec::new());
+        while let Some(part) = reader.next().unwrap() {
+            parts.push((part.tag, part.value.to_vec()));
+        }
+        parts
+    };
+    let whole = |parts: &[(Tag, Vec<u8>)]| {
+        let data: Vec<u8> = parts.iter().flat_map(|(tag, value)| encode(*tag, value)).collect();
+        let content = encode(context_constructed(0), encode(SEQUENCE, data));
+        SignedData::from_der(&encode(SEQUENCE, [kind.clone(), content].concat())).unwrap()
+    };
+    let good = parts(&data);
+    assert_eq!(whole(&good).leniencies(), []);
+
+    let mut twice = good.clone();
+    twice[4].1 = good[4].1.repeat(2);
+    assert_eq!(whole(&twice).leniencies(), [Leniency::SeveralSigners]);
+    let mut odd = good.clone();
+    odd[3].1.extend(encode(SEQUENCE, []));
+    assert_eq!(whole(&odd).leniencies(), [Leniency::UnreadableCertificates]);
+}
+
+#[test]
+fn long_lengths_and_other_string_types_are_named_leniencies() {
+    let form = Form { order: Order::LongLength, ..Form::default() };
+    assert_eq!(form.verify(), Ok(vec![Leniency::SignedAttributesNotDer]));
+    let form = Form { other_strings: true, ..Form::default() };
+    assert_eq!(form.verify(), Ok(vec![Leniency::NameEncodingsDiffer]));
 }
 
 #[test]

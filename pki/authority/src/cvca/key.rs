@@ -11,7 +11,7 @@ use crate::key_store::{Algorithm, Signer};
 /// How TR-03110 names the algorithm.
 pub(super) fn key_algorithm(algorithm: Algorithm) -> KeyAlgorithm {
     match algorithm.signature() {
-        SignatureAlgorithm::Ecdsa(hash) => KeyAlgorithm::Ecdsa(hash),
+        SignatureAlgorithm::Ecdsa(hash) | SignatureAlgorithm::EcdsaPlain(hash) => KeyAlgorithm::Ecdsa(hash),
         SignatureAlgorithm::RsaV15(hash) => KeyAlgorithm::RsaV15(hash),
         SignatureAlgorithm::RsaPss { hash, .. } => KeyAlgorithm::RsaPss(hash),
     }
