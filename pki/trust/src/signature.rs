@@ -5,7 +5,9 @@
 //! RSASSA-PSS-params   ::= SEQUENCE { hash [0], maskGen [1], saltLength [2] INTEGER DEFAULT 20, trailerField [3] DEFAULT 1 }
 //! ```
 
-use iso7816::tlv::{self, Reader, TlvError, Writer};
+use iso7816::tlv::{self, Reader, TlvError};
+use openssl::bn::BigNum;
+use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
 use openssl::rsa::Padding;
 use openssl::sign::{RsaPssSaltlen, Verifier};
@@ -13,7 +15,7 @@ use openssl::sign::{RsaPssSaltlen, Verifier};
 pub use channel::hash::Hash;
 
 use crate::der::{self, oid};
-use crate::public_key::{EllipticCurve, KeyKind, PublicKey};
+use crate::public_key::{KeyKind, PublicKey};
 
 /// How a signature was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,8 +128,12 @@ impl SignatureAlgorithm {
             Self::Ecdsa(_) => {}
             Self::EcdsaPlain(_) => {
                 let KeyKind::Ec(curve) = key.kind() else { return Ok(false) };
-                let numbers = der_signature(signature, curve);
-                return numbers.map_or(Ok(false), |numbers| verifier.verify_oneshot(&numbers, message));
+                let width = curve.order_length();
+                let Some((r, s)) = signature.split_at_checked(width).filter(|(_, s)| s.len() == width) else {
+                    return Ok(false);
+                };
+                let numbers = EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?)?;
+                return verifier.verify_oneshot(&numbers.to_der()?, message);
             }
             Self::RsaV15(_) => verifier.set_rsa_padding(Padding::PKCS1)?,
             Self::RsaPss { mask, salt, .. } => {
@@ -138,20 +144,6 @@ impl SignatureAlgorithm {
         }
         verifier.verify_oneshot(signature, message)
     }
-}
-
-/// `r || s` as an ECDSA-Sig-Value.
-fn der_signature(plain: &[u8], curve: EllipticCurve) -> Option<Vec<u8>> {
-    let width = curve.order_length();
-    if plain.len() != 2 * width {
-        return None;
-    }
-    let (r, s) = plain.split_at(width);
-    let mut writer = Writer::new();
-    writer.nest(der::SEQUENCE, |numbers| {
-        numbers.put(der::INTEGER, der::positive(r)).put(der::INTEGER, der::positive(s));
-    });
-    Some(writer.finish())
 }
 
 fn pss(parameters: Option<&[u8]>) -> Result<SignatureAlgorithm, SignatureError> {
