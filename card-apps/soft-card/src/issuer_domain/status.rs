@@ -1,4 +1,7 @@
-//! GET STATUS and SET STATUS: the life cycles of the card and of the eMRTD application (GPCS 2.3.1 §11.4, §11.10).
+//! GET STATUS and SET STATUS: the life cycles of the card and of its applications (GPCS 2.3.1 §11.4, §11.10).
+//!
+//! The citizen application is listed: SELECTABLE until it has a PIN, then PERSONALIZED. Its state follows from its
+//! content and is not set.
 
 use iso7816::{Aid, Response, Status};
 use lds::globalplatform::StatusEntry;
@@ -13,22 +16,27 @@ const DOMAIN_PRIVILEGES: [u8; 3] = [0x9E, 0xFE, 0x80];
 
 /// Lists the entries whose AID begins with `prefix`; `6A88` when there are none.
 pub(super) fn get(scope: Scope, prefix: &[u8], state: &State) -> Result<Response, Status> {
-    let entry = match scope {
-        Scope::Card => StatusEntry {
+    let entries = match scope {
+        Scope::Card => vec![StatusEntry {
             aid: Aid::issuer_domain(),
             state: state.issuer_domain.life_cycle as u8,
             privileges: DOMAIN_PRIVILEGES.to_vec(),
-        },
-        Scope::Applications => {
-            StatusEntry { aid: Aid::emrtd(), state: state.emrtd.life_cycle as u8, privileges: vec![0; 3] }
-        }
+        }],
+        Scope::Applications => applications(state),
         Scope::LoadFiles => return Err(Status::REFERENCED_DATA_NOT_FOUND),
     };
-    if entry.aid.as_bytes().starts_with(prefix) {
-        Ok(Response::ok(entry.to_bytes()))
-    } else {
-        Err(Status::REFERENCED_DATA_NOT_FOUND)
-    }
+    let wanted = entries.iter().filter(|entry| entry.aid.as_bytes().starts_with(prefix));
+    let listed: Vec<u8> = wanted.flat_map(StatusEntry::to_bytes).collect();
+    if listed.is_empty() { Err(Status::REFERENCED_DATA_NOT_FOUND) } else { Ok(Response::ok(listed)) }
+}
+
+fn applications(state: &State) -> Vec<StatusEntry> {
+    let entry = |aid, life: ApplicationLife| StatusEntry { aid, state: life as u8, privileges: vec![0; 3] };
+    let citizen = state.eid.iter().flat_map(|memory| {
+        let life = if memory.pin.is_some() { ApplicationLife::Personalized } else { ApplicationLife::Selectable };
+        [eid::Application::Piv, eid::Application::National].map(|application| entry(application.aid(), life))
+    });
+    [entry(Aid::emrtd(), state.emrtd.life_cycle)].into_iter().chain(citizen).collect()
 }
 
 /// Moves a life cycle forward; `6985` for a move that the life cycle does not have.

@@ -475,6 +475,19 @@ fn a_torn_verify_has_spent_its_try() {
 }
 
 #[test]
+fn the_issuer_domain_lists_the_applications() {
+    use lds::globalplatform::StatusEntry;
+    for (mut card, life) in [(delivered(), 0x07), (posted(), 0x0F)] {
+        let mut channel = support::open(&mut card, channel::scp03::SecurityLevel::Full).unwrap();
+        let listed = StatusEntry::parse_all(&must(&mut channel, &support::get_status(0x40))).unwrap();
+        let listed: Vec<_> = listed.into_iter().map(|entry| (entry.aid, entry.state)).collect();
+        let [piv, national] = [Application::Piv, Application::National].map(Application::aid);
+        assert_eq!(listed, [(Aid::emrtd(), 0x07), (piv.clone(), life), (national, life)]);
+        assert_eq!(says(&mut channel, &support::set_status(0x40, 0x83, Some(piv))), 0x6A88);
+    }
+}
+
+#[test]
 fn a_locked_card_has_no_citizen() {
     let mut card = held();
     {
