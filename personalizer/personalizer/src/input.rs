@@ -105,7 +105,7 @@ pub fn trust(equipment: &Equipment) -> Result<TrustStore, Failure> {
     file.take(bundle::MAX_BUNDLE as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::unreadable(path, &error))?;
-    bundle::open(&bytes, &pin).map(TrustStore::from_bundle).map_err(|error| refused(error.to_string()))
+    bundle::open(&bytes, &pin.into()).map(TrustStore::from_bundle).map_err(|error| refused(error.to_string()))
 }
 
 /// The keys of the blanks.

@@ -24,7 +24,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
 use trust::lint::{self, Kind, Refused};
-use trust::{Bundle, Certificate, CertificateError, Crl, CrlError, Pin, PublicKey, RevokedDocument};
+use trust::{Certificate, CertificateError, Crl, CrlError, Pin, PublicKey};
 
 use crate::acts::{self, Act, ActsError};
 use crate::document_signer::CERTIFICATE_FILE;
@@ -36,12 +36,14 @@ use crate::state::{State, StateError};
 use crate::status::Status;
 use crate::x509;
 
+mod bundle;
 mod certify;
 mod generations;
 mod issue;
 mod lists;
 mod setup;
 
+pub use bundle::{BundleRequest, ExportedBundle};
 pub use certify::{Ensured, SignerKind, SignerRecord, Uses};
 pub use generations::{Generation, NewName, Rollover};
 pub use issue::EnsuredCrl;
@@ -61,28 +63,6 @@ pub struct Authority {
     csca: Certificate,
     generations: Vec<Generation>,
     new_keys: Option<NewKey>,
-}
-
-/// What goes into a trust bundle beside the anchor and its revocation list.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct BundleRequest {
-    /// Documents that are no longer valid.
-    pub revoked_documents: Vec<RevokedDocument>,
-    /// Whether the document signers' certificates go in.
-    pub include_signers: bool,
-}
-
-/// A trust bundle to be handed out.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ExportedBundle {
-    /// The file.
-    pub bytes: Vec<u8>,
-    /// What is in it.
-    pub bundle: Bundle,
-    /// The fingerprint that posts pin.
-    pub pin: Pin,
-    /// The signer's public key (PEM).
-    pub public_key: String,
 }
 
 /// Why an authority is not set up.
@@ -224,6 +204,9 @@ pub enum IssueError {
         /// Why.
         why: &'static str,
     },
+    /// A foreign revocation list that nobody in the bundle signed.
+    #[error("no anchor of the bundle signed the revocation list of {0}")]
+    ForeignList(String),
     /// The current revocation list is missing, out of date, or lacks a revoked signer.
     #[error("the current revocation list is missing, out of date, or lacks a revoked signer")]
     RevocationListOutdated,

@@ -7,6 +7,7 @@
 //! - [`Credential`]: a custodian's own key pair in an encrypted file
 //! - [`run`]: leads through the script, step by step; an interrupted ceremony is continued by running it again
 //! - [`verify`]: replays a transcript: every signature, every step, every certificate that was made
+//! - [`Credential::countersign`]: a custodian's signature on a trust bundle
 //! - [`custody`]: the authority's passphrase or PIN, in pieces that only enough custodians together can put together
 
 use std::fs::OpenOptions;
@@ -22,11 +23,13 @@ use crate::files::{self, FileError};
 use crate::key_store::{KeyPlace, NewKey, Token, TokenAddress, TokenError};
 use crate::passphrase::Passphrase;
 
+mod countersign;
 mod credential;
 pub mod custody;
 mod script;
 mod transcript;
 
+pub use countersign::CountersignError;
 pub use credential::{Credential, CredentialError};
 pub use script::{Custodian, Custody, Script, ScriptError, ScriptToken, Step};
 pub use transcript::{Made, Replay, ReplayError, StepRecord, verify};

@@ -16,6 +16,7 @@ pub mod acts;
 mod authority;
 pub mod ceremony;
 pub mod citizen_ca;
+mod countries;
 pub mod cvca;
 pub mod defect_list;
 pub mod deviation_list;

@@ -248,7 +248,7 @@ fn a_bundle_needs_an_up_to_date_revocation_list_and_counts_up() {
     let second = authority.export_bundle(BundleRequest::default(), &passphrase(), now()).unwrap();
     assert_eq!((first.bundle.number, second.bundle.number), (1, 2));
     let store = parent.path().join("store");
-    TrustStore::install(&store, &second.bytes, &second.pin).unwrap();
+    TrustStore::install(&store, &second.bytes, Some(&second.pin.into())).unwrap();
     assert_eq!(TrustStore::open(&store).unwrap().number(), 2);
 }
 

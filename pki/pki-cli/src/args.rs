@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bundle;
 pub mod cvc;
 mod issuing;
 mod lists;
@@ -10,6 +11,7 @@ use authority::Algorithm;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use bundle::{Bundle, Export};
 pub use issuing::{
     Acts, By, Ceremony, Citizen, CitizenIssue, Csca, Ensure, EnsureCrl, Kind, Publish, Rollover, Run, Signer,
 };
@@ -300,35 +302,6 @@ pub enum Crl {
     #[command(after_help = "Example:\n  bitaqa-pki crl ensure --dir pki --days 14\n\n\
         Never sooner than 48 hours after the last one (9303-12 §4.1.5); crl issue does not wait.")]
     Ensure(EnsureCrl),
-}
-
-/// Trust bundles.
-#[derive(Subcommand)]
-pub enum Bundle {
-    /// Make and sign a trust bundle for the inspection posts.
-    #[command(
-        after_help = "Example:\n  bitaqa-pki bundle export --dir pki --out uto.bundle --revoked-documents lost.jsonl\n\n\
-        The file of revoked documents has one JSON object a line:\n  \
-        {\"number\": \"A12345678\", \"reason\": \"lost\", \"since\": \"2026-11-01\"}\n\
-        Reasons: lost, stolen, withdrawn, damaged, superseded, deceased, issued-in-error."
-    )]
-    Export {
-        /// The bundle; the signer's public key is written beside it as FILE.signer.pem.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// All documents that are no longer valid, one JSON object a line.
-        #[arg(long, value_name = "FILE")]
-        revoked_documents: Option<PathBuf>,
-        /// Put the document signers' certificates in.
-        #[arg(long)]
-        include_signers: bool,
-        /// Where.
-        #[command(flatten)]
-        place: Place,
-        /// Passphrase.
-        #[command(flatten)]
-        passphrase: PassphraseSource,
-    },
 }
 
 /// What new keys are made for; more can be read.

@@ -57,10 +57,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Ceremony(Ceremony::Verify { transcript, script }) => {
             ceremony::verify(transcript, script.as_deref(), json)?;
         }
-        Command::Bundle(Bundle::Export { out, revoked_documents, include_signers, place, passphrase }) => {
-            let request = bundle::request(revoked_documents.as_deref(), *include_signers)?;
-            bundle::export(out, request, &place.dir, passphrase, json)?;
+        Command::Bundle(Bundle::Export(export)) => bundle::export(export, json)?,
+        Command::Bundle(Bundle::Sign { file, credential, credential_passphrase_file }) => {
+            bundle::sign(file, credential, credential_passphrase_file, json)?;
         }
+        Command::Bundle(Bundle::Show { file, pin, threshold }) => return bundle::show(file, pin, *threshold, json),
+        Command::Bundle(Bundle::Delta { old, new, out }) => bundle::delta(old, new, out, json)?,
         Command::Cvc(command) => return cvc::run(command, json),
         Command::MasterList(MasterList::Show { file, signer, anchors, certificates, lint }) => {
             let (anchors, certificates, lint) = (anchors.as_deref(), *certificates, *lint);

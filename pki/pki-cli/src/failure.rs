@@ -288,6 +288,10 @@ impl From<IssueError> for Failure {
                 ("Correct it; bitaqa-pki publish deviation-list --help shows an example.", USAGE)
             }
             IssueError::Defect { .. } => ("Correct it; bitaqa-pki publish defect-list --help shows an example.", USAGE),
+            IssueError::ForeignList(_) => (
+                "Have the CSCA that issued it believed first, with bitaqa-pki trust import; give its archive with --archive.",
+                TRUST,
+            ),
             IssueError::RevocationListOutdated => ("Run bitaqa-pki crl issue first.", TRUST),
             IssueError::Lint(_) => {
                 ("Correct the profile; bitaqa-pki lint --rules explains every rule. Otherwise report a fault.", 1)

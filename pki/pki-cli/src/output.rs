@@ -25,6 +25,11 @@ pub fn grouped(fingerprint: &str) -> String {
     groups.join(" ")
 }
 
+/// Words from a file of somebody else's: a terminal must not obey them.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// A reader who has seen enough and closed the pipe is no error.
 fn line(text: &str) {
     use std::io::Write;

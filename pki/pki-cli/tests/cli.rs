@@ -67,7 +67,7 @@ fn from_nothing_to_a_bundle_that_installs() {
     let key = fs::read_to_string(desk.path().join("uto.bundle.signer.pem")).unwrap();
     assert_eq!(Pin::of(&trust::PublicKey::from_pem(&key).unwrap()), pin);
     let bytes = fs::read(desk.path().join("uto.bundle")).unwrap();
-    let store = TrustStore::install(&desk.path().join("store"), &bytes, &pin).unwrap();
+    let store = TrustStore::install(&desk.path().join("store"), &bytes, Some(&pin.into())).unwrap();
     assert_eq!(store.anchors().len(), 1);
     assert!(store.revoked_document("A12345678").is_some());
     assert!(store.revoked_document("A12345679").is_none());

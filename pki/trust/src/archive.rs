@@ -14,22 +14,23 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::{Bundle, Policy};
+use crate::bundle::{Bundle, Policy, days_after};
 use crate::certificate::Certificate;
 use crate::crl::Crl;
 use crate::import::{Content, Piece};
 use crate::master_list::{Issuers, MasterList, Role, Verification, certifies};
-use crate::store::{Elsewhere, TrustStore};
+use crate::store::TrustStore;
 
+mod bundled;
 mod stored;
 
 pub use stored::{LoadError, SaveError, Writing};
 
 /// After this many days without an import, a store made of the archive counts as out of date.
-const MAXIMUM_AGE_DAYS: i64 = 90;
+const MAXIMUM_AGE_DAYS: u16 = 90;
 
 /// SHA-256 of a certificate or list.
 pub type Fingerprint = [u8; 32];
@@ -113,7 +114,7 @@ pub struct Believed {
 }
 
 /// Why a certificate is believed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// A master list of a pinned signer holds it as a root.
@@ -292,38 +293,28 @@ impl Archive {
         believed.map(|held| held.certificate.clone()).collect()
     }
 
-    /// Country signing certificates that are known and not believed, with the places that have them.
-    pub fn elsewhere(&self) -> Vec<Elsewhere> {
-        let pending =
-            self.certificates.values().filter(|held| !held.is_believed() && is_country_signing(&held.certificate));
-        let mut known = Vec::new();
-        for held in pending {
-            for source in held.seen.iter().filter_map(|seen| self.sources.get(seen.source)) {
-                known.push(Elsewhere { key_identifier: held.certificate.key_identifier(), source: source.describe() });
-            }
-        }
-        known
-    }
-
     /// A store for judging documents with the believed certificates, all signers and all revocation lists; it also knows where
     /// the others were seen.
     pub fn trust_store(&self, policy: Policy) -> TrustStore {
         let issued = self.sources.iter().map(|source| source.imported).max().unwrap_or(Timestamp::UNIX_EPOCH);
-        let age = SignedDuration::from_hours(24 * MAXIMUM_AGE_DAYS);
-        let (believed, others): (Vec<_>, Vec<_>) = self.certificates.values().partition(|held| held.is_believed());
-        let signers = others.into_iter().filter(|held| !is_country_signing(&held.certificate));
+        let signers = self.certificates.values().filter(|held| !held.is_believed());
+        let signers = signers.filter(|held| !is_country_signing(&held.certificate));
         let bundle = Bundle {
             issuer: "the anchor archive".to_owned(),
             number: self.generation,
             issued,
-            expires: issued.checked_add(age).unwrap_or(Timestamp::MAX),
-            anchors: believed.into_iter().map(|held| held.certificate.clone()).collect(),
+            expires: days_after(issued, MAXIMUM_AGE_DAYS),
+            anchors: self.believed(),
             signers: signers.map(|held| held.certificate.clone()).collect(),
             crls: self.crls.values().map(|held| held.crl.clone()).collect(),
             policy,
             revoked_documents: BTreeMap::new(),
+            next_signers: None,
+            sources: self.sources.iter().map(Source::describe).collect(),
+            origins: self.origins(),
+            elsewhere: self.elsewhere(),
         };
-        TrustStore::from_bundle(bundle).knowing(self.elsewhere())
+        TrustStore::from_bundle(bundle)
     }
 
     /// Works out what an import changes; nothing is done to this archive.

@@ -1,71 +1,60 @@
 //! The trust bundle: everything an inspection post needs to know about whom to believe, in one signed file.
 //!
-//! The container is JSON. What is signed are the exact payload bytes that it carries in base64, behind the context string
-//! [`CONTEXT`]; nothing is encoded again before it is verified.
+//! The container is JSON. What is signed are the exact payload bytes that it carries in base64, behind the context string of
+//! the container's version and a zero byte; nothing is encoded again before it is verified.
 //!
 //! ```text
-//! { "format": "bitaqa-trust-bundle", "version": 1,
-//!   "signer": "<base64 SubjectPublicKeyInfo>", "payload": "<base64>", "signature": "<base64 ECDSA-Sig-Value>" }
+//! { "format": "bitaqa-trust-bundle", "version": 2, "payload": "<base64>",
+//!   "signatures": [ { "signer": "<base64 SubjectPublicKeyInfo>", "signature": "<base64 ECDSA-Sig-Value>" } ] }
+//!
+//! signed: "bitaqa-trust-bundle-v2" 00 payload
 //!
 //! payload: { "issuer", "number", "issued", "expires", "anchors": [der], "signers": [der], "crls": [der],
-//!            "policy": { "countries": { "UTO": "UT" } },
-//!            "revoked_documents": [ { "number", "reason", "since" } ] }
+//!            "policy": { "countries": { "UTO": "UT" }, "revocation_lists": { "grace_days", "maximum_age_days" },
+//!                        "maximum_age_days": 30 },
+//!            "revoked_documents": [ { "number", "reason", "since" } ],
+//!            "next_signers": { "threshold": 2, "fingerprints": [ "<SHA-256 of a SubjectPublicKeyInfo>" ] },
+//!            "sources": [ "DE's master list of 2024-08-07 (DE.ml), imported 2024-09-01 by amina" ],
+//!            "origins": [ { "anchor": "<SHA-256 of the certificate>", "reason": "listed", "source": 0 } ],
+//!            "elsewhere": [ { "key": "<key identifier>", "sources": [ 0 ] } ] }
 //! ```
 //!
-//! The signer's key is believed only when its fingerprint is the pinned one: it travels on paper, not in the bundle.
+//! DER is base64, hashes and identifiers are hexadecimal; what is empty or the default from `next_signers` on, in
+//! `revocation_lists` and in `maximum_age_days` is left out. Version 1 has one signature, behind its own context string:
+//!
+//! ```text
+//! { "format": "bitaqa-trust-bundle", "version": 1, "signer", "payload", "signature" }
+//! ```
+//!
+//! A signer is believed only when the fingerprint of his key is pinned: it travels on paper, not in the bundle. [`Pins`] say
+//! how many of the pinned signers must have signed. A bundle may name the next signers; it is believed when enough of the
+//! pinned *and* enough of the next ones signed it, and from then on the next ones are the pinned ones.
+//!
+//! - [`Sealed`]: the file, its signatures, [`Sealed::verify`]
+//! - [`Delta`]: how one bundle becomes the next, with the signatures of the next
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::archive::{Fingerprint, Reason};
 use crate::certificate::{Certificate, CertificateError};
 use crate::crl::{Crl, CrlError};
-use crate::public_key::{EllipticCurve, KeyKind, PublicKey, PublicKeyError};
-use crate::signature::{Hash, SignatureAlgorithm, SignatureError};
+use crate::signature::SignatureError;
 
-/// Stands before the payload bytes in what is signed, so that no other signature of the same key can be taken for one.
-pub const CONTEXT: &[u8] = b"bitaqa-trust-bundle-v1\0";
+mod container;
+mod delta;
+mod payload;
+mod pins;
+
+pub use container::{Countersignature, MAX_SIGNATURES, Sealed};
+pub use delta::{Base, Delta, DeltaError};
+pub use pins::{Pin, Pins, PinsError};
+
 /// The largest bundle that is read, in bytes.
 pub const MAX_BUNDLE: usize = 64 * 1024 * 1024;
-
-const FORMAT: &str = "bitaqa-trust-bundle";
-const VERSION: u32 = 1;
-
-/// SHA-256 of a SubjectPublicKeyInfo: the one bundle signer that a post believes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Pin(pub [u8; 32]);
-
-impl Pin {
-    /// The pin of a key.
-    pub fn of(key: &PublicKey) -> Self {
-        Pin(key.fingerprint())
-    }
-
-    /// Reads 64 hexadecimal digits; colons and spaces between them are ignored.
-    pub fn from_hex(text: &str) -> Option<Self> {
-        let digits: String = text.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
-        let mut pin = [0; 32];
-        hex::decode_to_slice(digits, &mut pin).ok()?;
-        Some(Pin(pin))
-    }
-}
-
-impl fmt::Display for Pin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for Pin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pin({self})")
-    }
-}
 
 /// What the issuer of the bundle decides for the posts.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -76,6 +65,9 @@ pub struct Policy {
     /// How old a revocation list may be.
     #[serde(default, skip_serializing_if = "Freshness::is_default")]
     pub revocation_lists: Freshness,
+    /// Days after its issue when the bundle is stale, should it not expire sooner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_age_days: Option<u16>,
 }
 
 /// How long a revocation list is believed. The default is its own nextUpdate, to the second.
@@ -93,11 +85,8 @@ pub struct Freshness {
 impl Freshness {
     /// The last moment at which a list of these dates counts.
     pub fn end(self, this_update: Timestamp, next_update: Timestamp) -> Timestamp {
-        let after = |moment: Timestamp, days: u16| {
-            moment.checked_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX)
-        };
-        let end = after(next_update, self.grace_days);
-        self.maximum_age_days.map_or(end, |days| end.min(after(this_update, days)))
+        let end = days_after(next_update, self.grace_days);
+        self.maximum_age_days.map_or(end, |days| end.min(days_after(this_update, days)))
     }
 
     fn is_default(&self) -> bool {
@@ -105,8 +94,13 @@ impl Freshness {
     }
 }
 
+/// So many days after a moment, or the end of time.
+pub(crate) fn days_after(moment: Timestamp, days: u16) -> Timestamp {
+    moment.checked_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX)
+}
+
 /// A document that is no longer valid.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokedDocument {
     /// Document number as in the MRZ, without fillers.
@@ -173,6 +167,38 @@ pub struct Bundle {
     pub policy: Policy,
     /// Documents that are no longer valid, by number.
     pub revoked_documents: BTreeMap<String, RevokedDocument>,
+    /// Who signs the bundles after this one, when that changes.
+    pub next_signers: Option<Pins>,
+    /// Where anchors come from and other keys were seen, for people.
+    pub sources: Vec<String>,
+    /// Why the anchors are believed that are not the issuer's own.
+    pub origins: Vec<Origin>,
+    /// Country signing keys that are known and not believed, for advice only.
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+/// Why an anchor is believed.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// SHA-256 of the anchor.
+    #[serde(with = "payload::hexadecimal")]
+    pub anchor: Fingerprint,
+    /// Why.
+    pub reason: Reason,
+    /// Where it came from: position in [`Bundle::sources`].
+    pub source: usize,
+}
+
+/// A country signing key that is known and not believed: who has it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Elsewhere {
+    /// The key identifier.
+    #[serde(with = "payload::hexadecimal")]
+    pub key: Vec<u8>,
+    /// Where it was seen: positions in [`Bundle::sources`].
+    pub sources: Vec<usize>,
 }
 
 /// Why a bundle is not believed.
@@ -185,30 +211,50 @@ pub enum BundleError {
     #[error("not a trust bundle: {0}")]
     Container(String),
     /// A format or version that this program does not know.
-    #[error("trust bundle format {format} version {version} is not known")]
+    #[error("trust bundle format {format:?} version {version} is not known")]
     Format {
         /// The format named in the file.
         format: String,
         /// The version named in the file.
         version: u32,
     },
-    /// The signer is not the pinned one.
-    #[error("the bundle is signed by {found}, pinned is {pinned}")]
-    WrongSigner {
-        /// Fingerprint of the signer in the file.
-        found: Pin,
-        /// The pinned fingerprint.
-        pinned: Pin,
+    /// More signatures than are read.
+    #[error("{0} signatures: more than {MAX_SIGNATURES}")]
+    TooManySignatures(usize),
+    /// A file of version 1 cannot carry a second signature.
+    #[error("a bundle of version 1 carries one signature only")]
+    OneSignatureOnly,
+    /// A signature about to be added is not one over this bundle.
+    #[error("the signature is not one over this bundle: {0}")]
+    Signature(SignatureError),
+    /// Too few of the pinned signers signed exactly these bytes.
+    #[error("{} ({}); pinned: {pins}", short(*.good, .pins.threshold(), .pins.count()), signers(.altered, .found))]
+    TooFewSignatures {
+        /// How many pinned signers signed.
+        good: usize,
+        /// Pinned signers whose signature is not one over this bundle.
+        altered: Vec<Pin>,
+        /// Who is said to have signed.
+        found: Vec<Pin>,
+        /// Who is pinned, and how many must sign.
+        pins: Pins,
     },
-    /// The signer's key is not acceptable.
-    #[error("the key of the bundle's signer: {0}")]
-    SignerKey(#[from] PublicKeyError),
-    /// The signature does not verify: the bundle was altered.
-    #[error("the signature of the bundle: {0}")]
-    Signature(#[from] SignatureError),
+    /// Too few of the next signers, whom the bundle names, signed it.
+    #[error("the next signers, whom the bundle names, must sign it too: {}; they are: {next}", short(*.good, .next.threshold(), .next.count()))]
+    TooFewNextSignatures {
+        /// How many of the next signers signed.
+        good: usize,
+        /// Next signers whose signature is not one over this bundle.
+        altered: Vec<Pin>,
+        /// The next signers.
+        next: Pins,
+    },
     /// The signed payload is not the expected JSON.
     #[error("the signed payload of the bundle cannot be read: {0}")]
     Payload(String),
+    /// Something in it names a source that it does not have.
+    #[error("the bundle names source {0} and has no such source")]
+    Source(usize),
     /// A certificate in it cannot be used.
     #[error("certificate {index} of the bundle's {list}: {error}")]
     Certificate {
@@ -229,144 +275,49 @@ pub enum BundleError {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Container {
-    format: String,
-    version: u32,
-    signer: String,
-    payload: String,
-    signature: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Payload {
-    issuer: String,
-    number: u64,
-    issued: Timestamp,
-    expires: Timestamp,
-    anchors: Vec<String>,
-    #[serde(default)]
-    signers: Vec<String>,
-    #[serde(default)]
-    crls: Vec<String>,
-    policy: Policy,
-    #[serde(default)]
-    revoked_documents: Vec<RevokedDocument>,
-}
-
-/// Opens a bundle that the pinned signer signed.
+/// Opens a bundle that enough of the pinned signers signed.
 ///
 /// # Errors
-/// When it was signed by another, altered, or holds something that cannot be read.
-pub fn open(bytes: &[u8], pinned: &Pin) -> Result<Bundle, BundleError> {
-    if bytes.len() > MAX_BUNDLE {
-        return Err(BundleError::TooLarge(bytes.len()));
-    }
-    let unreadable = |error: &dyn fmt::Display| BundleError::Container(error.to_string());
-    let container: Container = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
-    if container.format != FORMAT || container.version != VERSION {
-        return Err(BundleError::Format { format: container.format, version: container.version });
-    }
-    let decode = |text: &str| STANDARD.decode(text).map_err(|error| unreadable(&error));
-    let signer = PublicKey::from_spki(&decode(&container.signer)?)?;
-    if Pin::of(&signer) != *pinned {
-        return Err(BundleError::WrongSigner { found: Pin::of(&signer), pinned: *pinned });
-    }
-    let payload = decode(&container.payload)?;
-    let message = [CONTEXT, &payload].concat();
-    signature_algorithm(&signer)?.verify(&signer, &message, &decode(&container.signature)?)?;
-    Bundle::from_payload(&payload)
+/// When too few signed, it was altered, or holds something that cannot be read.
+pub fn open(bytes: &[u8], pins: &Pins) -> Result<Bundle, BundleError> {
+    Sealed::read(bytes)?.verify(pins)
 }
 
-/// Puts a payload and its signature over [`Bundle::message`] into a container.
-pub fn seal(payload: &[u8], signer: &PublicKey, signature: &[u8]) -> Vec<u8> {
-    let container = Container {
-        format: FORMAT.to_owned(),
-        version: VERSION,
-        signer: STANDARD.encode(signer.spki()),
-        payload: STANDARD.encode(payload),
-        signature: STANDARD.encode(signature),
-    };
-    // Five strings and a number always serialize.
-    serde_json::to_vec(&container).unwrap_or_default()
+/// Whether the first 256 bytes look like a bundle's or a delta's; reading it decides.
+pub fn is_likely(bytes: &[u8]) -> bool {
+    begins_with(bytes, container::FORMAT)
 }
 
-/// The bytes that a bundle's signature is made over.
-pub fn message(payload: &[u8]) -> Vec<u8> {
-    [CONTEXT, payload].concat()
-}
-
-/// How a key signs bundles: ECDSA with the hash that fits the curve.
-fn signature_algorithm(signer: &PublicKey) -> Result<SignatureAlgorithm, SignatureError> {
-    match signer.kind() {
-        KeyKind::Ec(EllipticCurve::P256 | EllipticCurve::BrainpoolP256r1) => {
-            Ok(SignatureAlgorithm::Ecdsa(Hash::Sha256))
-        }
-        KeyKind::Ec(EllipticCurve::P384 | EllipticCurve::BrainpoolP384r1) => {
-            Ok(SignatureAlgorithm::Ecdsa(Hash::Sha384))
-        }
-        _ => Err(SignatureError::KeyMismatch),
-    }
+fn begins_with(bytes: &[u8], format: &str) -> bool {
+    let start = bytes.get(..bytes.len().min(256)).unwrap_or_default();
+    start.windows(format.len()).any(|window| window == format.as_bytes())
 }
 
 impl Bundle {
-    /// The payload bytes to be signed.
-    pub fn to_payload(&self) -> Vec<u8> {
-        let certificates = |list: &[Certificate]| list.iter().map(|one| STANDARD.encode(one.der())).collect();
-        let payload = Payload {
-            issuer: self.issuer.clone(),
-            number: self.number,
-            issued: self.issued,
-            expires: self.expires,
-            anchors: certificates(&self.anchors),
-            signers: certificates(&self.signers),
-            crls: self.crls.iter().map(|crl| STANDARD.encode(crl.der())).collect(),
-            policy: self.policy.clone(),
-            revoked_documents: self.revoked_documents.values().cloned().collect(),
-        };
-        // Strings, numbers and dates always serialize.
-        serde_json::to_vec(&payload).unwrap_or_default()
+    /// After this moment the bundle is stale.
+    pub fn stale_after(&self) -> Timestamp {
+        self.policy.maximum_age_days.map_or(self.expires, |days| self.expires.min(days_after(self.issued, days)))
     }
 
-    /// Reads a payload. Nothing in it is to be believed because of that: [`open`] checks the signature first.
-    ///
-    /// # Errors
-    /// When it is no payload of this version, or something in it cannot be read.
-    pub fn from_payload(bytes: &[u8]) -> Result<Self, BundleError> {
-        let payload: Payload =
-            serde_json::from_slice(bytes).map_err(|error| BundleError::Payload(error.to_string()))?;
-        Ok(Bundle {
-            issuer: payload.issuer,
-            number: payload.number,
-            issued: payload.issued,
-            expires: payload.expires,
-            anchors: certificates("anchors", &payload.anchors)?,
-            signers: certificates("signers", &payload.signers)?,
-            crls: crls(&payload.crls)?,
-            policy: payload.policy,
-            revoked_documents: payload
-                .revoked_documents
-                .into_iter()
-                .map(|document| (document.number.clone(), document))
-                .collect(),
-        })
+    /// Why an anchor is believed and where it came from; nothing for the issuer's own.
+    pub fn origins_of(&self, anchor: &Certificate) -> impl Iterator<Item = (Reason, &str)> {
+        let of = self.origins.iter().filter(move |origin| origin.anchor == anchor.fingerprint());
+        of.filter_map(|origin| Some((origin.reason, self.sources.get(origin.source)?.as_str())))
     }
 }
 
-fn certificates(list: &'static str, texts: &[String]) -> Result<Vec<Certificate>, BundleError> {
-    let read = |(index, text): (usize, &String)| {
-        let raw = STANDARD.decode(text).map_err(|error| BundleError::Payload(error.to_string()))?;
-        Certificate::from_der(&raw).map_err(|error| BundleError::Certificate { list, index, error })
-    };
-    texts.iter().enumerate().map(read).collect()
+fn short(good: usize, threshold: usize, count: usize) -> String {
+    match count {
+        1 => "not signed by the one signer that is needed".to_owned(),
+        _ => format!("signed by {good} of the {threshold} signers that are needed, of {count}"),
+    }
 }
 
-fn crls(texts: &[String]) -> Result<Vec<Crl>, BundleError> {
-    let read = |(index, text): (usize, &String)| {
-        let raw = STANDARD.decode(text).map_err(|error| BundleError::Payload(error.to_string()))?;
-        Crl::from_der(&raw).map_err(|error| BundleError::Crl { index, error })
-    };
-    texts.iter().enumerate().map(read).collect()
+fn signers(altered: &[Pin], found: &[Pin]) -> String {
+    let names = |pins: &[Pin]| pins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match (altered, found) {
+        (_, []) => "there is no signature".to_owned(),
+        ([], _) => format!("signatures: {}", names(found)),
+        (_, _) => format!("not over these bytes: {}", names(altered)),
+    }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::certificate::Certificate;
+use crate::crl::Crl;
 use crate::leniency::Leniency;
 use crate::outcome::Finding;
 use crate::store::TrustStore;
@@ -14,6 +15,8 @@ mod defects;
 mod issuer;
 mod revocation;
 mod rules;
+
+pub use rules::bundle as freshness;
 
 /// Names of the findings, in the order in which they are given.
 pub mod id {
@@ -90,6 +93,11 @@ pub(crate) struct Standing {
     lists: Vec<usize>,
 }
 
+/// The certificate, among these, whose key signed a revocation list in its name and may sign lists.
+pub fn issuer_of_list<'a>(list: &Crl, anchors: &'a [Certificate]) -> Option<&'a Certificate> {
+    anchors.iter().find(|anchor| revocation::is_by(list, anchor))
+}
+
 /// Judges a document signer against the store.
 ///
 /// Signatures are checked once for each signer and store; what depends on the time or the document is judged each time.
@@ -105,7 +113,7 @@ pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> C
     let findings = vec![
         issuer.signature,
         defects::weigh(issuer.trust, &known),
-        rules::bundle(store, document.now),
+        freshness(store, document.now),
         rules::validity(id::ANCHOR_VALIDITY, anchor, document.now),
         rules::validity(id::SIGNER_VALIDITY, Some(signer), document.now),
         rules::key_usage(signer, anchor),

@@ -42,7 +42,7 @@ pub mod store;
 pub use channel::cvc;
 
 pub use archive::Archive;
-pub use bundle::{Bundle, Freshness, Pin, Policy, RevokedDocument};
+pub use bundle::{Bundle, Freshness, Pin, Pins, Policy, RevokedDocument};
 pub use certificate::{Certificate, CertificateError};
 pub use crl::{Crl, CrlError};
 pub use defect_list::DefectList;
@@ -52,4 +52,4 @@ pub use outcome::{Finding, Outcome};
 pub use public_key::{EllipticCurve, PublicKey, PublicKeyError};
 pub use security_object::{Authentic, SecurityObject};
 pub use signature::{Hash, SignatureAlgorithm, SignatureError};
-pub use store::{Elsewhere, TrustStore};
+pub use store::TrustStore;

@@ -1,10 +1,15 @@
-//! The trust store of an inspection post: the newest bundle it ever installed, and the pin of its signer.
+//! The trust store of an inspection post: the newest bundle it ever installed, and whose signatures it believes.
 //!
 //! ```text
-//! DIR/pin          fingerprint of the bundle signer, hexadecimal
+//! DIR/pin          who is believed, as Pins writes it: one fingerprint, or a threshold and several
 //! DIR/bundle.json  the bundle exactly as received; verified again each time the store is opened
 //! DIR/number       the highest number ever installed, decimal: without the bundle too, nothing older comes back
+//! DIR/maximum-age  days after its issue when a bundle is stale here, decimal; only where the post sets a limit of its own
+//! DIR/lock         held while something is installed
 //! ```
+//!
+//! A bundle that names the next signers was signed by enough of both: from then on those whom it names are the pinned ones,
+//! whatever `pin` still says. At every moment of an installation, the files that are there make a store that opens.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -12,14 +17,22 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::bundle::{self, Bundle, BundleError, MAX_BUNDLE, Pin, Policy, RevokedDocument};
+use crate::archive::Reason;
+use crate::bundle::{Bundle, BundleError, DeltaError, MAX_BUNDLE, Pins, Policy, RevokedDocument, Sealed, days_after};
 use crate::certificate::Certificate;
 use crate::crl::Crl;
 use crate::defect_list::DefectList;
 use crate::memory::Memory;
 
-/// Name of the file with the highest number ever installed.
+mod folder;
+mod installed;
+
+pub use folder::{Bounds, Ignored, Imported, Step, Why};
+
+const PIN: &str = "pin";
+const BUNDLE: &str = "bundle.json";
 const NUMBER: &str = "number";
+const MAXIMUM_AGE: &str = "maximum-age";
 
 /// Whom to believe.
 ///
@@ -28,18 +41,9 @@ const NUMBER: &str = "number";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrustStore {
     bundle: Bundle,
-    elsewhere: Vec<Elsewhere>,
     defects: Vec<DefectList>,
+    maximum_age_days: Option<u16>,
     memory: Memory,
-}
-
-/// A country signing key that is known and not believed: who has it, for advice only.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Elsewhere {
-    /// The key identifier.
-    pub key_identifier: Vec<u8>,
-    /// Where it was seen, for people: `the master list of C=DE of 2024-08-07`.
-    pub source: String,
 }
 
 /// Why a store cannot be opened.
@@ -53,12 +57,15 @@ pub enum OpenError {
         /// Why.
         error: io::Error,
     },
-    /// The pin file does not hold 64 hexadecimal digits.
-    #[error("{0} does not hold a fingerprint")]
+    /// The pin file does not hold fingerprints.
+    #[error("{0} does not hold the fingerprints of bundle signers")]
     Pin(PathBuf),
     /// The number file does not hold a number.
     #[error("{0} does not hold the number of a bundle")]
     Number(PathBuf),
+    /// The file of the maximum age does not hold a number of days.
+    #[error("{0} does not hold a number of days")]
+    MaximumAge(PathBuf),
     /// The stored bundle is older than one that was installed here.
     #[error("the stored bundle has number {stored}; number {installed} was installed before")]
     Rollback {
@@ -78,16 +85,30 @@ pub enum InstallError {
     /// The new bundle is not believed.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// A delta leads to no bundle.
+    #[error(transparent)]
+    Delta(#[from] DeltaError),
+    /// A delta, and nothing installed that it could build on.
+    #[error("the delta makes bundle {makes} of bundle {base}, and no bundle is installed")]
+    NoBase {
+        /// Number of the bundle that it builds on.
+        base: u64,
+        /// Number of the bundle that it makes.
+        makes: u64,
+    },
     /// The store that is there cannot be opened.
     #[error("the installed trust store: {0}")]
     Installed(OpenError),
-    /// The store is pinned to another signer.
-    #[error("this store is pinned to {installed}, the new bundle to {given}")]
-    OtherPin {
-        /// The pin in the store.
-        installed: Pin,
-        /// The pin that was given.
-        given: Pin,
+    /// The first installation needs to know whom to believe.
+    #[error("no signer is pinned yet")]
+    NoPins,
+    /// The store is pinned to other signers.
+    #[error("this store is pinned to {installed}; given was {given}")]
+    OtherPins {
+        /// The pins of the store.
+        installed: Pins,
+        /// The pins that were given.
+        given: Pins,
     },
     /// An older bundle, or another one with the same number.
     #[error("bundle number {offered} is not newer than the installed number {installed}")]
@@ -97,6 +118,17 @@ pub enum InstallError {
         /// Number of the offered bundle.
         offered: u64,
     },
+    /// The folder to install from cannot be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Nothing is installed, and the folder has nothing that can be.
+    #[error("none of the {} files in it can be installed{}", .0.len(), first(.0))]
+    NothingFound(Vec<Ignored>),
     /// A file cannot be written.
     #[error("{path}: {error}")]
     Write {
@@ -110,83 +142,58 @@ pub enum InstallError {
 impl TrustStore {
     /// A store that lives in memory only.
     pub fn from_bundle(bundle: Bundle) -> Self {
-        TrustStore { bundle, elsewhere: Vec::new(), defects: Vec::new(), memory: Memory::default() }
+        TrustStore { bundle, maximum_age_days: None, defects: Vec::new(), memory: Memory::default() }
     }
 
-    /// The same store which also knows where missing country signing keys have been seen.
+    /// The same store, where a bundle is stale so many days after its issue.
     #[must_use]
-    pub fn knowing(mut self, elsewhere: Vec<Elsewhere>) -> Self {
-        self.elsewhere = elsewhere;
-        self.memory = Memory::default();
+    pub fn with_maximum_age(mut self, days: Option<u16>) -> Self {
+        self.maximum_age_days = days;
         self
     }
 
-    /// Opens the store in this directory; the bundle's signature is verified again.
+    /// Opens the store in this directory; the bundle's signatures are verified again.
     ///
     /// # Errors
     /// When a file is missing, altered or unreadable, or the bundle older than one that was installed before.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let pin = read_pin(directory)?;
-        let bytes = read(&directory.join("bundle.json"), MAX_BUNDLE)?;
-        let bundle = bundle::open(&bytes, &pin)?;
-        let installed = read_number(directory)?;
-        if bundle.number < installed {
-            return Err(OpenError::Rollback { stored: bundle.number, installed });
-        }
-        Ok(Self::from_bundle(bundle))
+        let pins = read_pins(directory)?;
+        let (_, bundle) = read_bundle(directory, &pins)?;
+        Ok(Self::from_bundle(bundle).with_maximum_age(read_maximum_age(directory)?))
     }
 
-    /// Installs a bundle. Installing the installed bundle again is no error; an older one, or another with the same number, is.
-    ///
-    /// The first installation pins the signer.
+    /// Sets how many days after its issue a bundle is stale at this post, or lets the bundle alone decide.
     ///
     /// # Errors
-    /// When the bundle is not believed, older than the installed one, or cannot be written.
-    pub fn install(directory: &Path, bytes: &[u8], pinned: &Pin) -> Result<Self, InstallError> {
-        let offered = bundle::open(bytes, pinned)?;
-        let (pin_path, bundle_path) = (directory.join("pin"), directory.join("bundle.json"));
-        if pin_path.exists() {
-            let installed = read_pin(directory).map_err(InstallError::Installed)?;
-            if installed != *pinned {
-                return Err(InstallError::OtherPin { installed, given: *pinned });
-            }
-        }
-        if bundle_path.exists() {
-            let installed = Self::open(directory).map_err(InstallError::Installed)?;
-            if installed.bundle == offered {
-                // An interrupted installation may have written the bundle and not its number.
-                write_number(directory, offered.number)?;
-                return Ok(installed);
-            }
-            if offered.number <= installed.bundle.number {
-                return Err(InstallError::Rollback { installed: installed.bundle.number, offered: offered.number });
-            }
-        }
-        // The same number again, when only the bundle was lost, is what was there.
-        let installed = read_number(directory).map_err(InstallError::Installed)?;
-        if offered.number < installed {
-            return Err(InstallError::Rollback { installed, offered: offered.number });
-        }
-        fs::create_dir_all(directory).map_err(|error| write_error(directory, error))?;
-        if !pin_path.exists() {
-            replace(&pin_path, format!("{pinned}\n").as_bytes()).map_err(|error| write_error(&pin_path, error))?;
-        }
-        replace(&bundle_path, bytes).map_err(|error| write_error(&bundle_path, error))?;
-        write_number(directory, offered.number)?;
-        Ok(Self::from_bundle(offered))
+    /// When the directory cannot be written.
+    pub fn set_maximum_age(directory: &Path, days: Option<u16>) -> Result<(), InstallError> {
+        let path = directory.join(MAXIMUM_AGE);
+        let written = fs::create_dir_all(directory).and_then(|()| match days {
+            Some(days) => replace(&path, format!("{days}\n").as_bytes()),
+            None if path.exists() => fs::remove_file(&path),
+            None => Ok(()),
+        });
+        written.map_err(|error| write_error(&path, error))
     }
 
-    /// The pin of the store in this directory.
+    /// Whose signatures the store in this directory believes.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
-    pub fn pinned(directory: &Path) -> Result<Pin, OpenError> {
-        read_pin(directory)
+    /// When it cannot be opened.
+    pub fn pinned(directory: &Path) -> Result<Pins, OpenError> {
+        let pins = read_pins(directory)?;
+        let (_, bundle) = read_bundle(directory, &pins)?;
+        Ok(bundle.next_signers.unwrap_or(pins))
     }
 
     /// The country signing certificates.
     pub fn anchors(&self) -> &[Certificate] {
         &self.bundle.anchors
+    }
+
+    /// Why an anchor is believed and where it came from; nothing for the issuer's own.
+    pub fn origins_of(&self, anchor: &Certificate) -> impl Iterator<Item = (Reason, &str)> {
+        self.bundle.origins_of(anchor)
     }
 
     /// Document signers for security objects that carry none.
@@ -199,10 +206,10 @@ impl TrustStore {
         &self.bundle.crls
     }
 
-    /// Where a missing country signing key was seen.
+    /// Where a country signing key was seen that is known and not believed.
     pub fn seen_elsewhere<'a>(&'a self, key_identifier: &'a [u8]) -> impl Iterator<Item = &'a str> {
-        let same = move |known: &&Elsewhere| known.key_identifier == key_identifier;
-        self.elsewhere.iter().filter(same).map(|known| known.source.as_str())
+        let same = self.bundle.elsewhere.iter().filter(move |known| known.key == key_identifier);
+        same.flat_map(|known| &known.sources).filter_map(|source| self.bundle.sources.get(*source).map(String::as_str))
     }
 
     /// The same store which also knows these defect lists. Those that no country signing CA of the store stands behind, and those
@@ -247,38 +254,59 @@ impl TrustStore {
         self.bundle.issued
     }
 
-    /// When the bundle becomes stale.
+    /// When the bundle expires, whatever its maximum age.
     pub fn expires(&self) -> Timestamp {
         self.bundle.expires
     }
+
+    /// After so many days a bundle is stale at this post; `None` where the bundle alone decides.
+    pub fn maximum_age_days(&self) -> Option<u16> {
+        self.maximum_age_days
+    }
+
+    /// After this moment the bundle is stale: it has expired, or is older than the bundle or the post allows.
+    pub fn stale_after(&self) -> Timestamp {
+        let own = self.bundle.stale_after();
+        self.maximum_age_days.map_or(own, |days| own.min(days_after(self.bundle.issued, days)))
+    }
 }
 
-fn read_pin(directory: &Path) -> Result<Pin, OpenError> {
-    let path = directory.join("pin");
-    let text = read(&path, 1024)?;
-    std::str::from_utf8(&text).ok().and_then(Pin::from_hex).ok_or(OpenError::Pin(path))
+/// The bundle in this directory, verified, and not older than one that was installed before.
+fn read_bundle(directory: &Path, pins: &Pins) -> Result<(Sealed, Bundle), OpenError> {
+    let sealed = Sealed::read(&read(&directory.join(BUNDLE), MAX_BUNDLE)?)?;
+    let bundle = sealed.verify(pins)?;
+    let installed = read_number(directory)?;
+    if bundle.number < installed {
+        return Err(OpenError::Rollback { stored: bundle.number, installed });
+    }
+    Ok((sealed, bundle))
+}
+
+fn read_pins(directory: &Path) -> Result<Pins, OpenError> {
+    let path = directory.join(PIN);
+    let text = read(&path, 4096)?;
+    std::str::from_utf8(&text).ok().and_then(|text| Pins::from_text(text).ok()).ok_or(OpenError::Pin(path))
 }
 
 /// The highest number ever installed; zero in a store of a version that did not write it, until the next installation.
 fn read_number(directory: &Path) -> Result<u64, OpenError> {
-    let path = directory.join(NUMBER);
-    match read(&path, 64) {
-        Ok(text) => {
-            let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
-            number.ok_or(OpenError::Number(path))
-        }
-        Err(OpenError::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(error),
-    }
+    Ok(optional(&directory.join(NUMBER), OpenError::Number)?.unwrap_or(0))
 }
 
-/// Unless it is there already.
-fn write_number(directory: &Path, number: u64) -> Result<(), InstallError> {
-    if read_number(directory).is_ok_and(|installed| installed == number) {
-        return Ok(());
+fn read_maximum_age(directory: &Path) -> Result<Option<u16>, OpenError> {
+    optional(&directory.join(MAXIMUM_AGE), OpenError::MaximumAge)
+}
+
+/// A number from a file that need not be there.
+fn optional<N: std::str::FromStr>(path: &Path, wrong: fn(PathBuf) -> OpenError) -> Result<Option<N>, OpenError> {
+    match read(path, 64) {
+        Ok(text) => {
+            let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
+            number.map(Some).ok_or_else(|| wrong(path.to_owned()))
+        }
+        Err(OpenError::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
-    let path = directory.join(NUMBER);
-    replace(&path, format!("{number}\n").as_bytes()).map_err(|error| write_error(&path, error))
 }
 
 fn read(path: &Path, limit: usize) -> Result<Vec<u8>, OpenError> {
@@ -291,6 +319,11 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, OpenError> {
 
 fn write_error(path: &Path, error: io::Error) -> InstallError {
     InstallError::Write { path: path.to_owned(), error }
+}
+
+fn first(ignored: &[Ignored]) -> String {
+    let telling = ignored.iter().find(|one| matches!(one.why, Why::Refused(_))).or(ignored.first());
+    telling.map_or_else(String::new, |one| format!("; {:?}: {}", one.path, one.why))
 }
 
 /// Old or new, never a mixture: a new file beside it, on disk before it takes the name. Its name cannot be foreseen, so

@@ -67,7 +67,7 @@ fn everything(bytes: &[u8]) {
     let samples = &*SAMPLES;
     let _ = PublicKey::from_spki(bytes);
     let _ = Crl::from_der(bytes).map(|crl| crl.verify_signature(samples.store.anchors()[0].public_key()));
-    let _ = bundle::open(bytes, &samples.pin);
+    let _ = bundle::open(bytes, &samples.pin.into());
     if let Ok(certificate) = Certificate::from_der(bytes) {
         let _ = certificate.subject().to_string();
         trust::chain::judge(&certificate, &samples.store, &document());
@@ -142,7 +142,7 @@ proptest! {
 
     #[test]
     fn spoiled_bundles_never_open(bytes in spoiled(|| &SAMPLES.bundle)) {
-        if let Ok(opened) = bundle::open(&bytes, &SAMPLES.pin) {
+        if let Ok(opened) = bundle::open(&bytes, &SAMPLES.pin.into()) {
             // Only the JSON around the signed bytes can have changed, in its white space.
             prop_assert_eq!(TrustStore::from_bundle(opened), SAMPLES.store.clone());
         }
@@ -155,7 +155,7 @@ proptest! {
             "format": "bitaqa-trust-bundle", "version": 1, "signer": signer,
             "payload": STANDARD.encode(&payload), "signature": STANDARD.encode(&payload),
         });
-        prop_assert!(bundle::open(container.to_string().as_bytes(), &SAMPLES.pin).is_err());
+        prop_assert!(bundle::open(container.to_string().as_bytes(), &SAMPLES.pin.into()).is_err());
     }
 }
 

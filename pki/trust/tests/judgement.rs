@@ -81,7 +81,7 @@ fn sign(directory: &Path) -> Vec<u8> {
 fn export(authority: &mut Authority) -> Bundle {
     let lost =
         RevokedDocument { number: "L1".into(), reason: RevocationReason::Lost, since: "2026-11-01".parse().unwrap() };
-    let request = BundleRequest { revoked_documents: vec![lost], include_signers: false };
+    let request = BundleRequest { revoked_documents: vec![lost], ..BundleRequest::default() };
     authority.export_bundle(request, &passphrase(), now()).unwrap().bundle
 }
 

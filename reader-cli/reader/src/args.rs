@@ -206,17 +206,51 @@ pub struct Apdu {
     pub json: bool,
 }
 
+const INSTALL_EXAMPLES: &str = "\
+Examples:
+  bitaqa-reader trust install utopia.bundle --pin 5e3c...
+  bitaqa-reader trust install utopia.bundle --pin 5e3c... --pin 90aa... --pin c41f... --threshold 2
+  bitaqa-reader trust install utopia-8.delta
+  bitaqa-reader trust install /media/stick
+
+The first installation keeps the fingerprints; later ones need none. A bundle that enough of the known and of the next
+signers signed may name the next ones. A folder is searched for bundles and deltas; what ends highest is installed.";
+
 /// The trust store.
 #[derive(Subcommand)]
 pub enum Trust {
-    /// Install a trust bundle; an older one than the installed one is refused
+    /// Install a trust bundle, a delta, or the newest that a folder has; never an older one than the installed one
+    #[command(after_help = INSTALL_EXAMPLES)]
     Install {
-        /// The bundle
+        /// A bundle, a delta on top of the installed bundle, or a folder with bundles and deltas, such as a memory stick
         #[arg(value_name = "BUNDLE")]
-        bundle: PathBuf,
-        /// Fingerprint of the bundle signer's key (SHA-256, hexadecimal), as received on paper; needed the first time
+        source: PathBuf,
+        /// Fingerprint of a bundle signer's key (SHA-256, hexadecimal), as received on paper; needed the first time, once for
+        /// each signer
         #[arg(long, value_name = "HEX")]
-        pin: Option<String>,
+        pin: Vec<String>,
+        /// How many of these signers must have signed; needed with several pins
+        #[arg(long, value_name = "N", requires = "pin")]
+        threshold: Option<usize>,
+        /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
+        #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
+        trust: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set after how many days a bundle is out of date at this post, whatever it says itself
+    #[command(
+        group = clap::ArgGroup::new("limit").required(true),
+        after_help = "Example:\n  bitaqa-reader trust limit --maximum-age 30"
+    )]
+    Limit {
+        /// Days after the bundle's issue
+        #[arg(long, value_name = "DAYS", group = "limit")]
+        maximum_age: Option<u16>,
+        /// No limit of this post: the bundle alone decides
+        #[arg(long, group = "limit")]
+        none: bool,
         /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
         #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
         trust: Option<PathBuf>,
@@ -225,6 +259,7 @@ pub enum Trust {
         json: bool,
     },
     /// Show what is installed
+    #[command(after_help = "Example:\n  bitaqa-reader trust show --json")]
     Show {
         /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
         #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
@@ -255,7 +290,7 @@ impl Command {
             | Command::Judge(Judge { judging: Judging { json, .. }, .. })
             | Command::Read(Read { json, .. })
             | Command::Apdu(Apdu { json, .. })
-            | Command::Trust(Trust::Install { json, .. } | Trust::Show { json, .. })
+            | Command::Trust(Trust::Install { json, .. } | Trust::Limit { json, .. } | Trust::Show { json, .. })
             | Command::Explain(Explain { json, .. }) => *json,
             Command::Completions { .. } | Command::Man { .. } => false,
         }

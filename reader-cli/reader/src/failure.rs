@@ -1,5 +1,6 @@
 //! What can stop a command, and what the operator can do about it: one exhaustive match.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
@@ -7,6 +8,7 @@ use inspection::evidence::{FilesError, LoadEvidenceError};
 use iso7816::{CommandError, TransmitError};
 use link::{ConnectError, ServiceError};
 use serde::Serialize;
+use trust::bundle::{BundleError, DeltaError, PinsError};
 use trust::store::{InstallError, OpenError};
 
 use crate::exit;
@@ -54,8 +56,10 @@ pub enum Error {
     Install(#[from] InstallError),
     #[error("the pin is not 64 hexadecimal digits")]
     Pin,
-    #[error("the first bundle needs the fingerprint of its signer")]
-    PinMissing,
+    #[error("{pins} pins are given, and not how many of their signers must have signed")]
+    ThresholdMissing { pins: usize },
+    #[error(transparent)]
+    Pins(#[from] PinsError),
     #[error("command {index} is not hexadecimal")]
     Hex { index: usize },
     #[error("command {index}: {source}")]
@@ -74,7 +78,7 @@ pub struct Failure {
     /// The particulars.
     pub why: String,
     /// What to do now.
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
     /// The exit code.
     pub exit: u8,
 }
@@ -83,7 +87,21 @@ impl Error {
     /// The failure as the operator is told of it.
     pub fn failure(&self) -> Failure {
         let (what, remedy, exit) = self.advice();
+        let remedy = self.exact_remedy().map_or(Cow::Borrowed(remedy), Cow::Owned);
         Failure { what, why: self.to_string(), remedy, exit }
+    }
+
+    /// Where more can be said than what always holds.
+    fn exact_remedy(&self) -> Option<String> {
+        match self {
+            Error::Install(InstallError::Delta(DeltaError::OtherBase { makes, here, .. })) if here < makes => {
+                Some(format!("Install the full bundle number {makes}, or the delta from {here}."))
+            }
+            Error::Install(InstallError::NoBase { makes, .. }) => {
+                Some(format!("Install the full bundle number {makes}."))
+            }
+            _ => None,
+        }
     }
 
     fn advice(&self) -> (&'static str, &'static str, u8) {
@@ -147,37 +165,15 @@ impl Error {
             Error::Trust(_) => {
                 ("The trust store is not usable", "Install the bundle again from a source you trust.", exit::TRUST)
             }
-            Error::Install(InstallError::Rollback { .. }) => (
-                "The bundle is older than the installed one",
-                "Get the newest bundle; an older one is never installed over it.",
-                exit::TRUST,
-            ),
-            Error::Install(InstallError::OtherPin { .. }) => (
-                "The bundle has another signer",
-                "Ask the authority whether its key changed; if so, install into a new directory.",
-                exit::TRUST,
-            ),
-            Error::Install(InstallError::Bundle(_)) => (
-                "The bundle is not believed",
-                "Compare the fingerprint with the one on paper; get the bundle again.",
-                exit::TRUST,
-            ),
-            Error::Install(InstallError::Installed(_)) => (
-                "The installed trust store is not usable",
-                "Install into a new directory and report the old one.",
-                exit::TRUST,
-            ),
-            Error::Install(InstallError::Write { .. }) => {
-                ("The trust store cannot be written", "Check its permissions and the space left.", exit::TRUST)
-            }
+            Error::Install(error) => install(error),
             Error::Pin => (
                 "That is no fingerprint",
                 "Type the 64 hexadecimal digits from the paper that came with the bundle.",
                 exit::USAGE,
             ),
-            Error::PinMissing => (
-                "The bundle's signer is not known",
-                "Give --pin with the fingerprint from the paper that came with the bundle.",
+            Error::ThresholdMissing { .. } | Error::Pins(_) => (
+                "The pins make no sense",
+                "Give --pin once for each signer and --threshold as on the paper that came with the bundle.",
                 exit::USAGE,
             ),
             Error::Hex { .. } | Error::Apdu { .. } => (
@@ -200,6 +196,53 @@ fn service(error: &ServiceError) -> (&'static str, &'static str, u8) {
         }
         ServiceError::Failed { .. } => {
             ("The smart card service failed", "Restart pcscd and plug the reader in again.", exit::NO_CARD)
+        }
+    }
+}
+
+fn install(error: &InstallError) -> (&'static str, &'static str, u8) {
+    match error {
+        InstallError::Rollback { .. } => (
+            "The bundle is older than the installed one",
+            "Get the newest bundle; an older one is never installed over it.",
+            exit::TRUST,
+        ),
+        InstallError::OtherPins { .. } => (
+            "The bundle has other signers",
+            "Leave --pin out: signers change by a bundle that the known ones signed. If the paper says otherwise, ask the \
+             authority; then install into a new directory.",
+            exit::TRUST,
+        ),
+        InstallError::NoPins => (
+            "The bundle's signer is not known",
+            "Give --pin with the fingerprint from the paper that came with the bundle.",
+            exit::USAGE,
+        ),
+        InstallError::Bundle(BundleError::TooFewNextSignatures { .. }) => {
+            ("The bundle is not believed", "Get the bundle again when its next signers have signed it.", exit::TRUST)
+        }
+        InstallError::Bundle(_) => (
+            "The bundle is not believed",
+            "Compare the fingerprint with the one on paper; get the bundle again.",
+            exit::TRUST,
+        ),
+        InstallError::NoBase { .. } | InstallError::Delta(DeltaError::OtherBase { .. }) => (
+            "The delta does not build on the installed bundle",
+            "Get the newest bundle, or the delta from the installed one.",
+            exit::TRUST,
+        ),
+        InstallError::Delta(_) => ("The delta cannot be used", "Get it again, or the full bundle.", exit::TRUST),
+        InstallError::NothingFound(_) => {
+            ("Nothing was installed", "Name the folder that the bundle is in, or the bundle itself.", exit::TRUST)
+        }
+        InstallError::Installed(_) => (
+            "The installed trust store is not usable",
+            "Install into a new directory and report the old one.",
+            exit::TRUST,
+        ),
+        InstallError::Read { .. } => ("The folder cannot be read", "Check the path and its permissions.", exit::USAGE),
+        InstallError::Write { .. } => {
+            ("The trust store cannot be written", "Check its permissions and the space left.", exit::TRUST)
         }
     }
 }

@@ -39,6 +39,7 @@ fn tell(failure: &Failure, json: bool) {
         // Where standard output is gone, standard error still tells.
         let _ = output::json(&serde_json::json!({ "version": 1, "error": failure }));
     }
-    eprintln!("{}: {}", failure.what, failure.why);
+    // Files from a stick have names and say things of their own.
+    eprintln!("{}: {}", failure.what, words::isolated(&failure.why));
     eprintln!("{}", failure.remedy);
 }

@@ -1,15 +1,15 @@
-//! Issuing: revocation lists, trust bundles.
+//! Issuing: revocation lists.
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
-use trust::{Bundle, Crl, Pin, Policy, bundle};
+use trust::Crl;
 
-use super::{Authority, BundleRequest, ExportedBundle, IssueError, crl_file, generations, verified_crl};
+use super::{Authority, IssueError, crl_file, generations, verified_crl};
 use crate::acts::Act;
 use crate::files::{self, Mode};
-use crate::key_store::{KeyError, Signer, StoredKey};
+use crate::key_store::{KeyError, StoredKey};
 use crate::passphrase::Passphrase;
 use crate::x509::{self, Period};
 
@@ -78,52 +78,6 @@ impl Authority {
         self.state.revoked.iter().all(|entry| crl.revoked_since(&entry.serial).is_some())
     }
 
-    /// Makes and signs a trust bundle: this CSCA, its current revocation list, and what the request adds.
-    ///
-    /// # Errors
-    /// When the revocation list is not up to date, or the passphrase is wrong.
-    pub fn export_bundle(
-        &mut self,
-        request: BundleRequest,
-        passphrase: &Passphrase,
-        now: Timestamp,
-    ) -> Result<ExportedBundle, IssueError> {
-        let _lock = self.lock()?;
-        let signers = self.signers()?;
-        let crl = self.up_to_date_crl(now)?;
-        let (public_key, signer_key) = self.bundle_signer()?;
-        let key = read_key(self.directory.join("bundle-signer"), passphrase)?;
-        let period = Period::days(now, self.profile.bundle_days)?;
-        self.change(|state| {
-            state.bundle_number += 1;
-            state.bundle_expires = Some(period.to);
-        })?;
-        let countries = [(self.profile.state.to_owned(), self.profile.country.to_owned())].into();
-        let included = signers.into_iter().filter(|signer| request.include_signers && signer.revoked.is_none());
-        let bundle = Bundle {
-            issuer: self.csca.subject().to_string(),
-            number: self.state.bundle_number,
-            issued: period.from,
-            expires: period.to,
-            anchors: self.live_anchors(now),
-            signers: included.map(|signer| signer.certificate).collect(),
-            crls: vec![crl],
-            policy: Policy { countries, ..Policy::default() },
-            revoked_documents: request
-                .revoked_documents
-                .into_iter()
-                .map(|document| (document.number.clone(), document))
-                .collect(),
-        };
-        let payload = bundle.to_payload();
-        let bytes = bundle::seal(&payload, &signer_key, &key.sign(&bundle::message(&payload))?);
-        let pin = Pin::of(&signer_key);
-        let opened = bundle::open(&bytes, &pin).map_err(|_| IssueError::NotVerified)?;
-        let act = Act::new("trust-bundle", self.state.bundle_number.to_string()).product(&bytes);
-        self.record(now, &[act.note(format!("good until {}", period.to))])?;
-        Ok(ExportedBundle { bytes, bundle: opened, pin, public_key })
-    }
-
     pub(super) fn csca_key(&self, passphrase: &Passphrase) -> Result<StoredKey, IssueError> {
         let path = generations::directory(&self.directory, self.generations.len());
         let key = read_key(path.clone(), passphrase)?;
@@ -133,7 +87,7 @@ impl Authority {
         Ok(key)
     }
 
-    fn up_to_date_crl(&self, now: Timestamp) -> Result<Crl, IssueError> {
+    pub(super) fn up_to_date_crl(&self, now: Timestamp) -> Result<Crl, IssueError> {
         let (_, crl) = self.current_crl()?.ok_or(IssueError::RevocationListOutdated)?;
         let good = self.is_current(&crl) && self.is_complete(&crl) && now <= crl.next_update();
         if good { Ok(crl) } else { Err(IssueError::RevocationListOutdated) }

@@ -1,65 +1,180 @@
-//! `bundle export`.
+//! `bundle export`, `bundle sign`, `bundle delta`; `bundle show` is beside it.
 
-use std::fs;
-use std::io::{self, Write};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use authority::ceremony::CountersignError;
 use authority::{Authority, BundleRequest, ExportedBundle};
 use jiff::Timestamp;
 use serde_json::json;
-use trust::RevokedDocument;
+use trust::bundle::{BundleError, Delta, DeltaError, MAX_BUNDLE, PinsError, Sealed};
+use trust::import::{self, Content};
+use trust::{Archive, Bundle, Crl, Pins, RevokedDocument, chain};
 
 use super::issue::day;
-use crate::args::PassphraseSource;
-use crate::failure::{Failure, USAGE};
-use crate::output::{grouped, show};
+use crate::args::Export;
+use crate::failure::{Failure, TRUST, USAGE};
+use crate::output::{self, grouped};
 use crate::passphrase;
 
-/// What is asked for on the command line.
-pub fn request(revoked: Option<&Path>, include_signers: bool) -> Result<BundleRequest, Failure> {
-    let revoked_documents = match revoked {
-        Some(path) => read_documents(path)?,
-        None => Vec::new(),
-    };
-    Ok(BundleRequest { revoked_documents, include_signers })
-}
+mod show;
 
-pub fn export(
-    out: &Path,
-    request: BundleRequest,
-    directory: &Path,
-    source: &PassphraseSource,
-    json: bool,
-) -> Result<(), Failure> {
-    let mut authority = Authority::open(directory)?;
-    let passphrase = passphrase::existing(source, authority.token()?.as_ref())?;
+pub use show::show;
+
+pub fn export(export: &Export, json: bool) -> Result<(), Failure> {
+    let mut authority = Authority::open(&export.place.dir)?;
+    let (request, left_out) = request(export)?;
+    let passphrase = passphrase::existing(&export.passphrase, authority.token()?.as_ref())?;
     let exported = authority.export_bundle(request, &passphrase, Timestamp::now())?;
-    let key_file = beside(out, ".signer.pem");
-    for (path, bytes) in [(out, &exported.bytes[..]), (&key_file, exported.public_key.as_bytes())] {
+    let key_file = beside(&export.out, ".signer.pem");
+    for (path, bytes) in [(&export.out, &exported.bytes[..]), (&key_file, exported.public_key.as_bytes())] {
         replace(path, bytes).map_err(|error| Failure::unwritable(path, &error))?;
     }
-    report(out, &key_file, &exported, json);
+    report(&export.out, &key_file, &exported, &left_out, json);
     Ok(())
 }
 
-fn report(out: &Path, key_file: &Path, exported: &ExportedBundle, json: bool) {
+/// What is asked for, and the issuers of the lists that nobody in the bundle signed.
+fn request(export: &Export) -> Result<(BundleRequest, Vec<String>), Failure> {
+    let archive = export.archive.as_ref().map_or(Ok(Archive::default()), |path| existing_archive(path))?;
+    let documents = export.revoked_documents.as_deref().map(read_documents).transpose()?;
+    let (crls, left_out) = lists(&export.crl, &archive)?;
+    let next_signers =
+        export.next_threshold.map(|threshold| Pins::new(threshold, export.next_signer.iter().copied())).transpose()?;
+    let request = BundleRequest {
+        revoked_documents: documents.unwrap_or_default(),
+        include_signers: export.include_signers,
+        archive,
+        crls,
+        countries: export.country.iter().cloned().collect(),
+        maximum_age_days: export.maximum_age,
+        next_signers,
+    };
+    Ok((request, left_out))
+}
+
+/// An empty archive would be a mistake of the command line.
+fn existing_archive(path: &Path) -> Result<Archive, Failure> {
+    fs::metadata(path.join("archive.json")).map_err(|error| Failure::unreadable(path, &error))?;
+    Ok(Archive::open(path)?)
+}
+
+/// The revocation lists that an anchor of the archive signed, and who issued the others.
+fn lists(files: &[PathBuf], archive: &Archive) -> Result<(Vec<Crl>, Vec<String>), Failure> {
+    let anchors = archive.believed();
+    let (mut good, mut left_out) = (Vec::new(), Vec::new());
+    for path in files {
+        let unusable = |why: String| {
+            Failure {
+            what: format!("No revocation list of {} can be used; nothing was issued.", path.display()),
+            why,
+            remedy: "Have the CSCA that issued it believed first, with bitaqa-pki trust import; give its archive with --archive."
+                .to_owned(),
+            exit: TRUST,
+        }
+        };
+        let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+        let pieces = import::read(&bytes, &import::Bounds::default()).map_err(|error| unusable(error.to_string()))?;
+        let before = good.len();
+        for piece in pieces {
+            match piece.content {
+                Content::Crl(list) if chain::issuer_of_list(&list, &anchors).is_some() => good.push(*list),
+                Content::Crl(list) => left_out.push(list.issuer().to_string()),
+                _ => {}
+            }
+        }
+        if good.len() == before {
+            return Err(unusable("it holds none that a believed anchor signed".to_owned()));
+        }
+    }
+    Ok((good, left_out))
+}
+
+fn report(out: &Path, key_file: &Path, exported: &ExportedBundle, left_out: &[String], json: bool) {
     let bundle = &exported.bundle;
+    let unknown = without_code(bundle);
     let object = json!({
-        "file": out, "signer_key": key_file, "signer": exported.pin.to_string(), "number": bundle.number,
+        "file": out, "signer_key": key_file, "signer": exported.pin, "number": bundle.number,
         "issued": bundle.issued.to_string(), "expires": bundle.expires.to_string(),
+        "good_until": bundle.stale_after().to_string(),
         "anchors": bundle.anchors.len(), "signers": bundle.signers.len(), "crls": bundle.crls.len(),
-        "revoked_documents": bundle.revoked_documents.len(),
+        "revoked_documents": bundle.revoked_documents.len(), "seen_elsewhere": bundle.elsewhere.len(),
+        "next_signers": bundle.next_signers, "crls_left_out": left_out, "countries_without_code": unknown,
     });
-    let words = format!(
-        "trust bundle {} written to {}\n  good until         {}\n  revoked documents  {}\n  signer's key       {}\n  fingerprint to pin {}\nSend the fingerprint to the posts on another way than the bundle.",
+    let mut words = format!(
+        "trust bundle {} written to {}\n  good until         {}\n  anchors            {}\n  revocation lists   {}\n  \
+         revoked documents  {}\n  signer's key       {}\n  fingerprint to pin {}\n",
         bundle.number,
         out.display(),
-        day(bundle.expires),
+        day(bundle.stale_after()),
+        bundle.anchors.len(),
+        bundle.crls.len(),
         bundle.revoked_documents.len(),
         key_file.display(),
         grouped(&exported.pin.to_string()),
     );
-    show(json, "bundle export", object, &words);
+    for issuer in left_out {
+        words.push_str(&format!("  left out           the list of {issuer}: no anchor signed it\n"));
+    }
+    for country in unknown {
+        words.push_str(&format!("  no code of the MRZ for {country}: give it with --country CODE={country}\n"));
+    }
+    if let Some(next) = &bundle.next_signers {
+        words.push_str(&format!("Now {} of the next signers must sign it: bitaqa-pki bundle sign\n", next.threshold()));
+    }
+    words.push_str("Send the fingerprint to the posts on another way than the bundle.");
+    output::show(json, "bundle export", object, &words);
+}
+
+/// Countries that have an anchor and no code of the MRZ: nothing can be said of their documents' issuing state.
+fn without_code(bundle: &Bundle) -> BTreeSet<String> {
+    let countries = bundle.anchors.iter().filter_map(|anchor| anchor.subject().country()).map(str::to_uppercase);
+    let known = |country: &String| bundle.policy.countries.values().any(|known| known.eq_ignore_ascii_case(country));
+    countries.filter(|country| !known(country)).collect()
+}
+
+pub fn sign(file: &Path, credentials: &[PathBuf], passphrases: &[PathBuf], json: bool) -> Result<(), Failure> {
+    let mut sealed = Sealed::read(&read(file)?)?;
+    let number = sealed.number()?;
+    let credentials = passphrase::credentials(credentials, passphrases)?;
+    let signed = credentials.iter().map(|one| one.countersign(&mut sealed)).collect::<Result<Vec<_>, _>>()?;
+    replace(file, &sealed.to_bytes()).map_err(|error| Failure::unwritable(file, &error))?;
+    let count = sealed.countersignatures().len();
+    let object = json!({ "file": file, "number": number, "signers": signed, "signatures": count });
+    let mut words = format!("trust bundle {number} in {} has {count} signatures", file.display());
+    for pin in signed {
+        words.push_str(&format!("\n  signed now by, fingerprint to pin {}", grouped(&pin.to_string())));
+    }
+    output::show(json, "bundle sign", object, &words);
+    Ok(())
+}
+
+pub fn delta(old: &Path, new: &Path, out: &Path, json: bool) -> Result<(), Failure> {
+    let (from, to) = (Sealed::read(&read(old)?)?, Sealed::read(&read(new)?)?);
+    let delta = Delta::between(&from, &to)?;
+    if delta.apply(&from)? != to {
+        return Err(DeltaError::Foreign(delta.number()).into());
+    }
+    let bytes = delta.to_bytes();
+    replace(out, &bytes).map_err(|error| Failure::unwritable(out, &error))?;
+    let (base, number, full) = (delta.base().number, delta.number(), to.to_bytes().len());
+    let object = json!({ "file": out, "base": base, "number": number, "bytes": bytes.len(), "bundle_bytes": full });
+    let words = format!(
+        "delta from bundle {base} to bundle {number} written to {}: {} bytes instead of {full}",
+        out.display(),
+        bytes.len()
+    );
+    output::show(json, "bundle delta", object, &words);
+    Ok(())
+}
+
+/// A bundle or a delta; one byte more than is accepted tells that it is too large.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_BUNDLE as u64 + 1).read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(|error| Failure::unreadable(path, &error))
 }
 
 fn read_documents(path: &Path) -> Result<Vec<RevokedDocument>, Failure> {
@@ -95,8 +210,53 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 /// Old or new, never half a file.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = beside(path, ".new");
-    let mut file = fs::File::create(&fresh)?;
+    let mut file = File::create(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)
+}
+
+impl From<BundleError> for Failure {
+    fn from(error: BundleError) -> Self {
+        let remedy = match &error {
+            BundleError::OneSignatureOnly => "Export a new bundle, and sign that one.",
+            BundleError::TooManySignatures(_) => "Export a new bundle, and have only those sign it whom posts pin.",
+            _ => "Get the bundle again from whoever made it.",
+        };
+        let why = output::printable(&error.to_string());
+        Failure { what: "The bundle cannot be used.".to_owned(), why, remedy: remedy.to_owned(), exit: TRUST }
+    }
+}
+
+impl From<DeltaError> for Failure {
+    fn from(error: DeltaError) -> Self {
+        let (remedy, exit) = match error {
+            DeltaError::Bundle(error) => return error.into(),
+            DeltaError::NotNewer { .. } => ("Name the older bundle first, then the newer one.", USAGE),
+            DeltaError::Foreign(_) => ("Hand out the full bundle; export the next one with this program.", TRUST),
+            _ => ("Get the delta again, or use the full bundle.", TRUST),
+        };
+        let why = output::printable(&error.to_string());
+        Failure { what: "The delta cannot be used.".to_owned(), why, remedy: remedy.to_owned(), exit }
+    }
+}
+
+impl From<PinsError> for Failure {
+    fn from(error: PinsError) -> Self {
+        Failure {
+            what: "The signers make no sense.".to_owned(),
+            why: error.to_string(),
+            remedy: "Name each signer once, and a threshold between one and their number.".to_owned(),
+            exit: USAGE,
+        }
+    }
+}
+
+impl From<CountersignError> for Failure {
+    fn from(error: CountersignError) -> Self {
+        match error {
+            CountersignError::Credential(error) => error.into(),
+            CountersignError::Bundle(error) => error.into(),
+        }
+    }
 }

@@ -16,9 +16,13 @@ use crate::passphrase;
 pub fn credential(name: &str, out: &Path, source: &Secret, json: bool) -> Result<(), Failure> {
     let words = passphrase::of_credential(source)?;
     let credential = Credential::create(out, &words)?;
-    let object = json!({ "name": name, "file": out, "key": credential.public_key() });
+    let pin = credential.pin()?;
+    let object = json!({ "name": name, "file": out, "key": credential.public_key(), "pin": pin });
     // The name as TOML writes it.
-    let words = format!("[[custodian]]\nname = {name:?}\nkey = \"{}\"", credential.public_key());
+    let words = format!(
+        "# Posts that believe trust bundles with this signature pin {pin}.\n[[custodian]]\nname = {name:?}\nkey = \"{}\"",
+        credential.public_key()
+    );
     show(json, "ceremony credential", object, &words);
     Ok(())
 }

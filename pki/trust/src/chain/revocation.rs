@@ -37,7 +37,7 @@ fn is_of(crl: &Crl, anchor: &Certificate, store: &TrustStore) -> bool {
 }
 
 /// Issued in the anchor's name and signed by its key, which may sign lists.
-fn is_by(crl: &Crl, anchor: &Certificate) -> bool {
+pub(super) fn is_by(crl: &Crl, anchor: &Certificate) -> bool {
     let names_key = crl.authority_key_identifier().is_none_or(|key| key == anchor.key_identifier());
     let may = anchor.extensions().key_usage.is_some_and(|usage| usage.crl_sign());
     names_key && may && crl.issuer().matches(anchor.subject()) && crl.verify_signature(anchor.public_key()).is_ok()

@@ -10,18 +10,21 @@ use crate::certificate::Certificate;
 use crate::outcome::Finding;
 use crate::store::TrustStore;
 
-pub(super) fn bundle(store: &TrustStore, now: Timestamp) -> Finding {
+/// Whether the trust bundle is neither of the future nor stale.
+pub fn bundle(store: &TrustStore, now: Timestamp) -> Finding {
+    let (number, end) = (store.number(), store.stale_after());
     if now < store.issued() {
         Finding::undetermined(
             id::BUNDLE,
             format!("the clock ({now}) is before the bundle was issued ({})", store.issued()),
         )
         .remedy("set the clock of this machine")
-    } else if now > store.expires() {
-        Finding::undetermined(id::BUNDLE, format!("bundle {} expired on {}", store.number(), day(store.expires())))
+    } else if now > end {
+        let why = if end < store.expires() { "is older than it may be, since" } else { "expired on" };
+        Finding::undetermined(id::BUNDLE, format!("bundle {number} {why} {}", day(end)))
             .remedy(format!("install the newest trust bundle of {}", store.issuer()))
     } else {
-        Finding::successful(id::BUNDLE, format!("bundle {} is good until {}", store.number(), day(store.expires())))
+        Finding::successful(id::BUNDLE, format!("bundle {number} is good until {}", day(end)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Has the issuer called this document back? (TR-03135-1 §5.8; the list in the trust bundle)
 
 use jiff::tz::TimeZone;
+use trust::chain::freshness;
 
 use super::{Check, Judgement};
 use crate::case::Case;
@@ -22,8 +23,11 @@ fn judge(case: &Case<'_>) -> Judgement {
     let Some(number) = case.contents.document_number() else {
         return Judgement::undetermined("the document number is not known from signed data");
     };
+    let freshness = freshness(case.store, case.now);
     match case.store.revoked_document(&number) {
         Some(document) => Judgement::failed(format!("reported {} since {}", document.reason.word(), document.since)),
+        // A list that is out of date cannot say that a document is in force.
+        None if !freshness.is_successful() => (&freshness).into(),
         None => {
             let day = case.store.issued().to_zoned(TimeZone::UTC).date();
             Judgement::successful(format!("not in the list of bundle {} of {day}", case.store.number()))

@@ -85,13 +85,13 @@ impl Issuer {
 
     /// The trust store that posts had so many days after the start.
     pub fn store_after(&mut self, days: i64) -> TrustStore {
-        let request = BundleRequest { revoked_documents: vec![], include_signers: false };
+        let request = BundleRequest::default();
         let bundle = self.authority.export_bundle(request, &self.passphrase, days_after(self.start, days));
         TrustStore::from_bundle(bundle.unwrap().bundle)
     }
 
     pub fn bundle(&mut self, revoked_documents: Vec<RevokedDocument>) -> authority::ExportedBundle {
-        let request = BundleRequest { revoked_documents, include_signers: false };
+        let request = BundleRequest { revoked_documents, ..BundleRequest::default() };
         self.authority.export_bundle(request, &self.passphrase, days_after(self.start, 19)).unwrap()
     }
 

@@ -13,7 +13,7 @@ fn file(name: &str) -> Vec<u8> {
 #[test]
 fn version_1() {
     let pin = Pin::from_hex(&String::from_utf8(file("bundle.pin")).unwrap()).unwrap();
-    let store = TrustStore::from_bundle(bundle::open(&file("bundle.json"), &pin).unwrap());
+    let store = TrustStore::from_bundle(bundle::open(&file("bundle.json"), &pin.into()).unwrap());
     for (name, verdict, because) in [
         ("genuine.json", Verdict::GenuineValid, None),
         ("altered.json", Verdict::NotGenuine, Some("dg2-integrity")),

@@ -5,4 +5,5 @@ mod cards;
 #[path = "../../../inspection/tests/inspection/issuer.rs"]
 #[allow(dead_code, reason = "shared with the tests of inspection, which use more of it")]
 mod issuer;
+mod trust;
 mod usage;

@@ -1,0 +1,137 @@
+//! Trust bundles: what the posts get to know, and the authority's signature over it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use trust::bundle::Sealed;
+use trust::{Archive, Bundle, Certificate, Crl, Pin, Pins, Policy, RevokedDocument, chain};
+
+use super::issue::read_key;
+use super::{Authority, IssueError};
+use crate::acts::Act;
+use crate::countries::codes_of;
+use crate::key_store::Signer;
+use crate::passphrase::Passphrase;
+use crate::x509::Period;
+
+/// What goes into a trust bundle beside the anchor and its revocation list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BundleRequest {
+    /// Documents that are no longer valid.
+    pub revoked_documents: Vec<RevokedDocument>,
+    /// Whether the document signers' certificates go in.
+    pub include_signers: bool,
+    /// Anchors of other states, why they are believed, and who has those that are not.
+    pub archive: Archive,
+    /// Revocation lists of other states; each must be by one of the anchors.
+    pub crls: Vec<Crl>,
+    /// Which country (two letters, in certificates) stands for which code of the MRZ, beside those of ISO 3166-1 and 9303-3 §5.
+    pub countries: BTreeMap<String, String>,
+    /// Days after its issue when the bundle is stale, should it not expire sooner.
+    pub maximum_age_days: Option<u16>,
+    /// Who signs the bundles after this one; enough of them must sign this one too.
+    pub next_signers: Option<Pins>,
+}
+
+/// A trust bundle to be handed out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExportedBundle {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What is in it.
+    pub bundle: Bundle,
+    /// The fingerprint of the authority's own bundle signer, which posts pin, alone or beside those of custodians.
+    pub pin: Pin,
+    /// The signer's public key (PEM).
+    pub public_key: String,
+}
+
+impl Authority {
+    /// Makes a trust bundle and signs it: this CSCA, its current revocation list, and what the request adds.
+    ///
+    /// # Errors
+    /// When the revocation list is not up to date, a foreign one is by nobody in the bundle, or the passphrase is wrong.
+    pub fn export_bundle(
+        &mut self,
+        request: BundleRequest,
+        passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<ExportedBundle, IssueError> {
+        let _lock = self.lock()?;
+        let own = self.up_to_date_crl(now)?;
+        let anchors = self.all_anchors(&request.archive, now);
+        if let Some(list) = request.crls.iter().find(|list| chain::issuer_of_list(list, &anchors).is_none()) {
+            return Err(IssueError::ForeignList(list.issuer().to_string()));
+        }
+        let signers = self.signers()?;
+        let (public_key, signer_key) = self.bundle_signer()?;
+        let key = read_key(self.directory.join("bundle-signer"), passphrase)?;
+        let period = Period::days(now, self.profile.bundle_days)?;
+        self.change(|state| {
+            state.bundle_number += 1;
+            state.bundle_expires = Some(period.to);
+        })?;
+        let included = signers.into_iter().filter(|signer| request.include_signers && signer.revoked.is_none());
+        let mut crls = vec![own];
+        crls.extend(request.crls.into_iter().filter(|list| !crls.contains(list)).collect::<Vec<_>>());
+        let documents = request.revoked_documents.into_iter();
+        let bundle = Bundle {
+            issuer: self.csca.subject().to_string(),
+            number: self.state.bundle_number,
+            issued: period.from,
+            expires: period.to,
+            policy: self.policy(&anchors, request.countries, request.maximum_age_days),
+            anchors,
+            signers: included.map(|signer| signer.certificate).collect(),
+            crls,
+            revoked_documents: documents.map(|document| (document.number.clone(), document)).collect(),
+            next_signers: request.next_signers,
+            sources: sources(&request.archive),
+            origins: request.archive.origins(),
+            elsewhere: request.archive.elsewhere(),
+        };
+        let mut sealed = Sealed::unsigned(bundle.to_payload());
+        let signature = key.sign(&sealed.message())?;
+        sealed.add_signature(&signer_key, &signature).map_err(|_| IssueError::NotVerified)?;
+        if Bundle::from_payload(sealed.payload()) != Ok(bundle.clone()) {
+            return Err(IssueError::NotVerified);
+        }
+        let bytes = sealed.to_bytes();
+        let act = Act::new("trust-bundle", self.state.bundle_number.to_string()).product(&bytes);
+        self.record(now, &[act.note(format!("good until {}", bundle.stale_after()))])?;
+        Ok(ExportedBundle { bytes, bundle, pin: Pin::of(&signer_key), public_key })
+    }
+
+    /// This state's anchors, then those of the archive, without what is no longer valid.
+    fn all_anchors(&self, archive: &Archive, now: Timestamp) -> Vec<Certificate> {
+        let mut anchors = self.live_anchors(now);
+        let foreign = archive.believed().into_iter().filter(|anchor| now <= anchor.not_after());
+        let foreign: Vec<_> = foreign.filter(|anchor| !anchors.contains(anchor)).collect();
+        anchors.extend(foreign);
+        anchors
+    }
+
+    /// The codes of every country that has an anchor, as the tables have them, then as the request says; this state's own code
+    /// is nobody else's.
+    fn policy(
+        &self,
+        anchors: &[Certificate],
+        given: BTreeMap<String, String>,
+        maximum_age_days: Option<u16>,
+    ) -> Policy {
+        let named = anchors.iter().filter_map(|anchor| anchor.subject().country());
+        let known = named.flat_map(|country| codes_of(country).into_iter().map(|code| (code, country.to_uppercase())));
+        let mut countries: BTreeMap<String, String> = known.map(|(code, country)| (code.to_owned(), country)).collect();
+        countries.extend(given);
+        countries.insert(self.profile.state.to_owned(), self.profile.country.to_owned());
+        Policy { countries, maximum_age_days, ..Policy::default() }
+    }
+}
+
+/// The archive's sources, in their order: those of the next bundle begin with the same ones.
+fn sources(archive: &Archive) -> Vec<String> {
+    let source = |source: &trust::archive::Source| {
+        format!("{}, imported {} by {}", source.describe(), source.imported.strftime("%Y-%m-%d"), source.by)
+    };
+    archive.sources().iter().map(source).collect()
+}

@@ -1,0 +1,239 @@
+//! Trust bundles as a ministry hands them out: custodians sign, deltas follow, foreign anchors come along.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use trust::chain::{self, Document, id};
+use trust::{Certificate, Outcome, Pin, Pins, TrustStore};
+
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("secret"), "a passphrase for tests\n").unwrap();
+        let desk = Desk { folder };
+        desk.pki(&["init", "--profile", "specimen-uto", "--dir", "pki"]);
+        desk
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = Command::cargo_bin("bitaqa-pki").unwrap();
+        command.current_dir(self.folder.path()).args(arguments).env("USER", "nour");
+        command.env("BITAQA_PASSPHRASE_FILE", "secret").env("BITAQA_SIGNER_PASSPHRASE_FILE", "secret");
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    fn pki(&self, arguments: &[&str]) -> Value {
+        let (code, text, errors) = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(code, 0, "{arguments:?}: {text}{errors}");
+        serde_json::from_str(text.lines().last().unwrap()).unwrap()
+    }
+
+    fn export(&self, out: &str, more: &[&str]) -> Value {
+        self.pki(&[&["bundle", "export", "--dir", "pki", "--out", out], more].concat())
+    }
+
+    /// A custodian's credential; what posts pin for it.
+    fn custodian(&self, name: &str) -> String {
+        let made = self.pki(&["ceremony", "credential", "--name", name, "--out", name, "--passphrase-file", "secret"]);
+        made["pin"].as_str().unwrap().to_owned()
+    }
+
+    fn sign(&self, file: &str, by: &[&str]) -> Value {
+        let files = by.iter().flat_map(|one| ["--credential", one, "--credential-passphrase-file", "secret"]);
+        self.pki(&["bundle", "sign", file].into_iter().chain(files).collect::<Vec<_>>())
+    }
+}
+
+fn pins(threshold: usize, of: &[&str]) -> Pins {
+    Pins::new(threshold, of.iter().map(|pin| Pin::from_hex(pin).unwrap())).unwrap()
+}
+
+fn install(store: &Path, file: &Path, pins: Option<&Pins>) -> Result<TrustStore, trust::store::InstallError> {
+    TrustStore::install(store, &fs::read(file).unwrap(), pins)
+}
+
+#[test]
+fn custodians_sign_and_a_post_counts_them() {
+    let desk = Desk::new();
+    let exported = desk.export("one", &["--maximum-age", "30"]);
+    let own = exported["signer"].as_str().unwrap();
+    let (amina, omar) = (desk.custodian("amina"), desk.custodian("omar"));
+    let three = [own, &amina, &omar];
+    let asked: Vec<&str> = three.iter().flat_map(|pin| ["--pin", pin]).chain(["--threshold", "2"]).collect();
+    let show = |file: &str| desk.run(&[&["bundle", "show", file], &asked[..]].concat());
+    let (code, text, _) = show("one");
+    assert!(code == 40 && text.contains("NOT ENOUGH: 2 of 3 must sign"), "{text}");
+    assert!(install(&desk.path("post"), &desk.path("one"), Some(&pins(2, &three))).is_err());
+    for _ in 0..2 {
+        let signed = desk.sign("one", &["omar"]);
+        assert_eq!((signed["signatures"].as_u64(), signed["signers"][0].as_str()), (Some(2), Some(omar.as_str())));
+    }
+    let (code, text, _) = show("one");
+    assert!(
+        code == 0 && text.contains("enough: 2 of 3 must sign") && text.contains("maximum age       30 days"),
+        "{text}"
+    );
+    install(&desk.path("post"), &desk.path("one"), Some(&pins(2, &three))).unwrap();
+
+    // The next signers are two custodians of three; the authority alone cannot make that bundle good.
+    let leyla = desk.custodian("leyla");
+    let next = ["--next-signer", &amina, "--next-signer", &omar, "--next-signer", &leyla, "--next-threshold", "2"];
+    let turn = desk.export("two", &next);
+    assert_eq!(turn["next_signers"]["threshold"].as_u64(), Some(2));
+    desk.sign("two", &["amina"]);
+    assert!(install(&desk.path("post"), &desk.path("two"), None).is_err());
+    assert_eq!(desk.pki(&["bundle", "show", "two"])["next_signers_satisfied"], false);
+    desk.sign("two", &["leyla"]);
+    assert_eq!(desk.pki(&["bundle", "show", "two"])["next_signers_satisfied"], true);
+    install(&desk.path("post"), &desk.path("two"), None).unwrap();
+    desk.export("three", &[]);
+    let delta = desk.pki(&["bundle", "delta", "two", "three", "--out", "early.delta"]);
+    assert_eq!((delta["base"].as_u64(), delta["number"].as_u64()), (Some(2), Some(3)));
+    assert!(install(&desk.path("post"), &desk.path("early.delta"), None).is_err(), "nobody has signed number 3 yet");
+    desk.sign("three", &["leyla", "omar"]);
+    desk.pki(&["bundle", "delta", "two", "three", "--out", "late.delta"]);
+    install(&desk.path("post"), &desk.path("late.delta"), None).unwrap();
+    assert_eq!(fs::read(desk.path("post/bundle.json")).unwrap(), fs::read(desk.path("three")).unwrap());
+    let (code, text, _) = desk.run(&["bundle", "show", "late.delta"]);
+    assert!(code == 0 && text.contains("delta from bundle 2 to bundle 3"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let desk = Desk::new();
+    desk.custodian("amina");
+    desk.export("one", &[]);
+    desk.export("two", &[]);
+    fs::write(desk.path("junk"), "{\"format\":\"bitaqa-trust-bundle\",\"version\":9}").unwrap();
+    fs::write(desk.path("wrong"), "a wrong passphrase\n").unwrap();
+    fs::write(desk.path("no.crl"), "nothing").unwrap();
+    let altered = fs::read_to_string(desk.path("one")).unwrap().replacen("\"signature\":\"ME", "\"signature\":\"MF", 1);
+    fs::write(desk.path("altered"), altered).unwrap();
+    let pin = "00".repeat(32);
+    let credential = ["--credential", "amina", "--credential-passphrase-file"];
+    let sign =
+        |file: &'static str, words: &'static str| [&["bundle", "sign", file], &credential[..], &[words]].concat();
+    let export = |more: &[&'static str]| [&["bundle", "export", "--dir", "pki", "--out", "x"], more].concat();
+    let cases: [(Vec<&str>, i32, &str); 12] = [
+        (vec!["bundle", "show", "absent"], 2, "cannot be read"),
+        (vec!["bundle", "show", "junk"], 40, "version 9 is not known"),
+        (vec!["bundle", "show", "one", "--pin", "12"], 2, "64 hexadecimal digits"),
+        (vec!["bundle", "show", "one", "--pin", &pin, "--threshold", "2"], 2, "makes no sense"),
+        (vec!["bundle", "show", "one", "--threshold", "1"], 2, "--pin"),
+        (sign("one", "wrong"), 40, "passphrase"),
+        (sign("junk", "secret"), 40, "version 9 is not known"),
+        (vec!["bundle", "delta", "two", "one", "--out", "d"], 2, "bundle 1 is not newer than bundle 2"),
+        (export(&["--archive", "nowhere"]), 2, "cannot be read"),
+        (export(&["--crl", "no.crl"]), 40, "none that a believed anchor signed"),
+        (export(&["--country", "D:DE"]), 2, "D=DE"),
+        (export(&["--next-threshold", "1"]), 2, "--next-signer"),
+    ];
+    for (arguments, code, words) in cases {
+        let (found, text, errors) = desk.run(&arguments);
+        assert!(found == code && format!("{text}{errors}").contains(words), "{arguments:?}: {found} {text}{errors}");
+    }
+    let (code, text, _) = desk.run(&["bundle", "show", "altered"]);
+    assert!(code == 40 && text.contains("NOT OVER THIS BUNDLE"), "{text}");
+    assert!(!desk.path("x").exists() && !desk.path("d").exists());
+}
+
+/// A document signer of a foreign state is judged at the post as at the desk that keeps the archive.
+#[test]
+fn foreign_anchors_lists_and_hints_reach_the_post() {
+    let desk = Desk::new();
+    let foreign = |name: &str, signer: &str| {
+        desk.pki(&["init", "--profile", "iq-nid-compat", "--dir", name]);
+        desk.pki(&["ds", "new", "--dir", name, "--name", signer]);
+    };
+    // Two states that happen to have the same name here: one is believed, one only seen.
+    foreign("believed", "ds-0001");
+    foreign("seen", "ds-0001");
+    let csca = fs::read(desk.path("believed/csca/certificate.der")).unwrap();
+    let csca = Certificate::from_der(&csca).unwrap();
+    let confirmed = hex::encode(csca.fingerprint());
+    fs::copy(desk.path("believed/csca/certificate.der"), desk.path("iq.cer")).unwrap();
+    fs::copy(desk.path("seen/csca/certificate.der"), desk.path("other.cer")).unwrap();
+    desk.pki(&["trust", "import", "--dir", "anchors", "iq.cer", "--confirm", &confirmed]);
+    desk.pki(&["trust", "import", "--dir", "anchors", "other.cer"]);
+
+    let pem = |name: &str| {
+        let der = fs::read(desk.path(name)).unwrap();
+        let body = STANDARD.encode(der);
+        format!("-----BEGIN X509 CRL-----\n{body}\n-----END X509 CRL-----\n")
+    };
+    fs::write(desk.path("both.pem"), pem("believed/crl/1.crl") + &pem("seen/crl/1.crl")).unwrap();
+    let (code, _, said) = desk.run(&[
+        "bundle",
+        "export",
+        "--dir",
+        "pki",
+        "--out",
+        "x",
+        "--archive",
+        "anchors",
+        "--crl",
+        "seen/crl/1.crl",
+    ]);
+    assert!(code == 40 && said.contains("none that a believed anchor signed"), "{said}");
+    let exported = desk.export("one", &["--archive", "anchors", "--crl", "both.pem", "--country", "XQZ=QZ"]);
+    let counts = ["anchors", "crls", "seen_elsewhere"].map(|name| exported[name].as_u64().unwrap());
+    assert_eq!(counts, [2, 2, 1]);
+    assert_eq!(exported["crls_left_out"].as_array().unwrap().len(), 1);
+    assert_eq!(exported["countries_without_code"].as_array().unwrap().len(), 0);
+    let shown = desk.pki(&["bundle", "show", "one"]);
+    assert_eq!(shown["policy"]["countries"], serde_json::json!({ "IRQ": "IQ", "UTO": "UT", "XQZ": "QZ" }));
+    let origin = &shown["anchors"][1]["origins"][0];
+    assert_eq!(origin["reason"], "confirmed");
+    assert!(
+        origin["source"].as_str().unwrap().contains("iq.cer") && origin["source"].as_str().unwrap().contains("by nour")
+    );
+
+    let pin = pins(1, &[exported["signer"].as_str().unwrap()]);
+    let store = install(&desk.path("post"), &desk.path("one"), Some(&pin)).unwrap();
+    let judge = |name: &str| {
+        let der = fs::read(desk.path(name).join("ds/ds-0001/certificate.der")).unwrap();
+        let document = Document {
+            now: jiff::Timestamp::now(),
+            code: Some("ID".into()),
+            issuing_state: Some("IRQ".into()),
+            issued: None,
+        };
+        chain::judge(&Certificate::from_der(&der).unwrap(), &store, &document)
+    };
+    let good = judge("believed");
+    for id in [id::TRUST, id::COUNTRY, id::REVOCATION] {
+        assert_eq!(
+            good.finding(id).unwrap().outcome,
+            Outcome::Successful,
+            "{id}: {}",
+            good.finding(id).unwrap().reason
+        );
+    }
+    let missing = judge("seen");
+    let finding = missing.finding(id::TRUST).unwrap();
+    assert_eq!(finding.outcome, Outcome::Undetermined);
+    let remedy = finding.remedy.as_deref().unwrap();
+    assert!(remedy.contains("key id") && remedy.contains("other.cer"), "{remedy}");
+
+    // What comes with the next import travels as a delta.
+    desk.export("two", &["--archive", "anchors", "--crl", "both.pem"]);
+    let delta = desk.pki(&["bundle", "delta", "one", "two", "--out", "1-2"]);
+    assert!(delta["bytes"].as_u64().unwrap() * 3 < delta["bundle_bytes"].as_u64().unwrap(), "{delta}");
+    install(&desk.path("post"), &desk.path("1-2"), None).unwrap();
+    assert_eq!(fs::read(desk.path("post/bundle.json")).unwrap(), fs::read(desk.path("two")).unwrap());
+}
