@@ -54,33 +54,46 @@ fn delivered() -> SoftCard {
 }
 
 /// Works inside the issuer's channel, opened on one of the two applications.
-fn issue(card: &mut SoftCard, application: Application, work: impl FnOnce(&mut dyn Card)) {
+fn issue<T>(card: &mut SoftCard, application: Application, work: impl FnOnce(&mut dyn Card) -> T) -> T {
+    try_issue(card, application, work).unwrap()
+}
+
+/// The same with a card that may be lost before.
+fn try_issue<T>(card: &mut SoftCard, application: Application, work: impl FnOnce(&mut dyn Card) -> T) -> Option<T> {
     use channel::scp03::{self, SecurityLevel};
-    must(card, &select(&application.aid()));
+    support::must(card, &select(&application.aid())).ok()?;
     let mut random = channel::random::OsRandom;
-    let mut channel = scp03::open(card as &mut dyn Card, 0, &default_keys(), SecurityLevel::Full, &mut random).unwrap();
-    work(&mut channel);
+    let card = card as &mut dyn Card;
+    let mut channel = scp03::open(card, 0, &default_keys(), SecurityLevel::Full, &mut random).ok()?;
+    Some(work(&mut channel))
 }
 
 /// A card in the post: key pairs, protected objects, the transport PIN.
 fn posted() -> SoftCard {
     let mut card = delivered();
-    issue(&mut card, Application::Piv, |channel| {
-        for key in KeyReference::ALL {
-            must(channel, &keys::generate(key, Algorithm::P256));
-        }
-        must(channel, &PRINTED_INFORMATION.put(MARKER));
-        must(channel, &CARD_HOLDER_UNIQUE_IDENTIFIER.put(&[0xFE, 0x00]));
-        must(channel, &pin::set_transport_pin(&transport_pin()));
-        must(channel, &pin::set_puk(&puk()));
-        must(channel, &Command::new(0x00, 0x24, 0x08, 0x9B).with_data(MANAGEMENT_KEY));
-    });
-    issue(&mut card, Application::National, |channel| {
-        must(channel, &RESIDENCE.put(MARKER));
-        must(channel, &STATUS_HINT.put(&[0x80, 0x01, 0x01]));
-    });
+    assert!(post(&mut card), "nothing disturbs it");
     card.reset();
     card
+}
+
+/// What the issuer sends, in this order; true when all of it was accepted.
+fn post(card: &mut SoftCard) -> bool {
+    let mut piv: Vec<Command> = KeyReference::ALL.map(|key| keys::generate(key, Algorithm::P256)).into();
+    piv.extend([
+        PRINTED_INFORMATION.put(MARKER),
+        CARD_HOLDER_UNIQUE_IDENTIFIER.put(&[0xFE, 0x00]),
+        pin::set_puk(&puk()),
+        Command::new(0x00, 0x24, 0x08, 0x9B).with_data(MANAGEMENT_KEY),
+        pin::set_transport_pin(&transport_pin()),
+    ]);
+    let national = vec![RESIDENCE.put(MARKER), STATUS_HINT.put(&[0x80, 0x01, 0x01])];
+    let mut accepted = |application, commands: Vec<Command>| {
+        try_issue(card, application, |channel| {
+            let good = |command: &Command| channel.transmit(command).is_ok_and(|answer| answer.status.is_ok());
+            commands.iter().all(good)
+        })
+    };
+    accepted(Application::Piv, piv) == Some(true) && accepted(Application::National, national) == Some(true)
 }
 
 /// The same in its holder's hands.
@@ -471,6 +484,36 @@ fn a_torn_verify_has_spent_its_try() {
         must(&mut card, &select(&Application::Piv.aid()));
         let left = says(&mut card, &pin::tries_left());
         assert_eq!(if left == 0x6983 { 0x63C0 } else { left }, expected);
+    }
+}
+
+/// The card is torn at every command of its personalization: what it holds then opens nothing that it should not, and
+/// the issuer begins again.
+#[test]
+fn a_cut_at_every_command_leaves_a_card_that_the_issuer_finishes() {
+    let count = {
+        let mut card = delivered();
+        assert!(post(&mut card));
+        card.commands()
+    };
+    assert!(count > 15, "{count} commands");
+    for at in 0..count {
+        for when in [When::Before, When::After] {
+            let mut card = delivered();
+            card.tear(Tear { at, when });
+            assert!(!post(&mut card), "torn at {at}");
+            card.power_on();
+            must(&mut card, &select(&Application::Piv.aid()));
+            for key in KeyReference::ALL {
+                assert_eq!(says(&mut card, &use_key(key)), 0x6985, "{at} {when:?}");
+            }
+            assert_eq!(says(&mut card, &PRINTED_INFORMATION.get()), 0x6982);
+            assert!(post(&mut card), "{at} {when:?}");
+            let eid = card.state().eid.as_ref().unwrap();
+            assert_eq!((eid.keys.len(), eid.objects.len(), eid.transport), (4, 5, true));
+            must(&mut card, &select(&Application::Piv.aid()));
+            must(&mut card, &pin::change_pin(&transport_pin(), &own_pin()));
+        }
     }
 }
 
