@@ -44,7 +44,7 @@ pub(crate) enum Element {
     Number(BigNum),
 }
 
-/// A number from 1 to the order less one.
+/// A number from 1 to the order less one, or another that must not be seen: cleared when dropped.
 pub(crate) struct PrivateKey(pub(crate) BigNum);
 
 impl Drop for PrivateKey {
@@ -132,8 +132,8 @@ impl Arithmetic {
         match self {
             Arithmetic::Curve(arithmetic) => arithmetic.shared_secret(own, peer),
             Arithmetic::Modp(arithmetic) => {
-                let shared = arithmetic.common(own, peer)?;
-                Ok(Secret::new(arithmetic.octets(&shared)?))
+                let shared = PrivateKey(arithmetic.common(own, peer)?);
+                Ok(Secret::new(arithmetic.octets(&shared.0)?))
             }
         }
     }

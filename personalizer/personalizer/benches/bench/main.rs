@@ -14,6 +14,7 @@
 mod centre;
 mod inspection_full;
 mod master_list_import;
+mod pace;
 mod passive_auth_warm;
 mod pcsc_roundtrip;
 mod report;
@@ -44,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let centre = Centre::new()?;
     let mut rows: Vec<Row> = turns::on_one_cpu(pcsc_roundtrip::row)??.into_iter().collect();
     rows.push(secure_messaging::row()?);
+    rows.extend(pace::rows()?);
     rows.push(sod_sign_software::row(&centre)?);
     rows.extend(sod_sign_pkcs11::row()?);
     rows.push(passive_auth_warm::row(&centre)?);
