@@ -9,6 +9,22 @@
 //! - [`pin`]: PIN and PUK and the commands that carry them
 //! - [`property`]: the answer to SELECT
 //! - [`residence`], [`status_hint`]: the national file set, an application of its own
+//!
+//! ```
+//! use eid::keys::{Algorithm, KeyReference, generate};
+//! use eid::objects::CARD_HOLDER_UNIQUE_IDENTIFIER;
+//! use eid::pin::{Pin, verify};
+//!
+//! // What goes to the card ..
+//! let pin = Pin::from_digits(b"271828").unwrap();
+//! assert_eq!(verify(&pin).to_bytes(), b"\x00\x20\x00\x80\x08271828\xFF\xFF");
+//! let command = generate(KeyReference::Signature, Algorithm::P384);
+//! assert_eq!(command.to_bytes(), b"\x00\x47\x00\x9C\x05\xAC\x03\x80\x01\x14\x00");
+//! // .. and what comes back.
+//! let object = &CARD_HOLDER_UNIQUE_IDENTIFIER;
+//! assert_eq!(object.get().to_bytes(), b"\x00\xCB\x3F\xFF\x05\x5C\x03\x5F\xC1\x02\x00");
+//! assert_eq!(object.decode(b"\x53\x02\xFE\x00"), Ok(&b"\xFE\x00"[..]));
+//! ```
 
 pub mod authentication;
 pub mod capability;

@@ -200,6 +200,20 @@ fn no_key_works_until_the_holder_has_a_pin_of_his_own() {
 }
 
 #[test]
+fn the_puk_ends_the_transport_pin_too() {
+    let mut card = posted();
+    must(&mut card, &select(&Application::Piv.aid()));
+    for expected in [0x63C2, 0x63C1, 0x63C0, 0x6983] {
+        assert_eq!(says(&mut card, &pin::change_pin(&pin(b"999999"), &own_pin())), expected);
+    }
+    assert_eq!(says(&mut card, &pin::change_pin(&transport_pin(), &own_pin())), 0x6983);
+    assert_eq!(says(&mut card, &use_key(KeyReference::CardAuthentication)), 0x6985, "still nobody's card");
+    assert_eq!(says(&mut card, &pin::reset(&puk(), &own_pin())), 0x9000);
+    assert_eq!(says(&mut card, &pin::verify(&own_pin())), 0x9000);
+    assert_eq!(says(&mut card, &use_key(KeyReference::Authentication)), 0x9000);
+}
+
+#[test]
 fn the_signature_key_wants_the_pin_each_time() {
     let mut card = held();
     must(&mut card, &select(&Application::Piv.aid()));
