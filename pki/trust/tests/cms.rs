@@ -16,7 +16,7 @@ use openssl::x509::{X509Builder, X509NameBuilder};
 use trust::chain::Document;
 use trust::cms::{CmsError, SignedData, SignerError};
 use trust::der::{INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET, context, context_constructed, oid};
-use trust::{Certificate, Leniency, SignatureError, TrustStore};
+use trust::{Certificate, Leniency, SignatureError};
 
 const CONTENT: &[u8] = &[0x30, 0x03, 0x02, 0x01, 0x05];
 
@@ -275,17 +275,7 @@ fn a_digest_of_another_kind_than_the_signature_is_a_named_leniency() {
 
 #[test]
 fn old_content_types_of_security_objects_are_a_named_leniency() {
-    let store = TrustStore::from_bundle(trust::Bundle {
-        issuer: "nobody".into(),
-        number: 1,
-        issued: Timestamp::UNIX_EPOCH,
-        expires: Timestamp::MAX,
-        anchors: vec![],
-        signers: vec![],
-        crls: vec![],
-        policy: trust::Policy::default(),
-        revoked_documents: Default::default(),
-    });
+    let store = trust::Archive::default().trust_store(trust::Policy::default());
     let document = Document { now: Timestamp::now(), code: None, issuing_state: None, issued: None };
     for content_type in [oid::LDS_SECURITY_OBJECT_OLD, oid::LDS_SECURITY_OBJECT_SDU] {
         let (bytes, _) = Form { content_type, signed_type: content_type, ..Form::default() }.make();

@@ -66,10 +66,12 @@ impl Authority {
         let signers = self.signers()?;
         let (public_key, signer_key) = self.bundle_signer()?;
         let key = read_key(self.directory.join("bundle-signer"), passphrase)?;
-        let period = Period::days(now, self.profile.bundle_days)?;
+        let days = self.profile.bundle_days;
+        let period = Period::days(now, days)?;
+        let stale = Period::days(now, request.maximum_age_days.map_or(days, |age| days.min(age.into())))?.to;
         self.change(|state| {
             state.bundle_number += 1;
-            state.bundle_expires = Some(period.to);
+            state.bundle_expires = Some(stale);
         })?;
         let included = signers.into_iter().filter(|signer| request.include_signers && signer.revoked.is_none());
         let mut crls = vec![own];

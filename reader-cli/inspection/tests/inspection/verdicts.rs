@@ -137,6 +137,11 @@ fn status_unknown_without_fresh_trust_material() {
     let stale = judge(&evidence, &TrustStore::from_bundle(bundle.clone()), &Policy::default(), noon(2027, 9, 1));
     assert_eq!(stale.verdict, Verdict::GenuineStatusUnknown);
     assert_eq!(result(&stale, "trust-bundle-freshness"), "undetermined");
+    // That a document is on no list means nothing once the list is old; that it is on one means as much as ever.
+    assert_eq!(result(&stale, "document-status"), "undetermined");
+    let limited = TrustStore::from_bundle(bundle.clone()).with_maximum_age(Some(0));
+    assert_eq!(result(&judged(&evidence, &limited), "document-status"), "undetermined");
+    assert_eq!(judged(&evidence, &limited).verdict, Verdict::GenuineStatusUnknown);
 
     let without_list = TrustStore::from_bundle(Bundle { crls: vec![], ..bundle });
     let report = judged(&evidence, &without_list);
