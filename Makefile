@@ -42,7 +42,7 @@ fuzz: packages $(CARGO_FUZZ)
 	done
 
 interop: test-packages
-	BITAQA_TESTS=all $(CARGO) test --locked -p soft-card --test interop -- --nocapture
+	BITAQA_TESTS=all $(CARGO) test --locked -p soft-card --test interop
 
 $(CARGO_FUZZ):
 	$(CARGO) install --locked --root target/tools --version $(CARGO_FUZZ_VERSION) cargo-fuzz
