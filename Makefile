@@ -1,4 +1,5 @@
 # make demo   three cards made and judged, three forgeries refused; leaves target/demo/
+# make first-year   a ministry's first year: every command of the national PKI, all keys in a token; leaves target/first-year/
 # make test   everything that must be true
 # make bench  speed against the floor; writes target/bench.json
 # make fuzz   every parser of the PKI under a sanitizer, a few seconds each
@@ -10,7 +11,7 @@ CARGO ?= cargo
 
 BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev libpcsclite-dev
 RUN_PACKAGES   := pcscd fonts-noto-core fonts-ocr-b libopenjp2-tools
-TEST_PACKAGES  := opensc openssl openssh-client softhsm2 strace
+TEST_PACKAGES  := opensc openssl openssh-client softhsm2 strace faketime
 
 # Where cargo-fuzz is installed, and how long each target runs.
 CARGO_FUZZ         := target/tools/bin/cargo-fuzz
@@ -18,7 +19,10 @@ CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS       ?= 5
 FUZZ_TARGETS       := $(notdir $(wildcard pki/fuzz/seeds/*))
 
-.PHONY: demo test bench fuzz interop lint build release packages test-packages clean
+.PHONY: demo first-year test bench fuzz interop lint build release packages test-packages clean
+
+first-year: test-packages release
+	BITAQA_BIN=target/release pki/demo/first-year.sh target/first-year
 
 demo: packages release
 	BITAQA_BIN=target/release personalizer/demo/demo.sh target/demo
@@ -26,6 +30,7 @@ demo: packages release
 test: test-packages build
 	BITAQA_TESTS=all $(CARGO) test --workspace --locked
 	BITAQA_BIN=target/debug personalizer/demo/demo.sh target/demo-test
+	BITAQA_BIN=target/debug pki/demo/first-year.sh target/first-year-test
 
 bench: test-packages release
 	$(CARGO) bench --locked -p personalizer
