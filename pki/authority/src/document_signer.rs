@@ -16,7 +16,9 @@ use trust::lint::{self, Kind, Refused};
 use trust::{Certificate, CertificateError, Hash, PublicKey};
 
 use crate::files::{self, FileError};
-use crate::key_store::{KeyError, Signer, SigningError, StoredKey, TokenAddress, UseError};
+use crate::key_store::{
+    KeyError, Signer, SigningError, StoredKey, TokenAddress, UseError, WorkerError, WorkerKey, Workers,
+};
 use crate::passphrase::Passphrase;
 use crate::x509::{explicit_spki, time};
 
@@ -44,6 +46,9 @@ pub enum LoadError {
     /// The key file.
     #[error("the document signer's key: {0}")]
     Key(#[from] KeyError),
+    /// The key, in other processes.
+    #[error("the document signer's key: {0}")]
+    Worker(#[from] WorkerError),
     /// The certificate file.
     #[error("the document signer's certificate: {0}")]
     Certificate(#[from] CertificateError),
@@ -104,6 +109,17 @@ impl DocumentSigner {
     /// When the record of the key cannot be read.
     pub fn token(directory: &Path) -> Result<Option<TokenAddress>, LoadError> {
         Ok(StoredKey::token(directory)?)
+    }
+}
+
+impl DocumentSigner<WorkerKey> {
+    /// Loads a signer's directory as [`DocumentSigner::load`] does; its key is opened and used by workers.
+    ///
+    /// # Errors
+    /// As there, and when a worker cannot be started.
+    pub fn load_with_workers(directory: &Path, secret: Passphrase, workers: Workers) -> Result<Self, LoadError> {
+        let certificate = Certificate::from_der(&files::read(&directory.join(CERTIFICATE_FILE))?)?;
+        Self::new(WorkerKey::start(workers, directory, secret)?, certificate)
     }
 }
 

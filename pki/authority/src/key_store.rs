@@ -4,12 +4,14 @@
 //! - [`SoftwareKey`]: an encrypted PKCS#8 file
 //! - [`TokenKey`]: a key inside of a PKCS#11 token
 //! - [`StoredKey`]: the key of a directory, wherever its record says that it is
+//! - [`WorkerKey`]: the key of a directory, used by several processes
 
 mod algorithm;
 mod pkcs11;
 mod record;
 mod software;
 mod uses;
+mod workers;
 
 use openssl::error::ErrorStack;
 
@@ -20,6 +22,7 @@ pub use record::{KeyPlace, NewKey, RecordError, StoredKey};
 pub(crate) use software::pem;
 pub use software::{KeyError, SoftwareKey};
 pub use uses::UseError;
+pub use workers::{WorkerError, WorkerKey, Workers, serve};
 
 /// A private key that signs; where it is kept is its own affair.
 pub trait Signer {
@@ -48,4 +51,7 @@ pub enum SigningError {
     /// The key was used as often as it may be, or its uses cannot be counted.
     #[error(transparent)]
     Uses(#[from] UseError),
+    /// The key is used by other processes.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
 }

@@ -7,6 +7,7 @@
 //! - [`DocumentSigner`]: what a printing centre gets: one certificate and its key
 //! - [`cvca`]: card-verifiable certificates for terminals: CVCA, document verifiers, requests
 //! - [`Signer`], [`StoredKey`], [`SoftwareKey`], [`TokenKey`]: where private keys are
+//! - [`WorkerKey`], [`serve`]: a key that several processes sign with
 //! - [`citizen_ca`]: certificates for citizens' own keys, after RFC 5280
 //! - [`ceremony`]: scripts that several persons are led through, and what they sign
 //! - [`acts`]: the record of everything that was issued
@@ -38,7 +39,7 @@ pub use document_signer::{DocumentSigner, LoadError, SignError};
 pub use files::FileError;
 pub use key_store::{
     Algorithm, KeyError, KeyPlace, NewKey, RecordError, RsaSize, Signer, SigningError, SoftwareKey, StoredKey, Token,
-    TokenAddress, TokenError, TokenKey, Tries, UnknownAlgorithm, UseError,
+    TokenAddress, TokenError, TokenKey, Tries, UnknownAlgorithm, UseError, WorkerError, WorkerKey, Workers, serve,
 };
 pub use passphrase::{MIN_PASSPHRASE, Passphrase};
 pub use profile::{CitizenProfile, PROFILES, Profile};

@@ -23,6 +23,11 @@ impl Passphrase {
         Passphrase(bytes)
     }
 
+    /// Bytes that are no line of a file.
+    pub(crate) fn of(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Passphrase(bytes)
+    }
+
     /// The bytes.
     pub fn expose(&self) -> &[u8] {
         &self.0

@@ -88,6 +88,9 @@ pub enum Command {
     Status(Place),
     /// Say what certificates, revocation lists and signed lists depart from; exit code 40 when a requirement is not met.
     Lint(Lint),
+    /// Sign for a process that started this one; for --signing-workers.
+    #[command(hide = true)]
+    SigningWorker,
     /// Print the completions of a shell.
     #[command(after_help = "Example:\n  bitaqa-pki completions bash > /etc/bash_completion.d/bitaqa-pki")]
     Completions {
@@ -280,6 +283,9 @@ pub struct DsSign {
     /// Passphrase of the signer's key.
     #[command(flatten)]
     pub passphrase: PassphraseSource,
+    /// How many processes sign at once; 1 is this one. A token's module may let each of them sign only once at a time.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub signing_workers: u8,
     /// One folder for each document.
     #[arg(value_name = "FOLDER", required = true)]
     pub folders: Vec<PathBuf>,

@@ -72,6 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Trust(command) => return archive(command, json),
         Command::Lint(arguments) => return lint::run(arguments, json),
         Command::Status(place) => return status::show(&place.dir, json),
+        Command::SigningWorker => security_object::work()?,
         Command::Completions { shell } => help::completions(*shell),
         Command::Man { out } => help::manual(out.as_deref())?,
     }

@@ -10,6 +10,7 @@ use authority::ceremony::{CeremonyError, CredentialError};
 use authority::citizen_ca::CitizenError;
 use authority::{
     InitError, IssueError, KeyError, LoadError, OpenError, SignError, SigningError, StateError, TokenError, UseError,
+    WorkerError,
 };
 use serde_json::json;
 
@@ -206,6 +207,7 @@ impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let (remedy, exit) = match &error {
             LoadError::Key(error) => key_advice(error),
+            LoadError::Worker(error) => worker_advice(error),
             LoadError::File(_) => ("Name the directory of a document signer with --signer.", USAGE),
             LoadError::Certificate(_) | LoadError::Mismatch | LoadError::NoUsagePeriod => {
                 ("Restore the signer's directory from where it came, or make a new signer.", TRUST)
@@ -226,7 +228,7 @@ impl From<SignError> for Failure {
             SignError::Content(_) => ("Correct the data groups.", USAGE),
             SignError::Key(error) => signing_advice(error),
         };
-        let what = "A document was not signed; those before it were.".to_owned();
+        let what = "A document was not signed; others were, and stay so.".to_owned();
         Failure { what, why: error.to_string(), remedy: remedy.to_owned(), exit }
     }
 }
@@ -334,6 +336,24 @@ fn signing_advice(error: &SigningError) -> (&'static str, u8) {
         SigningError::Token(error) => token_advice(error),
         SigningError::Library(_) => ("Repeat the command; check the installed OpenSSL.", TRUST),
         SigningError::Uses(error) => use_advice(error),
+        SigningError::Worker(error) => worker_advice(error),
+    }
+}
+
+fn worker_advice(error: &WorkerError) -> (&'static str, u8) {
+    match error {
+        WorkerError::Start { .. } => {
+            ("Check that the program is still where it was started, then repeat the command.", TRUST)
+        }
+        WorkerError::Refused(_) | WorkerError::Failed(_) => {
+            ("Repeat the command without --signing-workers: it says what to do.", TRUST)
+        }
+        WorkerError::OtherKey | WorkerError::TooLong(_) => {
+            ("Leave the signer's directory alone while it signs.", TRUST)
+        }
+        WorkerError::Died | WorkerError::Silent | WorkerError::Busy => {
+            ("Repeat the command; if it happens again, check the token with its vendor's program.", TRUST)
+        }
     }
 }
 

@@ -268,6 +268,36 @@ fn custodians_take_over_a_token_and_open_it_for_every_command() {
 }
 
 #[test]
+fn several_processes_sign_with_one_token() {
+    let Some(desk) = Desk::new() else { return };
+    desk.good("init --profile specimen-uto --dir pki @");
+    desk.good("ds new --dir pki --max-uses 40 @");
+    let folders: Vec<String> = (0..24).map(|number| format!("doc{number:02}")).collect();
+    for folder in &folders {
+        fs::create_dir(desk.path().join(folder)).unwrap();
+        fs::write(desk.path().join(folder).join("EF_DG1.bin"), [&[0x61, 0x05][..], folder.as_bytes()].concat())
+            .unwrap();
+        fs::write(desk.path().join(folder).join("EF_DG2.bin"), [0x75, 0x01, 0x00]).unwrap();
+    }
+    let sign = format!("ds sign --signer pki/ds/ds-0001 --signing-workers 2 {}", folders.join(" "));
+    let text = desk.refused("wrong", &sign);
+    assert!(text.contains("refused the PIN"), "{text}");
+    let signed = desk.good(&sign);
+    let paths: Vec<&str> = signed["signed"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
+    assert_eq!(paths, folders.iter().map(|folder| format!("{folder}/EF_SOD.bin")).collect::<Vec<_>>());
+    assert_eq!(desk.good(&sign)["signed_before"].as_array().unwrap().len(), 24);
+    assert!(desk.words("status --dir pki").contains("may sign, 24 of 40 uses"));
+
+    // The next ones are more than the key may sign: what was signed stays, the rest is refused.
+    for folder in &folders {
+        fs::remove_file(desk.path().join(folder).join("EF_SOD.bin")).unwrap();
+    }
+    let text = desk.refused("pin", &sign);
+    assert!(text.contains("may sign 40 times"), "{text}");
+    assert!(files(desk.path()).iter().filter(|(path, _)| path.ends_with("EF_SOD.bin")).count() <= 16);
+}
+
+#[test]
 fn a_pin_is_no_passphrase() {
     let Some(desk) = Desk::new() else { return };
     desk.good("init --profile specimen-uto --dir pki @");
