@@ -283,9 +283,17 @@ impl Writer {
 
     /// Appends one constructed data object, its content written by `content`.
     pub fn nest(&mut self, tag: Tag, content: impl FnOnce(&mut Writer)) -> &mut Self {
-        let mut inner = Writer::new();
-        content(&mut inner);
-        self.put(tag, inner.out)
+        let start = self.out.len();
+        content(self);
+        let end = self.out.len();
+        // Tag and length are known only now: they are written behind and turned to the front, without a second buffer.
+        tag.write(&mut self.out);
+        write_length(end - start, &mut self.out);
+        let head = self.out.len() - end;
+        if let Some(object) = self.out.get_mut(start..) {
+            object.rotate_right(head);
+        }
+        self
     }
 
     /// Appends bytes that already are data objects.
@@ -294,7 +302,7 @@ impl Writer {
         self
     }
 
-    /// What was written so far.
+    /// What was written so far, with all that stands around it.
     pub fn written(&self) -> &[u8] {
         &self.out
     }

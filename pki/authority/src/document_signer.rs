@@ -205,21 +205,30 @@ impl<K: Signer> DocumentSigner<K> {
 
     /// The attributes in DER order, without the tag around them.
     fn signed_attributes(&self, content: &[u8], now: Timestamp) -> Vec<u8> {
-        let mut attributes = [
-            attribute(oid::CONTENT_TYPE, &encode(OID, oid::LDS_SECURITY_OBJECT)),
-            attribute(oid::MESSAGE_DIGEST, &encode(OCTET_STRING, self.hash.digest(content))),
-            attribute(oid::SIGNING_TIME, &time(now)),
-        ];
-        attributes.sort_unstable();
-        attributes.concat()
+        let mut attributes = Writer::with_capacity(160);
+        // DER sorts a SET OF by its bytes, and the shortest of these begin with the smallest.
+        attribute(&mut attributes, oid::CONTENT_TYPE, &encode(OID, oid::LDS_SECURITY_OBJECT));
+        attribute(&mut attributes, oid::SIGNING_TIME, &time(now));
+        attribute(&mut attributes, oid::MESSAGE_DIGEST, &encode(OCTET_STRING, self.hash.digest(content)));
+        attributes.finish()
     }
 
     fn content_info(&self, content: &[u8], attributes: &[u8], signature: &[u8]) -> Vec<u8> {
-        let mut data = Writer::new();
+        let mut info = Writer::with_capacity(content.len() + self.certificate.der().len() + 512);
+        info.nest(SEQUENCE, |info| {
+            info.put(OID, oid::SIGNED_DATA).nest(context_constructed(0), |tagged| {
+                tagged.nest(SEQUENCE, |data| self.signed_data(data, content, attributes, signature));
+            });
+        });
+        info.finish()
+    }
+
+    fn signed_data(&self, data: &mut Writer, content: &[u8], attributes: &[u8], signature: &[u8]) {
         data.put(INTEGER, [3]).put(SET, &self.digest_algorithm);
         data.nest(SEQUENCE, |encapsulated| {
-            encapsulated.put(OID, oid::LDS_SECURITY_OBJECT);
-            encapsulated.put(context_constructed(0), encode(OCTET_STRING, content));
+            encapsulated.put(OID, oid::LDS_SECURITY_OBJECT).nest(context_constructed(0), |tagged| {
+                tagged.put(OCTET_STRING, content);
+            });
         });
         data.put(context_constructed(0), self.certificate.der());
         data.nest(SET, |signers| {
@@ -229,11 +238,6 @@ impl<K: Signer> DocumentSigner<K> {
                 signer.put(OCTET_STRING, signature);
             });
         });
-        let mut info = Writer::new();
-        info.nest(SEQUENCE, |info| {
-            info.put(OID, oid::SIGNED_DATA).put(context_constructed(0), encode(SEQUENCE, data.finish()));
-        });
-        info.finish()
     }
 }
 
@@ -243,6 +247,8 @@ impl<K> fmt::Debug for DocumentSigner<K> {
     }
 }
 
-fn attribute(kind: &[u8], value: &[u8]) -> Vec<u8> {
-    encode(SEQUENCE, [encode(OID, kind), encode(SET, value)].concat())
+fn attribute(attributes: &mut Writer, kind: &[u8], value: &[u8]) {
+    attributes.nest(SEQUENCE, |attribute| {
+        attribute.put(OID, kind).put(SET, value);
+    });
 }
