@@ -122,19 +122,30 @@ impl SignatureAlgorithm {
         }
     }
 
+    /// The two numbers of an ECDSA signature; `None` when they are not written as they must be.
+    fn numbers(self, key: &PublicKey, signature: &[u8]) -> Result<Option<EcdsaSig>, ErrorStack> {
+        if let (Self::EcdsaPlain(_), KeyKind::Ec(curve)) = (self, key.kind()) {
+            let width = curve.order_length();
+            let Some((r, s)) = signature.split_at_checked(width).filter(|(_, s)| s.len() == width) else {
+                return Ok(None);
+            };
+            return EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?).map(Some);
+        }
+        let parsed = EcdsaSig::from_der(signature)?;
+        // OpenSSL reads other encodings too; only DER is accepted.
+        let is_der = parsed.to_der()? == signature;
+        Ok(is_der.then_some(parsed))
+    }
+
     fn openssl_verify(self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<bool, ErrorStack> {
+        if let Self::Ecdsa(hash) | Self::EcdsaPlain(hash) = self {
+            // Without OpenSSL's envelope around the same arithmetic, which looks its algorithms up for every signature anew.
+            let Some(numbers) = self.numbers(key, signature)? else { return Ok(false) };
+            return numbers.verify(&hash.digest(message), key.openssl().ec_key()?.as_ref());
+        }
         let mut verifier = Verifier::new(self.hash().openssl(), key.openssl())?;
         match self {
-            Self::Ecdsa(_) => {}
-            Self::EcdsaPlain(_) => {
-                let KeyKind::Ec(curve) = key.kind() else { return Ok(false) };
-                let width = curve.order_length();
-                let Some((r, s)) = signature.split_at_checked(width).filter(|(_, s)| s.len() == width) else {
-                    return Ok(false);
-                };
-                let numbers = EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?)?;
-                return verifier.verify_oneshot(&numbers.to_der()?, message);
-            }
+            Self::Ecdsa(_) | Self::EcdsaPlain(_) => {}
             Self::RsaV15(_) => verifier.set_rsa_padding(Padding::PKCS1)?,
             Self::RsaPss { mask, salt, .. } => {
                 verifier.set_rsa_padding(Padding::PKCS1_PSS)?;
