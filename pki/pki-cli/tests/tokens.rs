@@ -298,6 +298,40 @@ fn several_processes_sign_with_one_token() {
 }
 
 #[test]
+fn two_commands_at_once_both_end_well_or_one_says_that_it_must_wait() {
+    let Some(desk) = Desk::new() else { return };
+    desk.good("init --profile specimen-uto --dir pki @");
+    let commands = ["crl issue --dir pki", "ds new --dir pki @", "signer new seal --dir pki --name ab @"];
+    let mut made = [0; 3];
+    for _ in 0..4 {
+        let outputs: Vec<Output> = std::thread::scope(|scope| {
+            let running = commands.map(|words| scope.spawn(|| desk.run("pin", words)));
+            running.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        for (count, output) in made.iter_mut().zip(&outputs) {
+            let text = String::from_utf8_lossy(&output.stderr);
+            match output.status.code() {
+                Some(0) => *count += 1,
+                Some(40) => assert!(text.contains("another process is working on pki"), "{text}"),
+                _ => assert!(text.contains("a seal signer named ab exists"), "{text}"),
+            }
+        }
+    }
+    // Whatever was made is there once, whole, and on record.
+    assert_eq!(fs::read_dir(desk.path().join("pki/crl")).unwrap().count(), 1 + made[0]);
+    assert_eq!(fs::read_dir(desk.path().join("pki/ds")).unwrap().count(), made[1]);
+    assert!(made[2] <= 1, "{made:?}");
+    assert_eq!(desk.good("acts verify --dir pki")["good"], true);
+    // Two objects for every key that is in use, and none beside them.
+    let objects = files(&desk.path().join("tokens")).into_iter().filter(|(path, _)| {
+        path.extension().is_some_and(|ending| ending == "object") && !path.ends_with("token.object")
+    });
+    assert_eq!(objects.count(), 2 * (2 + made[1] + made[2]));
+    desk.good("crl issue --dir pki");
+    desk.good("bundle export --dir pki --out bundle");
+}
+
+#[test]
 fn a_pin_is_no_passphrase() {
     let Some(desk) = Desk::new() else { return };
     desk.good("init --profile specimen-uto --dir pki @");
@@ -368,7 +402,8 @@ fn a_full_token_and_a_full_disk_leave_no_half_authority() {
     fs::remove_dir_all(desk.path().join("pki")).unwrap();
     desk.good("init --profile specimen-uto --dir pki @");
     copy("tokens", "spare");
-    for words in ["ds new --dir pki @", "crl issue --dir pki"] {
+    let hierarchy = "cvc init --dir pki --country UT --mnemonic ISCVCA --type is @";
+    for words in ["ds new --dir pki @", "crl issue --dir pki", "citizen init --dir pki @", hierarchy] {
         for blocks in 0..3 {
             let output = desk.limited(&no_space(blocks), "pin", words);
             copy("spare", "tokens");
@@ -379,5 +414,10 @@ fn a_full_token_and_a_full_disk_leave_no_half_authority() {
         }
     }
     assert_eq!(desk.good("ds new --dir pki --name last @")["name"], "last");
+    desk.good("citizen init --dir pki @");
+    if desk.good("cvc list --dir pki")["holders"].as_array().unwrap().iter().all(|holder| holder["current"].is_null()) {
+        desk.good(hierarchy);
+    }
+    desk.good("cvc init --dir pki --country UT --mnemonic ISCVCA --next");
     desk.good("bundle export --dir pki --out bundle");
 }

@@ -199,3 +199,28 @@ fn listed(labels: &[String]) -> String {
         labels => format!("there are: {}", labels.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What tokens say when they cannot be made to say it here.
+    #[test]
+    fn refusals_are_told_apart() {
+        let of = |code| TokenError::of("national", Error::Pkcs11(code, Function::Sign));
+        assert!(matches!(of(RvError::PinLocked), TokenError::PinLocked { .. }));
+        assert!(matches!(of(RvError::PinExpired), TokenError::PinNotSet { .. }));
+        assert!(matches!(of(RvError::PinLenRange), TokenError::WrongPin { tries: Tries::Unknown, .. }));
+        assert!(matches!(of(RvError::DeviceMemory), TokenError::Full { .. }));
+        assert!(matches!(of(RvError::TokenWriteProtected), TokenError::WriteProtected { .. }));
+        for gone in [RvError::DeviceRemoved, RvError::TokenNotPresent, RvError::SessionHandleInvalid] {
+            let error = of(gone);
+            assert!(matches!(error, TokenError::Gone { .. }) && error.to_string().contains("national"), "{error}");
+        }
+        assert!(matches!(of(RvError::FunctionFailed), TokenError::Refused { function: Function::Sign, .. }));
+        for (tries, words) in [(Tries::One, "one try is left"), (Tries::Few, "few tries")] {
+            let error = TokenError::WrongPin { token: "national".to_owned(), tries };
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+}
