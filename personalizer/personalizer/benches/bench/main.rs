@@ -29,7 +29,6 @@ use std::env;
 use std::error::Error;
 
 use centre::Centre;
-use report::Row;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();

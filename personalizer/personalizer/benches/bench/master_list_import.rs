@@ -17,13 +17,13 @@ use openssl::ecdsa::EcdsaSig;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::sha::{sha256, sha384};
+use openssl::sha::sha256;
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier};
 use openssl::x509::{X509Builder, X509NameBuilder};
-use trust::Certificate;
 use trust::archive::{self, Archive, Request};
 use trust::import::{self, Bounds};
 use trust::public_key::KeyKind;
+use trust::{Certificate, Hash};
 
 use crate::centre::PROFILE;
 use crate::report::Row;
@@ -66,12 +66,12 @@ pub fn row() -> Result<Row, Box<dyn Error>> {
     let checks = keys
         .iter()
         .zip(&roots)
-        .map(|(key, root)| Check::new(key, sha256, signed_part(root)?))
+        .map(|(key, root)| Check::new(key, Hash::Sha256, signed_part(root)?))
         .chain([
             // The authority's own root and its list signer's certificate, then the list: all of it, and its attributes.
-            Check::new(&key(curve(&pin)?)?, sha384, signed_part(&pin)?),
-            Check::new(&key(curve(&pin)?)?, sha384, signed_part(&signer.certificate)?),
-            Check::new(&key(curve(&signer.certificate)?)?, sha256, &signed_attributes(&list)?),
+            Check::new(&key(curve(&pin)?)?, Hash::Sha384, signed_part(&pin)?),
+            Check::new(&key(curve(&pin)?)?, Hash::Sha384, signed_part(&signer.certificate)?),
+            Check::new(&key(curve(&signer.certificate)?)?, Hash::Sha256, &signed_attributes(&list)?),
         ])
         .collect::<Result<Vec<_>, _>>()?;
     let medians = TURNS.measure(import, || {
@@ -84,24 +84,20 @@ pub fn row() -> Result<Row, Box<dyn Error>> {
 /// A signature check with everything parsed.
 struct Check {
     key: EcKey<Private>,
-    digest: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    hash: Hash,
     message: Vec<u8>,
     signature: EcdsaSig,
 }
 
 impl Check {
-    fn new<const N: usize>(
-        key: &PKey<Private>,
-        digest: fn(&[u8]) -> [u8; N],
-        message: &[u8],
-    ) -> Result<Self, Box<dyn Error>> {
+    fn new(key: &PKey<Private>, hash: Hash, message: &[u8]) -> Result<Self, Box<dyn Error>> {
         let key = key.ec_key()?;
-        let signature = EcdsaSig::sign(&digest(message), &key)?;
-        Ok(Check { key, digest: Box::new(move |bytes| digest(bytes).to_vec()), message: message.to_vec(), signature })
+        let signature = EcdsaSig::sign(&hash.digest(message), &key)?;
+        Ok(Check { key, hash, message: message.to_vec(), signature })
     }
 
     fn make(&self) -> Result<(), Box<dyn Error>> {
-        let good = self.signature.verify(&(self.digest)(&self.message), &self.key)?;
+        let good = self.signature.verify(&self.hash.digest(&self.message), &self.key)?;
         if good { Ok(()) } else { Err("does not verify".into()) }
     }
 }
