@@ -23,6 +23,8 @@ Examples:
   bitaqa-soft-card run --state card.json --listen card.sock
   bitaqa-soft-card run --state card.json --listen card.sock --tear-at 12:after
   bitaqa-soft-card run --state card.json --listen card.sock --fault slow.toml
+  bitaqa-soft-card new --state old.json --persona bac-only
+  bitaqa-soft-card rack cards
   bitaqa-soft-card show --state card.json
   bitaqa-soft-card forge --state card.json --out clone.json --new-chip-key
 
@@ -45,6 +47,9 @@ pub enum Verb {
         /// The card's file; it must not exist.
         #[arg(long, value_name = "FILE")]
         state: PathBuf,
+        /// Make of the card: a name of `bitaqa-soft-card personas`, or a file like those.
+        #[arg(long, value_name = "NAME|FILE", default_value = "this-state")]
+        persona: String,
         /// IC serial number and batch, 12 hexadecimal digits; random when not given.
         #[arg(long, value_name = "HEX")]
         serial: Option<Serial>,
@@ -65,6 +70,17 @@ pub enum Verb {
         /// Lose power at command N, counted from 0, before or after its work.
         #[arg(long, value_name = "N[:before|after]")]
         tear_at: Option<Tear>,
+    },
+    /// List the makes of cards that `new --persona` knows.
+    Personas,
+    /// Put up to 16 cards behind sockets of one folder, NAME.card behind NAME.sock, until this program ends.
+    Rack {
+        /// The folder with the cards.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Run every card with the faults and lies of this file (hardware-docs/cards/faults.md).
+        #[arg(long, value_name = "FILE")]
+        fault: Option<PathBuf>,
     },
     /// Say what a card holds, without its secrets.
     Show {

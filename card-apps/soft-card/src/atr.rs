@@ -22,31 +22,50 @@
 //! where hosts look for extended length before they use it. To OpenSC 0.23 a card with the PIV application and this
 //! answer is a PIV card without known faults: it offers ECDSA and ECDH, which it does not for the contactless form.
 
-use iso7816::tlv::{Tag, Writer};
+use iso7816::tlv::{self, Tag, Writer};
+
+use crate::persona::Make;
 
 /// Card service data, object 3 of the historical bytes and DO 43 (7816-4 §12.1.1).
 const SERVICE_DATA: u8 = 0xF8;
 /// Card capabilities, object 7 of the historical bytes and DO 47 (7816-4 §12.1.1).
 const CAPABILITIES: [u8; 3] = [0xD4, 0x01, 0xE0];
-/// The most bytes of a command and of a response APDU, as an unsigned INTEGER.
-const MAX_APDU: [u8; 3] = [0x00, 0xFF, 0xFF];
+/// Bit 7 of the third capability byte: extended length.
+const EXTENDED_LENGTH: u8 = 0x40;
 
-/// The answer to reset.
+/// The answer to reset of the usual card.
 pub fn answer_to_reset() -> Vec<u8> {
-    let [first, second, third] = CAPABILITIES;
+    answer_to_reset_of(&Make::default())
+}
+
+/// The answer to reset of a make of cards.
+pub(crate) fn answer_to_reset_of(make: &Make) -> Vec<u8> {
+    let [first, second, third] = capabilities(make);
     let body = [0x87, 0x81, 0x31, 0xFE, 0x45, 0x80, 0x31, SERVICE_DATA, 0x73, first, second, third];
     let check = body.iter().fold(0, |sum, byte| sum ^ byte);
     [&[0x3B][..], &body, &[check]].concat()
 }
 
+fn capabilities(make: &Make) -> [u8; 3] {
+    let [first, second, third] = CAPABILITIES;
+    [first, second, if make.knows_extended_length() { third } else { third & !EXTENDED_LENGTH }]
+}
+
 /// The content of EF.ATR/INFO: service data, capabilities, extended length information (7816-4 §12).
-pub(crate) fn info_file() -> Vec<u8> {
+pub(crate) fn info_file(make: &Make) -> Vec<u8> {
     let mut writer = Writer::new();
     writer.put(Tag(0x43), [SERVICE_DATA]);
-    writer.put(Tag(0x47), CAPABILITIES);
-    writer.nest(Tag(0x7F66), |lengths| {
-        lengths.put(Tag(0x02), MAX_APDU).put(Tag(0x02), MAX_APDU);
-    });
+    writer.put(Tag(0x47), capabilities(make));
+    if make.knows_extended_length() {
+        // Positive INTEGERs, of whole APDUs: 65,535 stands for all that the encoding can hold.
+        let size = |bytes: u32| {
+            let [_, number @ ..] = bytes.min(0xFFFF).to_be_bytes();
+            tlv::encode(Tag(0x02), number)
+        };
+        writer.nest(Tag(0x7F66), |lengths| {
+            lengths.raw(size(make.longest_command)).raw(size(make.longest_response));
+        });
+    }
     writer.finish()
 }
 
@@ -68,5 +87,10 @@ mod tests {
         let atr = answer_to_reset();
         assert_eq!(atr[1..].iter().fold(0, |sum, byte| sum ^ byte), 0);
         assert_eq!(usize::from(atr[1] & 0x0F), atr.len() - 7, "historical bytes counted in T0");
+        let short = Make { longest_command: 261, longest_response: 256, ..Make::default() };
+        assert_eq!(answer_to_reset_of(&short)[1..].iter().fold(0, |sum, byte| sum ^ byte), 0);
+        assert_ne!(answer_to_reset_of(&short), atr);
+        assert_eq!(hex::encode(info_file(&short)), "4301f84703d401a0");
+        assert_eq!(hex::encode(info_file(&Make::default())), "4301f84703d401e07f660a020300ffff020300ffff");
     }
 }

@@ -6,8 +6,9 @@ use channel::scp03::KeySet;
 use channel::secret::Secret;
 use lds::globalplatform::Cplc;
 
-use crate::issuer_domain::{self, CardLife, StoredKeySet};
+use crate::issuer_domain::{self, CardLife, SecureChannel, StoredKeySet};
 use crate::persistence::State;
+use crate::persona::Make;
 use crate::{eid, emrtd};
 
 /// Key version of the keys that a blank is delivered with.
@@ -22,6 +23,10 @@ pub struct BlankOptions {
     pub key_version: u8,
     /// The first key set.
     pub keys: KeySet,
+    /// What the chip can do.
+    pub make: Make,
+    /// How it speaks SCP03.
+    pub secure_channel: SecureChannel,
     /// Whether the citizen application is on the card, in its delivery state.
     pub eid: bool,
 }
@@ -31,7 +36,14 @@ impl Default for BlankOptions {
     fn default() -> Self {
         let key = Secret::new((0x40..=0x4F).collect());
         let keys = KeySet { enc: key.clone(), mac: key.clone(), dek: key };
-        BlankOptions { serial: None, key_version: DEFAULT_KEY_VERSION, keys, eid: false }
+        BlankOptions {
+            serial: None,
+            key_version: DEFAULT_KEY_VERSION,
+            keys,
+            make: Make::default(),
+            secure_channel: SecureChannel::default(),
+            eid: false,
+        }
     }
 }
 
@@ -46,7 +58,7 @@ impl State {
     /// # Errors
     /// When no serial number was given and no randomness is to be had.
     pub fn blank(options: BlankOptions) -> Result<Self, RandomError> {
-        let BlankOptions { serial, key_version, keys, eid } = options;
+        let BlankOptions { serial, key_version, keys, make, secure_channel, eid } = options;
         let serial = match serial {
             Some(serial) => serial,
             None => {
@@ -63,8 +75,10 @@ impl State {
                 issuer_identification: None,
                 card_image_number: None,
                 keys: [(key_version, set)].into(),
+                secure_channel,
                 failed_authentications: 0,
             },
+            make,
             emrtd: emrtd::Memory::empty(),
             eid: eid.then(eid::Memory::delivered),
         })

@@ -151,7 +151,7 @@ impl SoftCard {
 
     /// The answer to reset, without resetting.
     pub fn atr(&self) -> Vec<u8> {
-        atr::answer_to_reset()
+        atr::answer_to_reset_of(&self.state.make)
     }
 
     /// Answers one command APDU. No bytes at all when the card has no power or loses it at this command.
@@ -165,6 +165,10 @@ impl SoftCard {
         };
         let response = match (self.line.refuses(bytes), Command::parse(bytes)) {
             (Some(status), _) => Response::status(status),
+            (None, Ok(command)) if self.state.make.is_too_much(bytes.len(), command.ne) => {
+                volatile.forget_steps();
+                Response::status(Status::WRONG_LENGTH)
+            }
             (None, Ok(command)) => self.answer(&command, &mut volatile),
             (None, Err(_)) => {
                 volatile.forget_steps();
@@ -282,8 +286,9 @@ impl SoftCard {
 
     /// A command for the eMRTD application or the master file, which a command may also select.
     fn emrtd(&mut self, command: &Command, chaining: bool, capacity: u32, volatile: &mut Volatile) -> Response {
-        let (memory, random) = (&self.state.emrtd, self.random.as_mut());
-        let response = emrtd::answer(command, chaining, capacity, memory, &mut volatile.emrtd, random);
+        let State { make, emrtd: memory, .. } = &self.state;
+        let random = self.random.as_mut();
+        let response = emrtd::answer(command, chaining, capacity, make, memory, &mut volatile.emrtd, random);
         if volatile.emrtd.is_at_master_file() {
             volatile.selected = None;
         }
@@ -304,7 +309,7 @@ impl SoftCard {
         };
         self.before = self.stored.as_ref().map(|_| self.state.clone());
         let random = self.random.as_mut();
-        let State { issuer_domain: domain, emrtd, eid: memory } = &mut self.state;
+        let State { make, issuer_domain: domain, emrtd, eid: memory } = &mut self.state;
         let Some(memory) = memory else {
             return Response::status(Status::CONDITIONS_NOT_SATISFIED);
         };
@@ -316,7 +321,12 @@ impl SoftCard {
         }
         let (stored, failure, before) = (&mut self.stored, &mut self.failure, &mut self.before);
         let mut program = |memory: &eid::Memory| {
-            let state = State { issuer_domain: domain.clone(), emrtd: emrtd.clone(), eid: Some(memory.clone()) };
+            let state = State {
+                make: make.clone(),
+                issuer_domain: domain.clone(),
+                emrtd: emrtd.clone(),
+                eid: Some(memory.clone()),
+            };
             match stored.as_mut().map(|file| file.save(&state)) {
                 None => true,
                 Some(Ok(())) => {

@@ -17,6 +17,8 @@ use lds::files::Place;
 
 use command::Command;
 
+use crate::persona::Make;
+
 pub(crate) use personalization::is_file;
 pub(crate) use state::Volatile;
 pub use state::{ApplicationLife, ChipKey, MAX_CONTENTS, Memory};
@@ -28,17 +30,19 @@ pub(crate) fn answer(
     apdu: &Apdu,
     chaining: bool,
     capacity: u32,
+    make: &Make,
     memory: &Memory,
     volatile: &mut Volatile,
     random: &mut dyn Random,
 ) -> Response {
-    execute(apdu, chaining, capacity, memory, volatile, random).unwrap_or_else(Response::status)
+    execute(apdu, chaining, capacity, make, memory, volatile, random).unwrap_or_else(Response::status)
 }
 
 fn execute(
     apdu: &Apdu,
     chaining: bool,
     capacity: u32,
+    make: &Make,
     memory: &Memory,
     volatile: &mut Volatile,
     random: &mut dyn Random,
@@ -46,14 +50,14 @@ fn execute(
     let parsed = Command::parse(apdu, chaining);
     volatile.expect_only(parsed.as_ref().ok());
     let command = parsed?;
-    access::allowed(&command, memory, volatile)?;
+    access::allowed(&command, make, memory, volatile)?;
     match command {
         Command::SelectMasterFile => {
             volatile.enter(Place::MasterFile);
             Ok(Response::status(Status::OK))
         }
-        Command::SelectFile { id, information } => read::select(id, information, memory, volatile),
-        Command::ReadBinary(what) => read::read(what, capacity, memory, volatile),
+        Command::SelectFile { id, information } => read::select(id, information, make, memory, volatile),
+        Command::ReadBinary(what) => read::read(what, capacity, make, memory, volatile),
         Command::GetChallenge => volatile.bac.get_challenge(random).map(Response::ok),
         Command::ExternalAuthenticate(data) => authentication::basic_access(data, memory, volatile, random),
         Command::SetPace(data) => authentication::set_pace(data, memory, volatile),

@@ -19,7 +19,10 @@ use iso7816::{Aid, Command as Apdu, Response, Status};
 use command::Command;
 
 pub(crate) use state::Volatile;
-pub use state::{CardLife, MAKERS_VERSION, MAX_FAILED_AUTHENTICATIONS, MAX_KEY_SETS, Memory, StoredKeySet};
+pub use state::{
+    CardLife, ChallengeKind, Counts, MAKERS_VERSION, MAX_FAILED_AUTHENTICATIONS, MAX_KEY_SETS, Memory, SecureChannel,
+    StoredKeySet,
+};
 
 use crate::persistence::State;
 

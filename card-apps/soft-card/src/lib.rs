@@ -5,6 +5,7 @@
 //! - [`emrtd`], [`mod@eid`], [`issuer_domain`]: the applications, one verb family a file
 //! - [`State`]: everything the card keeps without power, and its file
 //! - [`fault`]: the catalogue of faults and lies; [`forge`] makes those that lie in the memory
+//! - [`persona`]: makes of cards, as small files
 //! - [`socket`]: the card over a stream, for the virtual reader and for hosts without one
 //!
 //! The card believes no byte it receives. It protects nothing against whoever owns its state file: it stands for a
@@ -21,6 +22,7 @@ pub mod fault;
 pub mod forge;
 pub mod issuer_domain;
 mod persistence;
+pub mod persona;
 pub mod socket;
 
 pub use atr::answer_to_reset;

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod rack;
 mod show;
 
 use std::os::unix::net::UnixStream;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use soft_card::fault::{FaultError, Faults, Tear};
 use soft_card::forge::{self, ForgeError};
+use soft_card::persona::{self, Persona, PersonaError};
 use soft_card::socket::{self, ListenError};
 use soft_card::{BlankOptions, SoftCard, State, StateError};
 
@@ -27,6 +29,14 @@ enum Failure {
     Forge(#[from] ForgeError),
     #[error(transparent)]
     Fault(#[from] FaultError),
+    #[error("persona {name}: {source}")]
+    Persona { name: String, source: PersonaError },
+    #[error("there is no persona {name}: {source}")]
+    PersonaFile { name: String, source: std::io::Error },
+    #[error("{path}: {source}", path = .path.display())]
+    Folder { path: std::path::PathBuf, source: std::io::Error },
+    #[error("{path} holds {count} cards; 1 to {most} can be run at a time", path = .path.display())]
+    Cards { path: std::path::PathBuf, count: usize, most: usize },
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error("{path}: {source}", path = .path.display())]
@@ -63,6 +73,11 @@ impl Failure {
             Failure::Fault(_) => {
                 (2, Some("correct the file; hardware-docs/cards/faults.md has every kind and an example"))
             }
+            Failure::Persona { .. } | Failure::PersonaFile { .. } => {
+                (2, Some("bitaqa-soft-card personas lists those that are known; the others are files of the same form"))
+            }
+            Failure::Folder { .. } => (20, Some("check the folder and its permissions")),
+            Failure::Cards { .. } => (2, Some("cards are the files of the folder whose names end in .card")),
             Failure::Listen(ListenError::InUse { .. }) => (2, Some("choose another path for the socket")),
             Failure::Listen(_) => (1, Some("check that the folder exists and is yours; a path has at most 107 bytes")),
             Failure::Connect { .. } => {
@@ -92,7 +107,15 @@ fn main() -> ExitCode {
 
 fn execute(verb: &Verb) -> Result<(), Failure> {
     match verb {
-        Verb::New { state, serial, eid } => new(state, *serial, *eid),
+        Verb::New { state, persona, serial, eid } => new(state, persona, *serial, *eid),
+        Verb::Personas => {
+            for (name, text) in persona::EMBEDDED {
+                let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
+                println!("{name:<22}{title}");
+            }
+            Ok(())
+        }
+        Verb::Rack { folder, fault } => rack::run(folder, fault.as_deref()),
         Verb::Run { state, at, fault, tear_at } => run(state, at, fault.as_deref(), *tear_at),
         Verb::Show { state, json } => {
             let state = State::load(state)?;
@@ -107,12 +130,24 @@ fn execute(verb: &Verb) -> Result<(), Failure> {
     }
 }
 
-fn new(path: &Path, serial: Option<args::Serial>, eid: bool) -> Result<(), Failure> {
-    let options = BlankOptions { serial: serial.map(|serial| serial.0), eid, ..BlankOptions::default() };
+fn new(path: &Path, persona: &str, serial: Option<args::Serial>, eid: bool) -> Result<(), Failure> {
+    let options = make(persona)?.options();
+    let options = BlankOptions { serial: serial.map(|serial| serial.0), eid, ..options };
     let state = State::blank(options)?;
     state.create(path).map_err(Failure::Create)?;
     println!("{}", state.chip_serial());
     Ok(())
+}
+
+/// The persona of that name, or in that file.
+fn make(name: &str) -> Result<Persona, Failure> {
+    let failed = |source| Failure::Persona { name: name.to_owned(), source };
+    if let Some((_, text)) = persona::EMBEDDED.iter().find(|(known, _)| *known == name) {
+        return Persona::parse(text).map_err(failed);
+    }
+    let text =
+        std::fs::read_to_string(name).map_err(|source| Failure::PersonaFile { name: name.to_owned(), source })?;
+    Persona::parse(&text).map_err(failed)
 }
 
 fn run(path: &Path, at: &Where, faults: Option<&Path>, tear: Option<Tear>) -> Result<(), Failure> {

@@ -20,6 +20,7 @@ use serde_json::error::Category;
 use crate::eid;
 use crate::emrtd::{self, MAX_CONTENTS};
 use crate::issuer_domain::{self, MAKERS_VERSION, MAX_KEY_SETS};
+use crate::persona::Make;
 
 const FORMAT: &str = "bitaqa-soft-card";
 const VERSION: u32 = 2;
@@ -33,6 +34,8 @@ const CPLC_LENGTH: usize = 42;
 /// Everything the card keeps without power.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct State {
+    /// What the chip can do.
+    pub make: Make,
     /// The issuer domain and the card as a whole.
     pub issuer_domain: issuer_domain::Memory,
     /// The eMRTD application.
@@ -47,6 +50,8 @@ pub struct State {
 struct Document {
     format: String,
     version: u32,
+    #[serde(default)]
+    make: Make,
     issuer_domain: issuer_domain::Memory,
     emrtd: emrtd::Memory,
     #[serde(default)]
@@ -138,7 +143,8 @@ impl State {
         if document.eid.is_some() && head.version < WITH_EID {
             return Err(StateError::Impossible { path: path.into(), field: "eid" });
         }
-        let state = State { issuer_domain: document.issuer_domain, emrtd: document.emrtd, eid: document.eid };
+        let Document { make, issuer_domain, emrtd, eid, .. } = document;
+        let state = State { make, issuer_domain, emrtd, eid };
         match state.impossible() {
             Some(field) => Err(StateError::Impossible { path: path.into(), field }),
             None => Ok(state),
@@ -147,7 +153,7 @@ impl State {
 
     /// The first value that no card can hold.
     fn impossible(&self) -> Option<&'static str> {
-        let State { issuer_domain, emrtd, eid } = self;
+        let State { make: _, issuer_domain, emrtd, eid } = self;
         let keys = &issuer_domain.keys;
         let uniform = |set: &issuer_domain::StoredKeySet| {
             let length = set.enc.expose().len();
@@ -157,6 +163,7 @@ impl State {
             ("cplc", issuer_domain.cplc.len() == CPLC_LENGTH),
             ("keys", !keys.is_empty() && keys.len() <= MAX_KEY_SETS && keys.values().all(uniform)),
             ("keys", keys.keys().all(|version| (0x01..=0x7F).contains(version)) || keys.keys().eq([&MAKERS_VERSION])),
+            ("proofs", matches!(issuer_domain.secure_channel.proofs, 8 | 16)),
             ("sequence", keys.values().all(|set| set.sequence <= 0xFF_FFFF)),
             ("files", emrtd.size() <= MAX_CONTENTS && emrtd.files.keys().all(|id| emrtd::is_file(*id))),
             ("mrz_information", emrtd.mrz_information.as_ref().is_none_or(|text| text.expose().is_ascii())),
@@ -181,6 +188,7 @@ impl State {
         let document = Document {
             format: FORMAT.into(),
             version: VERSION,
+            make: self.make.clone(),
             issuer_domain: self.issuer_domain.clone(),
             emrtd: self.emrtd.clone(),
             eid: self.eid.clone(),
@@ -207,7 +215,7 @@ impl StateFile {
     /// Opens and locks a state file.
     pub(crate) fn open(path: &Path) -> Result<(State, Self), StateError> {
         let file = File::open(path).map_err(|source| io_error(path, source))?;
-        match file.try_lock() {
+        match patient_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StateError::InUse { path: path.into() }),
             Err(TryLockError::Error(source)) => return Err(io_error(path, source)),
@@ -224,6 +232,18 @@ impl StateFile {
         self.locked = file.persist(&self.path).map_err(|error| failed(error.error))?;
         sync_directory(&self.path).map_err(|source| io_error(&self.path, source))
     }
+}
+
+/// Takes the lock, or gives up after a fifth of a second: a program that this process is just starting holds every open
+/// file for a moment, until it begins.
+fn patient_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(20)),
+            result => return result,
+        }
+    }
+    Err(TryLockError::WouldBlock)
 }
 
 /// Where a file breaks off or goes wrong. The parser's own words could quote a key.

@@ -81,7 +81,7 @@ fn citizen(memory: &eid::Memory) -> Citizen {
 }
 
 fn describe(state: &State) -> Description {
-    let State { issuer_domain, emrtd, eid } = state;
+    let State { make: _, issuer_domain, emrtd, eid } = state;
     let name = |id: u16| {
         let file = if id == EF_CARD_ACCESS.id { Some(&EF_CARD_ACCESS) } else { files::by_id(Place::Emrtd, id) };
         file.map_or("unknown", |file| file.name)

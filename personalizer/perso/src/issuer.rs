@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 
 use channel::random::Random;
-use channel::scp03::{self, Channel, InitializeUpdateInfo, KeySet, Scp03Error, SecurityLevel, key_check_value};
+use channel::scp03::{self, Channel, InitializeUpdateInfo, KeySet, Options, Scp03Error, key_check_value};
 use channel::secret::Secret;
 use iso7816::tlv::{self, Tag};
 use iso7816::{Aid, Card, Command, Response, Status, TransmitError};
@@ -153,11 +153,11 @@ impl<C: Card> IssuerDomain<C> {
         self,
         key_version: u8,
         keys: &dyn CardKeys,
-        level: SecurityLevel,
+        options: Options,
         random: &mut dyn Random,
     ) -> Result<SecuredDomain<C>, DialogueError> {
         let keys = |info: &InitializeUpdateInfo| keys.of_chip(&info.diversification);
-        Ok(SecuredDomain { channel: scp03::open_derived(self.card, key_version, keys, level, random)? })
+        Ok(SecuredDomain { channel: scp03::open_derived(self.card, key_version, keys, options, random)? })
     }
 }
 

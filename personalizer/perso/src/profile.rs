@@ -12,7 +12,7 @@
 
 use std::path::Path;
 
-use channel::scp03::SecurityLevel;
+use channel::scp03::{Counted, Options, SecurityLevel, Size};
 use channel::suite::{Cipher, Curve};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -254,6 +254,12 @@ pub struct Card {
     security_level: u8,
     /// Data bytes in one STORE DATA.
     pub block_size: usize,
+    /// Bytes of SCP03's challenges, cryptograms and MACs: 8, or 16 (S16).
+    #[serde(default = "eight")]
+    pub proofs: u8,
+    /// Which commands move SCP03's encryption counter.
+    #[serde(default)]
+    pub counts: Counts,
     /// Bytes of files that fit in the chip.
     pub capacity: usize,
     /// Openings of the channel with a wrong cryptogram before a chip is left alone.
@@ -261,10 +267,32 @@ pub struct Card {
 }
 
 impl Card {
-    /// The security level of the channel.
-    pub fn security_level(&self) -> SecurityLevel {
-        SecurityLevel::from_byte(self.security_level).unwrap_or(SecurityLevel::Full)
+    /// How the channel is held.
+    pub fn channel(&self) -> Options {
+        Options {
+            level: SecurityLevel::from_byte(self.security_level).unwrap_or(SecurityLevel::Full),
+            size: if self.proofs == 16 { Size::S16 } else { Size::S8 },
+            counted: match self.counts {
+                Counts::EveryCommand => Counted::EveryCommand,
+                Counts::CommandsWithData => Counted::CommandsWithData,
+            },
+        }
     }
+}
+
+/// Which commands move the encryption counter of SCP03.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counts {
+    /// Every one, as the standard has it.
+    #[default]
+    EveryCommand,
+    /// Only those with data: some cards of the field.
+    CommandsWithData,
+}
+
+fn eight() -> u8 {
+    8
 }
 
 /// The issuer's keys, which take the place of those that a blank came with.
@@ -430,7 +458,7 @@ impl Profile {
         let code = |text: &str| text.len() == 2 && text.starts_with(['A', 'C', 'I']);
         let groups = &self.lds.data_groups;
         let other = |version: u8| (0x01..=0x7F).contains(&version) && version != self.card.key_version;
-        let rules: [(bool, &'static str, &'static str); 12] = [
+        let rules: [(bool, &'static str, &'static str); 13] = [
             (letters(&self.document.state, 3), "document.state", "three capital letters"),
             (letters(&self.document.nationality, 3), "document.nationality", "three capital letters"),
             (code(&self.document.code), "document.code", "two characters, the first of them A, C or I (9303-5)"),
@@ -461,7 +489,12 @@ impl Profile {
                 "card.security_level",
                 "0x03, 0x13 or 0x33: commands are always encrypted",
             ),
-            ((16..=239).contains(&self.card.block_size), "card.block_size", "between 16 and 239"),
+            (matches!(self.card.proofs, 8 | 16), "card.proofs", "8 or 16"),
+            (
+                (16..=self.card.channel().short_data().min(239)).contains(&self.card.block_size),
+                "card.block_size",
+                "between 16 and 239, or 223 with proofs of 16 bytes",
+            ),
             (
                 self.keys.as_ref().is_none_or(|keys| other(keys.version)),
                 "keys.version",

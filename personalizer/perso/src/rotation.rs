@@ -10,7 +10,7 @@
 
 use channel::key_set::{Diversification, DiversificationError};
 use channel::random::Random;
-use channel::scp03::{KeySet, Scp03Error, SecurityLevel};
+use channel::scp03::{KeySet, Options, Scp03Error};
 use channel::secret::Secret;
 use iso7816::Card;
 
@@ -63,13 +63,13 @@ impl Rotation<'_> {
     pub(crate) fn carry_out<C: Card>(
         &self,
         mut domain: SecuredDomain<C>,
-        level: SecurityLevel,
+        options: Options,
         random: &mut dyn Random,
     ) -> Result<SecuredDomain<C>, DialogueError> {
         if domain.key_version() != self.to {
             let keys = self.keys.of_chip(&domain.diversification())?;
             domain.add_keys(self.to, &keys)?;
-            domain = IssuerDomain::select(domain.into_card())?.open(self.to, self.keys, level, random)?;
+            domain = IssuerDomain::select(domain.into_card())?.open(self.to, self.keys, options, random)?;
         }
         // The maker's keys of some chips are gone by now.
         if domain.key_versions()?.contains(&self.from) {

@@ -5,7 +5,7 @@
 //! can be sealed. Types do not survive a crash: [`crate::recover`] asks the card.
 
 use channel::random::Random;
-use channel::scp03::SecurityLevel;
+use channel::scp03::Options;
 use iso7816::Card;
 use jiff::Timestamp;
 use lds::globalplatform::{ApplicationState, CardState, Dgi, StoreDataEncryption};
@@ -158,11 +158,11 @@ impl<C: Card> Document<Bound<C>> {
         self,
         ledger: &mut Ledger,
         rotation: &Rotation<'_>,
-        level: SecurityLevel,
+        options: Options,
         random: &mut dyn Random,
     ) -> Result<Self, StepError> {
         self.take(ledger, Step::RotateKeys, None, |Bound { domain }| {
-            Ok(Bound { domain: rotation.carry_out(domain, level, random)? })
+            Ok(Bound { domain: rotation.carry_out(domain, options, random)? })
         })
     }
 

@@ -40,6 +40,8 @@ pub struct Offer<'a> {
     pub challenge: CardChallenge,
     /// How long challenges, cryptograms and MACs are.
     pub size: Size,
+    /// Which commands move the encryption counter.
+    pub counted: Counted,
 }
 
 /// The card's end of SCP03.
@@ -80,7 +82,7 @@ impl ChipChannel {
         let cipher = offer.keys.aes().ok_or(Status::UNKNOWN_ERROR)?;
         let card_challenge = offer.card_challenge(cipher, random)?;
         // The level comes with EXTERNAL AUTHENTICATE; until then the highest.
-        let options = Options { level: SecurityLevel::Full, size: offer.size, counted: Counted::EveryCommand };
+        let options = Options { level: SecurityLevel::Full, size: offer.size, counted: offer.counted };
         let derived = Derived::new(cipher, offer.keys, host_challenge, &card_challenge, options).map_err(failed)?;
         let info = offer.info(card_challenge, derived.card_cryptogram.clone());
         self.0 = State::Challenged(Box::new(derived), Dek { cipher, key: offer.keys.dek.clone() });

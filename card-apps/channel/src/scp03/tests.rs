@@ -83,6 +83,7 @@ fn the_card_speaks_the_six_known_sessions() {
             diversification: info.diversification,
             challenge: CardChallenge::Random,
             size: Size::S8,
+            counted: Counted::EveryCommand,
         };
         let mut card = ChipChannel::default();
         let mut random = Fixed::new(info.card_challenge.clone());
@@ -170,6 +171,7 @@ fn both_ends_know_the_pseudo_random_challenge() {
             aid: Aid::issuer_domain(),
         },
         size: Size::S8,
+        counted: Counted::EveryCommand,
     };
     let host_challenge = hex_of(&case["host_challenge"]);
     let given = ChipChannel::default().initialize_update(&offer, &host_challenge, &mut Fixed::new([])).unwrap();
@@ -214,8 +216,14 @@ impl Echo {
         match command.ins {
             INITIALIZE_UPDATE => {
                 let challenge = CardChallenge::PseudoRandom { sequence_counter: [0, 0, 1], aid: Aid::issuer_domain() };
-                let offer =
-                    Offer { keys: &self.keys, key_version: 0x30, diversification: [7; 10], challenge, size: self.size };
+                let offer = Offer {
+                    keys: &self.keys,
+                    key_version: 0x30,
+                    diversification: [7; 10],
+                    challenge,
+                    size: self.size,
+                    counted: Counted::EveryCommand,
+                };
                 let data = self.channel.initialize_update(&offer, &command.data, &mut OsRandom)?;
                 Ok(Response::ok(data))
             }
@@ -358,6 +366,7 @@ fn a_wrong_host_is_refused_and_must_start_again() {
         diversification: [0; 10],
         challenge: CardChallenge::Random,
         size: Size::S8,
+        counted: Counted::EveryCommand,
     };
     let host = [1; 8];
     let answer = card.channel.initialize_update(&offer, &host, &mut OsRandom).unwrap();

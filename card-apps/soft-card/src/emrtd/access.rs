@@ -9,6 +9,8 @@
 //! | PACE | personalized only (`6985`) | never (`6985`) | without a session (`6985` inside one) |
 //! | Chip Authentication | never (`6985`) | never (`6985`) | under secure messaging (`6982`) |
 //!
+//! A chip that does not know BAC or PACE at all answers `6D00`.
+//!
 //! Whether a protected file exists is itself protected: without the right the answer is `6982` for every
 //! identifier. A missing free file is `6A82`, which readers take as "no PACE here" (9303-11 §4.2).
 
@@ -17,13 +19,16 @@ use lds::files::{Access, File, Place};
 
 use super::command::Command;
 use super::state::{ApplicationLife, Memory, Volatile};
+use crate::persona::Make;
 
 /// Judges a command before it is carried out; files are judged by [`readable`].
-pub(super) fn allowed(command: &Command<'_>, memory: &Memory, volatile: &Volatile) -> Result<(), Status> {
+pub(super) fn allowed(command: &Command<'_>, make: &Make, memory: &Memory, volatile: &Volatile) -> Result<(), Status> {
     let personalized = memory.life_cycle == ApplicationLife::Personalized;
     let application = volatile.place == Place::Emrtd;
     let session = volatile.session.is_some();
     match command {
+        Command::GetChallenge | Command::ExternalAuthenticate(_) if !make.bac => Err(Status::INSTRUCTION_NOT_SUPPORTED),
+        Command::SetPace(_) if !make.pace => Err(Status::INSTRUCTION_NOT_SUPPORTED),
         Command::SelectMasterFile => Ok(()),
         Command::SelectFile { .. } | Command::ReadBinary(_) => condition(personalized || !application),
         Command::GetChallenge | Command::ExternalAuthenticate(_) => condition(personalized && application && !session),

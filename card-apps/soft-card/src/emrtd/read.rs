@@ -10,15 +10,22 @@ use super::access;
 use super::command::{Read, Source};
 use super::state::{ApplicationLife, Memory, Volatile};
 use crate::atr;
+use crate::persona::Make;
 
 /// The data object that an odd-instruction READ BINARY answers with.
 const DISCRETIONARY: Tag = Tag(0x53);
 
 /// Makes a file current. With `information` the answer is `6F { 80 <size> 83 <identifier> }`.
-pub(super) fn select(id: u16, information: bool, memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
+pub(super) fn select(
+    id: u16,
+    information: bool,
+    make: &Make,
+    memory: &Memory,
+    volatile: &mut Volatile,
+) -> Result<Response, Status> {
     volatile.current = None;
     let file = access::readable(files::by_id(volatile.place, id), volatile)?;
-    let contents = contents(file, memory).ok_or(Status::FILE_NOT_FOUND)?;
+    let contents = contents(file, make, memory).ok_or(Status::FILE_NOT_FOUND)?;
     volatile.current = Some(file);
     if !information {
         return Ok(Response::status(Status::OK));
@@ -33,9 +40,15 @@ pub(super) fn select(id: u16, information: bool, memory: &Memory, volatile: &mut
 /// Reads part of a file; at most `capacity` bytes of response data fit the answer that carries them.
 ///
 /// `6B00` for an offset at or beyond the end, `6282` with the data when an exact Le reaches beyond it.
-pub(super) fn read(read: Read, capacity: u32, memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
+pub(super) fn read(
+    read: Read,
+    capacity: u32,
+    make: &Make,
+    memory: &Memory,
+    volatile: &mut Volatile,
+) -> Result<Response, Status> {
     let file = source(read.source, volatile)?;
-    let contents = contents(file, memory).ok_or(Status::FILE_NOT_FOUND)?;
+    let contents = contents(file, make, memory).ok_or(Status::FILE_NOT_FOUND)?;
     volatile.current = Some(file);
     let rest = match contents.get(read.offset..) {
         Some(rest) if !rest.is_empty() => rest,
@@ -65,20 +78,20 @@ fn source(source: Source, volatile: &Volatile) -> Result<&'static File, Status> 
 }
 
 /// The bytes of a file, when it is on this card.
-fn contents<'a>(file: &File, memory: &'a Memory) -> Option<Cow<'a, [u8]>> {
+fn contents<'a>(file: &File, make: &Make, memory: &'a Memory) -> Option<Cow<'a, [u8]>> {
     let stored = || memory.files.get(&file.id).map(|bytes| Cow::Borrowed(bytes.as_slice()));
     if *file == EF_DIR {
         return Some(atr::directory_file().into());
     }
     if *file == EF_ATR_INFO {
-        return Some(atr::info_file().into());
+        return Some(atr::info_file(make).into());
     }
     if memory.life_cycle != ApplicationLife::Personalized {
         return None;
     }
     // EF.CardAccess and EF.CVCA share one identifier at two places, EF.SOD and EF.CardSecurity another.
     match file.place {
-        Place::MasterFile if *file == EF_CARD_ACCESS => stored(),
+        Place::MasterFile if *file == EF_CARD_ACCESS && make.pace => stored(),
         Place::Emrtd if file.id != EF_CARD_ACCESS.id => stored(),
         _ => None,
     }

@@ -4,10 +4,10 @@
 //! answer leaves the card, so pulling the card out does not win a try, and no challenge is ever given twice.
 
 use channel::random::Random;
-use channel::scp03::{CardChallenge, Offer, Size};
+use channel::scp03::{CardChallenge, Offer};
 use iso7816::{Aid, Command as Apdu, Response, Status};
 
-use super::state::{MAX_FAILED_AUTHENTICATIONS, Memory, Volatile};
+use super::state::{ChallengeKind, MAX_FAILED_AUTHENTICATIONS, Memory, Volatile};
 
 /// The highest value of the sequence counter; keys that reached it are used up.
 const LAST_SEQUENCE: u32 = 0xFF_FFFF;
@@ -33,8 +33,18 @@ pub(super) fn initialize(
     }
     set.sequence += 1;
     let [_, sequence_counter @ ..] = set.sequence.to_be_bytes();
-    let challenge = CardChallenge::PseudoRandom { sequence_counter, aid: application.clone() };
-    let offer = Offer { keys: &set.keys(), key_version: *key_version, diversification, challenge, size: Size::S8 };
+    let challenge = match memory.secure_channel.challenge {
+        ChallengeKind::PseudoRandom => CardChallenge::PseudoRandom { sequence_counter, aid: application.clone() },
+        ChallengeKind::Random => CardChallenge::Random,
+    };
+    let offer = Offer {
+        keys: &set.keys(),
+        key_version: *key_version,
+        diversification,
+        challenge,
+        size: memory.secure_channel.size(),
+        counted: memory.secure_channel.counted(),
+    };
     volatile.channel.initialize_update(&offer, &apdu.data, random).map(Response::ok)
 }
 

@@ -86,7 +86,8 @@ impl<'a> Command<'a> {
     pub fn parse(apdu: &'a Apdu) -> Result<Self, Status> {
         match (apdu.ins, apdu.p1, apdu.p2) {
             (0x50, version @ (0x00..=0x7F | MAKERS_VERSION), 0x00) => match apdu.data.len() {
-                8 => Ok(Command::InitializeUpdate { version }),
+                // Which of the two, the channel knows.
+                8 | 16 => Ok(Command::InitializeUpdate { version }),
                 _ => Err(Status::WRONG_LENGTH),
             },
             (0x82, _, 0x00) => Ok(Command::ExternalAuthenticate),

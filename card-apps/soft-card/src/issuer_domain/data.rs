@@ -13,16 +13,14 @@ use super::state::Memory;
 
 /// Sequence counter of the default key version (GPCS D §6.2.2).
 const TAG_SEQUENCE_COUNTER: Tag = Tag(0xC1);
-/// SCP03 option: pseudo-random card challenge, R-MAC and R-ENCRYPTION supported (GPCS D §5.1).
-pub(super) const SCP03_OPTION: u8 = 0x70;
 
 /// Answers one data object, or `6A88`.
 pub(super) fn get(tag: Tag, memory: &Memory) -> Result<Response, Status> {
     let stored = |value: &Option<Vec<u8>>| value.as_ref().map(|value| tlv::encode(tag, value));
     let object = match tag {
         TAG_CPLC => Some(tlv::encode(tag, &memory.cplc)),
-        TAG_CARD_DATA => Some(recognition_data()),
-        TAG_RECOGNITION_DATA => tlv::sole(&recognition_data(), TAG_CARD_DATA).ok().map(<[u8]>::to_vec),
+        TAG_CARD_DATA => Some(recognition_data(memory)),
+        TAG_RECOGNITION_DATA => tlv::sole(&recognition_data(memory), TAG_CARD_DATA).ok().map(<[u8]>::to_vec),
         TAG_DIVERSIFICATION => Some(tlv::encode(tag, diversification(memory))),
         TAG_KEY_INFORMATION => Some(KeyInformation::template(&key_information(memory))),
         TAG_CARD_IMAGE_NUMBER => stored(&memory.card_image_number),
@@ -36,8 +34,9 @@ pub(super) fn get(tag: Tag, memory: &Memory) -> Result<Response, Status> {
     object.map(Response::ok).ok_or(Status::REFERENCED_DATA_NOT_FOUND)
 }
 
-fn recognition_data() -> Vec<u8> {
-    CardRecognitionData { version: vec![2, 3, 1], secure_channels: vec![(3, SCP03_OPTION)] }.to_bytes()
+fn recognition_data(memory: &Memory) -> Vec<u8> {
+    let secure_channels = vec![(3, memory.secure_channel.option())];
+    CardRecognitionData { version: vec![2, 3, 1], secure_channels }.to_bytes()
 }
 
 /// Three keys of each set: 1 encryption, 2 MAC, 3 data encryption.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use channel::scp03::{ChipChannel, KeySet};
+use channel::scp03::{ChipChannel, Counted, KeySet, Size};
 use channel::secret::Secret;
 use iso7816::{Command as Apdu, Response, Status};
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,68 @@ impl StoredKeySet {
     }
 }
 
+/// How the card speaks SCP03.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecureChannel {
+    /// Where the card's challenge comes from (bit 5 of `i`).
+    pub challenge: ChallengeKind,
+    /// Bytes of challenges, cryptograms and MACs, 8 or 16 (bit 1 of `i`).
+    pub proofs: u8,
+    /// Which commands move the encryption counter.
+    #[serde(default)]
+    pub counts: Counts,
+}
+
+/// Which commands move the encryption counter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counts {
+    /// Every one, as the standard has it.
+    #[default]
+    EveryCommand,
+    /// Only those with data: some cards of the field.
+    CommandsWithData,
+}
+
+/// Where the card's challenge comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChallengeKind {
+    /// From the keys and the sequence counter.
+    #[default]
+    PseudoRandom,
+    /// From the random number generator.
+    Random,
+}
+
+impl Default for SecureChannel {
+    fn default() -> Self {
+        SecureChannel { challenge: ChallengeKind::PseudoRandom, proofs: 8, counts: Counts::EveryCommand }
+    }
+}
+
+impl SecureChannel {
+    /// How long the proofs are.
+    pub(super) fn size(&self) -> Size {
+        if self.proofs == 16 { Size::S16 } else { Size::S8 }
+    }
+
+    /// What is counted.
+    pub(super) fn counted(&self) -> Counted {
+        match self.counts {
+            Counts::EveryCommand => Counted::EveryCommand,
+            Counts::CommandsWithData => Counted::CommandsWithData,
+        }
+    }
+
+    /// The parameter `i` (GPCS D §5.1): R-MAC and R-ENCRYPTION are always offered.
+    pub(super) fn option(&self) -> u8 {
+        let pseudo_random = if self.challenge == ChallengeKind::PseudoRandom { 0x10 } else { 0x00 };
+        0x60 | pseudo_random | u8::from(self.proofs == 16)
+    }
+}
+
 /// The issuer domain's non-volatile memory.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +163,9 @@ pub struct Memory {
     pub card_image_number: Option<Vec<u8>>,
     /// Key sets by version number, `01` to `7F`, or [`MAKERS_VERSION`] alone.
     pub keys: BTreeMap<u8, StoredKeySet>,
+    /// How the card speaks SCP03.
+    #[serde(default)]
+    pub secure_channel: SecureChannel,
     /// Failed host authentications since the last good one.
     pub failed_authentications: u8,
 }

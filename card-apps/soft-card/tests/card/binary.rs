@@ -12,6 +12,7 @@ use iso7816::frame::{self, Request};
 use iso7816::{Card, Response, TransmitError};
 use soft_card::State;
 use soft_card::emrtd::ApplicationLife;
+use soft_card::persona::EMBEDDED;
 
 use crate::support::*;
 
@@ -299,4 +300,52 @@ fn a_card_with_the_citizen_application_is_made_and_shown() {
     assert_eq!((&json["eid"]["pin"], &json["eid"]["keys"][1]), (&"active".into(), &"9C".into()));
     let text = String::from_utf8(shown).unwrap();
     assert!(!text.contains("27182818") && !text.contains("3237313832383138"), "no secret is shown");
+}
+
+#[test]
+fn sixteen_cards_run_in_one_program_and_a_seventeenth_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for number in 0..16 {
+        let state = path(&format!("{number:02}.card"));
+        let serial = format!("{number:02}0000000000");
+        assert!(run(&["new", "--state", state.to_str().unwrap(), "--serial", &serial]).status.success());
+    }
+    let rack = program().arg("rack").arg(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+    let _running = Running(rack);
+    let mut hosts: Vec<Host> = (0..16).map(|number| Host::connect(&path(&format!("{number:02}.sock")))).collect();
+    for (number, host) in hosts.iter_mut().enumerate() {
+        host.ask(&Request::PowerOn).unwrap();
+        let cplc = host.transmit(&iso7816::Command::parse(&[0x80, 0xCA, 0x9F, 0x7F, 0]).unwrap()).unwrap().data;
+        let serial = u8::from_str_radix(&format!("{number:02}"), 16).unwrap();
+        assert_eq!(cplc[15], serial, "each socket has its own card");
+    }
+    // One is in use, the others are too: the same folder cannot be run twice.
+    assert_eq!(run(&["rack", folder.path().to_str().unwrap()]).status.code(), Some(20));
+    assert!(run(&["new", "--state", path("16.card").to_str().unwrap()]).status.success());
+    let many = run(&["rack", folder.path().to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&many.stderr).into_owned();
+    assert!(many.status.code() == Some(2) && said.contains("holds 17 cards"), "{said}");
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(run(&["rack", empty.path().to_str().unwrap()]).status.code(), Some(2));
+}
+
+#[test]
+fn personas_are_listed_and_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let list = String::from_utf8(run(&["personas"]).stdout).unwrap();
+    for line in list.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        assert!(run(&["new", "--state", &path(name), "--persona", name]).status.success(), "{name}");
+    }
+    assert_eq!(list.lines().count(), EMBEDDED.len());
+    let load = |name: &str| State::load(Path::new(&path(name))).unwrap();
+    assert!(!load("bac-only").make.pace && !load("pace-only").make.bac);
+    assert_eq!(load("maker-keys").issuer_domain.keys.keys().collect::<Vec<_>>(), [&0xFF]);
+    std::fs::write(path("own.toml"), "format = \"bitaqa-soft-card-persona\"\nversion = 1\nlongest-command = 1000\n")
+        .unwrap();
+    assert!(run(&["new", "--state", &path("own"), "--persona", &path("own.toml")]).status.success());
+    assert_eq!(load("own").make.longest_command, 1000);
+    assert_eq!(run(&["new", "--state", &path("x"), "--persona", "nobody"]).status.code(), Some(2));
 }

@@ -6,6 +6,7 @@ mod citizen;
 mod faults;
 mod hostile;
 mod issuer;
+mod makes;
 mod power;
 mod reading;
 mod support;

@@ -4,7 +4,10 @@ use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
 use perso::ledger::{Ledger, Reading, State, Step};
 use perso::profile::Profile;
 use perso::recover::{Recovered, Wish, recover};
+use perso::rotation::Rotation;
+use soft_card::BlankOptions;
 use soft_card::fault::{Tear, When};
+use soft_card::persona::{EMBEDDED, Persona};
 
 use crate::bench::*;
 
@@ -135,5 +138,39 @@ fn a_card_that_does_not_take_new_keys_is_rejected_and_can_still_be_opened() {
         let Ok(Outcome::Rejected(rejected)) = outcome else { panic!("not rejected") };
         assert!(matches!(rejected.reason, Reason::Refused { step: Step::RotateKeys, .. }), "{}", rejected.reason);
         assert!(rejected.invalidated, "{instruction:02X}");
+    }
+}
+
+#[test]
+fn a_card_of_every_make_is_personalized_and_gets_the_issuer_s_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = &centre().orders[0];
+    let issuer = issuer_keys();
+    for (name, differs) in [
+        ("maker-keys", "key_version = 0xFF\n"),
+        ("random-challenge", ""),
+        ("sixteen-byte-proofs", "proofs = 16\n"),
+        ("counts-data-only", "counts = \"commands-with-data\"\n"),
+        ("miserly", ""),
+    ] {
+        let source = format!(
+            "extends = \"specimen-uto\"\nname = \"small\"\n[portrait]\nwidth = 100\nheight = 128\nmax_bytes = 3000\n[card]\n{differs}"
+        );
+        let profile = Profile::parse(name, &source).unwrap();
+        let mut ledger = Ledger::open(&folder.path().join(name)).unwrap();
+        let face = face(order, &profile);
+        let text = EMBEDDED.iter().find(|(known, _)| *known == name).unwrap().1;
+        let slot = Slot::with(BlankOptions { serial: Some([9; 6]), ..Persona::parse(text).unwrap().options() });
+        let rotation = Rotation { from: profile.card.key_version, ..rotation(&issuer) };
+        let outcome = with_rotating_line(&slot, &profile, &mut ledger, &keys(), Some(rotation), |line| {
+            personalize(line, job(order, &face))
+        });
+        match outcome {
+            Ok(Outcome::Finished(_)) => {}
+            Ok(Outcome::Rejected(rejected)) => panic!("{name}: {}", rejected.reason),
+            Err(error) => panic!("{name}: {error}"),
+        }
+        let versions: Vec<u8> = slot.card.borrow().state().issuer_domain.keys.keys().copied().collect();
+        assert_eq!(versions, [ISSUER_VERSION], "{name}");
     }
 }
