@@ -33,7 +33,7 @@ use crate::key_store::{Algorithm, FreshKey, KeyError, KeyPlace, NewKey, SigningE
 use crate::passphrase::Passphrase;
 use crate::profile::Profile;
 use crate::state::{State, StateError};
-use crate::status::Status;
+use crate::status::{Status, StatusError};
 use crate::x509;
 
 mod bundle;
@@ -257,7 +257,20 @@ impl Authority {
     /// # Errors
     /// When the record of the key cannot be read.
     pub fn token(&self) -> Result<Option<TokenAddress>, OpenError> {
-        let path = generations::directory(&self.directory, self.generations.len());
+        self.token_of(generations::directory(&self.directory, self.generations.len()))
+    }
+
+    /// The token that the key of a generation is in.
+    pub(crate) fn generation_token(&self, number: usize) -> Result<Option<TokenAddress>, OpenError> {
+        self.token_of(generations::directory(&self.directory, number))
+    }
+
+    /// The token that the bundle signer's key is in.
+    pub(crate) fn bundle_signer_token(&self) -> Result<Option<TokenAddress>, OpenError> {
+        self.token_of(self.directory.join("bundle-signer"))
+    }
+
+    fn token_of(&self, path: PathBuf) -> Result<Option<TokenAddress>, OpenError> {
         StoredKey::token(&path).map_err(|error| OpenError::Key { path, error })
     }
 
@@ -303,7 +316,7 @@ impl Authority {
     ///
     /// # Errors
     /// When a certificate or list cannot be read.
-    pub fn status(&self, now: Timestamp) -> Result<Status, OpenError> {
+    pub fn status(&self, now: Timestamp) -> Result<Status, StatusError> {
         Status::of(self, now)
     }
 

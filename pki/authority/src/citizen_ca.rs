@@ -39,6 +39,10 @@ use crate::passphrase::Passphrase;
 use crate::profile::CitizenProfile;
 use crate::x509::{self, Period};
 
+mod overview;
+
+pub(crate) use overview::{CitizenKey, Overview, RangeState};
+
 const FOLDER: &str = "citizen-ca";
 const STATE_FILE: &str = "state.json";
 const FORMAT: &str = "bitaqa-citizen-ca";

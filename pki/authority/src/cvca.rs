@@ -328,6 +328,14 @@ impl CvHolder {
         }
     }
 
+    /// Every certificate it issued, by reference: later ones of a holder after earlier ones.
+    pub(crate) fn issued_to_others(&self) -> Result<Vec<CvCertificate>, CvError> {
+        let folder = self.directory.join("issued");
+        let names = folder_names(&folder)?;
+        let certificates = names.iter().map(|name| optional_certificate(&folder.join(name)));
+        certificates.filter_map(Result::transpose).collect()
+    }
+
     fn issued_path(&self, reference: &Reference) -> PathBuf {
         self.directory.join("issued").join(format!("{reference}.cvcert"))
     }

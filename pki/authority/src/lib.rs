@@ -44,4 +44,4 @@ pub use key_store::{
 pub use passphrase::{MIN_PASSPHRASE, Passphrase};
 pub use profile::{CitizenProfile, PROFILES, Profile};
 pub use state::StateError;
-pub use status::{Item, Need, Status};
+pub use status::{Item, Need, Status, StatusError};

@@ -1,4 +1,7 @@
-//! What expires when, and what to do next.
+//! What expires when, and what to do next: every key, certificate, list and bundle of an authority.
+
+mod card_verifiable;
+mod citizens;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -6,6 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::authority::{Authority, OpenError, SignerKind, SignerRecord};
+use crate::citizen_ca::{CitizenError, Overview};
+use crate::cvca::{CvError, CvStore};
+use crate::key_store::TokenAddress;
 
 /// Days ahead of an end at which it is announced.
 const NOTICE_DAYS: i64 = 14;
@@ -41,6 +47,22 @@ pub struct Item {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
+    /// Whether somebody still relies on that date: what is revoked, used up or replaced is kept, and nobody waits for its end.
+    pub current: bool,
+}
+
+/// Why the status cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// The authority.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The citizen CA.
+    #[error(transparent)]
+    Citizens(#[from] CitizenError),
+    /// The card-verifiable certificates.
+    #[error(transparent)]
+    Cv(#[from] CvError),
 }
 
 /// All of an authority at a moment.
@@ -58,9 +80,20 @@ impl Status {
         self.items.iter().map(|item| item.need).max().unwrap_or(Need::Nothing)
     }
 
-    pub(crate) fn of(authority: &Authority, now: Timestamp) -> Result<Self, OpenError> {
+    /// What ends within so many days and somebody relies on, the first end first; what has ended stands before it.
+    pub fn ending_within(&self, days: i64, now: Timestamp) -> Vec<&Item> {
+        let horizon = now.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
+        let last = horizon.to_zoned(TimeZone::UTC).date();
+        let mut items: Vec<&Item> = self.items.iter().filter(|item| item.current).collect();
+        items.retain(|item| item.until.is_some_and(|until| until <= last));
+        items.sort_by(|one, two| (one.until, one.kind, &one.name).cmp(&(two.until, two.kind, &two.name)));
+        items
+    }
+
+    pub(crate) fn of(authority: &Authority, now: Timestamp) -> Result<Self, StatusError> {
         let signers = authority.signers()?;
-        let mut items = vec![csca(authority, now)];
+        let mut items = former_generations(authority)?;
+        items.push(csca(authority, now)?);
         items.extend(signers.iter().map(|signer| document_signer(signer, now)));
         items.extend(succession(&signers, now));
         for kind in SignerKind::ALL.into_iter().filter(|kind| *kind != SignerKind::Document) {
@@ -68,13 +101,26 @@ impl Status {
         }
         items.push(revocation_list(authority, now)?);
         items.push(trust_bundle(authority, now));
+        items.push(bundle_signer(authority)?);
+        if let Some(overview) = Overview::of(authority)? {
+            items.extend(citizens::items(&overview, now));
+        }
+        items.extend(card_verifiable::items(&CvStore::new(authority.directory()), now)?);
         Ok(Status { profile: authority.profile().id.to_owned(), items })
     }
 }
 
 fn item(kind: &'static str, name: impl Into<String>, state: impl Into<String>, until: Option<Timestamp>) -> Item {
-    let until = until.map(|moment| moment.to_zoned(TimeZone::UTC).date());
-    Item { kind, name: name.into(), state: state.into(), until, need: Need::Nothing, action: None }
+    item_of_day(kind, name, state, until.map(|moment| moment.to_zoned(TimeZone::UTC).date()))
+}
+
+fn item_of_day(kind: &'static str, name: impl Into<String>, state: impl Into<String>, until: Option<Date>) -> Item {
+    let (name, state) = (name.into(), state.into());
+    Item { kind, name, state, until, need: Need::Nothing, action: None, current: true }
+}
+
+fn with_token(words: &str, token: Option<&TokenAddress>) -> String {
+    token.map_or_else(|| words.to_owned(), |token| format!("{words}, token {}", token.label))
 }
 
 impl Item {
@@ -83,26 +129,54 @@ impl Item {
         self.action = Some(action.to_owned());
         self
     }
+
+    /// Nobody waits for its end.
+    fn past(mut self) -> Self {
+        self.current = false;
+        self
+    }
 }
 
 fn within(now: Timestamp, days: i64, end: Timestamp) -> bool {
     now.checked_add(SignedDuration::from_hours(24 * days)).map_or(true, |notice| notice > end)
 }
 
-fn csca(authority: &Authority, now: Timestamp) -> Item {
+/// They sign nothing any more; what they signed is verified with them.
+fn former_generations(authority: &Authority) -> Result<Vec<Item>, OpenError> {
+    let generations = authority.generations();
+    let former = generations.iter().take(generations.len().saturating_sub(1)).map(|generation| {
+        let certificate = &generation.certificate;
+        let name = format!("{} {}", certificate.subject().common_name().unwrap_or_default(), generation.number);
+        let token = authority.generation_token(generation.number)?;
+        let state = with_token("replaced, verifies what it signed", token.as_ref());
+        Ok(item("csca", name, state, Some(certificate.not_after())).past())
+    });
+    former.collect()
+}
+
+fn bundle_signer(authority: &Authority) -> Result<Item, OpenError> {
+    let name = authority.pin()?.to_string();
+    let token = authority.bundle_signer_token()?;
+    let name = name.get(..16).unwrap_or_default().to_owned();
+    Ok(item("bundle-signer", name, with_token("may sign", token.as_ref()), None))
+}
+
+fn csca(authority: &Authority, now: Timestamp) -> Result<Item, OpenError> {
     let certificate = authority.csca();
+    let token = authority.token()?;
     let end = certificate.extensions().private_key_usage.and_then(|usage| usage.not_after);
     let end = end.unwrap_or(certificate.not_after());
     let name = certificate.subject().common_name().unwrap_or_default();
-    if now > end {
-        item("csca", name, "its key may no longer sign", Some(end))
+    let state = |words: &str| with_token(words, token.as_ref());
+    Ok(if now > end {
+        item("csca", name, state("its key may no longer sign"), Some(end))
             .needs(Need::Now, "set up a new CSCA: nothing can be linked any more")
     } else if within(now, ROLLOVER_DAYS, end) {
-        item("csca", name, "its key ends soon", Some(end))
+        item("csca", name, state("its key ends soon"), Some(end))
             .needs(Need::Soon, "announce it to other states, then bitaqa-pki csca rollover")
     } else {
-        item("csca", name, "its key may sign", Some(end))
-    }
+        item("csca", name, state("its key may sign"), Some(end))
+    })
 }
 
 fn document_signer(signer: &SignerRecord, now: Timestamp) -> Item {
@@ -113,8 +187,9 @@ fn document_signer(signer: &SignerRecord, now: Timestamp) -> Item {
         (None, false) => "retired",
     };
     let uses = signer.uses.map(|uses| format!(", {} of {} uses", uses.reserved, uses.most)).unwrap_or_default();
-    let token = signer.token.as_ref().map(|token| format!(", token {}", token.label)).unwrap_or_default();
-    item(signer.kind.word(), &signer.name, format!("{state}{uses}{token}"), Some(signer.usage_end()))
+    let words = with_token(&format!("{state}{uses}"), signer.token.as_ref());
+    let item = item(signer.kind.word(), &signer.name, words, Some(signer.usage_end()));
+    if state == "may sign" { item } else { item.past() }
 }
 
 /// Whether a tenth or less of its uses is left.

@@ -86,6 +86,21 @@ pub enum Command {
     /// Show what expires when and what to do next; exit code 40 when something is to be done.
     #[command(after_help = "Example:\n  bitaqa-pki status --dir pki || mail -s 'pki needs work' operator < /dev/null")]
     Status(Place),
+    /// Show what ends soon, the first end first: every key, certificate, list and bundle.
+    #[command(after_help = "Examples:\n  bitaqa-pki expire-soon --dir pki --days 14\n  \
+        bitaqa-pki expire-soon --dir pki --days 90 --ics > pki.ics\n\n\
+        Terminals of embassies live for a month at most: what ends here is to be certified and sent before that day.")]
+    ExpireSoon {
+        /// So many days ahead.
+        #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(i64).range(0..=36500))]
+        days: i64,
+        /// As a calendar (RFC 5545).
+        #[arg(long, conflicts_with = "json")]
+        ics: bool,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
+    },
     /// Say what certificates, revocation lists and signed lists depart from; exit code 40 when a requirement is not met.
     Lint(Lint),
     /// Sign for a process that started this one; for --signing-workers.

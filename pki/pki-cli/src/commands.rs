@@ -73,6 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Lint(arguments) => return lint::run(arguments, json),
         Command::Status(place) => return status::show(&place.dir, json),
         Command::SigningWorker => security_object::work()?,
+        Command::ExpireSoon { days, ics, place } => status::expire_soon(*days, *ics, &place.dir, json)?,
         Command::Completions { shell } => help::completions(*shell),
         Command::Man { out } => help::manual(out.as_deref())?,
     }

@@ -9,8 +9,8 @@ use authority::ceremony::custody::CustodyError;
 use authority::ceremony::{CeremonyError, CredentialError};
 use authority::citizen_ca::CitizenError;
 use authority::{
-    InitError, IssueError, KeyError, LoadError, OpenError, SignError, SigningError, StateError, TokenError, UseError,
-    WorkerError,
+    InitError, IssueError, KeyError, LoadError, OpenError, SignError, SigningError, StateError, StatusError, TokenError,
+    UseError, WorkerError,
 };
 use serde_json::json;
 
@@ -134,6 +134,17 @@ impl From<OpenError> for Failure {
             remedy: remedy.to_owned(),
             exit: TRUST,
         }
+    }
+}
+
+impl From<StatusError> for Failure {
+    fn from(error: StatusError) -> Self {
+        let failure: Failure = match error {
+            StatusError::Open(error) => error.into(),
+            StatusError::Citizens(error) => error.into(),
+            StatusError::Cv(error) => error.into(),
+        };
+        Failure { what: "The status cannot be told.".to_owned(), ..failure }
     }
 }
 

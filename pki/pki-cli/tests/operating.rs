@@ -1,0 +1,95 @@
+//! What an operator has to keep an authority going: the status of everything, the forecast, backups.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("secret"), "a passphrase for tests\n").unwrap();
+        Desk(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn pki(&self, arguments: &str) -> Command {
+        let mut command = Command::cargo_bin("bitaqa-pki").unwrap();
+        command.current_dir(self.path()).args(arguments.split_whitespace());
+        command.env("BITAQA_PASSPHRASE_FILE", "secret").env("BITAQA_SIGNER_PASSPHRASE_FILE", "secret");
+        command
+    }
+
+    fn done(&self, arguments: &str) -> String {
+        let output = self.pki(arguments).assert().success();
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    }
+
+    fn json(&self, arguments: &str, code: i32) -> Value {
+        let output = self.pki(arguments).arg("--json").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+#[test]
+fn status_and_forecast_know_everything() {
+    let desk = Desk::new();
+    for command in [
+        "init --profile specimen-uto --dir pki",
+        "csca rollover --dir pki",
+        "signer new master-list --dir pki",
+        "citizen init --dir pki",
+        "citizen responder --dir pki",
+        "cvc init --dir pki --mnemonic ISCVCA --type is",
+        "cvc dv --dir pki --by UTISCVCA --mnemonic DVONE --domestic --days 14",
+        "cvc terminal --dir pki --by UTDVONE --mnemonic POST --rights read-dg3 --days 5",
+        "cvc request --dir abroad --country XO --mnemonic DV --authority \
+         pki/cvc/UTISCVCA/generations/00001/certificate.cvcert --out dv.cvreq",
+        "cvc issue --dir pki --by UTISCVCA --level foreign-dv --request dv.cvreq --out dv.cvcert",
+    ] {
+        desk.done(command);
+    }
+    let status = desk.json("status --dir pki", 40);
+    let items = status["items"].as_array().unwrap();
+    let of = |kind: &str| -> Vec<&Value> { items.iter().filter(|item| item["kind"] == kind).collect() };
+    for (kind, count) in [
+        ("csca", 2),
+        ("bundle-signer", 1),
+        ("master-list-signer", 1),
+        ("revocation-list", 1),
+        ("citizen-ca", 1),
+        ("citizen-responder", 1),
+        ("cvca", 1),
+        ("document-verifier", 1),
+        ("terminal", 1),
+        ("cv-issued", 1),
+    ] {
+        assert_eq!(of(kind).len(), count, "{kind}: {status}");
+    }
+    assert_eq!((of("csca")[0]["current"].as_bool(), of("csca")[1]["current"].as_bool()), (Some(false), Some(true)));
+    let terminal = of("terminal")[0];
+    assert_eq!((terminal["name"].as_str(), terminal["need"].as_str()), (Some("UTPOST00001"), Some("soon")));
+    // What it says can be typed.
+    let action = terminal["action"].as_str().unwrap().strip_prefix("bitaqa-pki ").unwrap();
+    assert_eq!(action, "cvc terminal --by UTDVONE --country UT --mnemonic POST --rights read-dg3 --dir pki");
+    desk.done(&format!("{action} --days 13"));
+    let ending = desk.json("expire-soon --dir pki --days 20", 0);
+    let names: Vec<&str> =
+        ending["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["UTPOST00002", "UTDVONE00001"]);
+    let words = desk.done("expire-soon --dir pki --days 20");
+    assert!(words.contains("in 13 days") && words.contains("do: bitaqa-pki cvc dv --by UTISCVCA"), "{words}");
+    assert_eq!(desk.done("expire-soon --dir pki --days 1"), "nothing ends within 1 days\n");
+    let calendar = desk.done("expire-soon --dir pki --days 20 --ics");
+    assert_eq!((calendar.matches("BEGIN:VEVENT\r\n").count(), calendar.matches("END:VEVENT\r\n").count()), (2, 2));
+    assert!(calendar.starts_with("BEGIN:VCALENDAR\r\n") && calendar.lines().all(|line| line.len() <= 75), "{calendar}");
+}
