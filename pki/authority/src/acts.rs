@@ -231,29 +231,54 @@ fn revoked(directory: &Path) -> Result<BTreeSet<String>, ActsError> {
 
 fn verify(mut file: impl BufRead, path: &Path) -> Result<Acts, ActsError> {
     let mut acts = Acts { entries: Vec::new(), hashes: Vec::new(), unfinished: 0 };
-    let (mut before, mut bytes) = (START, Vec::new());
-    for number in 1.. {
+    let (mut chain, mut bytes) = (Chain::default(), Vec::new());
+    loop {
         bytes.clear();
         let read = file.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut bytes);
         if read.map_err(|error| FileError { path: path.to_owned(), error })? == 0 {
-            break;
+            return Ok(acts);
         }
         let Some(line) = bytes.strip_suffix(b"\n") else {
             if bytes.len() > MAX_LINE {
-                return Err(ActsError::NotAnEntry(number));
+                return Err(ActsError::NotAnEntry(chain.lines() + 1));
             }
             acts.unfinished = bytes.len();
-            break;
+            return Ok(acts);
         };
+        acts.entries.push(chain.take(line)?);
+        acts.hashes.extend(chain.head());
+    }
+}
+
+/// The lines of a record as they come, each bound to the one before.
+#[derive(Default)]
+pub(crate) struct Chain {
+    lines: u64,
+    last: [u8; 32],
+}
+
+impl Chain {
+    /// The next line, without its line feed.
+    pub fn take(&mut self, line: &[u8]) -> Result<Entry, ActsError> {
+        let number = self.lines + 1;
         let entry = entry(line, number)?;
+        let before = if self.lines == 0 { START } else { self.last };
         if entry.n != number || entry.prev != hex::encode(before) {
             return Err(ActsError::Broken(number));
         }
-        before = sha256(line);
-        acts.hashes.push(hex::encode(before));
-        acts.entries.push(entry);
+        *self = Chain { lines: number, last: sha256(line) };
+        Ok(entry)
     }
-    Ok(acts)
+
+    /// How many lines there were.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// SHA-256 of the last line, hexadecimal.
+    pub fn head(&self) -> Option<String> {
+        (self.lines > 0).then(|| hex::encode(self.last))
+    }
 }
 
 fn entry(line: &[u8], number: u64) -> Result<Entry, ActsError> {

@@ -339,14 +339,7 @@ impl Authority {
 
     /// Nobody else issues until the file is dropped; the state is read again, since somebody may have issued before.
     pub(crate) fn lock(&mut self) -> Result<File, IssueError> {
-        let path = self.directory.join("lock");
-        let failed = |error: io::Error| FileError { path: path.clone(), error };
-        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
-        match patient_lock(&file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(IssueError::Busy(self.directory.clone())),
-            Err(TryLockError::Error(error)) => return Err(failed(error).into()),
-        }
+        let file = lock_file(&self.directory)?;
         self.state = State::read(&self.directory).map_err(OpenError::State)?;
         let generations = generations::read(&self.directory)?;
         if generations.len() > self.generations.len() {
@@ -399,6 +392,18 @@ fn is_name(name: &str) -> bool {
     (1..=32).contains(&name.len())
         && !name.starts_with('-')
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Nobody else issues anything from this directory until the file is dropped.
+pub(crate) fn lock_file(directory: &Path) -> Result<File, IssueError> {
+    let path = directory.join("lock");
+    let failed = |error: io::Error| FileError { path: path.clone(), error };
+    let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+    match patient_lock(&file) {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(IssueError::Busy(directory.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error).into()),
+    }
 }
 
 /// Takes the lock, or gives up after a second: a program that this process is just starting holds every open file

@@ -47,6 +47,8 @@ const FOLDER: &str = "citizen-ca";
 const STATE_FILE: &str = "state.json";
 const FORMAT: &str = "bitaqa-citizen-ca";
 const VERSION: u32 = 1;
+/// So many ranges may have been begun after a backup was made.
+const MORE_RANGES: usize = 100;
 /// The longest request that is read, in bytes.
 const MAX_REQUEST: usize = 16 * 1024;
 /// The longest name or number of a holder, in characters (RFC 5280, ub-name and friends).
@@ -437,6 +439,16 @@ impl Authority {
 pub(crate) fn revoked_serials(directory: &Path) -> Result<Vec<String>, CitizenError> {
     let state = State::read(&directory.join(FOLDER))?;
     Ok(state.map(|state| state.revoked.iter().map(|entry| hex::encode(&entry.serial)).collect()).unwrap_or_default())
+}
+
+/// Lets the numbers of revocation lists jump ahead, those of ranges that may have been begun too; whether there is a citizen CA.
+pub(crate) fn jump(directory: &Path, by: u64) -> Result<bool, CitizenError> {
+    let folder = directory.join(FOLDER);
+    let Some(mut state) = State::read(&folder)? else { return Ok(false) };
+    state.lists.resize(state.lists.len() + MORE_RANGES, 0);
+    state.lists.iter_mut().for_each(|number| *number += by);
+    files::replace(&folder.join(STATE_FILE), &state.to_bytes(), Mode::Public)?;
+    Ok(true)
 }
 
 impl CitizenCa {

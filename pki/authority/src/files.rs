@@ -147,7 +147,7 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => sync_directory(Path::new(".")),
         Some(parent) => sync_directory(parent),
@@ -156,7 +156,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 }
 
 /// Names that start with a dot are never taken for finished ones.
-fn fresh_name(path: &Path) -> PathBuf {
+pub(crate) fn fresh_name(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.new"))
 }

@@ -11,10 +11,12 @@
 //! - [`citizen_ca`]: certificates for citizens' own keys, after RFC 5280
 //! - [`ceremony`]: scripts that several persons are led through, and what they sign
 //! - [`acts`]: the record of everything that was issued
+//! - [`backup`]: all of it in one file, and back
 //! - [`Profile`]: the names, algorithms and lifetimes of a state, as data
 
 pub mod acts;
 mod authority;
+pub mod backup;
 pub mod ceremony;
 pub mod citizen_ca;
 mod countries;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod bundle;
 pub mod cvc;
 mod issuing;
@@ -11,6 +12,7 @@ use authority::Algorithm;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use backup::{Backup, BackupCommand, Restore};
 pub use bundle::{Bundle, Export};
 pub use issuing::{
     Acts, By, Ceremony, Citizen, CitizenIssue, Csca, Ensure, EnsureCrl, Kind, Publish, Rollover, Run, Signer,
@@ -86,6 +88,10 @@ pub enum Command {
     /// Show what expires when and what to do next; exit code 40 when something is to be done.
     #[command(after_help = "Example:\n  bitaqa-pki status --dir pki || mail -s 'pki needs work' operator < /dev/null")]
     Status(Place),
+    /// Write everything of an authority into one file, or verify such a file.
+    Backup(Backup),
+    /// Put a backup into an empty place.
+    Restore(Restore),
     /// Show what ends soon, the first end first: every key, certificate, list and bundle.
     #[command(after_help = "Examples:\n  bitaqa-pki expire-soon --dir pki --days 14\n  \
         bitaqa-pki expire-soon --dir pki --days 90 --ics > pki.ics\n\n\

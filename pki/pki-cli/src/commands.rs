@@ -1,6 +1,7 @@
 //! One function for each command.
 
 mod anchors;
+mod backup;
 mod bundle;
 mod ceremony;
 mod citizen;
@@ -73,6 +74,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Lint(arguments) => return lint::run(arguments, json),
         Command::Status(place) => return status::show(&place.dir, json),
         Command::SigningWorker => security_object::work()?,
+        Command::Backup(backup) => backup::run(backup, json)?,
+        Command::Restore(restore) => backup::restore(restore, json)?,
         Command::ExpireSoon { days, ics, place } => status::expire_soon(*days, *ics, &place.dir, json)?,
         Command::Completions { shell } => help::completions(*shell),
         Command::Man { out } => help::manual(out.as_deref())?,

@@ -1,5 +1,6 @@
 //! What an operator is told when something does not work: what, why, what to do.
 
+mod backup;
 mod cvc;
 
 use std::path::Path;

@@ -93,3 +93,44 @@ fn status_and_forecast_know_everything() {
     assert_eq!((calendar.matches("BEGIN:VEVENT\r\n").count(), calendar.matches("END:VEVENT\r\n").count()), (2, 2));
     assert!(calendar.starts_with("BEGIN:VCALENDAR\r\n") && calendar.lines().all(|line| line.len() <= 75), "{calendar}");
 }
+
+#[test]
+fn an_authority_is_backed_up_lost_and_restored() {
+    let desk = Desk::new();
+    desk.done("init --profile specimen-uto --dir pki");
+    desk.done("ds new --dir pki");
+    let made = desk.json("backup --dir pki --out pki.backup", 0);
+    assert_eq!(
+        (made["acts"].as_u64(), made["crl_number"].as_u64(), made["tokens"].as_array().map(Vec::len)),
+        (Some(4), Some(1), Some(0))
+    );
+    assert!(desk.done("backup verify pki.backup").starts_with("the backup is good\n"));
+    assert_eq!(desk.json("backup --dir pki --out pki.backup", 2)["error"]["exit"], 2);
+    desk.done("ds revoke --dir pki ds-0001");
+    desk.done("crl issue --dir pki");
+    fs::copy(desk.path().join("pki/crl/2.crl"), desk.path().join("published.crl")).unwrap();
+    let older = desk.json("restore pki.backup --dir pki --nothing-since", 40);
+    assert!(older["error"]["why"].as_str().unwrap().contains("it is older"), "{older}");
+    fs::rename(desk.path().join("pki"), desk.path().join("lost")).unwrap();
+
+    let refused = desk.json("restore pki.backup --dir pki", 2);
+    assert!(refused["error"]["remedy"].as_str().unwrap().contains("--crl"), "{refused}");
+    let restored = desk.json("restore pki.backup --dir pki --crl published.crl", 0);
+    assert_eq!(restored["revoked_since"].as_array().unwrap().len(), 1);
+    desk.done("acts verify --dir pki");
+    let next = desk.json("crl issue --dir pki", 0);
+    assert_eq!((next["revoked"].as_u64(), next["number"].as_str()), (Some(1), Some("03eb")));
+    desk.done("ds new --dir pki");
+    desk.done("bundle export --dir pki --out b");
+
+    let mut spoiled = fs::read(desk.path().join("pki.backup")).unwrap();
+    let middle = spoiled.len() / 2;
+    spoiled[middle] ^= 1;
+    fs::write(desk.path().join("spoiled.backup"), spoiled).unwrap();
+    desk.json("backup verify spoiled.backup", 40);
+    desk.json("restore spoiled.backup --dir elsewhere --nothing-since", 40);
+    assert!(!desk.path().join("elsewhere").exists());
+    for command in ["backup", "backup verify", "restore", "expire-soon", "status"] {
+        assert!(desk.done(&format!("{command} --help")).contains("Example"), "{command}");
+    }
+}

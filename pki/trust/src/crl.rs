@@ -148,6 +148,11 @@ impl Crl {
         self.entries.is_empty()
     }
 
+    /// Serial numbers (content bytes) of the revoked certificates, and since when.
+    pub fn entries(&self) -> impl Iterator<Item = (&[u8], Timestamp)> {
+        self.entries.iter().map(|(serial, since)| (serial.as_slice(), *since))
+    }
+
     /// When the certificate with this serial number (content bytes) was revoked.
     pub fn revoked_since(&self, serial: &[u8]) -> Option<Timestamp> {
         self.entries.get(serial).copied()

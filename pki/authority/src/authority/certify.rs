@@ -54,7 +54,7 @@ impl SignerKind {
     }
 
     /// Directory of all signers of the kind.
-    fn folder(self) -> &'static str {
+    pub(crate) fn folder(self) -> &'static str {
         if self == Self::Document { "ds" } else { self.word() }
     }
 

@@ -109,6 +109,11 @@ impl UseCount {
         self.write(self.reserved()?)
     }
 
+    /// From now on the key counts as used as often as it may be.
+    pub fn use_up(&self) -> Result<(), UseError> {
+        self.change(|reserved| self.most.max(reserved)).map(drop)
+    }
+
     /// Takes one use, before it is made.
     pub fn take(&self) -> Result<(), UseError> {
         let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
