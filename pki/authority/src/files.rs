@@ -85,8 +85,8 @@ pub(crate) fn create_directory(path: &Path, fill: impl FnOnce(&Path) -> io::Resu
 }
 
 /// What interrupted writes left below a directory, sorted: names as [`replace`] and [`create_directory`] give them. The
-/// counts of keys' uses are written by others at any time and are left alone. The folders with a file for every citizen are
-/// looked through only when `all` is wanted.
+/// counts of keys' uses, which others may be writing, and the folders with a file for every citizen are looked at only when
+/// `all` is wanted.
 pub(crate) fn leftovers(directory: &Path, all: bool) -> Result<Vec<PathBuf>, FileError> {
     let (mut found, mut folders) = (Vec::new(), vec![(directory.to_owned(), 0)]);
     while let Some((folder, depth)) = folders.pop() {
@@ -95,7 +95,7 @@ pub(crate) fn leftovers(directory: &Path, all: bool) -> Result<Vec<PathBuf>, Fil
             let item = item.map_err(failed)?;
             let name = item.file_name().to_string_lossy().into_owned();
             let is_directory = item.file_type().map_err(failed)?.is_dir();
-            if name.starts_with('.') && name.ends_with(".new") && name != ".uses.json.new" {
+            if name.starts_with('.') && name.ends_with(".new") && (all || name != ".uses.json.new") {
                 found.push(item.path());
             } else if is_directory && depth < MAX_DEPTH && !name.starts_with('.') && (all || !LARGE.contains(&&*name)) {
                 folders.push((item.path(), depth + 1));

@@ -20,13 +20,13 @@ pub struct Step {
 }
 
 const fn step(arguments: &'static str) -> Step {
-    Step { arguments, thorough: false, every: 1, refused_when_done: None, products: &[] }
+    Step { arguments, thorough: false, every: 2, refused_when_done: None, products: &[] }
 }
 
 /// In this order.
 pub const STEPS: &[Step] = &[
-    Step { every: 4, refused_when_done: Some("is not empty"), ..step("init --profile specimen-uto --dir pki") },
-    Step { every: 4, ..step("ds new --dir pki") },
+    Step { every: 6, refused_when_done: Some("is not empty"), ..step("init --profile specimen-uto --dir pki") },
+    Step { every: 6, ..step("ds new --dir pki") },
     Step {
         refused_when_done: Some("a document signer named second exists"),
         thorough: true,
@@ -34,27 +34,27 @@ pub const STEPS: &[Step] = &[
     },
     step("ds revoke --dir pki ds-0001"),
     step("crl issue --dir pki"),
-    Step { every: 4, ..step("csca rollover --dir pki") },
-    Step { thorough: true, every: 4, ..step("csca rollover --dir pki --common-name Renamed") },
-    Step { every: 6, ..step("signer new master-list --dir pki") },
+    Step { every: 6, ..step("csca rollover --dir pki") },
+    Step { thorough: true, every: 6, ..step("csca rollover --dir pki --common-name Renamed") },
+    Step { every: 8, ..step("signer new master-list --dir pki") },
     step("publish master-list --dir pki"),
     Step { products: &["b.bundle", "b.bundle.signer.pem"], ..step("bundle export --dir pki --out b.bundle") },
-    Step { every: 4, ..step("citizen init --dir pki") },
+    Step { every: 6, ..step("citizen init --dir pki") },
     Step {
         ..step(
             "citizen issue --dir pki --csr csr.pem --purpose signature --given-names Nour --surname Hassan --number 1",
         )
     },
     step("citizen crl --dir pki"),
-    Step { thorough: true, every: 4, ..step("citizen responder --dir pki") },
+    Step { thorough: true, every: 6, ..step("citizen responder --dir pki") },
     Step {
-        every: 4,
+        every: 6,
         refused_when_done: Some("a holder named UTISCVCA exists"),
         ..step("cvc init --dir pki --mnemonic ISCVCA --type is")
     },
-    Step { thorough: true, every: 4, ..step("cvc init --dir pki --mnemonic ISCVCA --next") },
-    Step { every: 6, ..step("cvc dv --dir pki --by UTISCVCA --mnemonic DVONE --domestic") },
-    Step { thorough: true, every: 4, ..step("cvc terminal --dir pki --by UTDVONE --mnemonic POST --days 7") },
+    Step { thorough: true, every: 6, ..step("cvc init --dir pki --mnemonic ISCVCA --next") },
+    Step { every: 8, ..step("cvc dv --dir pki --by UTISCVCA --mnemonic DVONE --domestic") },
+    Step { thorough: true, every: 6, ..step("cvc terminal --dir pki --by UTDVONE --mnemonic POST --days 7") },
     Step {
         thorough: true,
         products: &["dv.cvreq"],
