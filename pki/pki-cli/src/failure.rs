@@ -10,8 +10,8 @@ use authority::ceremony::custody::CustodyError;
 use authority::ceremony::{CeremonyError, CredentialError};
 use authority::citizen_ca::CitizenError;
 use authority::{
-    InitError, IssueError, KeyError, LoadError, OpenError, SignError, SigningError, StateError, StatusError, TokenError,
-    UseError, WorkerError,
+    InitError, IssueError, KeyError, LoadError, OpenError, SignError, SigningError, StateError, StatusError,
+    TokenError, UseError, WorkerError,
 };
 use serde_json::json;
 
