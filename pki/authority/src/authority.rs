@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
+use trust::bundle::BundleError;
 use trust::lint::{self, Kind, Refused};
 use trust::{Certificate, CertificateError, Crl, CrlError, Pin, PublicKey};
 
@@ -207,6 +208,17 @@ pub enum IssueError {
     /// A foreign revocation list that nobody in the bundle signed.
     #[error("no anchor of the bundle signed the revocation list of {0}")]
     ForeignList(String),
+    /// A defect list that nobody in the bundle stands behind.
+    #[error("no anchor of the bundle stands behind {list}: {why}")]
+    ForeignDefectList {
+        /// Whose, of when.
+        list: String,
+        /// The finding about it.
+        why: String,
+    },
+    /// More defect lists than a bundle may have.
+    #[error(transparent)]
+    TooManyDefectLists(BundleError),
     /// The current revocation list is missing, out of date, or lacks a revoked signer.
     #[error("the current revocation list is missing, out of date, or lacks a revoked signer")]
     RevocationListOutdated,

@@ -328,7 +328,20 @@ fn a_defect_list_takes_the_trust_from_a_document_signer() {
         anchors: vec![stranger.authority.csca().clone()],
         ..place.authority.export_bundle(BundleRequest::default(), &secret, now()).unwrap().bundle
     });
-    assert!(bundle.knowing_defects(vec![list], now()).defect_lists().is_empty());
+    assert!(bundle.knowing_defects(vec![list.clone()], now()).defect_lists().is_empty());
+    let mut stranger = stranger;
+    let request = |lists: &[&DefectList]| BundleRequest {
+        defect_lists: lists.iter().map(|list| (*list).clone()).collect(),
+        ..BundleRequest::default()
+    };
+    let refused = stranger.authority.export_bundle(request(&[&list]), &secret, now());
+    assert!(matches!(refused, Err(IssueError::ForeignDefectList { .. })), "{refused:?}");
+    // In the bundle it reaches every post, once.
+    let exported = place.authority.export_bundle(request(&[&list, &list]), &secret, now()).unwrap();
+    assert_eq!(exported.bundle.defect_lists, [list]);
+    let store = TrustStore::from_bundle(exported.bundle);
+    assert_eq!(judged(&ds.certificate, &store), [Failed, Failed, Failed]);
+    assert_eq!(judged(&other.certificate, &store), [Successful, Successful, Successful]);
     place.recorded();
 }
 

@@ -302,10 +302,13 @@ impl From<IssueError> for Failure {
                 ("Correct it; bitaqa-pki publish deviation-list --help shows an example.", USAGE)
             }
             IssueError::Defect { .. } => ("Correct it; bitaqa-pki publish defect-list --help shows an example.", USAGE),
-            IssueError::ForeignList(_) => (
+            IssueError::ForeignList(_) | IssueError::ForeignDefectList { .. } => (
                 "Have the CSCA that issued it believed first, with bitaqa-pki trust import; give its archive with --archive.",
                 TRUST,
             ),
+            IssueError::TooManyDefectLists(_) => {
+                ("Leave out those that a newer list of the same State replaces.", USAGE)
+            }
             IssueError::RevocationListOutdated => ("Run bitaqa-pki crl issue first.", TRUST),
             IssueError::Lint(_) => {
                 ("Correct the profile; bitaqa-pki lint --rules explains every rule. Otherwise report a fault.", 1)

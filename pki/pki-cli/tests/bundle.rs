@@ -237,3 +237,47 @@ fn foreign_anchors_lists_and_hints_reach_the_post() {
     install(&desk.path("post"), &desk.path("1-2"), None).unwrap();
     assert_eq!(fs::read(desk.path("post/bundle.json")).unwrap(), fs::read(desk.path("two")).unwrap());
 }
+
+#[test]
+fn defect_lists_reach_the_post() {
+    let desk = Desk::new();
+    desk.pki(&["ds", "new", "--dir", "pki", "--name", "ds-0001"]);
+    desk.pki(&["signer", "new", "deviation-list", "--dir", "pki"]);
+    let der = fs::read(desk.path("pki/ds/ds-0001/certificate.der")).unwrap();
+    let signer = Certificate::from_der(&der).unwrap();
+    let key = hex::encode(signer.key_identifier());
+    let signer_of = format!("[[defect]]\nsigner = {{ key-id = \"{key}\" }}\n");
+    let known = signer_of + "[[defect.known]]\nkind = \"certificate-revoked\"\nstatus = 4\n";
+    fs::write(desk.path("defects.toml"), known).unwrap();
+    desk.pki(&["publish", "defect-list", "--defects", "defects.toml", "--dir", "pki"]);
+    let list = ["--defect-list", "pki/lists/defect-list-1.dfl"];
+    let exported = desk.export("one", &list);
+    assert_eq!(exported["defect_lists"], 1);
+    let shown = desk.pki(&["bundle", "show", "one"]);
+    assert_eq!(
+        (&shown["defect_lists"][0]["believed"], &shown["defect_lists"][0]["signers"]),
+        (&true.into(), &1.into())
+    );
+    let (_, words, _) = desk.run(&["bundle", "show", "one"]);
+    assert!(
+        words.contains("defects           UT's defect list of ") && words.contains(": 1 document signers\n"),
+        "{words}"
+    );
+
+    let pin = pins(1, &[exported["signer"].as_str().unwrap()]);
+    let store = install(&desk.path("post"), &desk.path("one"), Some(&pin)).unwrap();
+    let document =
+        Document { now: jiff::Timestamp::now(), code: None, issuing_state: Some("UTO".into()), issued: None };
+    let found = chain::judge(&signer, &store, &document);
+    for id in [id::TRUST, id::REVOCATION, id::DEFECTS] {
+        assert_eq!(found.finding(id).unwrap().outcome, Outcome::Failed, "{id}");
+    }
+
+    desk.pki(&["init", "--profile", "specimen-uto", "--dir", "other"]);
+    let (code, _, said) = desk.run(&[&["bundle", "export", "--dir", "other", "--out", "x"], &list[..]].concat());
+    assert!(code == 40 && said.contains("no anchor of the bundle stands behind UT's defect list"), "{said}");
+    let junk = ["bundle", "export", "--dir", "pki", "--out", "x", "--defect-list", "defects.toml"];
+    let (code, _, said) = desk.run(&junk);
+    assert!(code == 2 && said.contains("Name a CMS defect list"), "{said}");
+    assert!(!desk.path("x").exists());
+}

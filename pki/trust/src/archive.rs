@@ -313,6 +313,7 @@ impl Archive {
             sources: self.sources.iter().map(Source::describe).collect(),
             origins: self.origins(),
             elsewhere: self.elsewhere(),
+            defect_lists: Vec::new(),
         };
         TrustStore::from_bundle(bundle)
     }

@@ -16,7 +16,8 @@
 //!            "next_signers": { "threshold": 2, "fingerprints": [ "<SHA-256 of a SubjectPublicKeyInfo>" ] },
 //!            "sources": [ "DE's master list of 2024-08-07 (DE.ml), imported 2024-09-01 by amina" ],
 //!            "origins": [ { "anchor": "<SHA-256 of the certificate>", "reason": "listed", "source": 0 } ],
-//!            "elsewhere": [ { "key": "<key identifier>", "sources": [ 0 ] } ] }
+//!            "elsewhere": [ { "key": "<key identifier>", "sources": [ 0 ] } ],
+//!            "defect_lists": [der] }
 //! ```
 //!
 //! DER is base64, hashes and identifiers are hexadecimal; what is empty or the default from `next_signers` on, in
@@ -42,6 +43,8 @@ use serde::{Deserialize, Serialize};
 use crate::archive::{Fingerprint, Reason};
 use crate::certificate::{Certificate, CertificateError};
 use crate::crl::{Crl, CrlError};
+use crate::defect_list::{DefectList, DefectListError};
+use crate::master_list::Verification;
 use crate::signature::SignatureError;
 
 mod container;
@@ -55,6 +58,10 @@ pub use pins::{Pin, Pins, PinsError};
 
 /// The largest bundle that is read, in bytes.
 pub const MAX_BUNDLE: usize = 64 * 1024 * 1024;
+/// How many defect lists a bundle may have.
+pub const MAX_DEFECT_LISTS: usize = 64;
+/// How large the defect lists of a bundle may be together, in bytes.
+pub const MAX_DEFECT_LIST_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the issuer of the bundle decides for the posts.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -175,6 +182,8 @@ pub struct Bundle {
     pub origins: Vec<Origin>,
     /// Country signing keys that are known and not believed, for advice only.
     pub elsewhere: Vec<Elsewhere>,
+    /// Defect lists. Being in the bundle makes none believed: an anchor of it must stand behind each.
+    pub defect_lists: Vec<DefectList>,
 }
 
 /// Why an anchor is believed.
@@ -273,6 +282,22 @@ pub enum BundleError {
         /// Why.
         error: CrlError,
     },
+    /// A defect list in it cannot be used.
+    #[error("defect list {index} of the bundle: {error}")]
+    DefectList {
+        /// Position from 0.
+        index: usize,
+        /// Why.
+        error: DefectListError,
+    },
+    /// More defect lists than are read.
+    #[error("{lists} defect lists of {bytes} bytes: more than {MAX_DEFECT_LISTS} lists or than 16 MiB")]
+    TooManyDefectLists {
+        /// How many.
+        lists: usize,
+        /// How large together.
+        bytes: usize,
+    },
 }
 
 /// Opens a bundle that enough of the pinned signers signed.
@@ -297,6 +322,19 @@ impl Bundle {
     /// After this moment the bundle is stale.
     pub fn stale_after(&self) -> Timestamp {
         self.policy.maximum_age_days.map_or(self.expires, |days| self.expires.min(days_after(self.issued, days)))
+    }
+
+    /// The defect lists, and whether an anchor of the bundle stood behind them when it was issued.
+    pub fn verified_defect_lists(&self) -> impl Iterator<Item = (&DefectList, Verification)> {
+        self.defect_lists.iter().map(|list| (list, list.verify(&self.anchors, self.issued)))
+    }
+
+    /// Whether a bundle may have so many defect lists.
+    ///
+    /// # Errors
+    /// When they are too many or too large together.
+    pub fn bounded(lists: &[DefectList]) -> Result<(), BundleError> {
+        payload::bounded(lists.iter().map(|list| list.der().len()))
     }
 
     /// Why an anchor is believed and where it came from; nothing for the issuer's own.

@@ -48,6 +48,7 @@ pub mod id {
 /// A defect list that could be read; nothing is verified yet. Two are equal when their bytes are.
 #[derive(Clone, Debug)]
 pub struct DefectList {
+    raw: Vec<u8>,
     fingerprint: [u8; 32],
     data: SignedData,
     hash: Option<Hash>,
@@ -183,7 +184,12 @@ impl DefectList {
             return Err(DefectListError::ContentType);
         }
         let (hash, defects) = content(data.content())?;
-        Ok(DefectList { fingerprint: openssl::sha::sha256(raw), data, hash, defects })
+        Ok(DefectList { raw: raw.to_vec(), fingerprint: openssl::sha::sha256(raw), data, hash, defects })
+    }
+
+    /// The file.
+    pub fn der(&self) -> &[u8] {
+        &self.raw
     }
 
     /// SHA-256 of the file.

@@ -140,9 +140,12 @@ pub enum InstallError {
 }
 
 impl TrustStore {
-    /// A store that lives in memory only.
-    pub fn from_bundle(bundle: Bundle) -> Self {
-        TrustStore { bundle, maximum_age_days: None, defects: Vec::new(), memory: Memory::default() }
+    /// A store that lives in memory only. It knows the defect lists of the bundle that an anchor of it stands behind.
+    pub fn from_bundle(mut bundle: Bundle) -> Self {
+        let lists = std::mem::take(&mut bundle.defect_lists);
+        let issued = bundle.issued;
+        let store = TrustStore { bundle, maximum_age_days: None, defects: Vec::new(), memory: Memory::default() };
+        store.knowing_defects(lists, issued)
     }
 
     /// The same store, where a bundle is stale so many days after its issue.
@@ -216,7 +219,11 @@ impl TrustStore {
     /// of the future, are left out: the guideline has them ignored (TR-03129-2 §7).
     #[must_use]
     pub fn knowing_defects(mut self, lists: Vec<DefectList>, now: Timestamp) -> Self {
-        self.defects = lists.into_iter().filter(|list| list.verify(self.anchors(), now).is_believed()).collect();
+        for list in lists {
+            if !self.defects.contains(&list) && list.verify(self.anchors(), now).is_believed() {
+                self.defects.push(list);
+            }
+        }
         self
     }
 

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
+use authority::{Authority, PROFILES, Passphrase, SignerKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
@@ -16,10 +18,13 @@ use openssl::pkey::{PKey, Private};
 use openssl::sign::Signer;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use trust::bundle::{self, BundleError, Delta, DeltaError, MAX_SIGNATURES, RevocationReason, Sealed};
+use trust::bundle::{
+    self, BundleError, Delta, DeltaError, MAX_DEFECT_LIST_BYTES, MAX_DEFECT_LISTS, MAX_SIGNATURES, RevocationReason,
+    Sealed,
+};
 use trust::chain::freshness;
 use trust::store::{Bounds, InstallError, OpenError, Why};
-use trust::{Bundle, Outcome, Pin, Pins, PublicKey, RevokedDocument, TrustStore};
+use trust::{Bundle, Certificate, DefectList, Outcome, Pin, Pins, PublicKey, RevokedDocument, TrustStore};
 
 /// Somebody who signs bundles.
 struct Custodian {
@@ -308,6 +313,68 @@ fn a_delta_is_small_when_little_changes() {
     let (old, new) = (file(&old, &[&a]), file(&new, &[&a]));
     let delta = delta(&old, &new);
     assert!(delta.len() < 2000 && old.len() > 300_000, "{} of {}", delta.len(), old.len());
+}
+
+/// A state's anchors, and a list of it about a document signer that nobody has.
+fn state_with_a_defect_list() -> (Vec<Certificate>, DefectList) {
+    let (folder, words) = (tempfile::tempdir().unwrap(), Passphrase::new("a passphrase for tests"));
+    let now = SAMPLE.issued - SignedDuration::from_hours(1);
+    let mut authority = Authority::init(&folder.path().join("pki"), &PROFILES[0], &words, now).unwrap();
+    authority.new_signer(SignerKind::DeviationList, None, &words, &words, now).unwrap();
+    let defects =
+        [SignerDefects { signer: DefectiveSigner::KeyId("0102".to_owned()), known: vec![SeriesDefect::ComDiffers] }];
+    let list = authority.sign_defect_list(&defects, None, &words, now).unwrap();
+    (vec![authority.csca().clone()], DefectList::from_der(&list.bytes).unwrap())
+}
+
+#[test]
+fn defect_lists_travel_in_bundles_and_deltas_and_count_under_an_anchor_only() {
+    let [a] = custodians();
+    let pins = Pins::from(a.pin());
+    let (anchors, list) = state_with_a_defect_list();
+    let (_, strange) = state_with_a_defect_list();
+    let without = Bundle { anchors, ..bundle(1) };
+    let with = |number, lists: &[&DefectList]| Bundle {
+        number,
+        defect_lists: lists.iter().map(|list| (*list).clone()).collect(),
+        ..without.clone()
+    };
+    // Bundles and deltas without lists are written as ever.
+    let names = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("defect_lists");
+    assert!(!names(&without.to_payload()) && names(&with(2, &[&list]).to_payload()));
+    let bundles = [without.clone(), with(2, &[&strange, &list]), with(3, &[&list]), with(4, &[])];
+    let files: Vec<_> = bundles.iter().map(|bundle| file(bundle, &[&a])).collect();
+    assert!(!names(&delta(&files[0], &files[3])));
+
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    assert!(TrustStore::install(&store, &files[0], Some(&pins)).unwrap().defect_lists().is_empty());
+    for (pair, known) in files.windows(2).zip([1, 1, 0]) {
+        let installed = TrustStore::install(&store, &delta(&pair[0], &pair[1]), None).unwrap();
+        assert_eq!(fs::read(store.join("bundle.json")).unwrap(), pair[1]);
+        assert_eq!(installed.defect_lists(), &[list.clone()][..known]);
+        assert_eq!(TrustStore::open(&store).unwrap().defect_lists(), installed.defect_lists());
+    }
+
+    // A delta that says nothing of lists that are there does not fit.
+    let mut silent: Value = serde_json::from_slice(&delta(&files[2], &files[3])).unwrap();
+    silent["lists"].as_object_mut().unwrap().remove("defect_lists").unwrap();
+    let silent = Delta::read(silent.to_string().as_bytes()).unwrap().apply(&Sealed::read(&files[2]).unwrap());
+    assert!(matches!(silent, Err(DeltaError::Script("defect_lists"))), "{silent:?}");
+
+    let read = |lists: Vec<String>| {
+        let mut payload: Value = serde_json::from_slice(&without.to_payload()).unwrap();
+        payload["defect_lists"] = json!(lists);
+        Bundle::from_payload(payload.to_string().as_bytes()).map(|bundle| bundle.defect_lists.len())
+    };
+    let text = STANDARD.encode(list.der());
+    assert_eq!(read(vec![text.clone(); MAX_DEFECT_LISTS]), Ok(MAX_DEFECT_LISTS));
+    let many = read(vec![text.clone(); MAX_DEFECT_LISTS + 1]);
+    assert!(matches!(many, Err(BundleError::TooManyDefectLists { lists: 65, .. })), "{many:?}");
+    let large = read(vec![STANDARD.encode(vec![0; MAX_DEFECT_LIST_BYTES / 2 + 1]); 2]);
+    assert!(matches!(large, Err(BundleError::TooManyDefectLists { lists: 2, .. })), "{large:?}");
+    let junk = read(vec![text, STANDARD.encode("no list")]);
+    assert!(matches!(junk, Err(BundleError::DefectList { index: 1, .. })), "{junk:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use trust::bundle::Sealed;
-use trust::{Archive, Bundle, Certificate, Crl, Pin, Pins, Policy, RevokedDocument, chain};
+use trust::{Archive, Bundle, Certificate, Crl, DefectList, Pin, Pins, Policy, RevokedDocument, chain};
 
 use super::issue::read_key;
 use super::{Authority, IssueError};
@@ -25,6 +25,8 @@ pub struct BundleRequest {
     pub archive: Archive,
     /// Revocation lists of other states; each must be by one of the anchors.
     pub crls: Vec<Crl>,
+    /// Defect lists; an anchor must stand behind each.
+    pub defect_lists: Vec<DefectList>,
     /// Which country (two letters, in certificates) stands for which code of the MRZ, beside those of ISO 3166-1 and 9303-3 §5.
     pub countries: BTreeMap<String, String>,
     /// Days after its issue when the bundle is stale, should it not expire sooner.
@@ -50,7 +52,8 @@ impl Authority {
     /// Makes a trust bundle and signs it: this CSCA, its current revocation list, and what the request adds.
     ///
     /// # Errors
-    /// When the revocation list is not up to date, a foreign one is by nobody in the bundle, or the passphrase is wrong.
+    /// When the revocation list is not up to date, nobody in the bundle is behind a foreign one or a defect list, or the
+    /// passphrase is wrong.
     pub fn export_bundle(
         &mut self,
         request: BundleRequest,
@@ -63,6 +66,7 @@ impl Authority {
         if let Some(list) = request.crls.iter().find(|list| chain::issuer_of_list(list, &anchors).is_none()) {
             return Err(IssueError::ForeignList(list.issuer().to_string()));
         }
+        let defect_lists = defect_lists(request.defect_lists, &anchors, now)?;
         let signers = self.signers()?;
         let (public_key, signer_key) = self.bundle_signer()?;
         let key = read_key(self.directory.join("bundle-signer"), passphrase)?;
@@ -91,6 +95,7 @@ impl Authority {
             sources: sources(&request.archive),
             origins: request.archive.origins(),
             elsewhere: request.archive.elsewhere(),
+            defect_lists,
         };
         let mut sealed = Sealed::unsigned(bundle.to_payload());
         let signature = key.sign(&sealed.message())?;
@@ -128,6 +133,28 @@ impl Authority {
         countries.insert(self.profile.state.to_owned(), self.profile.country.to_owned());
         Policy { countries, maximum_age_days, ..Policy::default() }
     }
+}
+
+/// The lists, each once, when an anchor stands behind every one of them.
+fn defect_lists(
+    given: Vec<DefectList>,
+    anchors: &[Certificate],
+    now: Timestamp,
+) -> Result<Vec<DefectList>, IssueError> {
+    let mut lists: Vec<DefectList> = Vec::new();
+    for list in given {
+        let verification = list.verify(anchors, now);
+        if !verification.is_believed() {
+            let odd = verification.findings.iter().find(|finding| !finding.is_successful());
+            let why = odd.map_or_else(String::new, |finding| finding.reason.clone());
+            return Err(IssueError::ForeignDefectList { list: list.describe(), why });
+        }
+        if !lists.contains(&list) {
+            lists.push(list);
+        }
+    }
+    Bundle::bounded(&lists).map_err(IssueError::TooManyDefectLists)?;
+    Ok(lists)
 }
 
 /// The archive's sources, in their order: those of the next bundle begin with the same ones.

@@ -14,6 +14,7 @@ pub enum Bundle {
     #[command(
         after_help = "Examples:\n  bitaqa-pki bundle export --dir pki --out uto.bundle --revoked-documents lost.jsonl\n  \
         bitaqa-pki bundle export --dir pki --out uto.bundle --archive anchors --crl germany.crl --maximum-age 30\n  \
+        bitaqa-pki bundle export --dir pki --out uto.bundle --defect-list pki/lists/defect-list-1.dfl\n  \
         bitaqa-pki bundle export --dir pki --out uto.bundle --next-signer 5e3c... --next-signer 90aa... --next-threshold 2\n\n\
         The file of revoked documents has one JSON object a line:\n  \
         {\"number\": \"A12345678\", \"reason\": \"lost\", \"since\": \"2026-11-01\"}\n\
@@ -81,6 +82,9 @@ pub struct Export {
     /// Revocation lists of other states (DER, PEM, LDIF or zip); those that no anchor signed are left out.
     #[arg(long, value_name = "FILE")]
     pub crl: Vec<PathBuf>,
+    /// Defect list (TR-03129-2) whose signer an anchor certified; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub defect_list: Vec<PathBuf>,
     /// A code of the MRZ and the two letters that stand for it in certificates; ISO 3166-1 and 9303-3 are known.
     #[arg(long, value_name = "CODE=XX", value_parser = country)]
     pub country: Vec<(String, String)>,

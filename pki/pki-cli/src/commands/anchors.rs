@@ -168,13 +168,7 @@ pub fn check(directory: &Path, file: &Path, defects: &[PathBuf], json: bool) -> 
 
 /// A defect list that a believed CSCA stands behind.
 fn defect_list(path: &Path, store: &TrustStore, now: Timestamp) -> Result<DefectList, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
-    let list = DefectList::from_der(&bytes).map_err(|error| Failure {
-        what: format!("{} cannot be used.", path.display()),
-        why: error.to_string(),
-        remedy: "Name a CMS defect list (TR-03129-2).".to_owned(),
-        exit: USAGE,
-    })?;
+    let list = read_defect_list(path)?;
     let verification = list.verify(store.anchors(), now);
     match verification.findings.iter().find(|finding| !finding.is_successful()) {
         Some(finding) if !verification.is_believed() => Err(Failure {
@@ -185,6 +179,17 @@ fn defect_list(path: &Path, store: &TrustStore, now: Timestamp) -> Result<Defect
         }),
         _ => Ok(list),
     }
+}
+
+/// A defect list that nobody stands behind yet.
+pub fn read_defect_list(path: &Path) -> Result<DefectList, Failure> {
+    let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+    DefectList::from_der(&bytes).map_err(|error| Failure {
+        what: format!("{} cannot be used.", path.display()),
+        why: error.to_string(),
+        remedy: "Name a CMS defect list (TR-03129-2).".to_owned(),
+        exit: USAGE,
+    })
 }
 
 /// EF.SOD, or the CMS in it.

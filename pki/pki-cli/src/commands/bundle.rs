@@ -13,6 +13,7 @@ use trust::bundle::{BundleError, Delta, DeltaError, MAX_BUNDLE, PinsError, Seale
 use trust::import::{self, Content};
 use trust::{Archive, Bundle, Crl, Pins, RevokedDocument, chain};
 
+use super::anchors::read_defect_list;
 use super::issue::day;
 use crate::args::Export;
 use crate::failure::{Failure, TRUST, USAGE};
@@ -41,6 +42,7 @@ fn request(export: &Export) -> Result<(BundleRequest, Vec<String>), Failure> {
     let archive = export.archive.as_ref().map_or(Ok(Archive::default()), |path| existing_archive(path))?;
     let documents = export.revoked_documents.as_deref().map(read_documents).transpose()?;
     let (crls, left_out) = lists(&export.crl, &archive)?;
+    let defect_lists = export.defect_list.iter().map(|path| read_defect_list(path)).collect::<Result<Vec<_>, _>>()?;
     let next_signers =
         export.next_threshold.map(|threshold| Pins::new(threshold, export.next_signer.iter().copied())).transpose()?;
     let request = BundleRequest {
@@ -48,6 +50,7 @@ fn request(export: &Export) -> Result<(BundleRequest, Vec<String>), Failure> {
         include_signers: export.include_signers,
         archive,
         crls,
+        defect_lists,
         countries: export.country.iter().cloned().collect(),
         maximum_age_days: export.maximum_age,
         next_signers,
@@ -100,17 +103,19 @@ fn report(out: &Path, key_file: &Path, exported: &ExportedBundle, left_out: &[St
         "issued": bundle.issued.to_string(), "expires": bundle.expires.to_string(),
         "good_until": bundle.stale_after().to_string(),
         "anchors": bundle.anchors.len(), "signers": bundle.signers.len(), "crls": bundle.crls.len(),
+        "defect_lists": bundle.defect_lists.len(),
         "revoked_documents": bundle.revoked_documents.len(), "seen_elsewhere": bundle.elsewhere.len(),
         "next_signers": bundle.next_signers, "crls_left_out": left_out, "countries_without_code": unknown,
     });
     let mut words = format!(
         "trust bundle {} written to {}\n  good until         {}\n  anchors            {}\n  revocation lists   {}\n  \
-         revoked documents  {}\n  signer's key       {}\n  fingerprint to pin {}\n",
+         defect lists       {}\n  revoked documents  {}\n  signer's key       {}\n  fingerprint to pin {}\n",
         bundle.number,
         out.display(),
         day(bundle.stale_after()),
         bundle.anchors.len(),
         bundle.crls.len(),
+        bundle.defect_lists.len(),
         bundle.revoked_documents.len(),
         key_file.display(),
         grouped(&exported.pin.to_string()),

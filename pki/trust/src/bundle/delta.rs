@@ -6,11 +6,12 @@
 //!   "base": { "number": 7, "sha256": "<SHA-256 of the payload it builds on>" },
 //!   "head": <the next payload, its lists empty>,
 //!   "lists": { "anchors": [ { "keep": 3 }, { "drop": 1 }, { "add": [der] } ], "signers", "crls", "revoked_documents",
-//!              "sources", "origins", "elsewhere" },
+//!              "sources", "origins", "elsewhere", "defect_lists" },
 //!   "signatures": <those of the next bundle> }
 //! ```
 //!
 //! A list is edited from its beginning to its end: entries of the old one are kept or dropped, new ones added between them.
+//! `defect_lists` is left out where neither bundle has one.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -57,6 +58,8 @@ struct Lists {
     sources: Vec<Edit<String>>,
     origins: Vec<Edit<Origin>>,
     elsewhere: Vec<Edit<Elsewhere>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    defect_lists: Vec<Edit<String>>,
 }
 
 /// One step through a list.
@@ -137,10 +140,11 @@ impl Delta {
             sources: edits(&from.sources, &to.sources),
             origins: edits(&from.origins, &to.origins),
             elsewhere: edits(&from.elsewhere, &to.elsewhere),
+            defect_lists: edits(&from.defect_lists, &to.defect_lists),
         };
         let base = Base { number: from.number, sha256: old.payload_sha256() };
         let head = Payload { anchors: vec![], signers: vec![], crls: vec![], revoked_documents: vec![], ..to };
-        let head = Payload { sources: vec![], origins: vec![], elsewhere: vec![], ..head };
+        let head = Payload { sources: vec![], origins: vec![], elsewhere: vec![], defect_lists: vec![], ..head };
         Ok(Delta { format: FORMAT.to_owned(), version: VERSION, base, head, lists, signatures })
     }
 
@@ -204,6 +208,7 @@ impl Delta {
             sources: edited("sources", from.sources, &lists.sources)?,
             origins: edited("origins", from.origins, &lists.origins)?,
             elsewhere: edited("elsewhere", from.elsewhere, &lists.elsewhere)?,
+            defect_lists: edited("defect_lists", from.defect_lists, &lists.defect_lists)?,
             ..self.head.clone()
         };
         Ok(Sealed::with_signatures(payload.to_bytes(), self.signatures.clone())?)

@@ -5,9 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Bundle, BundleError, Elsewhere, Origin, Pins, Policy, RevokedDocument};
+use super::{
+    Bundle, BundleError, Elsewhere, MAX_DEFECT_LIST_BYTES, MAX_DEFECT_LISTS, Origin, Pins, Policy, RevokedDocument,
+};
 use crate::certificate::Certificate;
 use crate::crl::Crl;
+use crate::defect_list::DefectList;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +35,8 @@ pub(super) struct Payload {
     pub origins: Vec<Origin>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elsewhere: Vec<Elsewhere>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub defect_lists: Vec<String>,
 }
 
 impl Payload {
@@ -63,6 +68,7 @@ impl Bundle {
             sources: self.sources.clone(),
             origins: self.origins.clone(),
             elsewhere: self.elsewhere.clone(),
+            defect_lists: self.defect_lists.iter().map(|list| STANDARD.encode(list.der())).collect(),
         };
         payload.to_bytes()
     }
@@ -96,6 +102,7 @@ impl Bundle {
             sources: payload.sources,
             origins: payload.origins,
             elsewhere: payload.elsewhere,
+            defect_lists: defect_lists(&payload.defect_lists)?,
         })
     }
 }
@@ -114,6 +121,25 @@ fn crls(texts: &[String]) -> Result<Vec<Crl>, BundleError> {
         Crl::from_der(&raw).map_err(|error| BundleError::Crl { index, error })
     };
     texts.iter().enumerate().map(read).collect()
+}
+
+fn defect_lists(texts: &[String]) -> Result<Vec<DefectList>, BundleError> {
+    let decode = |text| STANDARD.decode(text).map_err(|error| BundleError::Payload(error.to_string()));
+    let files = texts.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
+    bounded(files.iter().map(Vec::len))?;
+    let read = |(index, raw): (usize, &Vec<u8>)| {
+        DefectList::from_der(raw).map_err(|error| BundleError::DefectList { index, error })
+    };
+    files.iter().enumerate().map(read).collect()
+}
+
+/// Whether a bundle may have defect lists of these lengths.
+pub(super) fn bounded(lengths: impl ExactSizeIterator<Item = usize>) -> Result<(), BundleError> {
+    let (lists, bytes) = (lengths.len(), lengths.sum());
+    if lists > MAX_DEFECT_LISTS || bytes > MAX_DEFECT_LIST_BYTES {
+        return Err(BundleError::TooManyDefectLists { lists, bytes });
+    }
+    Ok(())
 }
 
 /// Bytes that are hexadecimal in a file.

@@ -91,7 +91,10 @@ impl Issuer {
     }
 
     pub fn bundle(&mut self, revoked_documents: Vec<RevokedDocument>) -> authority::ExportedBundle {
-        let request = BundleRequest { revoked_documents, ..BundleRequest::default() };
+        self.export(BundleRequest { revoked_documents, ..BundleRequest::default() })
+    }
+
+    pub fn export(&mut self, request: BundleRequest) -> authority::ExportedBundle {
         self.authority.export_bundle(request, &self.passphrase, days_after(self.start, 19)).unwrap()
     }
 

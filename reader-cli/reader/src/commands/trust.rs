@@ -106,6 +106,10 @@ fn show(store: &TrustStore, directory: &Path, done: Option<&Imported>, as_json: 
         let issuer = words::isolated(&crl.issuer().to_string());
         output::line(&format!("  revocations {} by {issuer}, next update {}", crl.len(), crl.next_update()))?;
     }
+    for list in store.defect_lists() {
+        let (list, signers) = (words::isolated(&list.describe()), list.defects().len());
+        output::line(&format!("  defects    {list}: {signers} document signers"))?;
+    }
     Ok(exit::GOOD)
 }
 
@@ -143,6 +147,7 @@ fn object(store: &TrustStore, pinned: &Pins, directory: &Path, done: Option<&Imp
         "pins": pinned,
         "anchors": anchors,
         "revocation_lists": store.crls().len(),
+        "defect_lists": store.defect_lists().len(),
     });
     if let (Some(done), Some(fields)) = (done, object.as_object_mut()) {
         let step =

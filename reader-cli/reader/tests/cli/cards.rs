@@ -9,6 +9,8 @@ use std::process::Output;
 use std::thread;
 
 use assert_cmd::Command;
+use authority::BundleRequest;
+use authority::defect_list::SeriesDefect;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use soft_card::{SoftCard, State, forge, socket};
@@ -163,6 +165,35 @@ fn evidence_is_judged_again_offline() {
     assert!(html.contains("GENUINE_VALID") && html.contains("<bdi>زينب علي حسين التجريبي</bdi>"));
     assert!(html.contains("data:image/jpeg;base64,"));
     assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("<script"));
+}
+
+/// From what the State exports to the verdict at the post.
+#[test]
+fn a_defect_list_in_the_trust_bundle_decides() {
+    let mut post = Post::new();
+    let evidence = post.path("evidence.json");
+    assert_eq!(post.verify(post.state(), &["--save-evidence", &evidence]).0, 0);
+    let (bundle, trust) = (post.path("next.json"), post.path("trust"));
+    for (known, verdict) in [
+        (SeriesDefect::PowerDownRequired, "GENUINE_VALID"),
+        (SeriesDefect::CertificateRevoked { status: 4 }, "UNTRUSTED_ISSUER"),
+    ] {
+        let defect_lists = vec![post.issuer.defect_list(None, known)];
+        let exported = post.issuer.export(BundleRequest { defect_lists, ..BundleRequest::default() });
+        fs::write(&bundle, &exported.bytes).unwrap();
+        let installed = post.run(&["trust", "install", &bundle, "--trust", &trust, "--json"]);
+        let installed: Value = serde_json::from_slice(&installed.stdout).unwrap();
+        assert_eq!(installed["defect_lists"], 1, "{installed}");
+        let (code, verified) = post.verify(post.state(), &[]);
+        let judged = post.run(&["verify", "--evidence", &evidence, "--trust", &trust, "--json"]);
+        assert_eq!(judged.status.code(), Some(code));
+        for report in [verified, serde_json::from_slice(&judged.stdout).unwrap()] {
+            assert_eq!((report["verdict"].as_str(), result(&report, "known-defects")), (Some(verdict), "failed"));
+        }
+    }
+    let shown = post.run(&["trust", "show", "--trust", &trust]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("defects    UT's defect list of ") && shown.contains(": 1 document signers"), "{shown}");
 }
 
 #[test]

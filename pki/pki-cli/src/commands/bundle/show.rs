@@ -85,6 +85,12 @@ impl Shown {
                 "this_update": one.this_update().to_string(), "next_update": one.next_update().to_string(),
             })
         };
+        let defects = bundle.verified_defect_lists().map(|(list, verification)| {
+            json!({
+                "list": list.describe(), "signers": list.defects().len(), "believed": verification.is_believed(),
+                "fingerprint": hex::encode(list.fingerprint()),
+            })
+        });
         json!({
             "file": file, "kind": "bundle", "issuer": bundle.issuer, "number": bundle.number,
             "issued": bundle.issued.to_string(), "expires": bundle.expires.to_string(),
@@ -94,6 +100,7 @@ impl Shown {
             "next_signers": bundle.next_signers, "next_signers_satisfied": self.next_satisfied,
             "anchors": bundle.anchors.iter().map(anchor).collect::<Vec<_>>(),
             "crls": bundle.crls.iter().map(list).collect::<Vec<_>>(),
+            "defect_lists": defects.collect::<Vec<_>>(),
             "signers": bundle.signers.len(), "revoked_documents": bundle.revoked_documents.len(),
             "seen_elsewhere": bundle.elsewhere.len(), "sources": bundle.sources,
         })
@@ -119,6 +126,11 @@ impl Shown {
             let issuer = printable(&list.issuer().to_string());
             let until = super::day(list.next_update());
             let _ = write!(text, "\n  revocation list   {issuer}: {} revoked, next update {until}", list.len());
+        }
+        for (list, verification) in bundle.verified_defect_lists() {
+            let (words, signers) = (printable(&list.describe()), list.defects().len());
+            let believed = if verification.is_believed() { "" } else { "; NO ANCHOR STANDS BEHIND IT" };
+            let _ = write!(text, "\n  defects           {words}: {signers} document signers{believed}");
         }
         let codes: Vec<String> =
             bundle.policy.countries.iter().map(|(code, country)| printable(&format!("{code}={country}"))).collect();
