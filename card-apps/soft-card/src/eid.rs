@@ -29,6 +29,7 @@ mod pin;
 mod state;
 
 use channel::random::Random;
+use eid::authentication::INS_GENERAL_AUTHENTICATE;
 use eid::{Application, property};
 use iso7816::{Command as Apdu, Response, Status};
 
@@ -78,6 +79,8 @@ fn linked(
     random: &mut dyn Random,
     program: &mut Program<'_>,
 ) -> Response {
+    // Only the links of the very use of a key may stand between the PIN and it.
+    volatile.fresh &= volatile.chain.goes_on_with(apdu) && (!chaining || apdu.ins == INS_GENERAL_AUTHENTICATE);
     match volatile.chain.link(apdu, chaining) {
         Ok(Some(whole)) => execute(&whole, issuer, memory, volatile, random, program).unwrap_or_else(Response::status),
         Ok(None) => Response::status(Status::OK),

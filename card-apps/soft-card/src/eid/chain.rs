@@ -19,6 +19,11 @@ struct Links {
 }
 
 impl Chain {
+    /// Whether this command is a link of what came so far, or nothing came.
+    pub(super) fn goes_on_with(&self, apdu: &Apdu) -> bool {
+        self.0.as_ref().is_none_or(|links| links.header == [apdu.ins, apdu.p1, apdu.p2])
+    }
+
     /// Takes one command: the whole one with its last link, `None` before it.
     ///
     /// A last link with another header is a command of its own; what came before is forgotten.

@@ -232,6 +232,13 @@ fn the_signature_key_wants_the_pin_each_time() {
     must(&mut card, &pin::verify(&own_pin()));
     let limits = Limits { command_data: 16, ..Limits::SHORT };
     must(&mut Chained::new(&mut card, limits), &sign);
+    // A link of another command stands between them too, though it is answered 9000.
+    must(&mut card, &pin::verify(&own_pin()));
+    assert_eq!(
+        says(&mut card, &Command { cla: 0x10, ins: 0xDB, p1: 0x3F, p2: 0xFF, data: vec![0x5C], ne: None }),
+        0x9000
+    );
+    assert_eq!(says(&mut card, &sign), 0x6982);
 }
 
 #[test]
