@@ -3,6 +3,7 @@
 mod backup;
 mod cvc;
 
+use std::io::Write;
 use std::path::Path;
 
 use authority::acts::ActsError;
@@ -38,9 +39,10 @@ impl Failure {
     pub fn show(&self, as_json: bool) {
         if as_json {
             let error = json!({ "what": self.what, "why": self.why, "remedy": self.remedy, "exit": self.exit });
-            println!("{}", json!({ "version": 1, "error": error }));
+            // Where standard output is gone, the exit code still tells.
+            let _ = writeln!(std::io::stdout(), "{}", json!({ "version": 1, "error": error }));
         } else {
-            eprintln!("error: {}\n  why: {}\n  do:  {}", self.what, self.why, self.remedy);
+            let _ = writeln!(std::io::stderr(), "error: {}\n  why: {}\n  do:  {}", self.what, self.why, self.remedy);
         }
     }
 
@@ -73,6 +75,26 @@ impl Failure {
             remedy: "Give --signer-passphrase-file FILE or --signer-passphrase-fd N (or --signer-pin-file, --signer-pin-fd), \
                      or set BITAQA_SIGNER_PASSPHRASE_FILE; or choose --same-passphrase."
                 .to_owned(),
+            exit: USAGE,
+        }
+    }
+
+    /// The result cannot be printed.
+    pub fn untold(error: &std::io::Error) -> Self {
+        Failure {
+            what: "The command was carried out, but its result could not be printed.".to_owned(),
+            why: error.to_string(),
+            remedy: "Make room where the output goes; bitaqa-pki status and acts show tell what was done.".to_owned(),
+            exit: USAGE,
+        }
+    }
+
+    /// An argument that is no text.
+    pub fn no_text(argument: &std::ffi::OsStr) -> Self {
+        Failure {
+            what: "An argument cannot be used.".to_owned(),
+            why: format!("{} is not UTF-8, so no message or file could name it", argument.display()),
+            remedy: "Rename the file or directory.".to_owned(),
             exit: USAGE,
         }
     }

@@ -15,9 +15,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::failure::Failure;
+
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
-    match commands::run(&arguments) {
+    let result = match std::env::args_os().find(|argument| argument.to_str().is_none()) {
+        Some(argument) => Err(Failure::no_text(&argument)),
+        None => commands::run(&arguments),
+    };
+    match result {
         Ok(code) => code,
         Err(failure) => {
             failure.show(arguments.json);

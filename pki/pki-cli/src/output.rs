@@ -1,20 +1,24 @@
 //! What is printed: one JSON object with a version, or words.
 
+use std::io::{self, ErrorKind, Write};
+
 use serde_json::{Value, json};
+
+use crate::failure::Failure;
 
 /// Version of every JSON object this program prints.
 const VERSION: u32 = 1;
 
-/// Prints the result of a command.
-pub fn show(as_json: bool, command: &str, mut object: Value, words: &str) {
+/// Prints the result of a command. What was done is done: only the words about it can be lost.
+pub fn show(as_json: bool, command: &str, mut object: Value, words: &str) -> Result<(), Failure> {
     if as_json {
         if let Some(fields) = object.as_object_mut() {
             fields.insert("version".to_owned(), json!(VERSION));
             fields.insert("command".to_owned(), json!(command));
         }
-        line(&object.to_string());
+        line(&object.to_string())
     } else {
-        line(words);
+        line(words)
     }
 }
 
@@ -31,7 +35,9 @@ pub fn printable(text: &str) -> String {
 }
 
 /// A reader who has seen enough and closed the pipe is no error.
-fn line(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{text}");
+fn line(text: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::untold(&error)),
+        _ => Ok(()),
+    }
 }

@@ -287,3 +287,19 @@ fn documents_of_another_machine_are_signed() {
     sign(2);
     assert!(!folder.join("EF_SOD.bin").exists());
 }
+
+#[test]
+fn output_that_is_lost_and_names_that_are_no_text_are_said() {
+    use std::os::unix::ffi::OsStrExt;
+    let desk = Desk::with_authority();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("bitaqa-pki"));
+    let output = command.current_dir(desk.path()).args(["acts", "show", "--dir", "pki"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("could not be printed"));
+    let name = std::ffi::OsStr::from_bytes(b"p\xff");
+    let output = desk.pki(&["--json", "init", "--profile", "specimen-uto", "--dir"]).arg(name).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("not UTF-8"));
+    assert!(!desk.path().join(name).exists());
+}

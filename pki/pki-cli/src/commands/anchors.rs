@@ -64,7 +64,7 @@ pub fn import(
         doubtful |= !pins.is_empty() && plan.lists.iter().any(|(_, verification)| !verification.is_believed());
         let behind = Behind::of(&archive, &plan);
         let words = plan_words(path, &plan, &behind, dry_run);
-        output::show(json, "trust import", plan_object(path, &plan, &behind, dry_run), &words);
+        output::show(json, "trust import", plan_object(path, &plan, &behind, dry_run), &words)?;
         if plan.changes.is_empty() && archive.has_file(&archive::fingerprint(&bytes)) {
             continue;
         }
@@ -117,7 +117,7 @@ pub fn list(directory: &Path, country: Option<&str>, pending: bool, json: bool) 
             let _ = write!(text, "\n     not believed; seen in {}", seen.join(", "));
         }
     }
-    output::show(json, "trust list", object, &text);
+    output::show(json, "trust list", object, &text)?;
     Ok(())
 }
 
@@ -143,7 +143,7 @@ pub fn export(directory: &Path, out: &Path, country: Option<&str>, json: bool) -
     replace(out, text.as_bytes()).map_err(|error| Failure::unwritable(out, &error))?;
     let object = json!({ "file": out, "certificates": believed.len(), "generation": archive.generation() });
     let words = format!("{} certificates written to {}", believed.len(), out.display());
-    output::show(json, "trust export", object, &words);
+    output::show(json, "trust export", object, &words)?;
     Ok(())
 }
 
@@ -160,7 +160,7 @@ pub fn check(directory: &Path, file: &Path, defects: &[PathBuf], json: bool) -> 
         None => chain::judge(&certificate(file)?, &store, &document).findings,
     };
     let object = json!({ "file": file, "findings": found });
-    output::show(json, "trust check", object, &format!("{}{}", file.display(), findings(&found)));
+    output::show(json, "trust check", object, &format!("{}{}", file.display(), findings(&found)))?;
     let trusted = found.iter().any(|finding| finding.id == chain::id::TRUST && finding.is_successful());
     let refused = !trusted || found.iter().any(Finding::is_failed);
     Ok(if refused { ExitCode::from(TRUST) } else { ExitCode::SUCCESS })

@@ -19,7 +19,7 @@ pub fn run(arguments: &Backup, json: bool) -> Result<(), Failure> {
         (Some(BackupCommand::Verify { file }), _, _) => {
             let manifest = backup::verify(file)?;
             let words = format!("the backup is good\n{}", words(&manifest));
-            show(json, "backup verify", object(&manifest, file), &words);
+            show(json, "backup verify", object(&manifest, file), &words)?;
         }
         (None, Some(directory), Some(out)) => {
             let manifest = backup::make(directory, out, Timestamp::now())?;
@@ -28,7 +28,7 @@ pub fn run(arguments: &Backup, json: bool) -> Result<(), Failure> {
             if custody.exists() {
                 let _ = write!(words, "\n{} lies beside the authority: keep a copy of it too", custody.display());
             }
-            show(json, "backup", object(&manifest, out), &words);
+            show(json, "backup", object(&manifest, out), &words)?;
         }
         // The command line demands both.
         (None, _, _) => {}
@@ -74,7 +74,7 @@ pub fn restore(arguments: &Restore, json: bool) -> Result<(), Failure> {
         );
     }
     let _ = write!(words, "\nnext: bitaqa-pki status --dir {}", directory.display());
-    show(json, "restore", object, &words);
+    show(json, "restore", object, &words)?;
     Ok(())
 }
 

@@ -33,8 +33,7 @@ pub fn export(export: &Export, json: bool) -> Result<(), Failure> {
     for (path, bytes) in [(&export.out, &exported.bytes[..]), (&key_file, exported.public_key.as_bytes())] {
         replace(path, bytes).map_err(|error| Failure::unwritable(path, &error))?;
     }
-    report(&export.out, &key_file, &exported, &left_out, json);
-    Ok(())
+    report(&export.out, &key_file, &exported, &left_out, json)
 }
 
 /// What is asked for, and the issuers of the lists that nobody in the bundle signed.
@@ -95,7 +94,13 @@ fn lists(files: &[PathBuf], archive: &Archive) -> Result<(Vec<Crl>, Vec<String>)
     Ok((good, left_out))
 }
 
-fn report(out: &Path, key_file: &Path, exported: &ExportedBundle, left_out: &[String], json: bool) {
+fn report(
+    out: &Path,
+    key_file: &Path,
+    exported: &ExportedBundle,
+    left_out: &[String],
+    json: bool,
+) -> Result<(), Failure> {
     let bundle = &exported.bundle;
     let unknown = without_code(bundle);
     let object = json!({
@@ -130,7 +135,7 @@ fn report(out: &Path, key_file: &Path, exported: &ExportedBundle, left_out: &[St
         words.push_str(&format!("Now {} of the next signers must sign it: bitaqa-pki bundle sign\n", next.threshold()));
     }
     words.push_str("Send the fingerprint to the posts on another way than the bundle.");
-    output::show(json, "bundle export", object, &words);
+    output::show(json, "bundle export", object, &words)
 }
 
 /// Countries that have an anchor and no code of the MRZ: nothing can be said of their documents' issuing state.
@@ -152,7 +157,7 @@ pub fn sign(file: &Path, credentials: &[PathBuf], passphrases: &[PathBuf], json:
     for pin in signed {
         words.push_str(&format!("\n  signed now by, fingerprint to pin {}", grouped(&pin.to_string())));
     }
-    output::show(json, "bundle sign", object, &words);
+    output::show(json, "bundle sign", object, &words)?;
     Ok(())
 }
 
@@ -171,7 +176,7 @@ pub fn delta(old: &Path, new: &Path, out: &Path, json: bool) -> Result<(), Failu
         out.display(),
         bytes.len()
     );
-    output::show(json, "bundle delta", object, &words);
+    output::show(json, "bundle delta", object, &words)?;
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub fn credential(name: &str, out: &Path, source: &Secret, json: bool) -> Result
         "# Posts that believe trust bundles with this signature pin {pin}.\n[[custodian]]\nname = {name:?}\nkey = \"{}\"",
         credential.public_key()
     );
-    show(json, "ceremony credential", object, &words);
+    show(json, "ceremony credential", object, &words)?;
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub fn run(arguments: &Run, json: bool) -> Result<(), Failure> {
     };
     let replay = ceremony::run(&ceremony, &mut Terminal)?;
     let words = format!("the ceremony is over; transcript: {}\n{}", arguments.transcript.display(), words(&replay));
-    show(json, "ceremony run", object(&replay), &words);
+    show(json, "ceremony run", object(&replay), &words)?;
     Ok(())
 }
 
@@ -70,7 +70,7 @@ pub fn verify(transcript: &Path, script: Option<&Path>, json: bool) -> Result<()
         return Err(bad(format!("it is not of the script {}", path.display())));
     }
     let words = format!("the transcript is good\n{}", words(&replay));
-    show(json, "ceremony verify", object(&replay), &words);
+    show(json, "ceremony verify", object(&replay), &words)?;
     Ok(())
 }
 

@@ -24,7 +24,7 @@ pub fn run(command: &Citizen, json: bool) -> Result<(), Failure> {
             let ca = authority.create_citizen_ca(&secret, Timestamp::now())?;
             let words =
                 format!("citizen CA\n  name           {}\n  valid until    {}", ca.subject(), day(ca.not_after()));
-            show(json, "citizen init", certificate(&ca), &words);
+            show(json, "citizen init", certificate(&ca), &words)?;
         }
         Citizen::Issue(arguments) => issue(arguments, json)?,
         Citizen::Responder { place, key, passphrase, signer_passphrase } => {
@@ -41,7 +41,7 @@ pub fn run(command: &Citizen, json: bool) -> Result<(), Failure> {
                 path.display()
             );
             let object = json!({ "directory": path, "certificate": certificate(&made) });
-            show(json, "citizen responder", object, &words);
+            show(json, "citizen responder", object, &words)?;
         }
         Citizen::Revoke { serial, place } => {
             let range = Authority::open(&place.dir)?.revoke_citizen_certificate(serial, Timestamp::now())?;
@@ -49,7 +49,7 @@ pub fn run(command: &Citizen, json: bool) -> Result<(), Failure> {
                 "certificate {serial} is revoked\nnext: bitaqa-pki citizen crl --dir {} --range {range}",
                 place.dir.display()
             );
-            show(json, "citizen revoke", json!({ "serial": serial, "range": range }), &words);
+            show(json, "citizen revoke", json!({ "serial": serial, "range": range }), &words)?;
         }
         Citizen::Crl { range, place, passphrase } => lists(*range, &place.dir, passphrase, json)?,
     }
@@ -78,7 +78,7 @@ fn issue(arguments: &CitizenIssue, json: bool) -> Result<(), Failure> {
     let object = json!({
         "file": issued.path, "made": issued.made, "range": issued.range, "certificate": certificate(&issued.certificate),
     });
-    show(json, "citizen issue", object, &words);
+    show(json, "citizen issue", object, &words)?;
     Ok(())
 }
 
@@ -107,6 +107,6 @@ fn lists(
             "next_update": list.next_update.to_string(),
         }));
     }
-    show(json, "citizen crl", json!({ "lists": objects }), &words);
+    show(json, "citizen crl", json!({ "lists": objects }), &words)?;
     Ok(())
 }

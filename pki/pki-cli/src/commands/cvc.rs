@@ -83,8 +83,7 @@ fn init(arguments: &args::CvcInit, json: bool) -> Result<(), Failure> {
             store.roll_over(&name, arguments.key.key, period, secrets, now)?
         }
     };
-    report_made("cvc init", &made, json);
-    Ok(())
+    report_made("cvc init", &made, json)
 }
 
 fn certify(
@@ -102,8 +101,7 @@ fn certify(
     let own = passphrase::signer(own_source, &place, issuer_place.token())?;
     let own = own.as_ref().unwrap_or(&secret);
     let made = store.certify(issuer, (country, mnemonic), grant, &secret, own, Timestamp::now())?;
-    report_made(command, &made, json);
-    Ok(())
+    report_made(command, &made, json)
 }
 
 /// The store of this directory, making keys where the command line says.
@@ -115,7 +113,7 @@ fn store(directory: &Path, options: &TokenOptions) -> Result<CvStore, Failure> {
     Ok(store)
 }
 
-fn report_made(command: &str, made: &CvMade, as_json: bool) {
+fn report_made(command: &str, made: &CvMade, as_json: bool) -> Result<(), Failure> {
     let mut object = certificate_object(&made.certificate);
     if let Some(fields) = object.as_object_mut() {
         fields.insert("directory".to_owned(), json!(made.directory));
@@ -125,7 +123,7 @@ fn report_made(command: &str, made: &CvMade, as_json: bool) {
     if made.link.is_some() {
         words.push_str("\n  link         link.cvcert in this folder: give it to every document verifier and terminal");
     }
-    show(as_json, command, object, &words);
+    show(as_json, command, object, &words)
 }
 
 fn request(arguments: &args::CvcRequest, json: bool) -> Result<(), Failure> {
@@ -160,15 +158,14 @@ fn request(arguments: &args::CvcRequest, json: bool) -> Result<(), Failure> {
         request_words(&request),
         arguments.out.display()
     );
-    show(json, "cvc request", object, &words);
+    show(json, "cvc request", object, &words)?;
     Ok(())
 }
 
 fn accept(arguments: &args::CvcAccept, json: bool) -> Result<(), Failure> {
     let answer = all_certificates(&arguments.files)?;
     let made = CvStore::new(&arguments.place.dir).accept(&arguments.holder, &answer, Timestamp::now())?;
-    report_made("cvc accept", &made, json);
-    Ok(())
+    report_made("cvc accept", &made, json)
 }
 
 fn issue(arguments: &args::CvcIssue, json: bool) -> Result<(), Failure> {
@@ -184,7 +181,7 @@ fn issue(arguments: &args::CvcIssue, json: bool) -> Result<(), Failure> {
     write(&arguments.out, certificate.bytes())?;
     let object = with_file(certificate_object(&certificate), &arguments.out);
     let words = format!("{}\n  written to   {}", certificate_words(&certificate), arguments.out.display());
-    show(json, "cvc issue", object, &words);
+    show(json, "cvc issue", object, &words)?;
     Ok(())
 }
 
@@ -194,7 +191,7 @@ fn list(directory: &Path, json: bool) -> Result<(), Failure> {
     let objects: Vec<Value> = holders.iter().map(|holder| holder_object(holder, today)).collect();
     let words =
         if lines.is_empty() { "no holders of card-verifiable certificates".to_owned() } else { lines.join("\n") };
-    show(json, "cvc list", json!({ "holders": objects }), &words);
+    show(json, "cvc list", json!({ "holders": objects }), &words)?;
     Ok(())
 }
 
@@ -244,7 +241,7 @@ fn show_files(files: &[PathBuf], json: bool) -> Result<(), Failure> {
             words.push(certificate_words(&certificate));
         }
     }
-    show(json, "cvc show", json!({ "objects": objects }), &words.join("\n"));
+    show(json, "cvc show", json!({ "objects": objects }), &words.join("\n"))?;
     Ok(())
 }
 
@@ -276,7 +273,7 @@ fn verify(arguments: &args::CvcVerify, json: bool) -> Result<(), Failure> {
     if !links.is_empty() {
         words.push_str(&format!("\n  a card learns the CVCA key of {}", links.join(", ")));
     }
-    show(json, "cvc verify", object, &words);
+    show(json, "cvc verify", object, &words)?;
     Ok(())
 }
 

@@ -32,7 +32,7 @@ pub fn init(arguments: &Init, json: bool) -> Result<(), Failure> {
         grouped(&pin),
         directory.display(),
     );
-    show(json, "init", object, &words);
+    show(json, "init", object, &words)?;
     Ok(())
 }
 
@@ -73,7 +73,7 @@ pub fn new_signer(
         day(signer.certificate.not_after()),
         signer.directory.display(),
     );
-    show(json, "ds new", record(&signer), &words);
+    show(json, "ds new", record(&signer), &words)?;
     Ok(())
 }
 
@@ -84,7 +84,7 @@ pub fn revoke(name: &str, directory: &Path, json: bool) -> Result<(), Failure> {
         "document signer {name} is revoked since {since}\nnext: publish it within 48 hours with bitaqa-pki crl issue --dir {}",
         directory.display(),
     );
-    show(json, "ds revoke", record(&signer), &words);
+    show(json, "ds revoke", record(&signer), &words)?;
     Ok(())
 }
 
@@ -103,7 +103,7 @@ pub fn crl(directory: &Path, source: &PassphraseSource, json: bool) -> Result<()
         day(crl.next_update()),
         directory.display(),
     );
-    show(json, "crl issue", object, &words);
+    show(json, "crl issue", object, &words)?;
     Ok(())
 }
 

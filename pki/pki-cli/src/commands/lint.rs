@@ -29,7 +29,7 @@ struct Linted {
 /// Asks the rules about every object of every file; the exit code says whether a requirement is not met.
 pub fn run(arguments: &Lint, json: bool) -> Result<ExitCode, Failure> {
     if arguments.rules {
-        list_rules(json);
+        list_rules(json)?;
         return Ok(ExitCode::SUCCESS);
     }
     let kind = arguments.kind.as_deref().and_then(Kind::find);
@@ -41,7 +41,7 @@ pub fn run(arguments: &Lint, json: bool) -> Result<ExitCode, Failure> {
     let errors: usize = all.iter().map(|linted| linted.report.count(Severity::Error)).sum();
     let object = json!({ "errors": errors, "objects": all.iter().map(Linted::object).collect::<Vec<_>>() });
     let words: Vec<String> = all.iter().map(|linted| linted.words(arguments.notices)).collect();
-    output::show(json, "lint", object, &words.join("\n"));
+    output::show(json, "lint", object, &words.join("\n"))?;
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(TRUST) })
 }
 
@@ -212,10 +212,10 @@ impl Summary {
     }
 }
 
-fn list_rules(json: bool) {
+fn list_rules(json: bool) -> Result<(), Failure> {
     let rules: Vec<Value> = lint::rules().map(rule_object).collect();
     let words: Vec<String> = lint::rules().map(rule_words).collect();
-    output::show(json, "lint rules", json!({ "rules": rules }), &words.join("\n"));
+    output::show(json, "lint rules", json!({ "rules": rules }), &words.join("\n"))
 }
 
 fn rule_object(rule: &Rule) -> Value {

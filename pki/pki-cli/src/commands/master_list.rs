@@ -50,7 +50,7 @@ pub fn show(file: &Path, showing: &Showing<'_>, json: bool) -> Result<ExitCode, 
     let provenance = archive.zip(pinned).map(|(archive, pin)| provenance(&archive, pin)).unwrap_or_default();
     let (roles, lint) = (list.roles(), Summary::of(list.raw_certificates()));
     let shown = Shown { file, list: &list, verification, roles, lint, provenance };
-    output::show(json, "master-list show", shown.object(showing), &shown.words(showing));
+    output::show(json, "master-list show", shown.object(showing), &shown.words(showing))?;
     let verification = &shown.verification;
     let failed = verification.findings.iter().any(Finding::is_failed);
     let asked = !showing.signers.is_empty() || showing.anchors.is_some();
@@ -105,7 +105,7 @@ pub fn diff(a: &Path, b: &Path, json: bool) -> Result<(), Failure> {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{sign} {}", entry_line(entry));
     }
-    output::show(json, "master-list diff", object, &text);
+    output::show(json, "master-list diff", object, &text)?;
     Ok(())
 }
 

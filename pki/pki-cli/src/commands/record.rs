@@ -25,7 +25,7 @@ pub fn show(directory: &Path, json: bool) -> Result<(), Failure> {
         )
     });
     let words = lines.chain([head(&acts)]).collect::<Vec<_>>().join("\n");
-    output::show(json, "acts show", object, &words);
+    output::show(json, "acts show", object, &words)?;
     Ok(())
 }
 
@@ -52,7 +52,7 @@ pub fn verify(directory: &Path, head_before: Option<&str>, json: bool) -> Result
             path.display()
         ));
     }
-    output::show(json, "acts verify", object, &words);
+    output::show(json, "acts verify", object, &words)?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(TRUST) })
 }
 

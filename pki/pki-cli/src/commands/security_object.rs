@@ -89,7 +89,7 @@ fn sign_with<K: Signer + Sync>(
     let (made, kept): (Vec<_>, Vec<_>) = (of(true).collect(), of(false).collect());
     let words = format!("{} signed, {} signed before", made.len(), kept.len());
     let certificate = super::issue::certificate(signer.certificate());
-    show(json, "ds sign", json!({ "signer": certificate, "signed": made, "signed_before": kept }), &words);
+    show(json, "ds sign", json!({ "signer": certificate, "signed": made, "signed_before": kept }), &words)?;
     Ok(())
 }
 

@@ -46,7 +46,7 @@ pub fn roll_over(arguments: &args::Rollover, json: bool) -> Result<(), Failure> 
     let words = format!("{first}\n{}", generation_words(generation));
     let mut object = generation_object(generation);
     set(&mut object, "made", json!(made));
-    show(json, "csca rollover", object, &words);
+    show(json, "csca rollover", object, &words)?;
     Ok(())
 }
 
@@ -55,7 +55,7 @@ pub fn generations(directory: &Path, json: bool) -> Result<(), Failure> {
     let generations = authority.generations();
     let objects: Vec<Value> = generations.iter().map(generation_object).collect();
     let words: Vec<String> = generations.iter().map(generation_words).collect();
-    show(json, "csca show", json!({ "generations": objects }), &words.join("\n"));
+    show(json, "csca show", json!({ "generations": objects }), &words.join("\n"))?;
     Ok(())
 }
 
@@ -90,7 +90,7 @@ pub fn new(
     let (secret, own) = secrets(&mut authority, key, source, signer_source)?;
     let own = own.as_ref().unwrap_or(&secret);
     let signer = authority.new_signer(kind.into(), name, &secret, own, Timestamp::now())?;
-    show(json, "signer new", record(&signer), &made(&signer));
+    show(json, "signer new", record(&signer), &made(&signer))?;
     Ok(())
 }
 
@@ -108,7 +108,7 @@ pub fn ensure(kind: SignerKind, arguments: &Ensure, json: bool) -> Result<(), Fa
     };
     let mut object = record(ensured.signer());
     set(&mut object, "made", json!(matches!(ensured, Ensured::Made(_))));
-    show(json, if kind == SignerKind::Document { "ds ensure" } else { "signer ensure" }, object, &words);
+    show(json, if kind == SignerKind::Document { "ds ensure" } else { "signer ensure" }, object, &words)?;
     Ok(())
 }
 
@@ -146,7 +146,7 @@ pub fn revoke(kind: Kind, name: &str, directory: &Path, json: bool) -> Result<()
         signer.kind,
         directory.display(),
     );
-    show(json, "signer revoke", record(&signer), &words);
+    show(json, "signer revoke", record(&signer), &words)?;
     Ok(())
 }
 
@@ -168,7 +168,7 @@ pub fn ensure_crl(arguments: &EnsureCrl, json: bool) -> Result<(), Failure> {
         None => "nothing was done: the current revocation list stands".to_owned(),
     };
     let words = format!("{first}\n  file           {}\n  next one until {}", path.display(), day(crl.next_update()));
-    show(json, "crl ensure", object, &words);
+    show(json, "crl ensure", object, &words)?;
     Ok(())
 }
 
@@ -177,8 +177,7 @@ pub fn master_list(files: &[PathBuf], by: &By, json: bool) -> Result<(), Failure
     let mut authority = Authority::open(&by.place.dir)?;
     let secret = list_secret(&authority, SignerKind::MasterList, by)?;
     let list = authority.sign_master_list(&foreign, by.signer.as_deref(), &secret, Timestamp::now())?;
-    published("publish master-list", "master list", "certificates", &list, json);
-    Ok(())
+    published("publish master-list", "master list", "certificates", &list, json)
 }
 
 /// What a file in TOML says.
@@ -203,8 +202,7 @@ pub fn defect_list(path: &Path, by: &By, json: bool) -> Result<(), Failure> {
     let mut authority = Authority::open(&by.place.dir)?;
     let secret = list_secret(&authority, SignerKind::DeviationList, by)?;
     let list = authority.sign_defect_list(&read.defect, by.signer.as_deref(), &secret, Timestamp::now())?;
-    published("publish defect-list", "defect list", "signers", &list, json);
-    Ok(())
+    published("publish defect-list", "defect list", "signers", &list, json)
 }
 
 #[derive(Deserialize)]
@@ -218,8 +216,7 @@ pub fn deviation_list(path: &Path, by: &By, json: bool) -> Result<(), Failure> {
     let mut authority = Authority::open(&by.place.dir)?;
     let secret = list_secret(&authority, SignerKind::DeviationList, by)?;
     let list = authority.sign_deviation_list(&read.deviation, by.signer.as_deref(), &secret, Timestamp::now())?;
-    published("publish deviation-list", "deviation list", "deviations", &list, json);
-    Ok(())
+    published("publish deviation-list", "deviation list", "deviations", &list, json)
 }
 
 /// The secret of the key that will sign.
@@ -228,7 +225,7 @@ fn list_secret(authority: &Authority, kind: SignerKind, by: &By) -> Result<autho
     passphrase::existing(&by.passphrase, signer.token.as_ref())
 }
 
-fn published(command: &str, title: &str, what: &str, list: &SignedList, json: bool) {
+fn published(command: &str, title: &str, what: &str, list: &SignedList, json: bool) -> Result<(), Failure> {
     let object = json!({ "file": list.path, "number": list.number, "entries": list.entries, "signer": list.signer });
     let words = format!(
         "{title} {} signed by {}\n  {what:14} {}\n  file           {}",
@@ -237,7 +234,7 @@ fn published(command: &str, title: &str, what: &str, list: &SignedList, json: bo
         list.entries,
         list.path.display()
     );
-    show(json, command, object, &words);
+    show(json, command, object, &words)
 }
 
 fn read_certificate(path: &Path) -> Result<Certificate, Failure> {

@@ -17,7 +17,7 @@ use crate::output;
 pub fn show(directory: &Path, json: bool) -> Result<ExitCode, Failure> {
     let status = of(directory, Timestamp::now())?;
     let object = json!({ "profile": status.profile, "need": status.need(), "items": status.items });
-    output::show(json, "status", object, &words(&status));
+    output::show(json, "status", object, &words(&status))?;
     Ok(if status.need() == Need::Nothing { ExitCode::SUCCESS } else { ExitCode::from(TRUST) })
 }
 
@@ -28,7 +28,7 @@ pub fn expire_soon(days: i64, ics: bool, directory: &Path, json: bool) -> Result
     let ending = status.ending_within(days, now);
     let object = json!({ "profile": status.profile, "days": days, "items": ending });
     let words = if ics { calendar(&ending, now) } else { forecast(&ending, days, now) };
-    output::show(json, "expire-soon", object, &words);
+    output::show(json, "expire-soon", object, &words)?;
     Ok(())
 }
 

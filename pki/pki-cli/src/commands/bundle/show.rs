@@ -16,7 +16,7 @@ use crate::output::{self, grouped, printable};
 pub fn show(file: &Path, pins: &[Pin], threshold: Option<usize>, json: bool) -> Result<ExitCode, Failure> {
     let bytes = read(file)?;
     if Delta::is_likely(&bytes) {
-        show_delta(file, &Delta::read(&bytes)?, bytes.len(), json);
+        show_delta(file, &Delta::read(&bytes)?, bytes.len(), json)?;
         return Ok(ExitCode::SUCCESS);
     }
     let pins = match pins {
@@ -32,12 +32,12 @@ pub fn show(file: &Path, pins: &[Pin], threshold: Option<usize>, json: bool) -> 
         bundle,
         pins,
     };
-    output::show(json, "bundle show", shown.object(file), &shown.words(file));
+    output::show(json, "bundle show", shown.object(file), &shown.words(file))?;
     let good = shown.signatures.iter().all(|one| one.good) && shown.satisfied != Some(false);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(TRUST) })
 }
 
-fn show_delta(file: &Path, delta: &Delta, bytes: usize, json: bool) {
+fn show_delta(file: &Path, delta: &Delta, bytes: usize, json: bool) -> Result<(), Failure> {
     let base = delta.base();
     let object = json!({
         "file": file, "kind": "delta", "base": base.number, "base_sha256": hex::encode(base.sha256),
@@ -51,7 +51,7 @@ fn show_delta(file: &Path, delta: &Delta, bytes: usize, json: bool) {
         file.display(),
         grouped(&hex::encode(base.sha256)),
     );
-    output::show(json, "bundle show", object, &words);
+    output::show(json, "bundle show", object, &words)
 }
 
 struct Shown {
