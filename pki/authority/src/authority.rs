@@ -5,7 +5,8 @@
 //! DIR/lock                    held while something is issued
 //! DIR/acts.jsonl              the record of everything that was issued
 //! DIR/csca/                   certificate.der, key.json, key.p8 (none when the key is in a token): the first generation
-//! DIR/csca-<n>/               the same and link.der: the n-th generation; the highest is the one that issues
+//! DIR/csca-<n>/               the same and link.der: the n-th generation; the highest is the one that issues. One that is only a
+//!                             new name has no key here: it is that of the generation before
 //! DIR/bundle-signer/          public.pem, key.json, key.p8
 //! DIR/ds/<name>/              certificate.der, key.json, key.p8: what a printing centre gets
 //! DIR/<kind>-signer/<name>/   the same for signers of master lists, deviation lists, digital seals
@@ -269,12 +270,12 @@ impl Authority {
     /// # Errors
     /// When the record of the key cannot be read.
     pub fn token(&self) -> Result<Option<TokenAddress>, OpenError> {
-        self.token_of(generations::directory(&self.directory, self.generations.len()))
+        self.generation_token(self.generations.len())
     }
 
     /// The token that the key of a generation is in.
     pub(crate) fn generation_token(&self, number: usize) -> Result<Option<TokenAddress>, OpenError> {
-        self.token_of(generations::directory(&self.directory, number))
+        self.token_of(self.key_directory(number))
     }
 
     /// The token that the bundle signer's key is in.

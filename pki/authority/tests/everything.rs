@@ -54,6 +54,8 @@ fn issue_everything(folder: &Path, profile: &'static Profile) {
     authority.roll_over(None, None, &own, now()).unwrap();
     let name = NewName { common_name: "CSCA Renamed".into(), organization: None, unit: None };
     authority.roll_over(Some(&name), None, &own, now()).unwrap();
+    let name = NewName { common_name: "CSCA Renamed Again".into(), organization: None, unit: None };
+    authority.rename(&name, &own, now()).unwrap();
     let signer = authority.new_document_signer(None, &own, &own, now()).unwrap();
     authority.new_signer(SignerKind::MasterList, None, &own, &own, now()).unwrap();
     authority.new_signer(SignerKind::DeviationList, None, &own, &own, now()).unwrap();

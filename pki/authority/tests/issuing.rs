@@ -126,6 +126,102 @@ fn a_change_of_name_is_in_the_link_and_in_the_lists() {
 }
 
 #[test]
+fn a_change_of_name_keeps_the_key() {
+    let mut place = Place::new();
+    let first = place.authority.csca().clone();
+    let day = later(300);
+    let document_of = |directory: &Path, moment| {
+        DocumentSigner::load(directory, &passphrase()).unwrap().sign_security_object_at(CONTENT, moment).unwrap()
+    };
+    let old = place.authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap();
+    let revoked = place.authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap();
+    place.authority.new_signer(SignerKind::MasterList, Some("old"), &passphrase(), &passphrase(), now()).unwrap();
+    let Rollover::Made(second) = place.authority.rename(&new_name(), &passphrase(), day).unwrap() else { panic!() };
+    let again = place.authority.rename(&new_name(), &passphrase(), day).unwrap();
+    assert_eq!(again, Rollover::Stands(second.clone()));
+    let (root, link) = (&second.certificate, second.link.as_ref().unwrap());
+    for (certificate, issuer) in [(root, root.subject()), (link, first.subject())] {
+        certificate.verify_signature(first.public_key()).unwrap();
+        assert_eq!(certificate.public_key().spki(), first.public_key().spki());
+        assert_eq!((certificate.issuer(), certificate.subject().common_name()), (issuer, Some("CSCA Utopia Renamed")));
+        // The key may sign as long as before, and no longer.
+        let end = |one: &Certificate| (one.extensions().private_key_usage.unwrap().not_after, one.not_after());
+        assert_eq!(end(certificate), end(&first));
+        assert_eq!(certificate.not_before(), day);
+    }
+    assert!(link.extensions().name_change && !root.extensions().name_change);
+    let (number, crl) = place.authority.current_crl().unwrap().unwrap();
+    assert_eq!((number, crl.issuer(), crl.issuer_alternatives()), (2, root.subject(), &[first.subject().clone()][..]));
+    // The key is where it was, and nowhere else.
+    assert!(place.path().join("csca/key.p8").exists() && !place.path().join("csca-2/key.p8").exists());
+
+    // Everything is issued under the new name; what was issued under the old one stays good, and can be revoked.
+    let mut place = Place { authority: Authority::open(&place.path()).unwrap(), ..place };
+    let new = place.authority.new_document_signer(None, &passphrase(), &passphrase(), day).unwrap();
+    assert_eq!(new.certificate.issuer(), root.subject());
+    place.authority.new_signer(SignerKind::MasterList, Some("new"), &passphrase(), &passphrase(), day).unwrap();
+    for signer in ["old", "new"] {
+        let signed = place.authority.sign_master_list(&[], Some(signer), &passphrase(), later(301)).unwrap();
+        assert_eq!(signed.entries, 3);
+        let verification =
+            MasterList::from_der(&signed.bytes).unwrap().verify(std::slice::from_ref(&first), later(301));
+        assert!(verification.is_believed(), "{signer}: {:#?}", verification.findings);
+    }
+    place.authority.revoke(&revoked.name, later(301)).unwrap();
+    place.authority.issue_crl(&passphrase(), later(301)).unwrap();
+    let bundle = place.authority.export_bundle(BundleRequest::default(), &passphrase(), later(301)).unwrap().bundle;
+    assert_eq!(bundle.anchors, [first.clone(), root.clone()]);
+    let store = TrustStore::from_bundle(bundle.clone());
+    let judged = |store: &TrustStore, sod: &[u8]| {
+        let document =
+            Document { now: later(302), code: Some("I".into()), issuing_state: Some("UTO".into()), issued: None };
+        let judgement = security_object::parse(sod).unwrap().judge(store, &document);
+        let chain = judgement.chain.as_ref().unwrap();
+        let outcome = |id| chain.finding(id).unwrap().outcome;
+        (outcome(trust::chain::id::TRUST), outcome(trust::chain::id::REVOCATION))
+    };
+    let of_old = document_of(&old.directory, now());
+    let of_new = document_of(&new.directory, day);
+    use Outcome::{Failed, Successful, Undetermined};
+    assert_eq!(judged(&store, &of_old), (Successful, Successful));
+    assert_eq!(judged(&store, &of_new), (Successful, Successful));
+    assert_eq!(judged(&store, &document_of(&revoked.directory, now())), (Successful, Failed));
+    // Who has only one of the names knows the key, and says that the name is another.
+    let only_old = TrustStore::from_bundle(trust::Bundle { anchors: vec![first], ..bundle });
+    assert_eq!(judged(&only_old, &of_old), (Successful, Undetermined));
+    assert_eq!(judged(&only_old, &of_new).0, Failed);
+
+    // The next key is linked from the new name.
+    let third = place.authority.roll_over(None, None, &passphrase(), later(303)).unwrap().generation().clone();
+    assert_eq!((third.number, third.certificate.subject()), (3, root.subject()));
+    assert_ne!(third.certificate.key_identifier(), root.key_identifier());
+    let newest = place.authority.new_document_signer(None, &passphrase(), &passphrase(), later(303)).unwrap();
+    newest.certificate.verify_signature(third.certificate.public_key()).unwrap();
+    place.recorded();
+}
+
+#[test]
+fn a_change_of_name_that_was_interrupted_is_finished_and_is_no_rollover() {
+    let mut place = Place::new();
+    let interrupted = |place: &mut Place| {
+        place.authority.rename(&new_name(), &passphrase(), now()).unwrap();
+        fs::remove_file(place.path().join("crl/2.crl")).unwrap();
+        Authority::open(&place.path()).unwrap()
+    };
+    let mut again = interrupted(&mut place);
+    assert!(
+        matches!(again.rename(&new_name(), &passphrase(), now()).unwrap(), Rollover::Made(made) if made.number == 2)
+    );
+    assert_eq!(again.current_crl().unwrap().unwrap().1.issuer(), again.csca().subject());
+
+    let mut place = Place::new();
+    let mut next = interrupted(&mut place);
+    let Rollover::Made(third) = next.roll_over(None, None, &passphrase(), now()).unwrap() else { panic!() };
+    assert_eq!(third.number, 3);
+    assert_ne!(third.certificate.key_identifier(), place.authority.csca().key_identifier());
+}
+
+#[test]
 fn documents_of_every_generation_are_judged_by_one_list() {
     let mut place = Place::new();
     let old = place.authority.new_document_signer(None, &passphrase(), &passphrase(), now()).unwrap();

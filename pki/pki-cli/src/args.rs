@@ -15,7 +15,7 @@ use clap_complete::Shell;
 pub use backup::{Backup, BackupCommand, Restore};
 pub use bundle::{Bundle, Export};
 pub use issuing::{
-    Acts, By, Ceremony, Citizen, CitizenIssue, Csca, Ensure, EnsureCrl, Kind, Publish, Rollover, Run, Signer,
+    Acts, By, Ceremony, Citizen, CitizenIssue, Csca, Ensure, EnsureCrl, Kind, Publish, Rename, Rollover, Run, Signer,
 };
 pub use lists::{MasterList, Trust};
 

@@ -38,6 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Crl(Crl::Issue { place, passphrase }) => issue::crl(&place.dir, passphrase, json)?,
         Command::Crl(Crl::Ensure(ensure)) => signers::ensure_crl(ensure, json)?,
         Command::Csca(Csca::Rollover(rollover)) => signers::roll_over(rollover, json)?,
+        Command::Csca(Csca::Rename(rename)) => signers::rename(rename, json)?,
         Command::Csca(Csca::Show(place)) => signers::generations(&place.dir, json)?,
         Command::Signer(Signer::New { kind, name, max_uses, place, key, passphrase, signer_passphrase }) => {
             let key = issue::new_key(key, *max_uses)?;

@@ -50,16 +50,20 @@ fn an_authority_publishes_and_its_record_is_whole() {
     let (made, _) = desk.json(&["csca", "rollover", "--dir", "pki", "--common-name", "CSCA Utopia Renamed"]);
     assert_eq!((made["made"].as_bool(), made["generation"].as_u64()), (Some(true), Some(2)));
     assert_ne!(made["link"]["serial"], made["csca"]["serial"]);
+    for made in [true, false] {
+        let (renamed, _) = desk.json(&["csca", "rename", "--dir", "pki", "--common-name", "CSCA Utopia Again"]);
+        assert_eq!((renamed["made"].as_bool(), renamed["generation"].as_u64()), (Some(made), Some(3)));
+    }
     let (stands, _) = desk.json(&["crl", "ensure", "--dir", "pki"]);
     assert_eq!(stands["state"].as_str(), Some("stands"));
     let (shown, _) = desk.json(&["csca", "show", "--dir", "pki"]);
-    assert_eq!(shown["generations"].as_array().unwrap().len(), 2);
+    assert_eq!(shown["generations"].as_array().unwrap().len(), 3);
 
     let (refused, code) = desk.json(&["publish", "master-list", "--dir", "pki"]);
     assert_eq!((code, refused["error"]["exit"].as_i64()), (2, Some(2)));
     desk.pki(&["signer", "new", "master-list", "--dir", "pki"]).assert().success();
     let (list, _) = desk.json(&["publish", "master-list", "--dir", "pki", "--certificate", "pki/csca/certificate.der"]);
-    assert_eq!(list["entries"].as_u64(), Some(3));
+    assert_eq!(list["entries"].as_u64(), Some(5));
     desk.pki(&["signer", "ensure", "deviation-list", "--dir", "pki"]).assert().success();
     fs::write(
         desk.path().join("batch.toml"),
@@ -197,6 +201,7 @@ fn every_command_has_help_with_an_example() {
     let desk = Desk::new();
     for command in [
         "csca rollover",
+        "csca rename",
         "csca show",
         "ds ensure",
         "crl ensure",

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use openssl::error::ErrorStack;
 use trust::Crl;
 
-use super::{Authority, IssueError, crl_file, generations, verified_crl};
+use super::{Authority, IssueError, crl_file, verified_crl};
 use crate::acts::Act;
 use crate::files::{self, Mode};
 use crate::key_store::{KeyError, StoredKey};
@@ -23,7 +23,7 @@ impl Authority {
         self.next_crl(passphrase, now)
     }
 
-    /// Issues a revocation list only when one is due: none stands, a revocation is unpublished, the CSCA has a new key, or the
+    /// Issues a revocation list only when one is due: none stands, a revocation is unpublished, the CSCA has a new key or name, or the
     /// current one ends within so many days. 9303-12 §4.1.5: never sooner than 48 hours after the last; a revocation
     /// that waits for that is still published in time.
     ///
@@ -79,7 +79,7 @@ impl Authority {
     }
 
     pub(super) fn csca_key(&self, passphrase: &Passphrase) -> Result<StoredKey, IssueError> {
-        let path = generations::directory(&self.directory, self.generations.len());
+        let path = self.key_directory(self.generations.len());
         let key = read_key(path.clone(), passphrase)?;
         if self.csca.public_key().key_identifier() != x509::key_identifier(&key) {
             return Err(IssueError::Key { path, error: KeyError::NotOfCertificate });

@@ -8,6 +8,7 @@ use trust::lint::Kind;
 use trust::{Certificate, PublicKey};
 
 use super::certify::certificate_act;
+use super::generations::Lifetime;
 use super::issue::serial_number;
 use super::{
     Authority, Generation, InitError, IssueError, PUBLIC_KEY_FILE, crl_file, verified_certificate, verified_crl,
@@ -56,7 +57,8 @@ impl Authority {
             FreshKey::generate(&keys.place, algorithm, label, None, secret).map_err(IssueError::NewKey)
         };
         let mut csca = fresh_key(keys.algorithm.unwrap_or(profile.csca_algorithm), "bitaqa-csca")?;
-        let certificate = csca_certificate(profile, &x509::name(profile, profile.csca_name), &csca.key, now)?;
+        let lifetime = Lifetime::whole(profile, now)?;
+        let certificate = csca_certificate(profile, &x509::name(profile, profile.csca_name), &csca.key, lifetime)?;
         let crl = first_crl(profile, &csca.key, &certificate, now)?;
         let mut bundle_signer = fresh_key(profile.bundle_algorithm, "bitaqa-bundle-signer")?;
         let mut state = State::new(profile.id);
@@ -107,14 +109,14 @@ pub(super) fn csca_certificate(
     profile: &Profile,
     name: &[u8],
     key: &dyn Signer,
-    now: Timestamp,
+    lifetime: Lifetime,
 ) -> Result<Certificate, IssueError> {
     let subject = Subject {
         serial: &serial_number(16)?,
         issuer: name,
         subject: name,
-        validity: Period::months(now, profile.csca_months())?,
-        key_usage: Period::months(now, profile.csca_usage_months)?,
+        validity: lifetime.validity,
+        key_usage: lifetime.key_usage,
         spki: &x509::explicit_spki(key)?,
         key_identifier: &x509::key_identifier(key),
         role: Role::CountrySigningCa,

@@ -217,6 +217,11 @@ impl StoredKey {
         }
     }
 
+    /// Whether a directory has a key.
+    pub(crate) fn is_in(directory: &Path) -> bool {
+        directory.join(RECORD_FILE).exists() || directory.join(KEY_FILE).exists()
+    }
+
     /// How often the key of a directory was used; `None` when its use is not bounded.
     ///
     /// # Errors

@@ -15,6 +15,12 @@ pub enum Csca {
         With --common-name the link certificate carries the change of name. The first revocation list under the new key is \
         issued too. Other states are told 90 days before (9303-12).")]
     Rollover(Rollover),
+    /// Give the country signing CA a new name; it keeps its key.
+    #[command(after_help = "Example:\n  bitaqa-pki csca rename --dir pki --common-name 'CSCA Utopia'\n\n\
+        A new self-signed certificate, and a link certificate from the old name that carries the change of name. The first \
+        revocation list under the new name is issued too. What was signed under the old name stays good: posts get both \
+        certificates with the next trust bundle.")]
+    Rename(Rename),
     /// Show every generation of the country signing CA.
     #[command(after_help = "Example:\n  bitaqa-pki csca show --dir pki --json")]
     Show(Place),
@@ -35,6 +41,26 @@ pub struct Rollover {
     /// Do nothing unless the current key's time ends within so many days.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(0..=3650))]
     pub if_within_days: Option<i64>,
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
+    /// Passphrase.
+    #[command(flatten)]
+    pub passphrase: PassphraseSource,
+}
+
+/// A new name for the country signing CA.
+#[derive(Args)]
+pub struct Rename {
+    /// New common name.
+    #[arg(long, value_name = "NAME")]
+    pub common_name: String,
+    /// New organisation.
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// New organisational unit.
+    #[arg(long, value_name = "NAME")]
+    pub unit: Option<String>,
     /// Where.
     #[command(flatten)]
     pub place: Place,

@@ -39,14 +39,37 @@ pub fn roll_over(arguments: &args::Rollover, json: bool) -> Result<(), Failure> 
         unit: arguments.unit.clone(),
     });
     let rollover = authority.roll_over(name.as_ref(), arguments.if_within_days, &secret, Timestamp::now())?;
+    let words = ["the country signing CA has a new key", "nothing was done: the key may sign for longer"];
+    changed("csca rollover", &rollover, words, json)
+}
+
+pub fn rename(arguments: &args::Rename, json: bool) -> Result<(), Failure> {
+    let mut authority = Authority::open(&arguments.place.dir)?;
+    let secret = passphrase::existing(&arguments.passphrase, authority.token()?.as_ref())?;
+    let name = NewName {
+        common_name: arguments.common_name.clone(),
+        organization: arguments.organization.clone(),
+        unit: arguments.unit.clone(),
+    };
+    let renamed = authority.rename(&name, &secret, Timestamp::now())?;
+    let words = ["the country signing CA has a new name and its old key", "nothing was done: that is its name"];
+    changed("csca rename", &renamed, words, json)
+}
+
+/// The generation that issues now, and whether it was made now.
+fn changed(
+    command: &str,
+    rollover: &Rollover,
+    [made_words, stands_words]: [&str; 2],
+    json: bool,
+) -> Result<(), Failure> {
     let made = matches!(rollover, Rollover::Made(_));
     let generation = rollover.generation();
-    let first =
-        if made { "the country signing CA has a new key" } else { "nothing was done: the key may sign for longer" };
+    let first = if made { made_words } else { stands_words };
     let words = format!("{first}\n{}", generation_words(generation));
     let mut object = generation_object(generation);
     set(&mut object, "made", json!(made));
-    show(json, "csca rollover", object, &words)?;
+    show(json, command, object, &words)?;
     Ok(())
 }
 

@@ -36,6 +36,7 @@ pub const STEPS: &[Step] = &[
     step("crl issue --dir pki"),
     Step { every: 6, ..step("csca rollover --dir pki") },
     Step { thorough: true, every: 6, ..step("csca rollover --dir pki --common-name Renamed") },
+    Step { every: 4, ..step("csca rename --dir pki --common-name Again") },
     Step { every: 8, ..step("signer new master-list --dir pki") },
     step("publish master-list --dir pki"),
     Step { products: &["b.bundle", "b.bundle.signer.pem"], ..step("bundle export --dir pki --out b.bundle") },
