@@ -3,6 +3,7 @@
 # make test   everything that must be true
 # make bench  speed against the floor; writes target/bench.json
 # make fuzz   every parser of the PKI under a sanitizer, a few seconds each
+# make interruptions  every command of the PKI killed and out of space at far more of its writes than make test does; many minutes
 # make interop  OpenSC, ssh-keygen and OpenSSL use the citizen's card through the real pcscd
 #
 # Each target installs the Debian packages it misses (asking sudo only where needed).
@@ -19,7 +20,7 @@ CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS       ?= 5
 FUZZ_TARGETS       := $(notdir $(wildcard pki/fuzz/seeds/*))
 
-.PHONY: demo first-year test bench fuzz interop lint build release packages test-packages clean
+.PHONY: demo first-year test bench fuzz interruptions interop lint build release packages test-packages clean
 
 first-year: test-packages release
 	BITAQA_BIN=target/release pki/demo/first-year.sh target/first-year
@@ -45,6 +46,9 @@ fuzz: packages $(CARGO_FUZZ)
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 \
 			-artifact_prefix=target/fuzz/artifacts/$$target/; \
 	done
+
+interruptions: test-packages
+	BITAQA_TESTS=all BITAQA_INTERRUPTIONS=all $(CARGO) test --locked -p pki-cli --test interruptions -- --nocapture
 
 interop: test-packages
 	BITAQA_TESTS=all $(CARGO) test --locked -p soft-card --test interop

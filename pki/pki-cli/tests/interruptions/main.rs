@@ -18,8 +18,9 @@ use desk::{Desk, STEPS, Step};
 /// The disk fails at every so many calls only: it is the same for a program whether a disk fails or is full.
 const EVERY_FAILURE: usize = 5;
 
+/// As `make interruptions` asks: more commands, twice as many calls, many minutes.
 fn thorough() -> bool {
-    env::var("BITAQA_TESTS").is_ok_and(|which| which == "all")
+    env::var("BITAQA_INTERRUPTIONS").is_ok_and(|which| which == "all")
 }
 
 struct Job<'a> {
