@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plan, sign, judge the signature -> select, who are you, are you blank -> SCP03 -> bind -> the issuer's keys -> SCP03
-//!   -> passwords and chip key -> files -> lock -> read back as an embassy would -> secure
+//!   -> citizen application: keys, certificates, objects -> passwords and chip key -> files -> lock -> read back as an embassy would -> secure
 //! ```
 //!
 //! Everything that can fail without a card is done before the first command. Until the binding is written a failure
@@ -12,13 +12,16 @@
 mod outcome;
 
 use channel::random::{Random, RandomError};
-use iso7816::Card;
+use eid::keys::KeyReference;
+use iso7816::{Card, Status};
 use jiff::Timestamp;
 use lds::globalplatform::{ApplicationState, CardState};
 use openssl::sha::sha256;
-use trust::chain::{Document as Judged, id};
+use trust::chain::{Document as Judgeable, id};
 use trust::{Finding, Outcome as CheckOutcome, TrustStore, security_object};
 
+use crate::citizen::dialogue::{self, Access};
+use crate::citizen::{self, CitizenPlan, Citizens, TransportCodes};
 use crate::issuer::{DialogueError, IssuerDomain, SecuredDomain};
 use crate::keys::ChipKey;
 use crate::ledger::{Event, Ledger, LedgerError, Phase, Rule, State, Step};
@@ -28,7 +31,7 @@ use crate::portrait::Face;
 use crate::profile::Profile;
 use crate::quality::{self, Complaint, Expected};
 use crate::rotation::{CardKeys, Rotation};
-use crate::stage::{Binding, Blank, Bound, Document, StepError, Written};
+use crate::stage::{Binding, Blank, Bound, Document, Judged, StepError, Written};
 
 pub use outcome::{Failure, Finished, Outcome, Reason, Rejected, Unusable};
 
@@ -102,6 +105,8 @@ pub struct Line<'a> {
     pub rotation: Option<Rotation<'a>>,
     /// The document signer.
     pub signer: &'a dyn SecurityObjectSigner,
+    /// Who helps with the citizen application, where the profile has one.
+    pub citizens: Option<Citizens<'a>>,
     /// What an embassy believes: quality uses the same.
     pub trust: &'a TrustStore,
     /// The chip station.
@@ -202,7 +207,20 @@ pub(crate) fn prepare(line: &mut Line<'_>, job: Job<'_>, made_at: Timestamp) -> 
     let plan = plan(job.order, line.profile, job.face, &inputs)?;
     let cms = line.signer.sign(plan.security_object())?;
     check_signature(line, &plan, &cms)?;
-    Ok(plan.signed(&cms))
+    let citizen = plan_citizen(line, &plan)?;
+    Ok(plan.signed(&cms).with_citizen(citizen))
+}
+
+fn plan_citizen(line: &mut Line<'_>, plan: &Plan) -> Result<Option<CitizenPlan>, Failure> {
+    let Some((holder, keys)) = plan.citizen() else { return Ok(None) };
+    if line.citizens.is_none() {
+        return Err(Failure::NoCitizenCa);
+    }
+    match CitizenPlan::new(holder.clone(), keys, plan.days()?, line.random, line.signer) {
+        Ok(citizen) => Ok(Some(citizen)),
+        Err(citizen::PlanError::Random(error)) => Err(error.into()),
+        Err(citizen::PlanError::Signer(error)) => Err(error.into()),
+    }
 }
 
 /// Six digits, each value equally likely.
@@ -228,7 +246,7 @@ fn check_signature(line: &Line<'_>, plan: &Plan, cms: &[u8]) -> Result<(), Failu
     if signed.claimed().content() != plan.security_object() {
         return Err(refused(security_object::SIGNATURE, "the signer signed other data".to_owned()));
     }
-    let document = Judged {
+    let document = Judgeable {
         now: (line.clock)(),
         code: Some(line.profile.document.code.clone()),
         issuing_state: Some(line.profile.document.state.clone()),
@@ -252,6 +270,9 @@ fn check_signature(line: &Line<'_>, plan: &Plan, cms: &[u8]) -> Result<(), Failu
 /// The blank in the station, with an open channel, looked at but not changed.
 fn take_blank(line: &mut Line<'_>, plan: &SignedPlan) -> Result<(Document<Blank<StationCard>>, Timestamp), Failure> {
     let number = &plan.plan().document_number;
+    if plan.citizen().is_some() {
+        dialogue::select(line.station.connect()?.as_mut(), &eid::Application::Piv.aid()).map_err(no_citizen)?;
+    }
     let mut domain = select(line)?;
     let chip = domain.serial().to_owned();
     if let Some(record) = line.ledger.book().chip(&chip) {
@@ -273,6 +294,14 @@ fn take_blank(line: &mut Line<'_>, plan: &SignedPlan) -> Result<(Document<Blank<
         return Err(Unusable::NotBlank { chip, card, application }.into());
     }
     Ok((Document::new(number, &chip, secured), plan.plan().made_at()))
+}
+
+/// A blank whose maker did not put the citizen application on it.
+fn no_citizen(error: DialogueError) -> Unusable {
+    match error {
+        DialogueError::Refused { status: Status::FILE_NOT_FOUND, .. } => Unusable::NoCitizenApplication,
+        error => Unusable::Dialogue(error),
+    }
 }
 
 /// Connects and selects the issuer domain.
@@ -319,6 +348,12 @@ pub(crate) fn write(
         (line.progress)(Progress::Step(Step::RotateKeys));
         bound = bound.rotate_keys(line.ledger, rotation, line.profile.card.channel(), line.random)?;
     }
+    if let (Some(plan), Some(citizens)) = (plan.citizen(), &mut line.citizens) {
+        (line.progress)(Progress::Step(Step::CitizenKeys));
+        let keys = line.rotation.map_or(line.keys, |rotation| rotation.keys);
+        let access = access(line.profile, keys);
+        bound = bound.write_citizen(line.ledger, plan, citizens.ca, access, line.random)?;
+    }
     let block_size = line.profile.card.block_size;
     let total = plan.size();
     let mut done = 0;
@@ -332,6 +367,12 @@ pub(crate) fn write(
     let written = keyed.write_files(line.ledger, plan, block_size, &mut written)?;
     (line.progress)(Progress::Step(Step::Lock));
     Ok(written)
+}
+
+/// How the issuer's channel is opened on the citizen application; the version is that of the channel before.
+fn access<'a>(profile: &Profile, keys: &'a dyn CardKeys) -> Access<'a> {
+    let card = &profile.card;
+    Access { version: card.key_version, keys, options: card.channel(), link: card.block_size }
 }
 
 /// Writes by `steps`, reads back, seals; a fault of the card rejects it.
@@ -369,6 +410,21 @@ pub(crate) fn approve_and_seal(
     })?;
     let mut card = line.station.connect().map_err(|error| interrupted(error.to_string()))?;
     let now = (line.clock)();
+    let mut expected = expected.clone();
+    let written_there = line.ledger.book().document(&document).is_some_and(|record| record.citizen_files.is_some());
+    if plan.citizen().is_none() && written_there {
+        return Err(Failure::NoCitizenCa);
+    }
+    if plan.citizen().is_some() {
+        match expect_citizen(line, &document, &plan) {
+            Some(citizen) => expected.citizen = Some(citizen),
+            None => {
+                let reason = Reason::Disagreement { what: "the citizen application was never written" };
+                return reject(line, &document, &chip, reason).map(Outcome::Rejected);
+            }
+        }
+    }
+    let expected = &expected;
     let approved = match quality::approve(card.as_mut(), plan.plan().password(), expected, line.trust, now, line.random)
     {
         Ok(approved) => approved,
@@ -376,7 +432,14 @@ pub(crate) fn approve_and_seal(
         Err(complaint) => return reject(line, &document, &chip, reason_of(complaint)).map(Outcome::Rejected),
     };
     drop(card);
-    let judged = written.approved(line.ledger, approved)?;
+    let mut judged = written.approved(line.ledger, approved)?;
+    let sealed = line.ledger.book().document(&document).is_some_and(|record| record.sealed);
+    if plan.citizen().is_some() && !sealed {
+        judged = match set_transport_pin(line, judged)? {
+            Ok(judged) => judged,
+            Err(error) => return fault(line, &document, error),
+        };
+    }
     (line.progress)(Progress::Step(Step::Seal));
     let mut secured = reopen(line, &document, &chip)?;
     match line.rotation.map(|rotation| rotation.is_done(&mut secured)) {
@@ -395,6 +458,44 @@ pub(crate) fn approve_and_seal(
         }
         Err(error) => fault(line, &document, error),
     }
+}
+
+/// What the ledger says of the citizen application.
+fn expect_citizen(line: &Line<'_>, document: &str, plan: &SignedPlan) -> Option<quality::ExpectedCitizen> {
+    let record = line.ledger.book().document(document)?;
+    let bytes = |text: &str| hex::decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let certificate = |key: &KeyReference| {
+        let name = format!("{:02X}", *key as u8);
+        let certificate = record.in_force().find(|certificate| certificate.key == name)?;
+        Some((*key, bytes(certificate.digest.as_deref()?)?))
+    };
+    let citizen = plan.citizen()?;
+    let certificates = citizen.keys.iter().map(certificate).collect::<Option<_>>()?;
+    let objects = citizen.objects.iter().map(|(object, _)| *object).collect();
+    Some(quality::ExpectedCitizen { objects, certificates, digest: bytes(record.citizen_files.as_deref()?)? })
+}
+
+/// The letter first, then the card: whoever holds the card has its letter. A card that comes back before it was secured gets
+/// both anew.
+fn set_transport_pin(
+    line: &mut Line<'_>,
+    judged: Document<Judged>,
+) -> Result<Result<Document<Judged>, StepError>, Failure> {
+    (line.progress)(Progress::Step(Step::TransportPin));
+    let (document, chip) = (judged.number.clone(), judged.chip.clone());
+    let codes = TransportCodes::draw(line.random)?;
+    if let Some(citizens) = &mut line.citizens
+        && let Err(error) = citizens.letters.keep(&codes.letter(&document))
+    {
+        return Ok(Err(error.into()));
+    }
+    let secured = reopen(line, &document, &chip)?;
+    let keys = match &line.rotation {
+        Some(rotation) if rotation.to == secured.key_version() => rotation.keys,
+        _ => line.keys,
+    };
+    let access = Access { version: secured.key_version(), ..access(line.profile, keys) };
+    Ok(judged.set_transport_pin(line.ledger, secured.into_card(), &codes, access, line.random))
 }
 
 fn reason_of(complaint: Complaint) -> Reason {
@@ -427,13 +528,21 @@ pub(crate) fn reopen(line: &mut Line<'_>, document: &str, chip: &str) -> Result<
     }
 }
 
+fn chip_of(line: &Line<'_>, document: &str) -> String {
+    line.ledger.book().document(document).and_then(|record| record.chip.clone()).unwrap_or_default()
+}
+
 /// A step that did not succeed: gone, or rejected.
 pub(crate) fn fault(line: &mut Line<'_>, document: &str, error: StepError) -> Result<Outcome, Failure> {
     let (step, source) = match error {
         StepError::Ledger(error) => return Err(error.into()),
+        StepError::Certificates(error) => {
+            let chip = chip_of(line, document);
+            return Err(Failure::Interrupted { document: document.to_owned(), chip, detail: error.to_string() });
+        }
         StepError::Card { step, source } => (step, source),
     };
-    let chip = line.ledger.book().document(document).and_then(|record| record.chip.clone()).unwrap_or_default();
+    let chip = chip_of(line, document);
     if source.is_interruption() {
         return Err(Failure::Interrupted { document: document.to_owned(), chip, detail: source.to_string() });
     }

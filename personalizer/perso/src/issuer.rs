@@ -62,6 +62,12 @@ pub enum DialogueError {
         /// Their version.
         version: u8,
     },
+    /// The citizen application's answer is not what the standard says.
+    #[error("the citizen application: {what}")]
+    Citizen {
+        /// In what.
+        what: &'static str,
+    },
     /// The data could not be enciphered.
     #[error("data could not be enciphered for the card")]
     Encipher,
@@ -333,7 +339,7 @@ fn get_data(tag: Tag) -> Command {
 }
 
 /// Sends a command that must succeed.
-fn accepted(card: &mut dyn Card, command: &Command) -> Result<Response, DialogueError> {
+pub(crate) fn accepted(card: &mut dyn Card, command: &Command) -> Result<Response, DialogueError> {
     let response = card.transmit(command)?;
     if response.status.is_ok() {
         Ok(response)

@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use openssl::sha::sha256;
 use serde::{Deserialize, Serialize};
 
-pub use book::{Balance, Book, ChipRecord, DocumentRecord, Rule};
+pub use book::{Balance, Book, CertificateRecord, ChipRecord, DocumentRecord, Rule};
 pub use event::{Event, Motion, Phase, State, Step};
 use head::HeadFile;
 

@@ -7,9 +7,11 @@
 //! ```
 //!
 //! Knows orders, card profiles, the dialogue with the issuer domain, and what a printing centre must account for. Receives a
-//! [`execute::Station`] and a [`execute::SecurityObjectSigner`]; knows no reader, no printer and no signing key.
+//! [`execute::Station`], a [`execute::SecurityObjectSigner`] and perhaps a [`citizen::CitizenCa`]; knows no reader, no printer and no
+//! signing key.
 
 pub mod breaker;
+pub mod citizen;
 pub mod execute;
 pub mod issuer;
 pub mod keys;

@@ -13,6 +13,7 @@ use channel::chip_auth::{ChipAuthSuite, KeyAgreement};
 use channel::pace::{Mapping, Suite};
 use channel::password::Password;
 use channel::secret::Secret;
+use eid::keys::KeyReference;
 use iso7816::Aid;
 use jiff::civil::Date as Day;
 use jiff::tz::TimeZone;
@@ -37,6 +38,7 @@ use openssl::error::ErrorStack;
 use openssl::hash::{MessageDigest, hash};
 use openssl::sha::sha256;
 
+use crate::citizen::{CertificateHolder, CitizenPlan};
 use crate::keys::ChipKey;
 use crate::order::{CardAccessNumber, Order, PartialDate, Sex};
 use crate::portrait::Face;
@@ -77,6 +79,7 @@ pub struct Plan {
     secrets: Secrets,
     block_size: usize,
     issuer_keys: Option<u8>,
+    citizen: Option<(CertificateHolder, Vec<KeyReference>)>,
 }
 
 /// One file.
@@ -98,6 +101,7 @@ struct Secrets {
 pub struct SignedPlan {
     plan: Plan,
     security_object_file: Vec<u8>,
+    citizen: Option<CitizenPlan>,
 }
 
 /// Why an order cannot become a card of this profile.
@@ -153,6 +157,12 @@ pub enum PlanError {
     /// A field that does not fit in the MRZ.
     #[error("the machine readable zone: {0}")]
     Mrz(#[from] MrzError),
+    /// A name that does not fit in a certificate.
+    #[error("field {field}: a certificate takes names of at most 64 characters")]
+    CertificateName {
+        /// The field of the order.
+        field: &'static str,
+    },
     /// More bytes than the chip holds.
     #[error("the card's files need {needed} bytes, the chip has {capacity}; the portrait takes {portrait} of them")]
     Capacity {
@@ -216,6 +226,12 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         security_object,
         block_size: profile.card.block_size,
         issuer_keys: profile.keys.as_ref().map(|keys| keys.version),
+        citizen: match &profile.eid {
+            Some(eid) => {
+                Some((CertificateHolder::of(order).map_err(|field| PlanError::CertificateName { field })?, eid.keys()))
+            }
+            None => None,
+        },
     };
     plan.check_capacity(profile)?;
     Ok(plan)
@@ -434,9 +450,19 @@ impl Plan {
         Password::Can(Secret::from(self.secrets.access_number.expose().as_bytes()))
     }
 
+    /// Whose certificates the citizen application gets, and for which keys.
+    pub(crate) fn citizen(&self) -> Option<&(CertificateHolder, Vec<KeyReference>)> {
+        self.citizen.as_ref()
+    }
+
+    /// First and last day, as files have them.
+    pub(crate) fn days(&self) -> Result<(Date, Date), PlanError> {
+        Ok((whole(self.issued)?, whole(self.expires)?))
+    }
+
     /// Puts the signature (CMS ContentInfo) beside the plan.
     pub fn signed(self, cms: &[u8]) -> SignedPlan {
-        SignedPlan { plan: self, security_object_file: sod::wrap(cms) }
+        SignedPlan { plan: self, security_object_file: sod::wrap(cms), citizen: None }
     }
 
     fn check_capacity(&self, profile: &Profile) -> Result<(), PlanError> {
@@ -458,6 +484,16 @@ impl SignedPlan {
     /// The plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The same with what is written into the citizen application.
+    pub(crate) fn with_citizen(self, citizen: Option<CitizenPlan>) -> Self {
+        SignedPlan { citizen, ..self }
+    }
+
+    /// What is written into the citizen application, but for the certificates.
+    pub(crate) fn citizen(&self) -> Option<&CitizenPlan> {
+        self.citizen.as_ref()
     }
 
     /// Every file to be written and read back, EF.SOD last.
@@ -543,6 +579,23 @@ impl fmt::Display for Plan {
             "GET STATUS: application SELECTABLE, no binding".to_owned(),
             "STORE DATA 45: bind the chip to this document".to_owned(),
         ];
+        let keys = self.citizen.iter().flat_map(|(_, keys)| keys).map(|key| format!("{:02X}", *key as u8));
+        let keys = keys.collect::<Vec<_>>().join(" ");
+        let citizen = self.citizen.as_ref().map(|_| {
+            [
+                format!("SELECT {}, a channel on it, GENERATE {keys} on P-256", eid::Application::Piv.aid()),
+                format!("a PIN for the moment, the card signs a certificate request with each of {keys}"),
+                "citizen CA: a certificate for each request".to_owned(),
+                "PUT DATA capability container, CHUID, discovery object, security object, certificates, card status"
+                    .to_owned(),
+            ]
+        });
+        let delivered = self.citizen.as_ref().map(|_| {
+            [
+                "read back the citizen application: objects, certificates, no key works".to_owned(),
+                "transport PIN and PUK, and their letter".to_owned(),
+            ]
+        });
         let after = [
             format!("INSTALL [for personalization] {}", Aid::emrtd()),
             "STORE DATA 8001 8002 8003, enciphered".to_owned(),
@@ -552,9 +605,10 @@ impl fmt::Display for Plan {
             ),
             "SET STATUS application PERSONALIZED".to_owned(),
             "read back: PACE with the access number, all files, chip authentication; judge".to_owned(),
-            "SET STATUS card SECURED".to_owned(),
         ];
-        for (index, step) in before.into_iter().chain(rotation).chain(after).enumerate() {
+        let last = "SET STATUS card SECURED".to_owned();
+        let steps = before.into_iter().chain(rotation).chain(citizen.into_iter().flatten()).chain(after);
+        for (index, step) in steps.chain(delivered.into_iter().flatten()).chain([last]).enumerate() {
             writeln!(f, "  {:>2}. {step}", index + 1)?;
         }
         Ok(())

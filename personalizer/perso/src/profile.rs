@@ -14,6 +14,7 @@ use std::path::Path;
 
 use channel::scp03::{Counted, Options, SecurityLevel, Size};
 use channel::suite::{Cipher, Curve};
+use eid::keys::KeyReference;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -23,6 +24,7 @@ pub const FORMAT: u32 = 1;
 /// Name and source of the profiles that are compiled in.
 pub const EMBEDDED: &[(&str, &str)] = &[
     ("specimen-uto", include_str!("../../profiles/specimen-uto.toml")),
+    ("specimen-uto-eid", include_str!("../../profiles/specimen-uto-eid.toml")),
     ("iq-nid-compat", include_str!("../../profiles/iq-nid-compat.toml")),
 ];
 
@@ -55,6 +57,8 @@ pub struct Profile {
     pub card: Card,
     /// The issuer's keys; without them a card keeps the keys it came with.
     pub keys: Option<Keys>,
+    /// The citizen application; without it nothing is written there.
+    pub eid: Option<Eid>,
     /// Personalization details.
     pub dg12: Dg12,
     /// The national data group.
@@ -315,6 +319,39 @@ pub enum KeyDerivation {
     Kdf3,
 }
 
+/// The citizen application (PIV) beside the travel document.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eid {
+    keys: Vec<EidKey>,
+}
+
+impl Eid {
+    /// The keys that are made on the card, on P-256, each with a certificate of the citizen CA.
+    pub fn keys(&self) -> Vec<KeyReference> {
+        self.keys.iter().map(|key| key.reference()).collect()
+    }
+}
+
+/// A key of the holder that gets a certificate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum EidKey {
+    /// `9A`.
+    Authentication,
+    /// `9C`.
+    Signature,
+}
+
+impl EidKey {
+    fn reference(self) -> KeyReference {
+        match self {
+            EidKey::Authentication => KeyReference::Authentication,
+            EidKey::Signature => KeyReference::Signature,
+        }
+    }
+}
+
 /// Personalization details.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -437,14 +474,7 @@ impl Profile {
     /// When it is not a profile or a value cannot be used.
     pub fn parse(name: &str, source: &str) -> Result<Self, ProfileError> {
         let format = |source| ProfileError::Format { name: name.to_owned(), source: Box::new(source) };
-        let mut table: Table = source.parse().map_err(format)?;
-        if let Some(Value::String(base)) = table.remove("extends") {
-            let not_found = || ProfileError::NotFound { name: base.clone() };
-            let (_, base_source) = EMBEDDED.iter().find(|(known, _)| *known == base).ok_or_else(not_found)?;
-            let mut merged: Table = base_source.parse().map_err(format)?;
-            merge(&mut merged, table);
-            table = merged;
-        }
+        let table = whole(name, source)?;
         let profile: Profile = table.try_into().map_err(format)?;
         profile.check(name)?;
         Ok(profile)
@@ -458,7 +488,7 @@ impl Profile {
         let code = |text: &str| text.len() == 2 && text.starts_with(['A', 'C', 'I']);
         let groups = &self.lds.data_groups;
         let other = |version: u8| (0x01..=0x7F).contains(&version) && version != self.card.key_version;
-        let rules: [(bool, &'static str, &'static str); 13] = [
+        let rules: [(bool, &'static str, &'static str); 14] = [
             (letters(&self.document.state, 3), "document.state", "three capital letters"),
             (letters(&self.document.nationality, 3), "document.nationality", "three capital letters"),
             (code(&self.document.code), "document.code", "two characters, the first of them A, C or I (9303-5)"),
@@ -500,6 +530,13 @@ impl Profile {
                 "keys.version",
                 "between 0x01 and 0x7F, and another than card.key_version",
             ),
+            (
+                self.eid
+                    .as_ref()
+                    .is_none_or(|eid| matches!(*eid.keys, [_] | [EidKey::Authentication, EidKey::Signature])),
+                "eid.keys",
+                "\"authentication\", \"signature\", or both in this order",
+            ),
             ((1..=ATTEMPTS_CAP).contains(&self.card.attempts), "card.attempts", "between 1 and 3"),
             (
                 (100..=4000).contains(&self.portrait.width)
@@ -514,6 +551,19 @@ impl Profile {
             None => Ok(()),
         }
     }
+}
+
+/// A profile's table, over that of the embedded profile which it extends.
+fn whole(name: &str, source: &str) -> Result<Table, ProfileError> {
+    let format = |source| ProfileError::Format { name: name.to_owned(), source: Box::new(source) };
+    let mut table: Table = source.parse().map_err(format)?;
+    let Some(Value::String(base)) = table.remove("extends") else { return Ok(table) };
+    let not_found = || ProfileError::NotFound { name: base.clone() };
+    let (_, base_source) = EMBEDDED.iter().find(|(known, _)| *known == base).ok_or_else(not_found)?;
+    // No embedded profile extends itself.
+    let mut merged = whole(name, base_source)?;
+    merge(&mut merged, table);
+    Ok(merged)
 }
 
 /// Values of `over` replace those of `base`, table by table.
@@ -561,6 +611,7 @@ mod tests {
             ("[keys]\nderivation = \"kdf3\"\nversion = 0x80", "between 0x01 and 0x7F"),
             ("[keys]\n", "missing field `version`"),
             ("[keys]\nversion = 0x31\nderivation = \"guess\"", "unknown variant"),
+            ("[eid]\nkeys = []", "eid.keys must be"),
             ("[card]\nsecurity_level = 1", "commands are always encrypted"),
             ("[lds]\ndata_groups = [1, 2]", "never left out"),
             ("[lds]\ndata_groups = [1, 2, 3, 14]", "numbers among"),

@@ -2,12 +2,16 @@
 //!
 //! The same `inspection` code runs here and at the embassy: PACE with the access number, every file, passive authentication
 //! against the trust store, chip authentication. On top of its verdict, the bytes on the chip must be the bytes that were
-//! planned. [`Approved`] can only be made here.
+//! planned. The citizen application is read as any computer does. [`Approved`] can only be made here.
 
 use std::collections::BTreeMap;
 
 use channel::password::Password;
 use channel::random::Random;
+use eid::Application;
+use eid::certificate::Container;
+use eid::keys::KeyReference;
+use eid::objects::Object;
 use inspection::evidence::Interruption;
 use inspection::procedure::{Access, Bac, Options};
 use inspection::{Evidence, Policy, Report, Verdict};
@@ -17,13 +21,56 @@ use lds::files::EF_SOD;
 use openssl::sha::sha256;
 use trust::TrustStore;
 
+use crate::citizen::dialogue;
+use crate::issuer::DialogueError;
 use crate::plan::{PlannedFile, SignedPlan};
+use crate::stage::citizen_digest;
 
 /// What must be on the chip.
 #[derive(Clone, Debug)]
 pub struct Expected {
     files: BTreeMap<&'static str, Vec<u8>>,
     security_object: [u8; 32],
+    pub(crate) citizen: Option<ExpectedCitizen>,
+}
+
+/// What must be in the citizen application.
+#[derive(Clone, Debug)]
+pub(crate) struct ExpectedCitizen {
+    /// Objects that were written before the certificates, in their order.
+    pub(crate) objects: Vec<&'static Object>,
+    /// SHA-256 of the certificate of each key.
+    pub(crate) certificates: Vec<(KeyReference, [u8; 32])>,
+    /// Digest over all contents.
+    pub(crate) digest: [u8; 32],
+}
+
+impl ExpectedCitizen {
+    /// Reads it as any computer does: what is not as it must be.
+    fn difference(&self, card: &mut dyn Card) -> Result<Option<&'static str>, DialogueError> {
+        let certificates: Vec<_> = self.certificates.iter().map(|(key, _)| key.certificate()).collect();
+        let objects: Vec<_> = self.objects.iter().copied().chain(certificates.iter().copied()).collect();
+        let of = |application| objects.iter().copied().filter(move |object| object.application == application);
+        let mut contents = dialogue::read(card, Application::National, &of(Application::National).collect::<Vec<_>>())?;
+        contents.extend(dialogue::read(card, Application::Piv, &of(Application::Piv).collect::<Vec<_>>())?);
+        let content =
+            |object: &Object| contents.iter().find(|(read, _)| *read == object).map(|(_, content)| &content[..]);
+        for (key, digest) in &self.certificates {
+            let read = content(key.certificate()).and_then(|content| Container::parse(content).ok()?.der().ok());
+            if read.map(sha256) != Some(*digest) {
+                return Ok(Some(key.certificate().name));
+            }
+        }
+        if citizen_digest(objects.iter().filter_map(|object| content(object))) != self.digest {
+            return Ok(Some("the citizen application"));
+        }
+        for (key, _) in &self.certificates {
+            if !dialogue::is_locked(card, *key)? {
+                return Ok(Some("the lock on the citizen's keys"));
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl Expected {
@@ -33,6 +80,7 @@ impl Expected {
         Expected {
             files: plan.files().into_iter().map(entry).collect(),
             security_object: plan.security_object_digest(),
+            citizen: None,
         }
     }
 
@@ -41,7 +89,7 @@ impl Expected {
     pub fn without_key(files: &[PlannedFile], security_object: [u8; 32]) -> Self {
         let independent = files.iter().filter(|planned| planned.file.data_group != Some(14));
         let entry = |planned: &PlannedFile| (planned.file.name, planned.bytes.clone());
-        Expected { files: independent.map(entry).collect(), security_object }
+        Expected { files: independent.map(entry).collect(), security_object, citizen: None }
     }
 
     /// The first file on the chip that is not the one planned.
@@ -110,8 +158,13 @@ pub fn approve(
         let checks = report.complaints().map(|check| (check.id, check.reason.clone())).collect();
         return Err(Complaint::Verdict { verdict: report.verdict, checks });
     }
-    match expected.difference(&evidence) {
-        Some(file) => Err(Complaint::Differs { file }),
-        None => Ok(Approved { report }),
+    if let Some(file) = expected.difference(&evidence) {
+        return Err(Complaint::Differs { file });
+    }
+    match expected.citizen.as_ref().map(|citizen| citizen.difference(card)).transpose() {
+        Ok(None | Some(None)) => Ok(Approved { report }),
+        Ok(Some(Some(file))) => Err(Complaint::Differs { file }),
+        Err(error) if error.is_interruption() => Err(Complaint::Interrupted),
+        Err(_) => Err(Complaint::Differs { file: "the citizen application" }),
     }
 }

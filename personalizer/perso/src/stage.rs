@@ -6,12 +6,16 @@
 
 use channel::random::Random;
 use channel::scp03::Options;
+use eid::certificate::Container;
 use iso7816::Card;
 use jiff::Timestamp;
 use lds::globalplatform::{ApplicationState, CardState, Dgi, StoreDataEncryption};
 use openssl::sha::sha256;
+use trust::Certificate;
 
-use crate::issuer::{DialogueError, Run, SecuredDomain};
+use crate::citizen::dialogue::{self, Access, IssuerView, Proof};
+use crate::citizen::{CertificateError, CitizenCa, CitizenPlan, TransportCodes};
+use crate::issuer::{DialogueError, IssuerDomain, Run, SecuredDomain};
 use crate::ledger::{Event, Ledger, LedgerError, Phase, State, Step};
 use crate::plan::SignedPlan;
 use crate::quality::Approved;
@@ -44,6 +48,13 @@ pub(crate) struct Binding<'a> {
 /// The chip carries its binding, and perhaps the issuer's keys.
 pub struct Bound<C> {
     domain: SecuredDomain<C>,
+}
+
+/// The keys of the citizen application are on the chip and have proved it.
+struct Proven<C> {
+    card: C,
+    version: u8,
+    proofs: Vec<Proof>,
 }
 
 /// The chip carries its passwords and its key; blocks are numbered on from here.
@@ -79,6 +90,9 @@ pub enum StepError {
         /// Why.
         source: DialogueError,
     },
+    /// The citizen CA issued nothing, or the letter was not kept: the card is as good as before.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
 }
 
 impl<S> Document<S> {
@@ -166,6 +180,35 @@ impl<C: Card> Document<Bound<C>> {
         })
     }
 
+    /// Fills the citizen application: keys that are made on the chip, the CA's certificates for them, objects. What an earlier
+    /// attempt left there is replaced, and its certificates are given up in the ledger.
+    pub(crate) fn write_citizen(
+        self,
+        ledger: &mut Ledger,
+        plan: &CitizenPlan,
+        ca: &mut dyn CitizenCa,
+        access: Access<'_>,
+        random: &mut dyn Random,
+    ) -> Result<Self, StepError> {
+        let proven = self.take(ledger, Step::CitizenKeys, None, |Bound { domain }| {
+            let version = domain.key_version();
+            let access = Access { version, ..access };
+            let (card, proofs) = dialogue::make_keys(domain.into_card(), &plan.keys, access, random)?;
+            Ok(Proven { card, version, proofs })
+        })?;
+        let mut objects = plan.objects.clone();
+        for proof in &proven.stage.proofs {
+            let certificate = proven.certify(ledger, plan, ca, proof)?;
+            objects.push((proof.key.certificate(), Container::write(&certificate)));
+        }
+        let digest = citizen_digest(objects.iter().map(|(_, content)| content.as_slice()));
+        proven.take(ledger, Step::CitizenFiles, Some(digest), |Proven { card, version, .. }| {
+            let card = dialogue::write(card, &objects, Access { version, ..access }, random)?;
+            let domain = IssuerDomain::select(card)?.open(version, access.keys, access.options, random)?;
+            Ok(Bound { domain })
+        })
+    }
+
     /// Erases what an earlier attempt wrote, and writes access passwords and chip key, enciphered.
     pub(crate) fn write_keys(
         mut self,
@@ -195,6 +238,43 @@ impl<C: Card> Document<Bound<C>> {
         }
         Ok(enciphered)
     }
+}
+
+impl<C: Card> Document<Proven<C>> {
+    /// The CA's certificate for a key: announced before it is asked for, and written down before it is used.
+    fn certify(
+        &self,
+        ledger: &mut Ledger,
+        plan: &CitizenPlan,
+        ca: &mut dyn CitizenCa,
+        proof: &Proof,
+    ) -> Result<Vec<u8>, StepError> {
+        let key_identifier = hex::encode(&proof.identifier);
+        ledger.append(Event::CertificateAsked {
+            document: self.number.clone(),
+            chip: self.chip.clone(),
+            key: format!("{:02X}", proof.key as u8),
+            key_identifier: key_identifier.clone(),
+        })?;
+        let der = ca.issue(&proof.request, proof.key, &plan.holder)?;
+        let certificate = Certificate::from_der(&der).map_err(|_| CertificateError::OtherKey)?;
+        ledger.append(Event::CertificateIssued {
+            document: self.number.clone(),
+            chip: self.chip.clone(),
+            key_identifier,
+            serial: hex::encode(certificate.serial()),
+            digest: hex::encode(sha256(&der)),
+        })?;
+        match certificate.public_key().key_identifier() == proof.identifier {
+            true => Ok(der),
+            false => Err(CertificateError::OtherKey.into()),
+        }
+    }
+}
+
+/// One digest over the contents of objects, in their order.
+pub(crate) fn citizen_digest<'a>(contents: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
+    sha256(&contents.flat_map(sha256).collect::<Vec<u8>>())
 }
 
 impl<C: Card> Document<Keyed<C>> {
@@ -243,6 +323,21 @@ impl Document<Written> {
 }
 
 impl Document<Judged> {
+    /// Sets transport PIN and PUK, whose letter was kept before.
+    pub(crate) fn set_transport_pin<C: Card>(
+        self,
+        ledger: &mut Ledger,
+        card: C,
+        codes: &TransportCodes,
+        access: Access<'_>,
+        random: &mut dyn Random,
+    ) -> Result<Self, StepError> {
+        self.take(ledger, Step::TransportPin, None, |judged| {
+            IssuerView::open(card, eid::Application::Piv, access, random)?.set_codes(codes)?;
+            Ok(judged)
+        })
+    }
+
     /// Secures the card.
     pub(crate) fn seal<C: Card>(
         self,

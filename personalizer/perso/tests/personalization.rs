@@ -4,6 +4,8 @@
 
 #[path = "personalization/bench.rs"]
 mod bench;
+#[path = "personalization/citizen.rs"]
+mod citizen;
 #[path = "personalization/good.rs"]
 mod good;
 #[path = "personalization/resumed.rs"]

@@ -91,6 +91,19 @@ pub struct Equipment {
     /// with a master key when it derives each card's own keys, else three lines like those of --card-keys.
     #[arg(long, value_name = "FILE")]
     pub issuer_keys: Option<PathBuf>,
+    /// Folder of the authority whose citizen CA certifies the keys of the citizen application: for profiles with a table [eid].
+    #[arg(long, value_name = "DIR", requires = "pin_letters")]
+    pub citizen_ca: Option<PathBuf>,
+    /// Read the citizen CA's passphrase (or the PIN of its token) from this file descriptor.
+    #[arg(long, conflicts_with = "citizen_passphrase_file")]
+    pub citizen_passphrase_fd: Option<u32>,
+    /// Read the citizen CA's passphrase (or the PIN of its token) from the first line of this file.
+    #[arg(long, env = "BITAQA_CITIZEN_PASSPHRASE_FILE")]
+    pub citizen_passphrase_file: Option<PathBuf>,
+    /// Folder for the letters with transport PIN and PUK, one file for each card, for its owner alone: whoever prints them must
+    /// not hold the cards.
+    #[arg(long, value_name = "DIR", requires = "citizen_ca")]
+    pub pin_letters: Option<PathBuf>,
     /// Read the signer's passphrase from this file descriptor.
     #[arg(long, conflicts_with = "passphrase_file")]
     pub passphrase_fd: Option<u32>,

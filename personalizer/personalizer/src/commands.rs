@@ -6,13 +6,14 @@ mod recover;
 mod run;
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use channel::random::OsRandom;
 use clap::CommandFactory;
 use jiff::Timestamp;
+use perso::citizen::Citizens;
 use perso::execute::Line;
 use perso::keys::ChipKey;
 use perso::ledger::Reading;
@@ -23,6 +24,7 @@ use perso::rotation::{CardKeys, Rotation};
 use serde_json::json;
 
 use crate::args::{Arguments, Command, Equipment, Machine, Orders, Work};
+use crate::citizens::CitizenDesk;
 use crate::exit;
 use crate::faces::{Drawn, Faces};
 use crate::failure::Failure;
@@ -128,18 +130,19 @@ fn save(drawn: &Drawn, folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Puts a file in place whole, for its owner alone; one of that name is replaced.
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    replace(path, bytes).map_err(|error| Failure::unwritable(path, &error))
+}
+
+/// Puts a file in place whole, for its owner alone; one of that name is replaced.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_added_extension("new");
-    let write = || {
-        // Left behind when an earlier run was killed.
-        let _ = fs::remove_file(&fresh);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)
-    };
-    write().map_err(|error| Failure::unwritable(path, &error))
+    // Left behind when an earlier run was killed.
+    let _ = fs::remove_file(&fresh);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)
 }
 
 /// What a line is made of, but for the parts that change from card to card.
@@ -148,6 +151,7 @@ struct Parts {
     keys: channel::scp03::KeySet,
     issuer_keys: Option<Box<dyn CardKeys>>,
     signer: input::Signer,
+    citizens: Option<CitizenDesk>,
     trust: trust::TrustStore,
     station: crate::line::ChipStation,
     ledger: perso::ledger::Ledger,
@@ -161,12 +165,13 @@ impl Parts {
         let issuer_keys = input::issuer_keys(equipment, &profile)?;
         let trust = input::trust(equipment)?;
         let signer = input::signer(equipment)?;
+        let citizens = CitizenDesk::open(equipment, &profile)?;
         let station = crate::line::ChipStation::open(equipment)?;
         let path = input::given(equipment.ledger.as_deref(), "--ledger")?;
         let ledger = perso::ledger::Ledger::open(path)?;
         ledger::check_head(&Reading::of(path)?, equipment.head.as_deref())?;
         let must_print = crate::line::must_print(machine);
-        Ok(Parts { profile, keys, issuer_keys, signer, trust, station, ledger, must_print, random: OsRandom })
+        Ok(Parts { profile, keys, issuer_keys, signer, citizens, trust, station, ledger, must_print, random: OsRandom })
     }
 
     /// Runs `work` with the line.
@@ -180,6 +185,7 @@ impl Parts {
             keys: &self.keys,
             rotation,
             signer: &self.signer,
+            citizens: self.citizens.as_mut().map(|desk| Citizens { ca: &mut desk.ca, letters: &mut desk.letters }),
             trust: &self.trust,
             station: &mut self.station,
             ledger: &mut self.ledger,

@@ -112,6 +112,9 @@ impl From<PlanError> for Failure {
         let remedy = match &error {
             PlanError::Letter { .. } => "Correct the name in the register, or choose the profile's transliteration.",
             PlanError::NoSurname(_) => "Add the surname, or set names.no_surname in the profile.",
+            PlanError::CertificateName { .. } => {
+                "Shorten it in the register, or use a profile without the citizen application."
+            }
             PlanError::Series { .. } => "Use a number of the profile's series, or another profile.",
             PlanError::NationalNumber { .. } | PlanError::Mrz(_) => "Correct the number in the order.",
             PlanError::Expiry { .. } | PlanError::Birth { .. } | PlanError::Date(_) => {
@@ -171,7 +174,9 @@ impl From<Unusable> for Failure {
             Unusable::WrongKeys { .. } => {
                 "Check --card-keys. The chip is not tried again: failed attempts can lock a card."
             }
-            Unusable::NotBlank { .. } | Unusable::Dialogue(_) => "Put a blank of the profile's kind into the station.",
+            Unusable::NotBlank { .. } | Unusable::NoCitizenApplication | Unusable::Dialogue(_) => {
+                "Put a blank of the profile's kind into the station."
+            }
         };
         Failure::new("The card in the station cannot be used.", error, remedy, exit::REFUSED)
     }
@@ -194,6 +199,12 @@ impl From<Perso> for Failure {
                 error,
                 "Install the current trust bundle, with a fresh revocation list, or use the signer that it knows.",
                 exit::TRUST,
+            ),
+            Perso::NoCitizenCa => Failure::new(
+                "The citizen application cannot be written.",
+                Perso::NoCitizenCa,
+                "Use the profile that the card was begun with; give --citizen-ca and --pin-letters.",
+                exit::USAGE,
             ),
             Perso::Station(error @ StationError::NoCard) => {
                 Failure::new("There is no card.", error, "Put a blank into the station.", exit::NO_CARD)

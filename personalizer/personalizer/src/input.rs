@@ -187,10 +187,20 @@ pub fn given<'a>(path: Option<&'a Path>, name: &str) -> Result<&'a Path, Failure
 }
 
 fn passphrase(equipment: &Equipment) -> Result<Passphrase, Failure> {
-    match (equipment.passphrase_fd, &equipment.passphrase_file) {
+    secret_of("document signer", "", equipment.passphrase_fd, equipment.passphrase_file.as_deref())
+}
+
+/// The passphrase of the citizen CA, or its token's PIN.
+pub fn citizen_passphrase(equipment: &Equipment) -> Result<Passphrase, Failure> {
+    let file = equipment.citizen_passphrase_file.as_deref();
+    secret_of("citizen CA", "citizen-", equipment.citizen_passphrase_fd, file)
+}
+
+fn secret_of(owner: &str, prefix: &str, descriptor: Option<u32>, file: Option<&Path>) -> Result<Passphrase, Failure> {
+    match (descriptor, file) {
         (Some(number), _) => first_line(&PathBuf::from(format!("/dev/fd/{number}"))),
         (None, Some(path)) => first_line(path),
-        (None, None) => prompt(),
+        (None, None) => prompt(owner, prefix),
     }
 }
 
@@ -221,17 +231,20 @@ fn secret_line(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(line)
 }
 
-fn prompt() -> Result<Passphrase, Failure> {
+fn prompt(owner: &str, prefix: &str) -> Result<Passphrase, Failure> {
     let no = |why: &dyn std::fmt::Display| {
         Failure::new(
-            "The document signer's passphrase is needed.",
+            format!("The {owner}'s passphrase is needed."),
             why,
-            "Give --passphrase-file FILE or --passphrase-fd N, or set BITAQA_PASSPHRASE_FILE.",
+            format!(
+                "Give --{prefix}passphrase-file FILE or --{prefix}passphrase-fd N, or set BITAQA_{}PASSPHRASE_FILE.",
+                prefix.to_uppercase().replace('-', "_")
+            ),
             exit::USAGE,
         )
     };
     if !std::io::stdin().is_terminal() {
         return Err(no(&"there is no terminal to ask on"));
     }
-    rpassword::prompt_password("Passphrase of the document signer: ").map(Passphrase::new).map_err(|error| no(&error))
+    rpassword::prompt_password(format!("Passphrase of the {owner}: ")).map(Passphrase::new).map_err(|error| no(&error))
 }

@@ -101,7 +101,9 @@ fn step_words(step: Step) -> &'static str {
     match step {
         Step::Bind => "bind",
         Step::RotateKeys => "change keys",
+        Step::CitizenKeys | Step::CitizenFiles => "certify",
         Step::WriteKeys | Step::WriteFiles => "write",
+        Step::TransportPin => "transport PIN",
         Step::Lock => "lock",
         Step::ReadBack => "read back",
         Step::Seal => "secure",

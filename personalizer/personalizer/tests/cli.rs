@@ -100,6 +100,16 @@ impl Centre {
         path
     }
 
+    /// A blank with the citizen application, and a citizen CA for it.
+    fn citizen_blank(&self, keys: KeySet) -> PathBuf {
+        let mut authority = Authority::open(&self.path("pki")).unwrap();
+        authority.create_citizen_ca(&Passphrase::new(PASSPHRASE), Timestamp::now()).unwrap();
+        let path = self.path("card-1.json");
+        let options = BlankOptions { serial: Some([1; 6]), keys, eid: true, ..BlankOptions::default() };
+        SoftCard::blank(options).unwrap().state().create(&path).unwrap();
+        path
+    }
+
     /// `run` or `recover` with the centre's equipment, for cards on which nothing is printed.
     fn command(&self, verb: &str) -> Command {
         let mut command = self.command_without_printer(verb);
@@ -150,16 +160,20 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
     let master = key(9);
     let lines_of_keys = [&keys.enc, &keys.mac, &keys.dek, &master].map(|key| hex::encode(key.expose()) + "\n").concat();
     let profile =
-        "extends = \"specimen-uto\"\nname = \"changes-keys\"\n[keys]\nversion = 0x31\nderivation = \"kdf3\"\n";
+        "extends = \"specimen-uto-eid\"\nname = \"changes-keys\"\n[keys]\nversion = 0x31\nderivation = \"kdf3\"\n";
     std::fs::write(centre.path("profile.toml"), profile).unwrap();
-    let state = centre.blank_with(1, keys.clone());
+    let state = centre.citizen_blank(keys.clone());
     centre.insert(&state, None);
     std::fs::create_dir(centre.path("temporary")).unwrap();
     let there: BTreeSet<PathBuf> = files(centre.folder.path()).into_iter().collect();
     let output = centre
         .command("run")
         .args(["--limit", "1", "--blanks", "3", "--card-keys", "/dev/fd/0", "--passphrase-fd", "0"])
-        .args(["--issuer-keys", "/dev/fd/0", "--profile"])
+        .args(["--issuer-keys", "/dev/fd/0", "--citizen-passphrase-fd", "0", "--citizen-ca"])
+        .arg(centre.path("pki"))
+        .arg("--pin-letters")
+        .arg(centre.path("letters"))
+        .arg("--profile")
         .arg(centre.path("profile.toml"))
         .arg("--journal")
         .arg(centre.path("journal"))
@@ -167,7 +181,7 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
         .env("TMPDIR", centre.path("temporary"))
         .env("RUST_LOG", "trace")
         // From one pipe: whoever reads more than its own lines takes the next one's secret.
-        .write_stdin(format!("{lines_of_keys}{PASSPHRASE}\n"))
+        .write_stdin(format!("{lines_of_keys}{PASSPHRASE}\n{PASSPHRASE}\n"))
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -177,7 +191,15 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
     assert_eq!(said[1]["balance"]["left"], 2);
     assert!(String::from_utf8_lossy(&output.stderr).contains("personalization begins"), "the trace is empty");
 
-    let written: Vec<PathBuf> = files(centre.folder.path()).into_iter().filter(|path| !there.contains(path)).collect();
+    let written = files(centre.folder.path()).into_iter().filter(|path| !there.contains(path));
+    let (letters, written): (Vec<PathBuf>, Vec<PathBuf>) =
+        written.partition(|path| path.starts_with(centre.path("letters")));
+    assert_eq!(letters, [centre.path("letters/ZZ0000017.json")]);
+    assert_eq!(letters[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let letter: Value = serde_json::from_slice(&std::fs::read(&letters[0]).unwrap()).unwrap();
+    let (certified, written): (Vec<PathBuf>, Vec<PathBuf>) =
+        written.into_iter().partition(|path| path.starts_with(centre.path("pki")));
+    assert_eq!(certified.iter().filter(|path| path.extension().is_some_and(|kind| kind == "der")).count(), 2);
     let names: Vec<&str> =
         written.iter().map(|path| path.strip_prefix(centre.folder.path()).unwrap().to_str().unwrap()).collect();
     let kept = ["front.png", "back.png", "result.json"].map(|name| format!("out/ZZ0000017/{name}"));
@@ -185,6 +207,7 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
         kept.iter().map(String::as_str).chain(["journal", "ledger.jsonl", "ledger.jsonl.head"]).collect();
     assert_eq!(names.into_iter().collect::<BTreeSet<_>>(), expected);
     let mut searched = vec![("stdout".to_owned(), output.stdout), ("stderr".to_owned(), output.stderr)];
+    searched.extend(certified.iter().map(|path| (path.display().to_string(), std::fs::read(path).unwrap())));
     for path in &written {
         let metadata = path.metadata().unwrap();
         assert!(metadata.len() > 100, "{}", path.display());
@@ -216,7 +239,13 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
         ("chip key", memory.chip_key.as_ref().unwrap().private.expose()),
         ("MRZ_information", information),
         ("access number", b"378228"),
+        ("transport PIN", letter["pin"].as_str().unwrap().as_bytes()),
+        ("PUK", letter["puk"].as_str().unwrap().as_bytes()),
     ];
+    // The letter is that of the card.
+    let citizen = card.state().eid.as_ref().unwrap();
+    assert_eq!(citizen.puk.as_ref().unwrap().value.expose(), letter["puk"].as_str().unwrap().as_bytes());
+    assert!(citizen.transport);
     // Without the document number, which names every record: birth and expiry, and the key's parts in the MRZ.
     let (birth, expiry) = (&information[10..17], &information[17..24]);
     secrets.extend([("date of birth", birth), ("date of expiry", expiry)]);
@@ -228,6 +257,44 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
             }
         }
     }
+}
+
+#[test]
+fn certificates_of_a_card_that_was_pulled_are_named_and_can_be_revoked() {
+    let centre = Centre::new();
+    let state = centre.citizen_blank(BlankOptions::default().keys);
+    let command = |verb: &str| {
+        let mut command = centre.command(verb);
+        command.args(["--profile", "specimen-uto-eid", "--citizen-ca"]).arg(centre.path("pki"));
+        command.arg("--pin-letters").arg(centre.path("letters"));
+        command.arg("--citizen-passphrase-file").arg(centre.path("passphrase"));
+        command
+    };
+    // Without a citizen CA nothing begins.
+    let missing = centre.command("run").args(["--profile", "specimen-uto-eid"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(2), "{}", String::from_utf8_lossy(&missing.stdout));
+
+    // While its certificates are written.
+    centre.insert(&state, Some(Tear { at: 40, when: When::After }));
+    let torn = command("run").args(["--limit", "1", "--blanks", "1"]).output().unwrap();
+    assert_eq!(torn.status.code(), Some(11), "{}", String::from_utf8_lossy(&torn.stdout));
+    assert!(!centre.path("letters/ZZ0000017.json").exists());
+    centre.insert(&state, None);
+    let recovered = command("recover").output().unwrap();
+    assert_eq!(recovered.status.code(), Some(0), "{}", String::from_utf8_lossy(&recovered.stdout));
+    let said = lines(&recovered);
+    assert_eq!(said[0]["outcome"], "finished");
+    let revoke = said[0]["revoke"].as_array().unwrap();
+    assert_eq!(revoke.len(), 2);
+    let mut authority = Authority::open(&centre.path("pki")).unwrap();
+    for certificate in revoke {
+        let serial = certificate["serial"].as_str().unwrap();
+        authority.revoke_citizen_certificate(serial, Timestamp::now()).unwrap();
+    }
+    let record = Reading::of(&centre.path("ledger.jsonl")).unwrap().book.document("ZZ0000017").unwrap().clone();
+    let keys: Vec<&str> = record.in_force().map(|certificate| certificate.key.as_str()).collect();
+    assert_eq!(keys, ["9A", "9C"]);
+    assert!(centre.path("letters/ZZ0000017.json").exists());
 }
 
 /// Every file below a folder.

@@ -127,6 +127,9 @@ pub enum Failure {
         /// What it saw.
         reason: String,
     },
+    /// The profile or the card has the citizen application, and the line is not equipped for it.
+    #[error("the card's citizen application needs a profile with [eid] and a citizen CA")]
+    NoCitizenCa,
     /// No card or reader.
     #[error(transparent)]
     Station(#[from] StationError),
@@ -190,6 +193,9 @@ pub enum Unusable {
         /// State of the application.
         application: ApplicationState,
     },
+    /// Its maker did not put the citizen application on it.
+    #[error("the card has no citizen application")]
+    NoCitizenApplication,
     /// It did not answer as a blank does.
     #[error("the card is no blank of this profile: {0}")]
     Dialogue(#[from] DialogueError),
@@ -204,7 +210,7 @@ impl Unusable {
             | Unusable::Spoiled { chip }
             | Unusable::WrongKeys { chip }
             | Unusable::NotBlank { chip, .. } => Some(chip),
-            Unusable::Dialogue(_) => None,
+            Unusable::NoCitizenApplication | Unusable::Dialogue(_) => None,
         }
     }
 }

@@ -35,6 +35,10 @@ pub struct DocumentRecord {
     pub made_at: Option<Timestamp>,
     /// Digest of EF.SOD as written last, hexadecimal.
     pub security_object: Option<String>,
+    /// Digest of what was written last into the citizen application, hexadecimal.
+    pub citizen_files: Option<String>,
+    /// Certificates of the citizen CA, each as it was asked for.
+    pub certificates: Vec<CertificateRecord>,
     /// The last step, and whether it was finished.
     pub last: Option<(Step, Phase)>,
     /// True when the card was secured.
@@ -45,6 +49,33 @@ pub struct DocumentRecord {
     pub printed: bool,
     /// True when the application of a rejected chip was locked for good.
     pub invalidated: bool,
+}
+
+/// A certificate of the citizen CA.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CertificateRecord {
+    /// Reference of the key on the card: `9A`, `9C`.
+    pub key: String,
+    /// The key identifier, hexadecimal: the CA knows its certificate by it.
+    pub key_identifier: String,
+    /// Serial number, hexadecimal; `None` when nobody wrote down whether the CA issued it.
+    pub serial: Option<String>,
+    /// SHA-256 of the certificate, hexadecimal.
+    pub digest: Option<String>,
+    /// True when its key is on no card any more.
+    pub lost: bool,
+}
+
+impl DocumentRecord {
+    /// Certificates that belong to no card that anybody has: they must be revoked.
+    pub fn to_revoke(&self) -> impl Iterator<Item = &CertificateRecord> {
+        self.certificates.iter().filter(|certificate| certificate.lost || self.state == State::QaRejected)
+    }
+
+    /// Certificates of the keys that are on the card.
+    pub fn in_force(&self) -> impl Iterator<Item = &CertificateRecord> {
+        self.certificates.iter().filter(|certificate| !certificate.lost && self.state != State::QaRejected)
+    }
 }
 
 /// What is known of a chip.
@@ -106,6 +137,20 @@ pub enum Rule {
     /// A card that must be printed, and was not.
     #[error("document {document} must be printed before it is packed")]
     NotPrinted {
+        /// The document number.
+        document: String,
+    },
+    /// A second certificate for the same key of one card, whose first one was not given up.
+    #[error("document {document} has a certificate for key {key} already")]
+    SecondCertificate {
+        /// The document number.
+        document: String,
+        /// The key.
+        key: String,
+    },
+    /// A certificate that nobody asked for.
+    #[error("document {document}: a certificate that was not asked for")]
+    NotAsked {
         /// The document number.
         document: String,
     },
@@ -188,9 +233,27 @@ impl Book {
                 if (*step, *phase) == (Step::WriteFiles, Phase::Intent) {
                     record.security_object.clone_from(digest);
                 }
+                match (*step, *phase) {
+                    // From here on the keys before may be gone.
+                    (Step::CitizenKeys, Phase::Intent) => {
+                        record.certificates.iter_mut().for_each(|old| old.lost = true)
+                    }
+                    (Step::CitizenFiles, Phase::Intent) => record.citizen_files.clone_from(digest),
+                    _ => {}
+                }
                 record.sealed |= (*step, *phase) == (Step::Seal, Phase::Done);
                 record.printed |= (*step, *phase) == (Step::Print, Phase::Done);
                 record.invalidated |= (*step, *phase) == (Step::Invalidate, Phase::Done);
+            }
+            Event::CertificateAsked { document, chip, key, key_identifier } => {
+                self.ask(document, chip, key, key_identifier)?;
+            }
+            Event::CertificateIssued { document, chip, key_identifier, serial, digest } => {
+                let record = self.bound(document, chip)?;
+                let asked = record.certificates.iter_mut().rfind(|asked| asked.key_identifier == *key_identifier);
+                let asked = asked.ok_or_else(|| Rule::NotAsked { document: document.clone() })?;
+                asked.serial = Some(serial.clone());
+                asked.digest = Some(digest.clone());
             }
             Event::Failed { document, chip, .. } => {
                 self.bound(document, chip)?;
@@ -216,6 +279,8 @@ impl Book {
                     token: None,
                     made_at: None,
                     security_object: None,
+                    citizen_files: None,
+                    certificates: Vec::new(),
                     last: None,
                     sealed: false,
                     print: false,
@@ -251,6 +316,21 @@ impl Book {
         record.chip = Some(chip.to_owned());
         record.state = State::BlankAssigned;
         Ok(record)
+    }
+
+    fn ask(&mut self, document: &str, chip: &str, key: &str, key_identifier: &str) -> Result<(), Rule> {
+        let record = self.bound(document, chip)?;
+        if record.in_force().any(|other| other.key == key) {
+            return Err(Rule::SecondCertificate { document: document.to_owned(), key: key.to_owned() });
+        }
+        record.certificates.push(CertificateRecord {
+            key: key.to_owned(),
+            key_identifier: key_identifier.to_owned(),
+            serial: None,
+            digest: None,
+            lost: false,
+        });
+        Ok(())
     }
 
     fn bound(&mut self, document: &str, chip: &str) -> Result<&mut DocumentRecord, Rule> {

@@ -59,6 +59,30 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<String>,
     },
+    /// The citizen CA is about to be asked to certify a key that was made on the chip.
+    CertificateAsked {
+        /// Document number.
+        document: String,
+        /// The chip's serial.
+        chip: String,
+        /// Reference of the key on the card: `9A`, `9C`.
+        key: String,
+        /// Its key identifier (SHA-1, RFC 5280 §4.2.1.2), hexadecimal.
+        key_identifier: String,
+    },
+    /// The citizen CA certified the key.
+    CertificateIssued {
+        /// Document number.
+        document: String,
+        /// The chip's serial.
+        chip: String,
+        /// The key identifier, hexadecimal.
+        key_identifier: String,
+        /// Serial number of the certificate, hexadecimal.
+        serial: String,
+        /// SHA-256 of the certificate, hexadecimal.
+        digest: String,
+    },
     /// A step did not succeed.
     Failed {
         /// Document number.
@@ -139,6 +163,10 @@ pub enum Step {
     Bind,
     /// The issuer's keys take the place of those that the chip came with.
     RotateKeys,
+    /// Key pairs of the citizen application are made, in the place of any before, and prove themselves.
+    CitizenKeys,
+    /// Objects and certificates of the citizen application.
+    CitizenFiles,
     /// Access passwords and chip key.
     WriteKeys,
     /// The files.
@@ -147,6 +175,8 @@ pub enum Step {
     Lock,
     /// The card is read back and judged.
     ReadBack,
+    /// Transport PIN and PUK of the citizen application, and their letter.
+    TransportPin,
     /// The card is secured.
     Seal,
     /// The application of a rejected chip is locked for good.

@@ -11,6 +11,7 @@ use channel::scp03::KeySet;
 use channel::secret::Secret;
 use iso7816::{Card, Command, Response, Status, TransmitError};
 use jiff::Timestamp;
+use perso::citizen::Citizens;
 use perso::execute::{Job, Line, Progress, SecurityObjectSigner, SignerError, Station, StationCard, StationError};
 use perso::ledger::Ledger;
 use perso::order::{self, Order};
@@ -200,6 +201,18 @@ pub fn with_line<T>(
     with_rotating_line(slot, profile, ledger, keys, None, work)
 }
 
+/// The same with whoever helps with the citizen application.
+pub fn with_citizen_line<T>(
+    slot: &Slot,
+    profile: &Profile,
+    ledger: &mut Ledger,
+    rotation: Option<Rotation<'_>>,
+    citizens: Citizens<'_>,
+    work: impl FnOnce(&mut Line<'_>) -> T,
+) -> T {
+    with_whole_line(slot, profile, ledger, &keys(), rotation, Some(citizens), work)
+}
+
 /// The same with a line that changes the keys of the cards.
 pub fn with_rotating_line<T>(
     slot: &Slot,
@@ -209,6 +222,19 @@ pub fn with_rotating_line<T>(
     rotation: Option<Rotation<'_>>,
     work: impl FnOnce(&mut Line<'_>) -> T,
 ) -> T {
+    with_whole_line(slot, profile, ledger, keys, rotation, None, work)
+}
+
+/// The same with all that a line can have.
+pub fn with_whole_line<T>(
+    slot: &Slot,
+    profile: &Profile,
+    ledger: &mut Ledger,
+    keys: &KeySet,
+    rotation: Option<Rotation<'_>>,
+    citizens: Option<Citizens<'_>>,
+    work: impl FnOnce(&mut Line<'_>) -> T,
+) -> T {
     let mut station = slot.clone();
     let mut seen = Vec::new();
     let mut line = Line {
@@ -216,6 +242,7 @@ pub fn with_rotating_line<T>(
         keys,
         rotation,
         signer: &Signer(&centre().signer),
+        citizens: citizens.map(|Citizens { ca, letters }| Citizens { ca, letters }),
         trust: &centre().trust,
         station: &mut station,
         ledger,

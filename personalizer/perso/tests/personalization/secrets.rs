@@ -9,12 +9,14 @@ use channel::secret::Secret;
 use iso7816::{Command, Response};
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
+use perso::citizen::Citizens;
 use perso::execute::{Outcome, personalize};
 use perso::ledger::Ledger;
 use soft_card::BlankOptions;
 use tracing::Level;
 
 use crate::bench::*;
+use crate::citizen::{Letters, QuickCa, citizen_profile};
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -103,10 +105,11 @@ fn session_keys(trace: &str, keys: &BTreeMap<u8, &KeySet>) -> Vec<Vec<u8>> {
 fn nothing_written_holds_a_secret() {
     let key = |first: u8| Secret::new((0..16).map(|i| first.wrapping_mul(17).wrapping_add(i * 13)).collect());
     let keys = KeySet { enc: key(3), mac: key(5), dek: key(7) };
-    let options = BlankOptions { serial: Some([0x5A; 6]), keys: keys.clone(), ..BlankOptions::default() };
+    let options = BlankOptions { serial: Some([0x5A; 6]), keys: keys.clone(), eid: true, ..BlankOptions::default() };
     let slot = Slot::with(options);
     let issuer = issuer_keys();
-    let profile = small_profile();
+    let profile = citizen_profile();
+    let (mut ca, mut letters) = (QuickCa::new(), Letters::default());
     let order = &centre().orders[0];
     let face = face(order, &profile);
     let folder = tempfile::tempdir().unwrap();
@@ -119,7 +122,8 @@ fn nothing_written_holds_a_secret() {
         tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(move || writer.clone()).finish();
     let finished = tracing::subscriber::with_default(subscriber, || {
         let change = Some(rotation(&issuer));
-        let outcome = with_rotating_line(&slot, &profile, &mut ledger, &keys, change, |line| {
+        let citizens = Some(Citizens { ca: &mut ca, letters: &mut letters });
+        let outcome = with_whole_line(&slot, &profile, &mut ledger, &keys, change, citizens, |line| {
             personalize(line, job(order, &face))
         });
         match outcome.unwrap() {
@@ -151,7 +155,7 @@ fn nothing_written_holds_a_secret() {
     let number = order.card_access_number.as_ref().unwrap().expose().as_bytes();
     let information = plan.mrz.information();
     let sessions = session_keys(&trace, &[(0x30, &keys), (ISSUER_VERSION, &issuer)].into());
-    assert_eq!(sessions.len(), 9, "three sessions with three keys each");
+    assert_eq!(sessions.len(), 27, "nine sessions with three keys each");
     let versions: Vec<u8> = slot.card.borrow().state().issuer_domain.keys.keys().copied().collect();
     assert_eq!(versions, [ISSUER_VERSION]);
     let mut secrets: Vec<(&str, Vec<u8>)> = vec![
@@ -165,6 +169,12 @@ fn nothing_written_holds_a_secret() {
         ("MRZ_information", information.into_bytes()),
     ];
     secrets.extend(sessions.into_iter().map(|key| ("session key", key)));
+    let (pin, puk) = &letters.0[&order.document_number];
+    for (name, code) in [("transport PIN", pin), ("PUK", puk)] {
+        assert!(!holds_number(&written, code.expose()), "the {name} was written");
+        assert!(!holds(&written, hex::encode(code.expose()).as_bytes()), "the {name} was written in hexadecimal");
+        assert!(!holds(&written, STANDARD.encode(code.expose()).as_bytes()), "the {name} was written in base64");
+    }
     for (name, secret) in &secrets {
         assert!(!holds(&written, secret), "{name} was written as it is");
         for writing in writings(secret) {

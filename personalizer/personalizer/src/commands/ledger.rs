@@ -23,7 +23,11 @@ fn show(reading: &Reading, output: &Output) {
     for (number, record) in reading.book.documents() {
         let chip = record.chip.as_deref().unwrap_or("no chip");
         let reason = record.reason.as_deref().map(|reason| format!("  {reason}")).unwrap_or_default();
-        let words = format!("{number}  {:?}  {chip}{reason}", record.state);
+        let revoke = match record.to_revoke().count() {
+            0 => String::new(),
+            count => format!("  {count} certificate(s) to be revoked"),
+        };
+        let words = format!("{number}  {:?}  {chip}{reason}{revoke}", record.state);
         output.say("document", json!({ "document": number, "record": record }), &words);
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use link::Presence;
 use perso::breaker::Breaker;
 use perso::execute::{self, Finished, Job, Outcome, Reason, Rejected, Unusable};
-use perso::ledger::{self, Event, Ledger, State, Step};
+use perso::ledger::{self, CertificateRecord, Event, Ledger, State, Step};
 use perso::recover::{RecoverError, Recovered, Wish};
 use serde_json::json;
 
@@ -219,6 +219,7 @@ impl Shift<'_> {
             Unusable::Foreign { .. } => "a card of somebody else was fed",
             Unusable::Spoiled { .. } => "a spoiled card was fed",
             Unusable::WrongKeys { .. } => "other keys",
+            Unusable::NoCitizenApplication => "no citizen application",
             Unusable::NotBlank { .. } => "no blank",
             Unusable::Dialogue(_) => "a card that does not answer",
         };
@@ -273,7 +274,10 @@ impl Shift<'_> {
     }
 
     fn rejected(&mut self, rejected: Rejected) -> Result<Turn, Failure> {
-        say_rejected(&rejected, self.output);
+        if let Some(citizens) = &self.parts.citizens {
+            citizens.letters.withdraw(&rejected.document)?;
+        }
+        say_rejected(&rejected, &self.parts.ledger, self.output);
         let motion = Motion { document: &rejected.document, chip: &rejected.chip };
         if let Printer::Machine(machine) = &mut self.printer {
             motion.take(&mut self.parts.ledger, Step::Reject, || machine.reject())?;
@@ -387,13 +391,31 @@ fn exit_of(reason: &Reason) -> u8 {
 }
 
 /// Tells that a card was rejected.
-fn say_rejected(rejected: &Rejected, output: &Output) {
+fn say_rejected(rejected: &Rejected, ledger: &Ledger, output: &Output) {
     let Rejected { document, chip, reason, invalidated } = rejected;
     let object = json!({
         "document": document, "chip": chip, "outcome": "rejected", "reason": reason.to_string(), "chip_locked": invalidated,
+        "revoke": revoke(document, ledger),
     });
     let locked = if *invalidated { "" } else { " (the chip could not be locked: destroy it, and revoke the number)" };
-    output.say("card", object, &format!("{document}: rejected: {reason}{locked}"));
+    let revoke = revoke_words(document, ledger);
+    output.say("card", object, &format!("{document}: rejected: {reason}{locked}{revoke}"));
+}
+
+/// Certificates that must be revoked: their keys are lost, or their card is.
+fn revoke<'a>(document: &str, ledger: &'a Ledger) -> Vec<&'a CertificateRecord> {
+    ledger.book().document(document).iter().flat_map(|record| record.to_revoke()).collect()
+}
+
+fn revoke_words(document: &str, ledger: &Ledger) -> String {
+    let named = revoke(document, ledger).into_iter().map(|certificate| match &certificate.serial {
+        Some(serial) => format!("\n  revoke: bitaqa-pki citizen revoke {serial}"),
+        None => format!(
+            "\n  revoke, if it was issued: the certificate whose serial number stands in citizen-ca/keys/{}",
+            certificate.key_identifier
+        ),
+    });
+    named.collect()
 }
 
 /// Tells that a chip is good, and keeps the result beside the faces.
@@ -417,6 +439,7 @@ fn say_finished(
         "security_object": record.and_then(|record| record.security_object.as_deref()),
         "name_truncated": finished.plan.plan().name_truncated,
         "folder": folder,
+        "revoke": revoke(&finished.document.number, ledger),
     });
     let path = folder.join("result.json");
     put(&path, format!("{object}\n").as_bytes())?;
@@ -424,6 +447,7 @@ fn say_finished(
     if outcome == "unprinted" {
         words += ": put its card into a printer's feeder and run `recover --printer PORT`";
     }
+    words += &revoke_words(&finished.document.number, ledger);
     output.say("card", object, &words);
     Ok(())
 }

@@ -1,0 +1,130 @@
+//! The citizen CA and the letters with the transport PINs, as the line sees them.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use authority::citizen_ca::{CitizenError, Holder, Purpose};
+use authority::{Authority, Passphrase};
+use eid::keys::KeyReference;
+use jiff::Timestamp;
+use perso::citizen::{CertificateError, CertificateHolder, CitizenCa, PinLetter, PinLetters};
+use perso::profile::Profile;
+use zeroize::Zeroizing;
+
+use crate::args::Equipment;
+use crate::commands::replace;
+use crate::exit;
+use crate::failure::Failure;
+use crate::input;
+
+/// What a profile with the citizen application needs.
+pub struct CitizenDesk {
+    pub ca: Ca,
+    pub letters: LetterFolder,
+}
+
+/// The citizen CA of an authority.
+pub struct Ca {
+    authority: Authority,
+    passphrase: Passphrase,
+}
+
+/// One file for each card.
+pub struct LetterFolder(PathBuf);
+
+impl CitizenDesk {
+    /// What the command line names, when the profile asks for it.
+    pub fn open(equipment: &Equipment, profile: &Profile) -> Result<Option<Self>, Failure> {
+        let (directory, folder) = match (&profile.eid, &equipment.citizen_ca, &equipment.pin_letters) {
+            (None, None, None) => return Ok(None),
+            (Some(_), Some(directory), Some(folder)) => (directory, folder),
+            (Some(_), ..) => {
+                return Err(Failure::new(
+                    "The citizen CA is missing.",
+                    format!("profile {} has the citizen application", profile.name),
+                    "Give --citizen-ca DIR and --pin-letters DIR.",
+                    exit::USAGE,
+                ));
+            }
+            (None, ..) => {
+                return Err(Failure::new(
+                    "The citizen CA would not be used.",
+                    format!("profile {} does not have the citizen application", profile.name),
+                    "Leave --citizen-ca and --pin-letters out, or add a table [eid] to the profile.",
+                    exit::USAGE,
+                ));
+            }
+        };
+        let refused = |why: &dyn std::fmt::Display| {
+            let remedy = "Check --citizen-ca; `bitaqa-pki citizen init` sets a citizen CA up.";
+            Failure::new("The citizen CA cannot be used.", why, remedy, exit::TRUST)
+        };
+        let authority = Authority::open(directory).map_err(|error| refused(&error))?;
+        // Also says whether there is a citizen CA.
+        authority.citizen_ca_token().map_err(|error| refused(&error))?;
+        let passphrase = input::citizen_passphrase(equipment)?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| Failure::unwritable(folder, &error))?;
+        Ok(Some(CitizenDesk { ca: Ca { authority, passphrase }, letters: LetterFolder(folder.clone()) }))
+    }
+}
+
+impl CitizenCa for Ca {
+    fn issue(
+        &mut self,
+        request: &[u8],
+        key: KeyReference,
+        holder: &CertificateHolder,
+    ) -> Result<Vec<u8>, CertificateError> {
+        let purpose = match key {
+            KeyReference::Signature => Purpose::Signature,
+            _ => Purpose::Authentication,
+        };
+        let CertificateHolder { given_names, surname, number } = holder.clone();
+        let holder = Holder { given_names, surname, number };
+        let issued =
+            self.authority.issue_citizen_certificate(request, purpose, &holder, &self.passphrase, Timestamp::now());
+        let issued = issued.map_err(|error: CitizenError| CertificateError::Failed(Box::new(error)))?;
+        Ok(issued.certificate.der().to_vec())
+    }
+}
+
+impl LetterFolder {
+    fn path(&self, document: &str) -> PathBuf {
+        self.0.join(format!("{document}.json"))
+    }
+
+    /// The card was rejected: nobody is to be sent its letter.
+    pub fn withdraw(&self, document: &str) -> Result<(), Failure> {
+        let path = self.path(document);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::unwritable(&path, &error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl PinLetters for LetterFolder {
+    fn keep(&mut self, letter: &PinLetter<'_>) -> Result<(), CertificateError> {
+        let failed = |error: io::Error| CertificateError::Failed(Box::new(error));
+        // Reserved at once: what grows leaves copies behind that nobody wipes. Numbers are letters and digits.
+        let mut text = Zeroizing::new(Vec::with_capacity(256));
+        for piece in [
+            &b"{\"version\":1,\"document\":\""[..],
+            letter.document.as_bytes(),
+            b"\",\"pin\":\"",
+            letter.pin.expose(),
+            b"\",\"puk\":\"",
+            letter.puk.expose(),
+            b"\"}\n",
+        ] {
+            text.extend_from_slice(piece);
+        }
+        replace(&self.path(letter.document), &text).map_err(failed)?;
+        let folder: &Path = &self.0;
+        // A file that was put in place is only there after a crash when its folder is on the disk too.
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+}
