@@ -35,7 +35,7 @@ const MAX_LINE: usize = 64 * 1024;
 /// What the first line gives as the hash of the line before.
 const START: [u8; 32] = [0; 32];
 /// Endings of files that are given out and therefore must be recorded.
-const PRODUCTS: [&str; 5] = ["der", "crl", "ml", "dl", "cvcert"];
+const PRODUCTS: [&str; 6] = ["der", "crl", "ml", "dl", "dfl", "cvcert"];
 /// Acts whose product is not a file of the directory as it was announced.
 const ELSEWHERE: [&str; 3] = ["bundle-signer", "trust-bundle", "cv-request"];
 /// No product lies deeper below the directory.
@@ -172,6 +172,9 @@ pub enum ActsError {
     /// The list of revocations that the record is compared with cannot be read.
     #[error("{0}")]
     Revocations(String),
+    /// What follows the last whole line is longer than any line that a crash could have cut off.
+    #[error("{0} does not end as a record of acts does: what stands behind its last line is longer than a line can be")]
+    NoEnd(PathBuf),
     /// A hash that was written down earlier is no longer there.
     #[error("no line of the record of acts has the hash {0}: lines were removed or altered since it was written down")]
     HeadMissing(String),
@@ -187,6 +190,27 @@ pub fn read(directory: &Path) -> Result<Acts, ActsError> {
         Ok(file) => verify(BufReader::new(file), &path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ActsError::Missing(path)),
         Err(error) => Err(FileError { path, error }.into()),
+    }
+}
+
+/// The highest number that an act of this kind has, 0 when there is none. Lines that are not entries are passed over: to issue
+/// goes on, what was done to the record is for [`audit`] to say.
+pub(crate) fn highest(directory: &Path, kind: &str) -> Result<u64, FileError> {
+    let path = directory.join(ACTS_FILE);
+    let failed = |error| FileError { path: path.clone(), error };
+    let mut file = match File::open(&path) {
+        Ok(file) => BufReader::new(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(failed(error)),
+    };
+    let (mut highest, mut bytes) = (0, Vec::new());
+    loop {
+        bytes.clear();
+        if file.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut bytes).map_err(failed)? == 0 {
+            return Ok(highest);
+        }
+        let known = entry(bytes.strip_suffix(b"\n").unwrap_or(&bytes), 0).ok().filter(|entry| entry.act.kind == kind);
+        highest = highest.max(known.and_then(|entry| entry.act.name.parse().ok()).unwrap_or(0));
     }
 }
 
@@ -311,6 +335,9 @@ pub(crate) fn append(directory: &Path, at: Timestamp, acts: &[Act]) -> Result<()
         Ok::<_, ActsError>((tail.end, known.n, sha256(&tail.line)))
     })?;
     let length = file.metadata().map_err(failed)?.len();
+    if length.saturating_sub(end) > MAX_LINE as u64 {
+        return Err(ActsError::NoEnd(path));
+    }
     if length > end {
         // A crash cut this line off: what it announced never happened.
         file.set_len(end).map_err(failed)?;
@@ -458,6 +485,30 @@ mod tests {
         let acts = read(directory.path()).unwrap();
         let kinds: Vec<&str> = acts.entries.iter().map(|entry| entry.act.kind.as_str()).collect();
         assert_eq!((kinds, acts.unfinished), (vec!["test", "interrupted", "test"], 0));
+    }
+
+    #[test]
+    fn what_no_crash_leaves_at_the_end_is_refused_and_nothing_is_cut_away() {
+        let directory = tempfile::tempdir().unwrap();
+        append(directory.path(), now(), &[Act::new("test", "one")]).unwrap();
+        let path = directory.path().join(ACTS_FILE);
+        let whole = fs::read(&path).unwrap();
+        for garbage in [MAX_LINE + 1, 2 * MAX_LINE, 3 * MAX_LINE] {
+            let damaged = [whole.clone(), vec![b'x'; garbage]].concat();
+            fs::write(&path, &damaged).unwrap();
+            let refused = append(directory.path(), now(), &[Act::new("test", "two")]);
+            assert!(matches!(refused, Err(ActsError::NoEnd(_))), "{garbage}: {refused:?}");
+            assert_eq!(fs::read(&path).unwrap(), damaged);
+        }
+    }
+
+    #[test]
+    fn the_highest_number_of_a_kind_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(highest(directory.path(), "list").unwrap(), 0);
+        let acts = [("list", "9"), ("list", "10"), ("list", "x"), ("other", "77")];
+        append(directory.path(), now(), &acts.map(|(kind, name)| Act::new(kind, name))).unwrap();
+        assert_eq!(highest(directory.path(), "list").unwrap(), 10);
     }
 
     #[test]

@@ -220,6 +220,9 @@ pub enum IssueError {
     /// More defect lists than a bundle may have.
     #[error(transparent)]
     TooManyDefectLists(BundleError),
+    /// No number is left.
+    #[error("the numbers of lists and bundles are used up: one of the highest that there is was given out")]
+    NumbersUsedUp,
     /// The current revocation list is missing, out of date, or lacks a revoked signer.
     #[error("the current revocation list is missing, out of date, or lacks a revoked signer")]
     RevocationListOutdated,
@@ -306,6 +309,14 @@ impl Authority {
     /// # Errors
     /// When it cannot be read.
     pub fn current_crl(&self) -> Result<Option<(u64, Crl)>, OpenError> {
+        let Some(number) = self.newest_crl()? else { return Ok(None) };
+        let path = self.directory.join("crl").join(crl_file(number));
+        let crl = Crl::from_der(&files::read(&path)?).map_err(|error| OpenError::Crl { path, error })?;
+        Ok(Some((number, crl)))
+    }
+
+    /// The highest number of the revocation lists that are there.
+    fn newest_crl(&self) -> Result<Option<u64>, FileError> {
         let folder = self.directory.join("crl");
         let failed = |error| FileError { path: folder.clone(), error };
         let mut newest = None;
@@ -314,10 +325,7 @@ impl Authority {
             let number = name.to_str().and_then(|name| name.strip_suffix(".crl")?.parse::<u64>().ok());
             newest = newest.max(number);
         }
-        let Some(number) = newest else { return Ok(None) };
-        let path = folder.join(crl_file(number));
-        let crl = Crl::from_der(&files::read(&path)?).map_err(|error| OpenError::Crl { path, error })?;
-        Ok(Some((number, crl)))
+        Ok(newest)
     }
 
     /// The number of the last trust bundle and when it becomes stale.

@@ -148,6 +148,31 @@ fn a_number_is_burnt_before_it_is_used() {
 }
 
 #[test]
+fn an_older_state_uses_no_number_twice_and_replaces_no_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("pki");
+    let mut authority = set_up(&directory);
+    let older = fs::read(directory.join("state.json")).unwrap();
+    let (second, _) = authority.issue_crl(&passphrase(), later(3)).unwrap();
+    let (third, _) = authority.issue_crl(&passphrase(), later(6)).unwrap();
+    let bundle = authority.export_bundle(BundleRequest::default(), &passphrase(), later(6)).unwrap();
+    let published = (fs::read(&second).unwrap(), fs::read(&third).unwrap());
+
+    fs::write(directory.join("state.json"), &older).unwrap();
+    let (fourth, crl) = authority.issue_crl(&passphrase(), later(9)).unwrap();
+    assert!(fourth.ends_with("crl/4.crl"));
+    assert_eq!(authority.current_crl().unwrap().unwrap(), (4, crl));
+    assert_eq!((fs::read(second).unwrap(), fs::read(third).unwrap()), published);
+    let next = authority.export_bundle(BundleRequest::default(), &passphrase(), later(9)).unwrap();
+    assert_eq!(next.bundle.number, bundle.bundle.number + 1);
+
+    // Also when the lists themselves are gone: the record knows them.
+    fs::write(directory.join("state.json"), older).unwrap();
+    fs::remove_file(fourth).unwrap();
+    assert!(authority.issue_crl(&passphrase(), later(12)).unwrap().0.ends_with("crl/5.crl"));
+}
+
+#[test]
 fn one_at_a_time() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("pki");

@@ -15,7 +15,9 @@ use authority::{
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use trust::chain::{self, Document};
-use trust::{Certificate, DefectList, Leniency, MasterList, Outcome, TrustStore, security_object};
+use trust::{
+    Archive, Certificate, DefectList, Leniency, MasterList, Outcome, TrustStore, archive, import, security_object,
+};
 
 /// An LDSSecurityObject with two data groups (9303-10 §4.6.2.2).
 const CONTENT: &[u8] = b"\x30\x60\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x30\x4e\
@@ -50,9 +52,18 @@ impl Place {
         self.folder.path().join("pki")
     }
 
+    /// Everything given out is on record, and what somebody lays beside it is found.
+    fn recorded_with(&self, list: &Path) {
+        self.recorded();
+        let beside = list.with_file_name(format!("beside.{}", list.extension().unwrap().to_str().unwrap()));
+        fs::write(self.path().join(&beside), b"by nobody").unwrap();
+        let audit = acts::audit(&self.path(), None).unwrap();
+        assert_eq!(audit.unrecorded, [beside.strip_prefix(self.path()).unwrap()]);
+    }
+
     fn recorded(&self) {
         let audit = acts::audit(&self.path(), None).unwrap();
-        assert_eq!(audit.unrecorded, Vec::<PathBuf>::new());
+        assert_eq!((audit.unrecorded, audit.unfinished), (Vec::<PathBuf>::new(), Vec::<u64>::new()));
     }
 }
 
@@ -332,7 +343,32 @@ fn a_master_list_is_believed_by_who_pins_the_first_csca_only() {
     place.authority.revoke_signer(SignerKind::MasterList, "mls-0001", now()).unwrap();
     let ended = place.authority.sign_master_list(&[], Some("mls-0001"), &passphrase(), now());
     assert!(matches!(ended, Err(IssueError::SignerEnded { .. })));
-    place.recorded();
+    place.recorded_with(&signed.path);
+}
+
+/// A believed list of another state brings that state's anchors and none for this one.
+#[test]
+fn nobody_else_speaks_for_this_state_in_its_bundle() {
+    let (mut place, rogue) = (Place::new(), Place::new());
+    let folder = tempfile::tempdir().unwrap();
+    let mut foreign = Authority::init(&folder.path().join("pki"), &PROFILES[1], &passphrase(), now()).unwrap();
+    foreign.new_signer(SignerKind::MasterList, None, &passphrase(), &passphrase(), now()).unwrap();
+    let (own, bad) = (place.authority.csca().clone(), rogue.authority.csca().clone());
+    let list = foreign.sign_master_list(&[own.clone(), bad.clone()], None, &passphrase(), now()).unwrap();
+    let plan = Archive::default().plan(&archive::Request {
+        file: "list.ml",
+        sha256: archive::fingerprint(&list.bytes),
+        pieces: &import::read(&list.bytes, &import::Bounds::default()).unwrap(),
+        pins: std::slice::from_ref(foreign.csca()),
+        confirmed: &[],
+        now: now(),
+        by: "tester",
+    });
+    assert!(plan.archive.believed().contains(&bad));
+    let request = BundleRequest { archive: plan.archive, ..BundleRequest::default() };
+    let exported = place.authority.export_bundle(request, &passphrase(), now()).unwrap();
+    assert_eq!(exported.bundle.anchors, [own, foreign.csca().clone()]);
+    assert_eq!(exported.anchors_left_out, [bad]);
 }
 
 #[test]
@@ -370,7 +406,7 @@ fn a_deviation_list_is_signed_and_read_by_openssl() {
     );
     let text = succeeds(&place.path(), &["asn1parse", "-inform", "DER", "-in", "content", "-i"]);
     assert!(text.contains("2.23.136.1.1.7.2.2") && text.contains("Portrait re-encoded"), "{text}");
-    place.recorded();
+    place.recorded_with(&signed.path);
 }
 
 #[test]
@@ -438,7 +474,8 @@ fn a_defect_list_takes_the_trust_from_a_document_signer() {
     let store = TrustStore::from_bundle(exported.bundle);
     assert_eq!(judged(&ds.certificate, &store), [Failed, Failed, Failed]);
     assert_eq!(judged(&other.certificate, &store), [Successful, Successful, Successful]);
-    place.recorded();
+    let lists = fs::read_dir(place.path().join("lists")).unwrap();
+    place.recorded_with(&lists.map(|entry| entry.unwrap().path()).next().unwrap());
 }
 
 #[test]

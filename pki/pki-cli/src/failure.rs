@@ -331,6 +331,10 @@ impl From<IssueError> for Failure {
             IssueError::TooManyDefectLists(_) => {
                 ("Leave out those that a newer list of the same State replaces.", USAGE)
             }
+            IssueError::NumbersUsedUp => (
+                "Find out who gave a list or bundle so high a number: bitaqa-pki acts verify, and the folder crl.",
+                TRUST,
+            ),
             IssueError::RevocationListOutdated => ("Run bitaqa-pki crl issue first.", TRUST),
             IssueError::Lint(_) => {
                 ("Correct the profile; bitaqa-pki lint --rules explains every rule. Otherwise report a fault.", 1)
@@ -347,7 +351,7 @@ fn acts_advice(error: &ActsError) -> (&'static str, u8) {
         ActsError::Missing(_) => ("An authority of an older version begins its record with its next act.", TRUST),
         ActsError::Version { .. } => ("Use the version of bitaqa-pki that wrote this record, or a newer one.", TRUST),
         ActsError::Revocations(_) => ("Restore the directory from its backup.", TRUST),
-        ActsError::NotAnEntry(_) | ActsError::Broken(_) | ActsError::HeadMissing(_) => (
+        ActsError::NotAnEntry(_) | ActsError::Broken(_) | ActsError::HeadMissing(_) | ActsError::NoEnd(_) => (
             "Stop issuing, keep the directory as it is, compare it with its last backup and find out who was there.",
             TRUST,
         ),

@@ -46,6 +46,8 @@ pub struct ExportedBundle {
     pub pin: Pin,
     /// The signer's public key (PEM).
     pub public_key: String,
+    /// Anchors of the archive that are not in the bundle: [`Authority::foreign_anchors`].
+    pub anchors_left_out: Vec<Certificate>,
 }
 
 impl Authority {
@@ -62,7 +64,8 @@ impl Authority {
     ) -> Result<ExportedBundle, IssueError> {
         let _lock = self.lock()?;
         let own = self.up_to_date_crl(now)?;
-        let anchors = self.all_anchors(&request.archive, now);
+        let (foreign, anchors_left_out) = self.foreign_anchors(&request.archive);
+        let anchors = self.all_anchors(foreign, now);
         if let Some(list) = request.crls.iter().find(|list| chain::issuer_of_list(list, &anchors).is_none()) {
             return Err(IssueError::ForeignList(list.issuer().to_string()));
         }
@@ -73,8 +76,9 @@ impl Authority {
         let days = self.profile.bundle_days;
         let period = Period::days(now, days)?;
         let stale = Period::days(now, request.maximum_age_days.map_or(days, |age| days.min(age.into())))?.to;
+        let number = self.next_number("trust-bundle", self.state.bundle_number)?;
         self.change(|state| {
-            state.bundle_number += 1;
+            state.bundle_number = number;
             state.bundle_expires = Some(stale);
         })?;
         let included = signers.into_iter().filter(|signer| request.include_signers && signer.revoked.is_none());
@@ -106,13 +110,26 @@ impl Authority {
         let bytes = sealed.to_bytes();
         let act = Act::new("trust-bundle", self.state.bundle_number.to_string()).product(&bytes);
         self.record(now, &[act.note(format!("good until {}", bundle.stale_after()))])?;
-        Ok(ExportedBundle { bytes, bundle, pin: Pin::of(&signer_key), public_key })
+        Ok(ExportedBundle { bytes, bundle, pin: Pin::of(&signer_key), public_key, anchors_left_out })
     }
 
-    /// This state's anchors, then those of the archive, without what is no longer valid.
-    fn all_anchors(&self, archive: &Archive, now: Timestamp) -> Vec<Certificate> {
+    /// The anchors that the archive believes, and those of them that are left out of bundles: they are of this state's own
+    /// country and none of this authority's. Whatever another state's master list says, nobody else speaks for this state.
+    pub fn foreign_anchors(&self, archive: &Archive) -> (Vec<Certificate>, Vec<Certificate>) {
+        let own_name = |anchor: &Certificate| {
+            anchor.subject().country().is_some_and(|country| country.eq_ignore_ascii_case(self.profile.country))
+        };
+        let own = |anchor: &Certificate| {
+            let mut made = self.generations.iter();
+            made.any(|one| one.certificate == *anchor || one.link.as_ref() == Some(anchor))
+        };
+        archive.believed().into_iter().partition(|anchor| !own_name(anchor) || own(anchor))
+    }
+
+    /// This state's anchors, then those of other states, without what is no longer valid.
+    fn all_anchors(&self, foreign: Vec<Certificate>, now: Timestamp) -> Vec<Certificate> {
         let mut anchors = self.live_anchors(now);
-        let foreign = archive.believed().into_iter().filter(|anchor| now <= anchor.not_after());
+        let foreign = foreign.into_iter().filter(|anchor| now <= anchor.not_after());
         let foreign: Vec<_> = foreign.filter(|anchor| !anchors.contains(anchor)).collect();
         anchors.extend(foreign);
         anchors

@@ -7,7 +7,7 @@ use openssl::error::ErrorStack;
 use trust::Crl;
 
 use super::{Authority, IssueError, crl_file, verified_crl};
-use crate::acts::Act;
+use crate::acts::{self, Act};
 use crate::files::{self, Mode};
 use crate::key_store::{KeyError, StoredKey};
 use crate::passphrase::Passphrase;
@@ -52,8 +52,9 @@ impl Authority {
     /// The next list; the lock is held.
     pub(super) fn next_crl(&mut self, passphrase: &Passphrase, now: Timestamp) -> Result<(PathBuf, Crl), IssueError> {
         let csca = self.csca_key(passphrase)?;
-        self.change(|state| state.crl_number += 1)?;
-        let number = self.state.crl_number;
+        let published = self.newest_crl()?.unwrap_or(0);
+        let number = self.next_number("revocation-list", self.state.crl_number.max(published))?;
+        self.change(|state| state.crl_number = number)?;
         let revoked = self.state.revoked.iter().map(|entry| (entry.serial.clone(), entry.since)).collect();
         let update = Period::days(now, self.profile.crl_days)?;
         let names = self.previous_names();
@@ -66,6 +67,13 @@ impl Authority {
         self.record(now, &[act.note(format!("{} revoked, next update {}", crl.len(), crl.next_update()))])?;
         files::replace(&path, &raw, Mode::Public)?;
         Ok((path, crl))
+    }
+
+    /// The number after the last one known and after every one in the record of acts: also when the state that is there is an
+    /// older one, no number is used twice.
+    pub(super) fn next_number(&self, kind: &str, known: u64) -> Result<u64, IssueError> {
+        let last = known.max(acts::highest(&self.directory, kind)?);
+        last.checked_add(1).ok_or(IssueError::NumbersUsedUp)
     }
 
     /// Whether the list is by the generation that issues.

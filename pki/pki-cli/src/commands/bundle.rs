@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use trust::bundle::{BundleError, Delta, DeltaError, MAX_BUNDLE, PinsError, Sealed};
 use trust::import::{self, Content};
-use trust::{Archive, Bundle, Crl, Pins, RevokedDocument, chain};
+use trust::{Archive, Bundle, Certificate, Crl, Hash, Pins, RevokedDocument, chain};
 
 use super::anchors::read_defect_list;
 use super::issue::day;
@@ -26,7 +26,7 @@ pub use show::show;
 
 pub fn export(export: &Export, json: bool) -> Result<(), Failure> {
     let mut authority = Authority::open(&export.place.dir)?;
-    let (request, left_out) = request(export)?;
+    let (request, left_out) = request(export, &authority)?;
     let passphrase = passphrase::existing(&export.passphrase, authority.token()?.as_ref())?;
     let exported = authority.export_bundle(request, &passphrase, Timestamp::now())?;
     let key_file = beside(&export.out, ".signer.pem");
@@ -37,10 +37,10 @@ pub fn export(export: &Export, json: bool) -> Result<(), Failure> {
 }
 
 /// What is asked for, and the issuers of the lists that nobody in the bundle signed.
-fn request(export: &Export) -> Result<(BundleRequest, Vec<String>), Failure> {
+fn request(export: &Export, authority: &Authority) -> Result<(BundleRequest, Vec<String>), Failure> {
     let archive = export.archive.as_ref().map_or(Ok(Archive::default()), |path| existing_archive(path))?;
     let documents = export.revoked_documents.as_deref().map(read_documents).transpose()?;
-    let (crls, left_out) = lists(&export.crl, &archive)?;
+    let (crls, left_out) = lists(&export.crl, &authority.foreign_anchors(&archive).0)?;
     let defect_lists = export.defect_list.iter().map(|path| read_defect_list(path)).collect::<Result<Vec<_>, _>>()?;
     let next_signers =
         export.next_threshold.map(|threshold| Pins::new(threshold, export.next_signer.iter().copied())).transpose()?;
@@ -63,9 +63,8 @@ fn existing_archive(path: &Path) -> Result<Archive, Failure> {
     Ok(Archive::open(path)?)
 }
 
-/// The revocation lists that an anchor of the archive signed, and who issued the others.
-fn lists(files: &[PathBuf], archive: &Archive) -> Result<(Vec<Crl>, Vec<String>), Failure> {
-    let anchors = archive.believed();
+/// The revocation lists that an anchor of another state signed, and who issued the others.
+fn lists(files: &[PathBuf], anchors: &[Certificate]) -> Result<(Vec<Crl>, Vec<String>), Failure> {
     let (mut good, mut left_out) = (Vec::new(), Vec::new());
     for path in files {
         let unusable = |why: String| {
@@ -82,7 +81,7 @@ fn lists(files: &[PathBuf], archive: &Archive) -> Result<(Vec<Crl>, Vec<String>)
         let before = good.len();
         for piece in pieces {
             match piece.content {
-                Content::Crl(list) if chain::issuer_of_list(&list, &anchors).is_some() => good.push(*list),
+                Content::Crl(list) if chain::issuer_of_list(&list, anchors).is_some() => good.push(*list),
                 Content::Crl(list) => left_out.push(list.issuer().to_string()),
                 _ => {}
             }
@@ -103,6 +102,11 @@ fn report(
 ) -> Result<(), Failure> {
     let bundle = &exported.bundle;
     let unknown = without_code(bundle);
+    let fingerprint = |anchor: &Certificate| hex::encode(Hash::Sha256.digest(anchor.der()));
+    let refused = exported.anchors_left_out.iter();
+    let refused: Vec<_> = refused.map(|anchor| (anchor.subject().to_string(), fingerprint(anchor))).collect();
+    let anchors_left_out: Vec<_> =
+        refused.iter().map(|(subject, sha256)| json!({ "subject": subject, "sha256": sha256 })).collect();
     let object = json!({
         "file": out, "signer_key": key_file, "signer": exported.pin, "number": bundle.number,
         "issued": bundle.issued.to_string(), "expires": bundle.expires.to_string(),
@@ -110,7 +114,8 @@ fn report(
         "anchors": bundle.anchors.len(), "signers": bundle.signers.len(), "crls": bundle.crls.len(),
         "defect_lists": bundle.defect_lists.len(),
         "revoked_documents": bundle.revoked_documents.len(), "seen_elsewhere": bundle.elsewhere.len(),
-        "next_signers": bundle.next_signers, "crls_left_out": left_out, "countries_without_code": unknown,
+        "next_signers": bundle.next_signers, "crls_left_out": left_out, "anchors_left_out": anchors_left_out,
+        "countries_without_code": unknown,
     });
     let mut words = format!(
         "trust bundle {} written to {}\n  good until         {}\n  anchors            {}\n  revocation lists   {}\n  \
@@ -125,6 +130,13 @@ fn report(
         key_file.display(),
         grouped(&exported.pin.to_string()),
     );
+    for (subject, sha256) in refused {
+        words.push_str(&format!(
+            "  LEFT OUT           the anchor {subject}: it bears this state's own country and is not of this authority;\n  \
+             \x20                  find out which list brought it into the archive\n                     fingerprint {}\n",
+            grouped(&sha256)
+        ));
+    }
     for issuer in left_out {
         words.push_str(&format!("  left out           the list of {issuer}: no anchor signed it\n"));
     }
