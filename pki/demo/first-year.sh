@@ -113,8 +113,10 @@ publish() {
     national crl ensure --days 30
     national bundle export --out "bundle-$1" $elsewhere
     # The embassy believes a bundle when two of three custodians have signed it.
+    pki bundle show "bundle-$1"
+    seen=$(pki bundle show "bundle-$1" --json | field payload_sha256)
     for name in amina leyla; do
-        pki bundle sign "bundle-$1" --credential "$name.pem" --credential-passphrase-file "$name.words"
+        pki bundle sign "bundle-$1" --sha256 "$seen" --credential "$name.pem" --credential-passphrase-file "$name.words"
     done
 }
 # next_bundle N: what the embassy gets of bundle N: what is different from the one before it

@@ -60,8 +60,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             ceremony::verify(transcript, script.as_deref(), json)?;
         }
         Command::Bundle(Bundle::Export(export)) => bundle::export(export, json)?,
-        Command::Bundle(Bundle::Sign { file, credential, credential_passphrase_file }) => {
-            bundle::sign(file, credential, credential_passphrase_file, json)?;
+        Command::Bundle(Bundle::Sign { file, sha256, credential, credential_passphrase_file }) => {
+            bundle::sign(file, sha256.as_ref(), credential, credential_passphrase_file, json)?;
         }
         Command::Bundle(Bundle::Show { file, pin, threshold }) => return bundle::show(file, pin, *threshold, json),
         Command::Bundle(Bundle::Delta { old, new, out }) => bundle::delta(old, new, out, json)?,

@@ -53,9 +53,15 @@ impl Desk {
         made["pin"].as_str().unwrap().to_owned()
     }
 
+    /// As a script signs what it has seen.
     fn sign(&self, file: &str, by: &[&str]) -> Value {
+        let seen = self.seen(file);
         let files = by.iter().flat_map(|one| ["--credential", one, "--credential-passphrase-file", "secret"]);
-        self.pki(&["bundle", "sign", file].into_iter().chain(files).collect::<Vec<_>>())
+        self.pki(&["bundle", "sign", file, "--sha256", &seen].into_iter().chain(files).collect::<Vec<_>>())
+    }
+
+    fn seen(&self, file: &str) -> String {
+        self.pki(&["bundle", "show", file])["payload_sha256"].as_str().unwrap().to_owned()
     }
 }
 
@@ -124,18 +130,29 @@ fn what_cannot_be_is_said() {
     fs::write(desk.path("no.crl"), "nothing").unwrap();
     let altered = fs::read_to_string(desk.path("one")).unwrap().replacen("\"signature\":\"ME", "\"signature\":\"MF", 1);
     fs::write(desk.path("altered"), altered).unwrap();
+    let mut unsigned: Value = serde_json::from_slice(&fs::read(desk.path("one")).unwrap()).unwrap();
+    unsigned["signatures"] = serde_json::json!([]);
+    fs::write(desk.path("unsigned"), unsigned.to_string()).unwrap();
+    let before = fs::read(desk.path("one")).unwrap();
     let pin = "00".repeat(32);
     let credential = ["--credential", "amina", "--credential-passphrase-file"];
-    let sign =
-        |file: &'static str, words: &'static str| [&["bundle", "sign", file], &credential[..], &[words]].concat();
+    let seen = desk.seen("one");
+    let sign = |file: &'static str, words: &'static str| {
+        [&["bundle", "sign", file, "--sha256", &seen], &credential[..], &[words]].concat()
+    };
     let export = |more: &[&'static str]| [&["bundle", "export", "--dir", "pki", "--out", "x"], more].concat();
-    let cases: [(Vec<&str>, i32, &str); 12] = [
+    let blind = [&["bundle", "sign", "one"], &credential[..], &["secret"]].concat();
+    let cases: [(Vec<&str>, i32, &str); 16] = [
         (vec!["bundle", "show", "absent"], 2, "cannot be read"),
         (vec!["bundle", "show", "junk"], 40, "version 9 is not known"),
         (vec!["bundle", "show", "one", "--pin", "12"], 2, "64 hexadecimal digits"),
         (vec!["bundle", "show", "one", "--pin", &pin, "--threshold", "2"], 2, "makes no sense"),
         (vec!["bundle", "show", "one", "--threshold", "1"], 2, "--pin"),
         (sign("one", "wrong"), 40, "passphrase"),
+        (sign("two", "secret"), 2, "not the bundle with this SHA-256"),
+        (sign("altered", "secret"), 40, "is not one over this bundle"),
+        (sign("unsigned", "secret"), 40, "nobody has signed it"),
+        (blind, 2, "there is no terminal to confirm it on"),
         (sign("junk", "secret"), 40, "version 9 is not known"),
         (vec!["bundle", "delta", "two", "one", "--out", "d"], 2, "bundle 1 is not newer than bundle 2"),
         (export(&["--archive", "nowhere"]), 2, "cannot be read"),
@@ -150,6 +167,22 @@ fn what_cannot_be_is_said() {
     let (code, text, _) = desk.run(&["bundle", "show", "altered"]);
     assert!(code == 40 && text.contains("NOT OVER THIS BUNDLE"), "{text}");
     assert!(!desk.path("x").exists() && !desk.path("d").exists());
+    assert_eq!(fs::read(desk.path("one")).unwrap(), before);
+}
+
+#[test]
+fn custodians_who_sign_at_once_lose_no_signature() {
+    let desk = Desk::new();
+    desk.export("one", &[]);
+    let names = ["amina", "omar", "leyla"];
+    names.iter().for_each(|name| drop(desk.custodian(name)));
+    std::thread::scope(|scope| {
+        names.iter().for_each(|name| drop(scope.spawn(|| desk.sign("one", &[name]))));
+    });
+    let shown = desk.pki(&["bundle", "show", "one"]);
+    assert_eq!(shown["signatures"].as_array().unwrap().len(), 4, "{shown}");
+    let left = fs::read_dir(desk.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.into_iter().all(|name| !name.to_string_lossy().ends_with(".new")));
 }
 
 /// A document signer of a foreign state is judged at the post as at the desk that keeps the archive.

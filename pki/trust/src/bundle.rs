@@ -236,6 +236,12 @@ pub enum BundleError {
     /// A signature about to be added is not one over this bundle.
     #[error("the signature is not one over this bundle: {0}")]
     Signature(SignatureError),
+    /// A file that was to be signed by more, and nobody has signed it.
+    #[error("nobody has signed it, not even its issuer")]
+    Unsigned,
+    /// A file that was to be signed by more has a signature that is not one over this bundle.
+    #[error("the signature of {0} is not one over this bundle")]
+    SignedOtherwise(Pin),
     /// Too few of the pinned signers signed exactly these bytes.
     #[error("{} ({}); pinned: {pins}", short(*.good, .pins.threshold(), .pins.count()), signers(.altered, .found))]
     TooFewSignatures {

@@ -2,7 +2,7 @@
 //!
 //! This crate knows the document PKI of 9303-12, the card-verifiable certificates of TR-03110, the security object of 9303-10 and the CMS of RFC 5652. It judges bytes
 //! which it is given: it reads no card, keeps no clock (the time of inspection is an argument) and
-//! holds no private key; no type for one exists here. Only [`TrustStore`] touches the disk.
+//! holds no private key; no type for one exists here. Only [`TrustStore`] and [`archive`] touch the disk.
 //!
 //! - [`Certificate`], [`Crl`], [`PublicKey`], [`SignatureAlgorithm`]: what a signature is checked with
 //! - [`cms`]: SignedData, judged on the bytes that were received
@@ -15,6 +15,7 @@
 //! - [`cvc`]: the card-verifiable certificates by which a chip judges a terminal (TR-03110-3)
 //! - [`lint`]: every rule of the profiles, asked of an object before it is issued or when somebody wants to know
 //! - [`bundle`], [`TrustStore`]: what an embassy installs, and never older than what it has
+//! - [`files`]: how they are written
 
 pub mod archive;
 pub mod bundle;
@@ -24,6 +25,7 @@ pub mod cms;
 pub mod crl;
 pub mod defect_list;
 pub mod der;
+pub mod files;
 pub mod import;
 pub mod ldif;
 pub mod leniency;

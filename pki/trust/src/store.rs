@@ -12,7 +12,7 @@
 //! whatever `pin` still says. At every moment of an installation, the files that are there make a store that opens.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -22,6 +22,7 @@ use crate::bundle::{Bundle, BundleError, DeltaError, MAX_BUNDLE, Pins, Policy, R
 use crate::certificate::Certificate;
 use crate::crl::Crl;
 use crate::defect_list::DefectList;
+use crate::files::{create_directory, replace};
 use crate::memory::Memory;
 
 mod folder;
@@ -171,7 +172,7 @@ impl TrustStore {
     /// When the directory cannot be written.
     pub fn set_maximum_age(directory: &Path, days: Option<u16>) -> Result<(), InstallError> {
         let path = directory.join(MAXIMUM_AGE);
-        let written = fs::create_dir_all(directory).and_then(|()| match days {
+        let written = create_directory(directory).and_then(|()| match days {
             Some(days) => replace(&path, format!("{days}\n").as_bytes()),
             None if path.exists() => fs::remove_file(&path),
             None => Ok(()),
@@ -331,37 +332,4 @@ fn write_error(path: &Path, error: io::Error) -> InstallError {
 fn first(ignored: &[Ignored]) -> String {
     let telling = ignored.iter().find(|one| matches!(one.why, Why::Refused(_))).or(ignored.first());
     telling.map_or_else(String::new, |one| format!("; {:?}: {}", one.path, one.why))
-}
-
-/// Old or new, never a mixture: a new file beside it, on disk before it takes the name. Its name cannot be foreseen, so
-/// that no link planted there leads the bytes elsewhere.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut random = [0; 8];
-    openssl::rand::rand_bytes(&mut random)?;
-    let fresh = path.with_extension(format!("{}.new", hex::encode(random)));
-    discard_leftovers(path);
-    let write = || {
-        let mut file = fs::File::create_new(&fresh)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)?;
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
-    };
-    write().inspect_err(|_| {
-        let _ = fs::remove_file(&fresh);
-    })
-}
-
-/// Removes what interrupted writes of this file left. What cannot be removed does no harm.
-fn discard_leftovers(path: &Path) {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let of_this_file = |name: &str| {
-        let random = name.strip_prefix(&*stem).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".new"));
-        random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    let Some(Ok(entries)) = path.parent().map(fs::read_dir) else { return };
-    for entry in entries.flatten().filter(|entry| of_this_file(&entry.file_name().to_string_lossy())) {
-        let _ = fs::remove_file(entry.path());
-    }
 }

@@ -133,6 +133,33 @@ fn planted_links_are_not_followed() {
     assert!(!elsewhere.exists());
 }
 
+/// Of two who decide at once whom a new store believes, one wins, and the store is whole.
+#[test]
+fn first_installations_at_once_do_not_mix() {
+    let directory = tempfile::tempdir().unwrap();
+    let offers = ["one", "two"].map(|name| export(&mut authority(&directory.path().join(name))));
+    for round in 0..40 {
+        let store = directory.path().join(format!("posts/{round}"));
+        let install =
+            |offer: &ExportedBundle| TrustStore::install(&store, &offer.bytes, Some(&offer.pin.into())).is_ok();
+        let won = std::thread::scope(|scope| {
+            let tries = offers.each_ref().map(|offer| scope.spawn(|| install(offer)));
+            tries.map(|one| one.join().unwrap())
+        });
+        assert_eq!(won.iter().filter(|won| **won).count(), 1, "{round}");
+        assert_eq!(won[0], TrustStore::pinned(&store).unwrap() == offers[0].pin.into());
+    }
+}
+
+#[test]
+fn a_refused_first_installation_makes_no_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let exported = export(&mut authority(&directory.path().join("pki")));
+    let store = directory.path().join("store");
+    assert!(matches!(TrustStore::install(&store, &exported.bytes, None), Err(InstallError::NoPins)));
+    assert!(!store.exists());
+}
+
 #[test]
 fn an_altered_store_does_not_open_and_a_leftover_does_no_harm() {
     let directory = tempfile::tempdir().unwrap();

@@ -23,13 +23,16 @@ pub enum Bundle {
     )]
     Export(Box<Export>),
     /// Add the signatures of custodians to a bundle.
-    #[command(
-        after_help = "Examples:\n  bitaqa-pki bundle show uto.bundle\n  bitaqa-pki bundle sign uto.bundle --credential amina.pem\n\n\
-        The credential is made with bitaqa-pki ceremony credential. See with bundle show what is signed."
-    )]
+    #[command(after_help = "Examples:\n  bitaqa-pki bundle sign uto.bundle --credential amina.pem\n  \
+        bitaqa-pki bundle sign uto.bundle --credential amina.pem --sha256 7ab1...\n\n\
+        What bundle show says of the bundle is shown first, and signed when yes is typed at the terminal. Without a terminal, \
+        the SHA-256 that bundle show prints says what was seen. The credential is made with bitaqa-pki ceremony credential.")]
     Sign {
         /// The bundle; the signatures are added to this file.
         file: PathBuf,
+        /// SHA-256 of the payload that is to be signed, as bundle show prints it: nothing is asked.
+        #[arg(long, value_name = "HEX", value_parser = digest)]
+        sha256: Option<[u8; 32]>,
         /// A custodian's credential, once for each who signs.
         #[arg(long, value_name = "FILE", required = true)]
         credential: Vec<PathBuf>,
@@ -107,6 +110,10 @@ pub struct Export {
 
 fn fingerprint(text: &str) -> Result<Pin, String> {
     Pin::from_hex(text).ok_or_else(|| "it is not 64 hexadecimal digits".to_owned())
+}
+
+fn digest(text: &str) -> Result<[u8; 32], String> {
+    fingerprint(text).map(|pin| pin.0)
 }
 
 fn country(text: &str) -> Result<(String, String), String> {

@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use trust::archive::{self, Archive, Change, Fingerprint, Held, LoadError, Plan, Reason, Request, SaveError, Writing};
 use trust::chain::{self, Document};
+use trust::files::replace;
 use trust::import::{self, Bounds};
 use trust::{Certificate, DefectList, Finding, Pin, Policy, TrustStore, security_object};
 
-use super::bundle::replace;
 use super::issue::day;
 use super::master_list::{certificate, certificate_line, certificate_object, findings, provenance};
 use crate::failure::{Failure, TRUST, USAGE};

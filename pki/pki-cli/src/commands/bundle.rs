@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use authority::ceremony::CountersignError;
+use authority::ceremony::{CountersignError, Credential};
 use authority::{Authority, BundleRequest, ExportedBundle};
 use jiff::Timestamp;
 use serde_json::json;
 use trust::bundle::{BundleError, Delta, DeltaError, MAX_BUNDLE, PinsError, Sealed};
+use trust::files::{directory_of, replace};
 use trust::import::{self, Content};
-use trust::{Archive, Bundle, Certificate, Crl, Hash, Pins, RevokedDocument, chain};
+use trust::{Archive, Bundle, Certificate, Crl, Hash, Pin, Pins, RevokedDocument, chain};
 
 use super::anchors::read_defect_list;
 use super::issue::day;
@@ -157,13 +158,24 @@ fn without_code(bundle: &Bundle) -> BTreeSet<String> {
     countries.filter(|country| !known(country)).collect()
 }
 
-pub fn sign(file: &Path, credentials: &[PathBuf], passphrases: &[PathBuf], json: bool) -> Result<(), Failure> {
-    let mut sealed = Sealed::read(&read(file)?)?;
-    let number = sealed.number()?;
+/// What a custodian signs is shown to him first, unless he says what he has seen.
+pub fn sign(
+    file: &Path,
+    seen: Option<&[u8; 32]>,
+    credentials: &[PathBuf],
+    passphrases: &[PathBuf],
+    json: bool,
+) -> Result<(), Failure> {
+    let before = Sealed::read(&read(file)?)?;
+    before.check_signatures()?;
+    match seen {
+        Some(seen) if *seen == before.payload_sha256() => {}
+        Some(_) => return Err(not_signed("it is not the bundle with this SHA-256 of the payload".to_owned())),
+        None => confirm(file, &before)?,
+    }
     let credentials = passphrase::credentials(credentials, passphrases)?;
-    let signed = credentials.iter().map(|one| one.countersign(&mut sealed)).collect::<Result<Vec<_>, _>>()?;
-    replace(file, &sealed.to_bytes()).map_err(|error| Failure::unwritable(file, &error))?;
-    let count = sealed.countersignatures().len();
+    let (sealed, signed) = add_signatures(file, &before, &credentials)?;
+    let (number, count) = (sealed.number()?, sealed.countersignatures().len());
     let object = json!({ "file": file, "number": number, "signers": signed, "signatures": count });
     let mut words = format!("trust bundle {number} in {} has {count} signatures", file.display());
     for pin in signed {
@@ -171,6 +183,49 @@ pub fn sign(file: &Path, credentials: &[PathBuf], passphrases: &[PathBuf], json:
     }
     output::show(json, "bundle sign", object, &words)?;
     Ok(())
+}
+
+/// Signs the file as it is now, when that is still the payload that was confirmed: others may have signed it meanwhile. Until
+/// it is written, nobody else signs a bundle in its directory.
+fn add_signatures(file: &Path, confirmed: &Sealed, credentials: &[Credential]) -> Result<(Sealed, Vec<Pin>), Failure> {
+    let directory = directory_of(file);
+    let lock = File::open(directory).and_then(|lock| lock.lock().map(|()| lock));
+    let _lock = lock.map_err(|error| Failure::unwritable(directory, &error))?;
+    let mut sealed = Sealed::read(&read(file)?)?;
+    if sealed.payload() != confirmed.payload() {
+        return Err(not_signed("another bundle took its place in the meantime".to_owned()));
+    }
+    sealed.check_signatures()?;
+    let signed = credentials.iter().map(|one| one.countersign(&mut sealed)).collect::<Result<Vec<_>, _>>()?;
+    replace(file, &sealed.to_bytes()).map_err(|error| Failure::unwritable(file, &error))?;
+    Ok((sealed, signed))
+}
+
+/// Shows the bundle to whoever is at the terminal, who types yes.
+fn confirm(file: &Path, sealed: &Sealed) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(not_signed("there is no terminal to confirm it on".to_owned()));
+    }
+    let words = show::words(file, sealed)?;
+    let mut out = io::stderr();
+    let mut answer = String::new();
+    let asked = writeln!(out, "{words}")
+        .and_then(|()| write!(out, "Do you sign this? Type yes: "))
+        .and_then(|()| out.flush())
+        .and_then(|()| io::stdin().read_line(&mut answer));
+    asked.map_err(|error| not_signed(error.to_string()))?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(not_signed("it was not confirmed with yes".to_owned())) }
+}
+
+fn not_signed(why: String) -> Failure {
+    Failure {
+        what: "The bundle was not signed.".to_owned(),
+        why,
+        remedy: "See with bitaqa-pki bundle show what is in it; then sign at a terminal, or give the SHA-256 of the payload \
+                 that it shows with --sha256."
+            .to_owned(),
+        exit: USAGE,
+    }
 }
 
 pub fn delta(old: &Path, new: &Path, out: &Path, json: bool) -> Result<(), Failure> {
@@ -229,19 +284,13 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Old or new, never half a file.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = beside(path, ".new");
-    let mut file = File::create(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)
-}
-
 impl From<BundleError> for Failure {
     fn from(error: BundleError) -> Self {
         let remedy = match &error {
             BundleError::OneSignatureOnly => "Export a new bundle, and sign that one.",
+            BundleError::Unsigned | BundleError::SignedOtherwise(_) => {
+                "Export the bundle again; do not sign this one, and find out who changed it."
+            }
             BundleError::TooManySignatures(_) => "Export a new bundle, and have only those sign it whom posts pin.",
             _ => "Get the bundle again from whoever made it.",
         };

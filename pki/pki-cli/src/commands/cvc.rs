@@ -12,9 +12,9 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use trust::cvc::chain::{self, TrustPoint};
 use trust::cvc::{Chat, CvCertificate, CvPublicKey, CvRequest, KeyAlgorithm, KeyKind, KeyNumbers, Level, Reference};
+use trust::files::replace;
 use trust::{EllipticCurve, Hash};
 
-use super::bundle::replace;
 use super::issue::place;
 use crate::args::cvc::{self as args, Cvc, CvcName};
 use crate::args::{PassphraseSource, SignerPassphraseSource, TokenOptions};

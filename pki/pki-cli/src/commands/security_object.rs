@@ -16,9 +16,9 @@ use iso7816::tlv::{Reader, Tag};
 use lds::files;
 use lds::sod::{self, HashAlgorithm, LdsSecurityObject};
 use serde_json::json;
+use trust::files::replace;
 use trust::{Hash, security_object};
 
-use super::bundle::replace;
 use crate::args::DsSign;
 use crate::failure::{Failure, USAGE};
 use crate::output::show;

@@ -1,7 +1,7 @@
 //! The archive as a file: JSON of a known version, replaced as a whole.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{File, TryLockError};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Archive, Believed, Held, HeldCrl, Seen, Source};
 use crate::certificate::{Certificate, CertificateError};
 use crate::crl::{Crl, CrlError};
+use crate::files::{create_directory, replace};
 
 const FORMAT: &str = "bitaqa-anchor-archive";
 const VERSION: u32 = 1;
@@ -181,9 +182,9 @@ impl Writing {
             let path = path.to_owned();
             move |error| SaveError::Write { path, error }
         };
-        fs::create_dir_all(directory).map_err(write(directory))?;
+        create_directory(directory).map_err(write(directory))?;
         let path = directory.join("lock");
-        let lock = File::create(&path).map_err(write(&path))?;
+        let lock = File::options().create(true).append(true).open(&path).map_err(write(&path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Writing { directory: directory.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(SaveError::Busy(directory.to_owned())),
@@ -197,13 +198,7 @@ impl Writing {
     /// When it cannot be written; the old one is still there then.
     pub fn save(&self, archive: &Archive) -> Result<(), SaveError> {
         let path = self.directory.join(FILE);
-        let fresh = self.directory.join("archive.new");
-        let written = File::create(&fresh).and_then(|mut file| {
-            file.write_all(&archive.to_json())?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)?;
-            File::open(&self.directory)?.sync_all()
-        });
+        let written = replace(&path, &archive.to_json());
         written.map_err(|error| SaveError::Write { path, error })
     }
 }

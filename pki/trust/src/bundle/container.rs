@@ -189,6 +189,20 @@ impl Sealed {
         Ok(())
     }
 
+    /// A custodian adds his signature only to a bundle that its issuer signed, and that nobody changed since: the first
+    /// signature and all others must be good.
+    ///
+    /// # Errors
+    /// When there is none, or one is not over this bundle.
+    pub fn check_signatures(&self) -> Result<(), BundleError> {
+        let signatures = self.countersignatures();
+        match signatures.iter().find(|one| !one.good) {
+            Some(bad) => Err(BundleError::SignedOtherwise(bad.signer)),
+            None if signatures.is_empty() => Err(BundleError::Unsigned),
+            None => Ok(()),
+        }
+    }
+
     /// Every signature, checked: this says who signed, not that he may.
     pub fn countersignatures(&self) -> Vec<Countersignature> {
         let message = self.message();

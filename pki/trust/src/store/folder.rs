@@ -95,7 +95,27 @@ impl TrustStore {
         given: Option<&Pins>,
         bounds: &Bounds,
     ) -> Result<Imported, InstallError> {
+        // What is refused makes no directory.
+        if !directory.exists() {
+            Self::ways(directory, folder, given, bounds)?;
+        }
         let _lock = lock(directory)?;
+        let (before, way, ignored) = Self::ways(directory, folder, given, bounds)?;
+        let (mut now, mut steps) = (before.settle(directory)?, Vec::new());
+        for Leg { path, base, after } in way {
+            now = after.write(directory, &now.pins)?;
+            steps.push(Step { path, number: now.number, base });
+        }
+        Ok(Imported { store: now.store(directory)?, steps, ignored })
+    }
+
+    /// What is in the directory, the way from there through the folder, and what is not on it.
+    fn ways(
+        directory: &Path,
+        folder: &Path,
+        given: Option<&Pins>,
+        bounds: &Bounds,
+    ) -> Result<(Installed, Vec<Leg>, Vec<Ignored>), InstallError> {
         let before = Installed::read(directory, given)?;
         let (found, mut ignored) = search(folder, bounds)?;
         let (way, refused) = best_way(&before, found);
@@ -104,12 +124,7 @@ impl TrustStore {
         if way.is_empty() && before.current.is_none() {
             return Err(InstallError::NothingFound(ignored));
         }
-        let (mut now, mut steps) = (before.settle(directory)?, Vec::new());
-        for Leg { path, base, after } in way {
-            now = after.write(directory, &now.pins)?;
-            steps.push(Step { path, number: now.number, base });
-        }
-        Ok(Imported { store: now.store(directory)?, steps, ignored })
+        Ok((before, way, ignored))
     }
 }
 

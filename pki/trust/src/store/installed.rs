@@ -1,13 +1,14 @@
 //! Installing: what is there, what a file makes of it, and how that is written.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 
 use super::{
     BUNDLE, InstallError, NUMBER, OpenError, PIN, TrustStore, read_bundle, read_maximum_age, read_number, read_pins,
-    replace, write_error,
+    write_error,
 };
 use crate::bundle::{Bundle, Delta, Pins, Sealed};
+use crate::files::{create_directory, replace};
 
 impl TrustStore {
     /// Installs a bundle, or a delta on top of the bundle that is installed. Installing the installed bundle again is no
@@ -19,29 +20,42 @@ impl TrustStore {
     /// # Errors
     /// When the bundle is not believed, older than the installed one, builds on another one, or cannot be written.
     pub fn install(directory: &Path, bytes: &[u8], given: Option<&Pins>) -> Result<Self, InstallError> {
+        // What is refused makes no directory.
+        if !directory.exists() {
+            Self::judged(directory, bytes, given)?;
+        }
         let _lock = lock(directory)?;
-        let before = Installed::read(directory, given)?;
-        let offered = match Delta::is_likely(bytes) {
-            true => before.applied(&Delta::read(bytes)?)?,
-            false => Sealed::read(bytes)?,
-        };
-        let installed = match before.after(offered)? {
+        let (before, after) = Self::judged(directory, bytes, given)?;
+        let installed = match after {
             Some(after) => after.write(directory, &before.pins)?,
             None => before.settle(directory)?,
         };
         installed.store(directory)
     }
+
+    /// What is in the directory, and what it would be after this bundle or delta.
+    fn judged(
+        directory: &Path,
+        bytes: &[u8],
+        given: Option<&Pins>,
+    ) -> Result<(Installed, Option<Installed>), InstallError> {
+        let before = Installed::read(directory, given)?;
+        let offered = match Delta::is_likely(bytes) {
+            true => before.applied(&Delta::read(bytes)?)?,
+            false => Sealed::read(bytes)?,
+        };
+        let after = before.after(offered)?;
+        Ok((before, after))
+    }
 }
 
-/// Nobody else installs until it is dropped. A directory that is not there yet is not made for it.
-pub(super) fn lock(directory: &Path) -> Result<Option<File>, InstallError> {
-    if !directory.exists() {
-        return Ok(None);
-    }
+/// Nobody else installs until it is dropped. A directory that is not there yet is made: who is believed in it must not be
+/// decided by two at once.
+pub(super) fn lock(directory: &Path) -> Result<File, InstallError> {
+    create_directory(directory).map_err(|error| write_error(directory, error))?;
     let path = directory.join("lock");
     let file = File::options().create(true).append(true).open(&path);
-    let locked = file.and_then(|file| file.lock().map(|()| file));
-    locked.map(Some).map_err(|error| write_error(&path, error))
+    file.and_then(|file| file.lock().map(|()| file)).map_err(|error| write_error(&path, error))
 }
 
 /// What a store has, or would have.
@@ -109,7 +123,6 @@ impl Installed {
     /// them. So each of the files may be the last that is written.
     pub fn write(self, directory: &Path, before: &Pins) -> Result<Self, InstallError> {
         if let Some((sealed, _)) = &self.current {
-            fs::create_dir_all(directory).map_err(|error| write_error(directory, error))?;
             put_pins(directory, before)?;
             put(directory, BUNDLE, &sealed.to_bytes())?;
         }

@@ -23,18 +23,15 @@ pub fn show(file: &Path, pins: &[Pin], threshold: Option<usize>, json: bool) -> 
         [] => None,
         pins => Some(Pins::new(threshold.unwrap_or(pins.len()), pins.iter().copied())?),
     };
-    let sealed = Sealed::read(&bytes)?;
-    let bundle = Bundle::from_payload(sealed.payload())?;
-    let shown = Shown {
-        next_satisfied: bundle.next_signers.as_ref().map(|next| sealed.satisfies(next).is_ok()),
-        satisfied: pins.as_ref().map(|pins| sealed.satisfies(pins).is_ok()),
-        signatures: sealed.countersignatures(),
-        bundle,
-        pins,
-    };
+    let shown = Shown::new(&Sealed::read(&bytes)?, pins)?;
     output::show(json, "bundle show", shown.object(file), &shown.words(file))?;
     let good = shown.signatures.iter().all(|one| one.good) && shown.satisfied != Some(false);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(TRUST) })
+}
+
+/// What is in a bundle and who signed it, for people.
+pub fn words(file: &Path, sealed: &Sealed) -> Result<String, Failure> {
+    Ok(Shown::new(sealed, None)?.words(file))
 }
 
 fn show_delta(file: &Path, delta: &Delta, bytes: usize, json: bool) -> Result<(), Failure> {
@@ -56,6 +53,7 @@ fn show_delta(file: &Path, delta: &Delta, bytes: usize, json: bool) -> Result<()
 
 struct Shown {
     bundle: Bundle,
+    payload_sha256: String,
     signatures: Vec<Countersignature>,
     pins: Option<Pins>,
     satisfied: Option<bool>,
@@ -63,6 +61,18 @@ struct Shown {
 }
 
 impl Shown {
+    fn new(sealed: &Sealed, pins: Option<Pins>) -> Result<Self, Failure> {
+        let bundle = Bundle::from_payload(sealed.payload())?;
+        Ok(Shown {
+            next_satisfied: bundle.next_signers.as_ref().map(|next| sealed.satisfies(next).is_ok()),
+            satisfied: pins.as_ref().map(|pins| sealed.satisfies(pins).is_ok()),
+            signatures: sealed.countersignatures(),
+            payload_sha256: hex::encode(sealed.payload_sha256()),
+            bundle,
+            pins,
+        })
+    }
+
     fn is_pinned(&self, one: &Countersignature) -> Option<bool> {
         self.pins.as_ref().map(|pins| pins.contains(&one.signer))
     }
@@ -92,7 +102,7 @@ impl Shown {
             })
         });
         json!({
-            "file": file, "kind": "bundle", "issuer": bundle.issuer, "number": bundle.number,
+            "file": file, "kind": "bundle", "payload_sha256": self.payload_sha256, "issuer": bundle.issuer, "number": bundle.number,
             "issued": bundle.issued.to_string(), "expires": bundle.expires.to_string(),
             "good_until": bundle.stale_after().to_string(), "policy": bundle.policy,
             "signatures": self.signatures.iter().map(signature).collect::<Vec<_>>(),
@@ -111,6 +121,7 @@ impl Shown {
         let bundle = &self.bundle;
         let mut text = format!("trust bundle {} of {} in {}", bundle.number, printable(&bundle.issuer), file.display());
         let _ = write!(text, "\n  issued            {}\n  good until        {}", bundle.issued, bundle.stale_after());
+        let _ = write!(text, "\n  SHA-256 to sign   {}", grouped(&self.payload_sha256));
         if let Some(days) = bundle.policy.maximum_age_days {
             let _ = write!(text, "\n  maximum age       {days} days");
         }
