@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/lock, DIR/acts.jsonl                      the lock and the record of acts of the authority
 //! DIR/cvc/<holder>/holder.json                  country, mnemonic, the last sequence number (version 1)
-//! DIR/cvc/<holder>/generations/<sequence>/      key and key record, request.cvreq, certificate.cvcert, link.cvcert, chain.cvcerts
+//! DIR/cvc/<holder>/generations/<sequence>/      key and key record, request.cvreq, trusted.cvca, certificate.cvcert, link.cvcert, chain.cvcerts
 //! DIR/cvc/<holder>/issued/<reference>.cvcert    every certificate that this holder issued to another
 //! ```
 //!
@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use openssl::error::ErrorStack;
 use trust::EllipticCurve;
+use trust::cvc::chain::{ChainError, TrustPointError};
 use trust::cvc::{
     Chat, ChatError, CvCertificate, CvKeyError, CvRequest, CvVerifyError, CvcError, Level, Reference, ReferenceError,
     TerminalType,
@@ -44,6 +45,8 @@ const CERTIFICATE_FILE: &str = "certificate.cvcert";
 const LINK_FILE: &str = "link.cvcert";
 const REQUEST_FILE: &str = "request.cvreq";
 const CHAIN_FILE: &str = "chain.cvcerts";
+/// Another state's, and no product of this authority.
+const AUTHORITY_FILE: &str = "trusted.cvca";
 
 /// The card-verifiable part of an authority's directory.
 #[derive(Clone, Debug)]
@@ -70,6 +73,8 @@ pub struct CvGeneration {
     pub directory: PathBuf,
     /// The request, when somebody else certifies the key.
     pub request: Option<CvRequest>,
+    /// The CVCA that the request was made for, to which the answer must lead.
+    pub authority: Option<CvCertificate>,
     /// The certificate; none while the request is under way.
     pub certificate: Option<CvCertificate>,
     /// The certificate by the key before it, when the holder is a CVCA that rolled over.
@@ -188,6 +193,20 @@ pub enum CvError {
     /// The outer signature is by a key that is not known.
     #[error("the request is authenticated by {0}, whose certificate is not known")]
     UnknownAuthenticator(Reference),
+    /// Who vouches for a request must be in force.
+    #[error("the request is authenticated by {holder}, whose certificate expired after {expired}")]
+    AuthenticatorExpired {
+        /// Who vouches.
+        holder: Reference,
+        /// Its last day.
+        expired: Date,
+    },
+    /// An answer that does not lead to a CVCA that is believed.
+    #[error("the answer is not believed: {0}")]
+    Chain(#[from] ChainError),
+    /// A certificate that is to be believed is not that of a CVCA about itself.
+    #[error(transparent)]
+    TrustPoint(#[from] TrustPointError),
     /// A reference names one key and no other.
     #[error("a certificate for {0} was issued before")]
     AlreadyIssued(Reference),
@@ -345,16 +364,19 @@ impl CvHolder {
         self.directory.join("issued").join(format!("{reference}.cvcert"))
     }
 
-    /// The newest certificate it issued to the holder of this reference, under whatever sequence number.
-    fn issued_before(&self, reference: &Reference) -> Result<Option<Reference>, CvError> {
-        let Some((country, mnemonic, _)) = reference.parts() else { return Ok(None) };
+    /// Whether a certificate that it issued to the holder of this reference, under whatever sequence number, has not expired.
+    fn certified_on(&self, reference: &Reference, today: Date) -> Result<bool, CvError> {
+        let Some((country, mnemonic, _)) = reference.parts() else { return Ok(false) };
         let prefix = [country, mnemonic].concat();
-        let mut names = folder_names(&self.directory.join("issued"))?;
-        names.sort();
-        let references = names.iter().rev().filter_map(|name| name.strip_suffix(".cvcert"));
-        let mut references = references.filter_map(|name| Reference::from_bytes(name.as_bytes()).ok());
         let of_holder = |parts: (&str, &str, &str)| [parts.0, parts.1].concat() == prefix;
-        Ok(references.find(|reference| reference.parts().is_some_and(of_holder)))
+        for name in folder_names(&self.directory.join("issued"))? {
+            let named = name.strip_suffix(".cvcert").and_then(|name| Reference::from_bytes(name.as_bytes()).ok());
+            let Some(named) = named.filter(|reference| reference.parts().is_some_and(of_holder)) else { continue };
+            if self.issued(&named)?.is_some_and(|certificate| today <= certificate.body().expires) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The curve of one of its keys, which those below it inherit.
@@ -379,6 +401,7 @@ impl CvGeneration {
             request,
             certificate: optional_certificate(&directory.join(CERTIFICATE_FILE))?,
             link: optional_certificate(&directory.join(LINK_FILE))?,
+            authority: optional_certificate(&directory.join(AUTHORITY_FILE))?,
             directory,
         })
     }

@@ -120,18 +120,18 @@ fn a_verifier_elsewhere_asks_and_renews() {
     let (home, root) = Desk::with_cvca(brainpool());
     let abroad = Desk::new();
     let name = ("XO", "DVFOR");
-    let authority = &root.certificate().body().holder;
+    let authority = root.certificate();
     let (_, request) =
         abroad.store.request(name, Some(authority), brainpool(), (&passphrase(), &passphrase()), at(TODAY)).unwrap();
-    assert_eq!((request.authenticated_by(), request.body().authority.as_ref()), (None, Some(authority)));
+    assert_eq!((request.authenticated_by(), request.body().authority.as_ref()), (None, Some(&authority.body().holder)));
 
     let dv = grant(Level::ForeignDv);
     let answer = home.store.issue("UTISCVCA", &request, None, &dv, &passphrase(), at(TODAY)).unwrap();
     let again = home.store.issue("UTISCVCA", &request, None, &dv, &passphrase(), at(TODAY));
     assert!(matches!(again, Err(CvError::NotAuthenticated(_))), "{again:?}");
-    let made = abroad.store.accept("XODVFOR", &[root.certificate().clone(), answer.clone()], at(TODAY)).unwrap();
+    let made = abroad.store.accept("XODVFOR", &[root.certificate().clone(), answer.clone()], &[], at(TODAY)).unwrap();
     assert_eq!(made.certificate, answer);
-    assert!(matches!(abroad.store.accept("XODVFOR", &[answer], at(TODAY)), Err(CvError::NotAwaited(_))));
+    assert!(matches!(abroad.store.accept("XODVFOR", &[answer], &[], at(TODAY)), Err(CvError::NotAwaited(_))));
     abroad.certify("XODVFOR", ("XO", "POST"), &grant(Level::Terminal), TODAY).unwrap();
 
     // The next request is signed by the key before it too.
@@ -147,8 +147,65 @@ fn a_verifier_elsewhere_asks_and_renews() {
     ));
     // Meanwhile the certified key stays the current one.
     assert_eq!(abroad.store.holder("XODVFOR").unwrap().current().unwrap().0.sequence, 1);
-    abroad.store.accept("XODVFOR", &[root.certificate().clone(), next], at(TODAY)).unwrap();
+    abroad.store.accept("XODVFOR", std::slice::from_ref(&next), &[], at(TODAY)).unwrap();
     assert_eq!(abroad.store.holder("XODVFOR").unwrap().current().unwrap().0.sequence, 2);
+}
+
+#[test]
+fn an_answer_leads_to_a_cvca_that_is_believed_or_is_not_stored() {
+    let ((home, root), (rogue, false_root)) = (Desk::with_cvca(brainpool()), Desk::with_cvca(brainpool()));
+    let abroad = Desk::new();
+    let ask = |authority| {
+        abroad.store.request(("XO", "DV"), authority, brainpool(), (&passphrase(), &passphrase()), at(TODAY)).unwrap().1
+    };
+    let issue = |desk: &Desk, request: &CvRequest| {
+        desk.store.issue("UTISCVCA", request, None, &grant(Level::ForeignDv), &passphrase(), at(TODAY)).unwrap()
+    };
+    // Whoever saw the request answers, under the same names; alone or with a root of his own before it.
+    let request = ask(Some(root.certificate()));
+    let forged = issue(&rogue, &request);
+    for answer in [vec![forged.clone()], vec![false_root.certificate().clone(), forged]] {
+        let refused = abroad.store.accept("XODV", &answer, &[], at(TODAY));
+        assert!(matches!(refused, Err(CvError::Chain(_))), "{refused:?}");
+    }
+    // Nobody was named and nobody is given: nobody is believed.
+    let unnamed = Desk::new();
+    let keys = (&passphrase(), &passphrase());
+    let (_, second) = unnamed.store.request(("XO", "OTHER"), None, brainpool(), keys, at(TODAY)).unwrap();
+    let answer = issue(&home, &second);
+    let alone = unnamed.store.accept("XOOTHER", std::slice::from_ref(&answer), &[], at(TODAY));
+    assert!(matches!(alone, Err(CvError::Chain(_))), "{alone:?}");
+    assert!(unnamed.store.holder("XOOTHER").unwrap().current().is_none());
+    unnamed.store.accept("XOOTHER", &[answer], std::slice::from_ref(&root), at(TODAY)).unwrap();
+
+    let answer = issue(&home, &request);
+    let late = abroad.store.accept("XODV", std::slice::from_ref(&answer), &[], at(TODAY + 4.months()));
+    assert!(matches!(late, Err(CvError::Chain(_))), "{late:?}");
+    abroad.store.accept("XODV", &[answer], &[], at(TODAY)).unwrap();
+}
+
+#[test]
+fn a_certificate_that_expired_vouches_for_nothing() {
+    let (home, root) = Desk::with_cvca(brainpool());
+    let abroad = Desk::new();
+    let later = at(TODAY + 4.months());
+    let ask = |now| {
+        let keys = (&passphrase(), &passphrase());
+        abroad.store.request(("XO", "DV"), Some(root.certificate()), brainpool(), keys, now).unwrap().1
+    };
+    let issue = |request: &CvRequest, now| {
+        home.store.issue("UTISCVCA", request, None, &grant(Level::ForeignDv), &passphrase(), now)
+    };
+    abroad.store.accept("XODV", &[issue(&ask(at(TODAY)), at(TODAY)).unwrap()], &[], at(TODAY)).unwrap();
+    let renewal = ask(at(TODAY));
+    assert!(renewal.authenticated_by().is_some());
+    let refused = issue(&renewal, later);
+    assert!(matches!(refused, Err(CvError::AuthenticatorExpired { .. })), "{refused:?}");
+    // It begins as the first time.
+    let anew = ask(later);
+    assert_eq!(anew.authenticated_by(), None);
+    assert!(matches!(issue(&anew, at(TODAY)), Err(CvError::NotAuthenticated(_))));
+    abroad.store.accept("XODV", &[issue(&anew, later).unwrap()], &[], later).unwrap();
 }
 
 #[test]
@@ -162,7 +219,7 @@ fn a_stranger_does_not_take_over_a_name() {
     let (_, first) =
         honest.store.request(("XO", "DV"), None, brainpool(), (&passphrase(), &passphrase()), at(TODAY)).unwrap();
     let answer = issue(&first, None).unwrap();
-    honest.store.accept("XODV", &[root.certificate().clone(), answer], at(TODAY)).unwrap();
+    honest.store.accept("XODV", &[answer], std::slice::from_ref(&root), at(TODAY)).unwrap();
 
     // The thief has keys of the same names, certified by somebody else: his own outer signature does not help him.
     let (_, false_first) =
@@ -171,7 +228,8 @@ fn a_stranger_does_not_take_over_a_name() {
     let own = thief.store.create_cvca(&NewCvca { country: "XO".into(), ..cvca(brainpool()) }, &passphrase(), at(TODAY));
     let own = own.unwrap();
     let bought = thief.store.issue("XOISCVCA", &false_first, None, &dv, &passphrase(), at(TODAY)).unwrap();
-    thief.store.accept("XODV", &[own.certificate.clone(), bought], at(TODAY)).unwrap();
+    let bought_from = TrustPoint::new(own.certificate.clone()).unwrap();
+    thief.store.accept("XODV", &[bought], &[bought_from], at(TODAY)).unwrap();
     let (_, false_renewal) =
         thief.store.request(("XO", "DV"), None, brainpool(), (&passphrase(), &passphrase()), at(TODAY)).unwrap();
     assert!(matches!(issue(&false_renewal, None), Err(CvError::Request(_))));

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use trust::cvc::chain::TrustPoint;
+use trust::cvc::chain::{self, TrustPoint};
 use trust::cvc::{
-    Chat, CvBody, CvCertificate, CvPublicKey, CvRequest, CvRequestBody, KeyNumbers, Level, Reference, TerminalType,
-    VerificationKey,
+    Chat, CvBody, CvCertificate, CvPublicKey, CvRequest, CvRequestBody, Level, Reference, TerminalType, VerificationKey,
 };
 use trust::lint::{self, Kind};
 
 use super::lifetime::{CvPeriod, last_day};
 use super::record::Record;
-use super::{CERTIFICATE_FILE, CHAIN_FILE, CvError, CvHolder, CvStore, LINK_FILE, REQUEST_FILE, key, rights};
+use super::{
+    AUTHORITY_FILE, CERTIFICATE_FILE, CHAIN_FILE, CvError, CvHolder, CvStore, LINK_FILE, REQUEST_FILE, key, rights,
+};
 use crate::acts::Act;
 use crate::files::{self, Mode};
 use crate::key_store::{Algorithm, FreshKey, KeyPlace, Signer};
@@ -162,31 +163,36 @@ impl CvStore {
     /// A new key of a holder whose issuer is elsewhere, and the request for its certificate; signed by the holder's current key
     /// too, when there is one.
     ///
-    /// `authority` is the certificate of the key that is expected to sign; it decides what the new key signs with. The secrets
-    /// are those of the current key, if there is one, and of the new one.
+    /// `authority` is the certificate of the key that is expected to sign, which decides what the new key signs with. That of a
+    /// CVCA about itself is kept: the answer must lead to it ([`CvStore::accept`]). The secrets are those of the current key, if
+    /// there is one, and of the new one. A current key whose certificate has expired vouches for nothing any more: the request
+    /// is then like a first one.
     ///
     /// # Errors
-    /// When a secret is wrong or the name is none.
+    /// When a secret is wrong, the name is none, or the authority's certificate did not sign itself.
     pub fn request(
         &self,
         (country, mnemonic): (&str, &str),
-        authority: Option<&Reference>,
+        authority: Option<&CvCertificate>,
         algorithm: Algorithm,
         (secret, new_secret): (&Passphrase, &Passphrase),
         now: Timestamp,
     ) -> Result<(PathBuf, CvRequest), CvError> {
         let _lock = self.lock()?;
+        let today = day(now);
+        let trusted = authority.filter(|certificate| certificate.is_self_signed()).cloned();
+        let trusted = trusted.map(TrustPoint::new).transpose()?;
         let place = self.next_place(&[country, mnemonic].concat())?;
         place.accepts(new_secret)?;
         let mut holder = self.holder_or_new(country, mnemonic)?;
-        let current = match holder.current() {
+        let current = match holder.current().filter(|(_, certificate)| today <= certificate.body().expires) {
             Some((generation, certificate)) => Some((generation.key(secret)?, certificate.body().holder.clone())),
             None => None,
         };
         let (sequence, reference) = holder.record.next(&holder.directory)?;
         let mut fresh = new_key(&place, algorithm, &reference, new_secret)?;
         let body = CvRequestBody {
-            authority: authority.cloned(),
+            authority: authority.map(|certificate| certificate.body().holder.clone()),
             public_key: key::public_key(&fresh.key)?,
             holder: reference,
             extensions: Vec::new(),
@@ -203,6 +209,9 @@ impl CvStore {
         let directory = generation_path(&holder.directory, sequence);
         let created = files::create_directory(&directory, |folder| {
             fresh.write(folder)?;
+            if let Some(point) = &trusted {
+                files::write(&folder.join(AUTHORITY_FILE), point.certificate().bytes(), Mode::Public)?;
+            }
             files::write(&folder.join(REQUEST_FILE), &bytes, Mode::Public)
         });
         fresh.keep_in(&directory);
@@ -233,7 +242,7 @@ impl CvStore {
             return Err(CvError::Reference(trust::cvc::ReferenceError::Mnemonic(reference.to_string())));
         }
         request.verify_inner()?;
-        authenticate(&issuer, request, voucher)?;
+        authenticate(&issuer, request, voucher, today)?;
         if issuer.issued(reference)?.is_some() || issuer.name() == name_of(reference) {
             return Err(CvError::AlreadyIssued(reference.clone()));
         }
@@ -259,16 +268,22 @@ impl CvStore {
         Ok(certificate)
     }
 
-    /// Stores the answer to a request: the certificates that lead to it (links, document verifier) and last its own.
+    /// Stores the answer to a request: the certificates that lead to it (links, document verifier) and last its own. They are
+    /// judged as a card would judge them, from a CVCA that is believed: one of `trusted`, or one that a request of this holder
+    /// named. What stands before the first certificate that such a CVCA issued is left away.
     ///
     /// # Errors
-    /// When it is for no key that waits, or does not verify under the certificate before it.
-    pub fn accept(&self, name: &str, answer: &[CvCertificate], now: Timestamp) -> Result<CvMade, CvError> {
+    /// When it is for no key that waits, or does not lead to a CVCA that is believed.
+    pub fn accept(
+        &self,
+        name: &str,
+        answer: &[CvCertificate],
+        trusted: &[TrustPoint],
+        now: Timestamp,
+    ) -> Result<CvMade, CvError> {
         let _lock = self.lock()?;
         let holder = self.holder(name)?;
-        let Some((certificate, before)) = answer.split_last() else {
-            return Err(CvError::NoCertificate(holder.name()));
-        };
+        let certificate = answer.last().ok_or_else(|| CvError::NoCertificate(holder.name()))?;
         let reference = &certificate.body().holder;
         let awaited = holder.generations.iter().find(|generation| {
             let request = generation.request.as_ref().map(CvRequest::body);
@@ -278,12 +293,14 @@ impl CvStore {
                 })
         });
         let generation = awaited.ok_or_else(|| CvError::NotAwaited(reference.clone()))?;
-        if let Some(issuer) = before.last() {
-            let key = issuer.key(certificate_curve(generation.request.as_ref()))?;
-            certificate.verify(&key).map_err(|_| CvError::NotVerified)?;
+        let mut points = trusted.to_vec();
+        for kept in holder.generations.iter().filter_map(|generation| generation.authority.clone()) {
+            points.push(TrustPoint::new(kept)?);
         }
+        let path = below(answer, &points);
+        chain::verify(&points, path, day(now))?;
         self.record(now, &[act("cv-accepted", certificate)])?;
-        let chain: Vec<u8> = answer.iter().flat_map(|certificate| certificate.bytes().to_vec()).collect();
+        let chain: Vec<u8> = path.iter().flat_map(|certificate| certificate.bytes().to_vec()).collect();
         // The certificate last: with it the key counts as certified.
         files::replace(&generation.directory.join(CHAIN_FILE), &chain, Mode::Public)?;
         files::replace(&generation.directory.join(CERTIFICATE_FILE), certificate.bytes(), Mode::Public)?;
@@ -385,20 +402,45 @@ fn terms(issuer: &CvCertificate, grant: &CvGrant, today: Date) -> Result<Terms, 
     Ok(Terms { chat, expires })
 }
 
-/// A holder known to the issuer signs with a key it certified; a new one may be vouched for by its own CVCA.
-fn authenticate(issuer: &CvHolder, request: &CvRequest, voucher: Option<&TrustPoint>) -> Result<(), CvError> {
-    let reference = &request.body().holder;
-    let known = issuer.issued_before(reference)?;
-    let Some(signer) = request.authenticated_by() else {
-        return if known.is_some() { Err(CvError::NotAuthenticated(reference.clone())) } else { Ok(()) };
+/// The certificates from the first one on that one of these CVCAs issued; all of them when none did.
+fn below<'a>(certificates: &'a [CvCertificate], points: &[TrustPoint]) -> &'a [CvCertificate] {
+    let known = |certificate: &CvCertificate| {
+        points.iter().any(|point| point.certificate().body().holder == certificate.body().authority)
     };
-    if let Some(voucher) = voucher.filter(|point| point.certificate().body().holder == *signer && known.is_none()) {
+    let from = certificates.iter().position(known).unwrap_or(0);
+    certificates.get(from..).unwrap_or_default()
+}
+
+/// A holder with a certificate in force signs with a key that the issuer certified; another one may be vouched for by its own
+/// CVCA. Who vouches must be in force on the day of issuing.
+fn authenticate(
+    issuer: &CvHolder,
+    request: &CvRequest,
+    voucher: Option<&TrustPoint>,
+    today: Date,
+) -> Result<(), CvError> {
+    let reference = &request.body().holder;
+    let known = issuer.certified_on(reference, today)?;
+    let Some(signer) = request.authenticated_by() else {
+        return if known { Err(CvError::NotAuthenticated(reference.clone())) } else { Ok(()) };
+    };
+    if let Some(voucher) = voucher.filter(|point| point.certificate().body().holder == *signer && !known) {
+        in_force(voucher.certificate(), today)?;
         return Ok(request.verify_outer(voucher.key())?);
     }
     let certificate = issuer.issued(signer)?.filter(|_| name_of(signer) == name_of(reference));
     let certificate = certificate.ok_or_else(|| CvError::UnknownAuthenticator(signer.clone()))?;
     let key = certificate.key(issuer.curve_of(&certificate.body().authority))?;
-    Ok(request.verify_outer(&key)?)
+    request.verify_outer(&key)?;
+    in_force(&certificate, today)
+}
+
+fn in_force(certificate: &CvCertificate, today: Date) -> Result<(), CvError> {
+    let body = certificate.body();
+    if today <= body.expires {
+        return Ok(());
+    }
+    Err(CvError::AuthenticatorExpired { holder: body.holder.clone(), expired: body.expires })
 }
 
 /// Country and mnemonic of a reference; all of it when it has another form.
@@ -466,13 +508,4 @@ fn generation_path(holder: &Path, sequence: u32) -> PathBuf {
 /// The same key, with or without domain parameters.
 fn same_key(one: &CvPublicKey, other: &CvPublicKey) -> bool {
     one.without_domain() == other.without_domain()
-}
-
-/// The curve of a requested key, which is that of its chain.
-fn certificate_curve(request: Option<&CvRequest>) -> Option<trust::EllipticCurve> {
-    let key = &request?.body().public_key;
-    match key.numbers {
-        KeyNumbers::Ec { .. } => key.resolve(None).ok()?.curve(),
-        KeyNumbers::Rsa { .. } => None,
-    }
 }

@@ -38,9 +38,9 @@ pub enum Cvc {
     )]
     Request(CvcRequest),
     /// Store the answer to a request: the certificates that lead to it, and last its own.
-    #[command(
-        after_help = "Example:\n  bitaqa-pki cvc accept --dir pki --holder XODVBORDER UTISCVCA00001.cvcert dv.cvcert"
-    )]
+    #[command(after_help = "Example:\n  bitaqa-pki cvc accept --dir pki --holder XODVBORDER dv.cvcert\n\n\
+        The certificates must lead to a CVCA that is believed: the one of cvc request --authority, or one of --trust, whose \
+        fingerprint you compared with its state on another way.")]
     Accept(CvcAccept),
     /// Certify the key of a request from elsewhere.
     #[command(
@@ -185,7 +185,8 @@ pub struct CvcRequest {
     /// Whose name.
     #[command(flatten)]
     pub name: CvcName,
-    /// Certificate of the issuer's key: named in the request, and the new key is of its kind.
+    /// Certificate of the issuer's key: named in the request, and the new key is of its kind. That of a CVCA is believed when
+    /// the answer comes: compare its fingerprint with its state on another way first.
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     pub authority: Option<PathBuf>,
     /// Where the request is written.
@@ -211,6 +212,10 @@ pub struct CvcAccept {
     /// Country and mnemonic of the holder that asked.
     #[arg(long)]
     pub holder: String,
+    /// Self-signed certificate of a CVCA that is believed, beside the one that the request was made with; may be given
+    /// several times.
+    #[arg(long, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
     /// The certificates, the holder's own last.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,

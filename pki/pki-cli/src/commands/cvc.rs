@@ -133,7 +133,7 @@ fn request(arguments: &args::CvcRequest, json: bool) -> Result<(), Failure> {
         Some(path) => {
             let certificate = sole_certificate(path)?;
             let algorithm = algorithm_of(&certificate).ok_or_else(|| unusable_authority(path))?;
-            (Some(certificate.body().holder.clone()), algorithm)
+            (Some(certificate), algorithm)
         }
         None => (None, arguments.key.key.unwrap_or(USUAL)),
     };
@@ -164,7 +164,8 @@ fn request(arguments: &args::CvcRequest, json: bool) -> Result<(), Failure> {
 
 fn accept(arguments: &args::CvcAccept, json: bool) -> Result<(), Failure> {
     let answer = all_certificates(&arguments.files)?;
-    let made = CvStore::new(&arguments.place.dir).accept(&arguments.holder, &answer, Timestamp::now())?;
+    let trusted = arguments.trust.iter().map(|path| trust_point(path)).collect::<Result<Vec<_>, _>>()?;
+    let made = CvStore::new(&arguments.place.dir).accept(&arguments.holder, &answer, &trusted, Timestamp::now())?;
     report_made("cvc accept", &made, json)
 }
 

@@ -43,6 +43,16 @@ impl From<CvError> for Failure {
             CvError::UnknownAuthenticator(_) => {
                 ("Give the certificate of the state that vouches with --voucher, or refuse the request.", TRUST)
             }
+            CvError::AuthenticatorExpired { .. } => (
+                "Ask for a request without that signature, as cvc request makes it when the current certificate has expired; compare \
+                 its fingerprint with the sender on another way, as for a first one.",
+                TRUST,
+            ),
+            CvError::Chain(_) => (
+                "Ask the issuer for the certificates that lead from its CVCA to this one; give a CVCA that you believe with --trust.",
+                TRUST,
+            ),
+            CvError::TrustPoint(_) => ("Give the self-signed certificate of a CVCA.", TRUST),
             CvError::AlreadyIssued(_) => (
                 "The certificate is in the issuer's folder, under issued: send it again, or ask for a request with a new key \
                  and the next sequence number.",
