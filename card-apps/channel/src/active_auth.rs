@@ -12,6 +12,7 @@
 
 mod rsa;
 
+use asn1_rs::oid;
 use iso7816::{Card, Command, Status, TransmitError};
 use openssl::bn::BigNum;
 use openssl::ec::{EcKey, EcPoint};
@@ -27,6 +28,9 @@ use crate::secret::Secret;
 use crate::suite::Curve;
 
 const INTERNAL_AUTHENTICATE: u8 = 0x88;
+
+/// ecdsa-plain-signatures, 0.4.0.127.0.7.1.1.4.1; one arc more names the hash (TR-03111 §5.2.1).
+const ECDSA_PLAIN: &[u8] = &oid!(raw 0.4.0.127.0.7.1.1.4.1);
 
 /// The largest modulus that is believed, in bytes: time grows with it.
 const LONGEST_MODULUS: usize = 1024;
@@ -61,6 +65,32 @@ pub struct Verified {
     pub is_der: bool,
     /// True when no ActiveAuthenticationInfo names the hash and it was found by trying.
     pub hash_was_guessed: bool,
+}
+
+/// The hash of an ActiveAuthenticationInfo, from the content octets of its signature algorithm: ecdsa-plain-signatures, or
+/// the ecdsa-with-SHA of X9.62 that some issuers write instead. `None` for every other algorithm.
+pub fn announced_hash(signature_algorithm: &[u8]) -> Option<Hash> {
+    if let Some(arc) = signature_algorithm.strip_prefix(ECDSA_PLAIN) {
+        return Hash::ALL.into_iter().find(|hash| plain_arc(*hash) == arc);
+    }
+    match signature_algorithm {
+        [0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x01] => Some(Hash::Sha1),
+        [0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, arc] => {
+            let known = [Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512];
+            known.into_iter().zip(1..).find(|(_, known)| known == arc).map(|(hash, _)| hash)
+        }
+        _ => None,
+    }
+}
+
+/// The content octets of ecdsa-plain with this hash, for an ActiveAuthenticationInfo.
+pub fn announcement(hash: Hash) -> Vec<u8> {
+    [ECDSA_PLAIN, &plain_arc(hash)].concat()
+}
+
+/// The last arc of ecdsa-plain-SHA1 to ecdsa-plain-SHA512.
+const fn plain_arc(hash: Hash) -> [u8; 1] {
+    [hash as u8 + 1]
 }
 
 /// Why Active Authentication gave no answer.

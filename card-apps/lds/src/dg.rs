@@ -13,6 +13,7 @@ pub mod dg11;
 pub mod dg12;
 pub mod dg13;
 pub mod dg14;
+pub mod dg15;
 pub mod picture;
 
 use std::fmt;
@@ -38,8 +39,8 @@ pub enum ReadError {
     /// DG1 does not hold a machine readable zone.
     #[error("DG1: {0}")]
     Mrz(#[from] MrzError),
-    /// DG14 does not hold SecurityInfos.
-    #[error("DG14: {0}")]
+    /// DG14 does not hold SecurityInfos, or DG15 no SubjectPublicKeyInfo.
+    #[error("data group: {0}")]
     SecurityInfos(#[from] SecurityInfosError),
     /// A field of fixed form has another one.
     #[error("data group: {field} is malformed")]

@@ -48,6 +48,8 @@ pub const ID_PACE_ECDH_GM_AES_128: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.4.2.2);
 pub const ID_PACE_ECDH_GM_AES_192: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.4.2.3);
 /// id-PACE-ECDH-GM-AES-CBC-CMAC-256, `0.4.0.127.0.7.2.2.4.2.4`.
 pub const ID_PACE_ECDH_GM_AES_256: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.4.2.4);
+/// id-AA, `2.23.136.1.1.5`.
+pub const ID_AA: &[u8] = &oid!(raw 2.23.136.1.1.5);
 /// standardizedDomainParameters, `0.4.0.127.0.7.1.2`.
 pub const ID_STANDARDIZED_DOMAIN_PARAMETERS: &[u8] = &oid!(raw 0.4.0.127.0.7.1.2);
 
@@ -55,6 +57,7 @@ const ID_PK: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.1);
 const ID_CA: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.3);
 const ID_PACE: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.4);
 const ID_EC_PUBLIC_KEY: &[u8] = &oid!(raw 1.2.840.10045.2.1);
+const ID_RSA_ENCRYPTION: &[u8] = &oid!(raw 1.2.840.113549.1.1.1);
 const ID_PRIME_FIELD: &[u8] = &oid!(raw 1.2.840.10045.1.1);
 
 /// How many SecurityInfo one set may hold.
@@ -103,6 +106,13 @@ pub enum SecurityInfo {
         version: u8,
         /// File identifier and short file identifier of EF.CVCA, where the chip says them.
         cvca_file: Option<Vec<u8>>,
+    },
+    /// ActiveAuthenticationInfo (9303-11 §9.2.8): there when the key of DG15 is one of ECDSA.
+    ActiveAuthentication {
+        /// 1.
+        version: u8,
+        /// Object identifier of the chip's signatures, content octets.
+        signature: Vec<u8>,
     },
     /// Anything else, kept as it is.
     Other {
@@ -228,6 +238,7 @@ impl SecurityInfo {
             | Self::ChipAuthenticationPublicKey { oid, .. }
             | Self::Other { oid, .. } => oid,
             Self::TerminalAuthentication { .. } => ID_TA,
+            Self::ActiveAuthentication { .. } => ID_AA,
         }
     }
 
@@ -258,6 +269,10 @@ impl SecurityInfo {
                         w.raw(file);
                     }
                 }
+                Self::ActiveAuthentication { version, signature } => {
+                    put_unsigned(w, &[*version]);
+                    w.put(OID, signature);
+                }
                 Self::Other { .. } => {}
             }
         });
@@ -284,6 +299,9 @@ impl SecurityInfo {
             let version = small(reader.expect(INTEGER)?, "terminal authentication version")?;
             let cvca_file = reader.next()?.map(|file| file.raw.to_vec());
             Self::TerminalAuthentication { version, cvca_file }
+        } else if oid == ID_AA {
+            let version = small(reader.expect(INTEGER)?, "active authentication version")?;
+            Self::ActiveAuthentication { version, signature: reader.expect(OID)?.to_vec() }
         } else {
             return Ok(Self::Other { oid, raw: tlv.raw.to_vec() });
         };
@@ -297,17 +315,31 @@ impl PublicKeyInfo {
     /// `None` when no elliptic curve has this id.
     pub fn explicit(parameter_id: u8, point: &[u8]) -> Option<Self> {
         let parameters = curves::explicit_parameters(parameter_id)?;
-        Some(Self::new(parameter_id, point, ID_EC_PUBLIC_KEY, &parameters))
+        Some(Self::new(Some(parameter_id), point, ID_EC_PUBLIC_KEY, &parameters))
     }
 
     /// A key on a standardized curve, the curve given by its id (9303-11 §9.5.1).
     pub fn standardized(parameter_id: u8, point: &[u8]) -> Self {
         let mut id = Writer::new();
         put_unsigned(&mut id, &[parameter_id]);
-        Self::new(parameter_id, point, ID_STANDARDIZED_DOMAIN_PARAMETERS, &id.finish())
+        Self::new(Some(parameter_id), point, ID_STANDARDIZED_DOMAIN_PARAMETERS, &id.finish())
     }
 
-    fn new(parameter_id: u8, point: &[u8], algorithm: &[u8], parameters: &[u8]) -> Self {
+    /// An RSA key, from its RSAPublicKey (PKCS#1, DER).
+    pub fn rsa(public_key: &[u8]) -> Self {
+        Self::new(None, public_key, ID_RSA_ENCRYPTION, &[0x05, 0x00])
+    }
+
+    /// True for an RSA key: `point` is its RSAPublicKey.
+    pub fn is_rsa(&self) -> bool {
+        let algorithm = || {
+            let mut fields = Reader::new(sole(&self.raw, SEQUENCE).ok()?);
+            Reader::new(fields.expect(SEQUENCE).ok()?).expect(OID).ok()
+        };
+        algorithm() == Some(ID_RSA_ENCRYPTION)
+    }
+
+    fn new(parameter_id: Option<u8>, point: &[u8], algorithm: &[u8], parameters: &[u8]) -> Self {
         let mut writer = Writer::new();
         writer.nest(SEQUENCE, |w| {
             w.nest(SEQUENCE, |w| {
@@ -315,10 +347,10 @@ impl PublicKeyInfo {
             });
             w.put(BIT_STRING, [&[0x00], point].concat());
         });
-        PublicKeyInfo { parameter_id: Some(parameter_id), point: point.to_vec(), raw: writer.finish() }
+        PublicKeyInfo { parameter_id, point: point.to_vec(), raw: writer.finish() }
     }
 
-    fn parse(reader: &mut Reader<'_>) -> Result<Self, SecurityInfosError> {
+    pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Self, SecurityInfosError> {
         let missing = TlvError::Missing { tag: SEQUENCE };
         let info = reader.next()?.ok_or(missing)?;
         let mut fields = Reader::new(sole(info.raw, SEQUENCE)?);
@@ -420,6 +452,16 @@ mod tests {
         let read = SecurityInfos::parse(infos.as_bytes()).unwrap();
         assert_eq!(read.infos().len(), 2);
         assert_eq!(read.infos()[1], SecurityInfo::pace(ID_PACE_ECDH_GM_AES_128, 12));
+    }
+
+    #[test]
+    fn the_hash_of_active_authentication_reads_back() {
+        let signature = oid!(raw 0.4.0.127.0.7.1.1.4.1.3).to_vec();
+        let info = SecurityInfo::ActiveAuthentication { version: 1, signature };
+        let infos = SecurityInfos::new(vec![info.clone()]);
+        let expected = "31193017060667810801010502010106 0a04007f00070101040103".replace(' ', "");
+        assert_eq!(hex::encode(infos.as_bytes()), expected);
+        assert_eq!(SecurityInfos::parse(infos.as_bytes()).unwrap().infos(), [info]);
     }
 
     #[test]

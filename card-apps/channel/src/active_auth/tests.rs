@@ -201,3 +201,18 @@ proptest! {
         prop_assert!(ActivePrivateKey::rsa(&Secret::from(&bytes[..]), Hash::Sha256).is_err());
     }
 }
+
+#[test]
+fn the_hash_is_announced_in_two_spellings() {
+    for hash in Hash::ALL {
+        assert_eq!(announced_hash(&announcement(hash)), Some(hash));
+    }
+    assert_eq!(hex::encode(announcement(Hash::Sha256)), "04007f00070101040103");
+    let x962 = |text: &str| announced_hash(&hex::decode(text).unwrap());
+    assert_eq!(x962("2a8648ce3d0401"), Some(Hash::Sha1));
+    assert_eq!(x962("2a8648ce3d040302"), Some(Hash::Sha256));
+    assert_eq!(x962("2a8648ce3d040304"), Some(Hash::Sha512));
+    for other in ["", "2a8648ce3d040305", "04007f00070101040106", "04007f0007010104010301"] {
+        assert_eq!(x962(other), None, "{other}");
+    }
+}
