@@ -1,6 +1,6 @@
 //! The eMRTD application, `A0000002471001`, and the master file with EF.CardAccess (9303-10, 9303-11).
 //!
-//! Knows access control, secure messaging, Chip Authentication and reading. Its data come through the issuer
+//! Knows access control, secure messaging, Chip and Active Authentication and reading. Its data come through the issuer
 //! domain (module `personalization`); over its own commands nothing can be written.
 
 mod access;
@@ -21,7 +21,7 @@ use crate::persona::Make;
 
 pub(crate) use personalization::is_file;
 pub(crate) use state::Volatile;
-pub use state::{ApplicationLife, ChipKey, MAX_CONTENTS, Memory};
+pub use state::{ActiveKey, ApplicationLife, ChipKey, MAX_CONTENTS, Memory};
 
 /// Answers a command of class `00` or `10`, or one that came out of secure messaging.
 ///
@@ -60,6 +60,7 @@ fn execute(
         Command::ReadBinary(what) => read::read(what, capacity, make, memory, volatile),
         Command::GetChallenge => volatile.bac.get_challenge(random).map(Response::ok),
         Command::ExternalAuthenticate(data) => authentication::basic_access(data, memory, volatile, random),
+        Command::InternalAuthenticate(data) => authentication::active(data, capacity, memory, random),
         Command::SetPace(data) => authentication::set_pace(data, memory, volatile),
         Command::SetChipAuthentication(data) => authentication::set_chip(data, memory, volatile),
         Command::SetKeyAgreement(data) => authentication::agree_key(data, memory, volatile),

@@ -10,6 +10,7 @@ use iso7816::tlv::{self, Reader, Tag, Writer};
 use lds::files::{self, EF_CARD_ACCESS, EF_SOD};
 use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
 
+use crate::emrtd::ActiveKey;
 use crate::fault::{CloneKey, Fault, Faults, Seeded};
 use crate::persistence::{State, StateError};
 
@@ -22,8 +23,8 @@ pub enum ForgeError {
         /// Its number.
         number: u8,
     },
-    /// The card has no key for Chip Authentication.
-    #[error("the card has no key for Chip Authentication")]
+    /// The card has no key for Chip Authentication, and none for Active Authentication.
+    #[error("the card has no key for Chip Authentication or Active Authentication")]
     NoChipKey,
     /// The card has no EF.SOD with certificates, or the card that it was to come from.
     #[error("there is no EF.SOD with certificates")]
@@ -129,7 +130,7 @@ fn primitive_values(objects: &[u8], start: usize, depth: usize) -> Vec<Range<usi
 /// gets it. DG14 still shows the public key of the original.
 ///
 /// # Errors
-/// When the card has no key for Chip Authentication, or without randomness.
+/// When the card has no key to prove itself with, or without randomness.
 pub fn new_chip_key(state: &State) -> Result<State, ForgeError> {
     clone_chip(state, CloneKey::Other, &mut OsRandom)
 }
@@ -141,24 +142,39 @@ fn clone_chip(state: &State, kind: CloneKey, random: &mut dyn Random) -> Result<
     random.fill(&mut serial)?;
     // IC serial number and batch: bytes 12 to 17 of the CPLC.
     forged.issuer_domain.cplc.iter_mut().skip(12).zip(serial).for_each(|(to, from)| *to = from);
-    let key = forged.emrtd.chip_key.as_mut().ok_or(ForgeError::NoChipKey)?;
+    let active = forged.emrtd.active_key.take();
+    forged.emrtd.active_key = match &active {
+        Some(ActiveKey::Ec { parameter_id, private }) if kind != CloneKey::None => {
+            Some(ActiveKey::Ec { parameter_id: *parameter_id, private: drawn(private.expose().len(), random)? })
+        }
+        // Drawing an RSA key takes long; the copy has none.
+        _ => None,
+    };
+    let Some(key) = forged.emrtd.chip_key.as_mut() else {
+        return if active.is_some() { Ok(forged) } else { Err(ForgeError::NoChipKey) };
+    };
     if kind == CloneKey::None {
         forged.emrtd.chip_key = None;
         return Ok(forged);
     }
-    let mut private = vec![0; key.private.expose().len()];
-    random.fill(&mut private)?;
-    // Clearing the first byte keeps the number below the order of every group in use.
-    if let Some(first) = private.first_mut() {
-        *first = 0;
-    }
-    key.private = Secret::new(private);
+    key.private = drawn(key.private.expose().len(), random)?;
     if kind == CloneKey::Own {
         let parameter_id = key.parameter_id;
         let public = key.key().and_then(|key| key.public_key().ok()).ok_or(ForgeError::NoChipKey)?;
         show_key(&mut forged, parameter_id, &public.octets).ok_or(ForgeError::NoChipKey)?;
     }
     Ok(forged)
+}
+
+/// A private key of so many bytes.
+fn drawn(length: usize, random: &mut dyn Random) -> Result<Secret, RandomError> {
+    let mut private = vec![0; length];
+    random.fill(&mut private)?;
+    // Clearing the first byte keeps the number below the order of every group in use.
+    if let Some(first) = private.first_mut() {
+        *first = 0;
+    }
+    Ok(Secret::new(private))
 }
 
 /// Puts another public key into DG14.

@@ -302,6 +302,8 @@ mod tests {
         let (_, mut file) = StateFile::open(&path).unwrap();
         state.emrtd.files.insert(0x0101, vec![0x61, 0x00]);
         state.emrtd.mrz_information = Some(channel::secret::Secret::from(&b"L898902C<369080619406236"[..]));
+        let private = channel::secret::Secret::from(&[0x5A; 32][..]);
+        state.emrtd.active_key = Some(emrtd::ActiveKey::Ec { parameter_id: 12, private });
         state.issuer_domain.card_image_number = Some(vec![0xAA; 32]);
         file.save(&state).unwrap();
         assert_eq!(State::load(&path).unwrap(), state);

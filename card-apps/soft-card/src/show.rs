@@ -27,6 +27,7 @@ struct Description {
     files: Vec<FileLine>,
     passwords: Vec<&'static str>,
     chip_authentication: bool,
+    active_authentication: bool,
     /// The citizen application, where there is one.
     eid: Option<Citizen>,
 }
@@ -103,6 +104,7 @@ fn describe(state: &State) -> Description {
         files: emrtd.files.iter().map(line).collect(),
         passwords: mrz.into_iter().chain(can).collect(),
         chip_authentication: emrtd.chip_key.is_some(),
+        active_authentication: emrtd.active_key.is_some(),
         eid: eid.as_ref().map(citizen),
     }
 }
@@ -131,6 +133,7 @@ pub fn text(state: &State) -> String {
     line("failed authentications", &card.failed_authentications.to_string());
     line("passwords", &passwords);
     line("chip authentication", if card.chip_authentication { "yes" } else { "no" });
+    line("active authentication", if card.active_authentication { "yes" } else { "no" });
     for file in &card.files {
         line(&format!("{} {}", file.id, file.name), &format!("{} bytes", file.bytes));
     }

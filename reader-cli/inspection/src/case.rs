@@ -8,6 +8,7 @@ use jiff::tz::{Offset, TimeZone};
 use lds::files::{self, Access, EF_SOD};
 use lds::sod::LdsSecurityObject;
 use trust::chain::Document;
+use trust::defect_list::KnownDefect;
 use trust::security_object::{self, Judgement as SodJudgement};
 use trust::{Authentic, Finding, Hash, Leniency, Outcome, SecurityObject, TrustStore};
 
@@ -186,9 +187,21 @@ impl<'a> Case<'a> {
 
     /// DG14, when the authentic security object vouches for the bytes that were read.
     pub fn authentic_dg14(&self) -> Option<&[u8]> {
+        self.authentic_group(14)
+    }
+
+    /// A data group, when the authentic security object vouches for the bytes that were read.
+    pub fn authentic_group(&self, number: u8) -> Option<&[u8]> {
         self.authentic()?;
-        let read = self.integrity.get(&14) == Some(&Integrity::Identical);
-        read.then(|| self.evidence.content(crate::procedure::chip::DG14)).flatten()
+        let read = self.integrity.get(&number) == Some(&Integrity::Identical);
+        read.then(|| self.evidence.content(files::data_group(number)?.name)).flatten()
+    }
+
+    /// Whether a defect list says this of the signer's documents.
+    pub fn is_known(&self, defect: &KnownDefect) -> bool {
+        let lists = || self.store.defect_lists().iter();
+        let known = |signer| lists().flat_map(move |list| list.about(signer)).any(|one| one == defect);
+        self.authentic().is_some_and(|object| known(object.signer()))
     }
 }
 

@@ -4,8 +4,10 @@
 //! that demands a passing and a failing evidence follow from the table.
 
 mod access_protocol;
+mod active_authentication;
 mod algorithms;
 mod chip_authentication;
+mod chip_authenticity;
 mod data_groups;
 mod date_of_birth;
 mod document_status;
@@ -72,6 +74,8 @@ pub const CHECKS: &[Check] = &[
     data_groups::DG14,
     data_groups::OTHERS,
     chip_authentication::CHECK,
+    active_authentication::CHECK,
+    chip_authenticity::CHECK,
     expiration::CHECK,
     document_status::CHECK,
     printed_mrz::CHECK,

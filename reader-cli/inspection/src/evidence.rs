@@ -7,7 +7,8 @@
 //! What evidence is *not*: a proof towards a third party. Signatures and hashes can be checked
 //! again by anyone, but that the access protocol ran, and that the chip proved its key, is the
 //! word of the terminal that wrote it (Chip Authentication is non-transferable by design,
-//! 9303-11 §6.2).
+//! 9303-11 §6.2). Active Authentication leaves a signature that anyone can verify; that it is over a fresh
+//! challenge is again the terminal's word.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,8 +21,8 @@ use jiff::Timestamp;
 use lds::files::{self, EF_COM, EF_SOD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The version written into stored evidence.
-pub const VERSION: u32 = 1;
+/// The version written into stored evidence. Version 1 knew no Active Authentication.
+pub const VERSION: u32 = 2;
 /// The longest stored evidence that is accepted, in bytes.
 pub const MAX_STORED: usize = 8 << 20;
 
@@ -29,7 +30,7 @@ pub const MAX_STORED: usize = 8 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// Format version, [`VERSION`].
+    /// Format version, 1 to [`VERSION`].
     pub version: u32,
     /// When the card was read, by the terminal's clock.
     #[serde(with = "instant")]
@@ -41,6 +42,9 @@ pub struct Evidence {
     /// Chip Authentication, when it was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chip_authentication: Option<ChipAuthenticationEvidence>,
+    /// Active Authentication, when it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_authentication: Option<ActiveAuthenticationEvidence>,
     /// The machine-readable zone as printed, 90 characters, when the inspector supplied all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub printed_mrz: Option<String>,
@@ -211,6 +215,29 @@ pub enum ChipAuthenticationOutcome {
     },
 }
 
+/// What was seen of Active Authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ActiveAuthenticationEvidence {
+    /// The chip answered; whether with the right signature is for the check to say.
+    Answered {
+        /// The terminal's challenge.
+        #[serde(with = "base64_bytes")]
+        challenge: Vec<u8>,
+        /// What the chip answered.
+        #[serde(with = "base64_bytes")]
+        signature: Vec<u8>,
+    },
+    /// The chip refused.
+    Refused {
+        /// The status word.
+        #[serde(with = "status_word")]
+        status: Status,
+    },
+    /// The session ended in the middle.
+    Interrupted,
+}
+
 /// Why a procedure ended early.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "kebab-case", deny_unknown_fields)]
@@ -287,7 +314,7 @@ pub enum LoadEvidenceError {
     #[error("not evidence: {0}")]
     Syntax(#[from] serde_json::Error),
     /// It was written by a later version of the tool.
-    #[error("format version {found}; this tool reads version {VERSION}")]
+    #[error("format version {found}; this tool reads versions 1 to {VERSION}")]
     Version {
         /// The version found.
         found: u32,
@@ -303,6 +330,7 @@ impl Evidence {
             access: AccessEvidence::default(),
             files: BTreeMap::new(),
             chip_authentication: None,
+            active_authentication: None,
             printed_mrz: None,
             interrupted: None,
         }
@@ -359,7 +387,7 @@ impl Evidence {
             return Err(LoadEvidenceError::TooLong { length: bytes.len() });
         }
         let Versioned { version } = serde_json::from_slice(bytes)?;
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(LoadEvidenceError::Version { found: version });
         }
         Ok(serde_json::from_slice(bytes)?)

@@ -4,6 +4,7 @@
 //! (EF.ATR/INFO,) EF.CardAccess -> PACE -> SELECT eMRTD -> EF.COM, EF.SOD, DG14, DG1, DG2, the rest
 //!                 (no PACE at all, and BAC allowed) -> SELECT eMRTD -> BAC -> ...
 //!                 -> Chip Authentication -> EF.SOD once more under the new keys
+//!                    (none: Active Authentication)
 //! ```
 //!
 //! Nothing is judged here; what the chip says is only used to know what to ask next. BAC runs only when
@@ -11,6 +12,7 @@
 //! procedure. What was offered and tried is in the evidence, and a check of its own judges it.
 
 mod access;
+pub(crate) mod active;
 pub(crate) mod chip;
 mod files;
 mod metered;
@@ -137,7 +139,8 @@ impl Procedure<'_> {
         self.read(&mut reader, &mut card, &table::EF_SOD)?;
         self.read_groups(&mut reader, &mut card)?;
         (self.progress)(Progress::ChipAuthentication);
-        self.prove_chip(&mut reader, &mut card)
+        self.prove_chip(&mut reader, &mut card)?;
+        self.prove_chip_actively(&reader, &mut card)
     }
 
     /// Reads every listed data group that chip access opens: DG14 first (a later step needs it), then by number.

@@ -7,7 +7,7 @@
 //! | files with extended access | - | never (`6985`) | never (`6982`): no Terminal Authentication here |
 //! | BAC | never (`6985`) | never (`6985`) | without a session (`6985` inside one) |
 //! | PACE | personalized only (`6985`) | never (`6985`) | without a session (`6985` inside one) |
-//! | Chip Authentication | never (`6985`) | never (`6985`) | under secure messaging (`6982`) |
+//! | Chip Authentication, Active Authentication | never (`6985`) | never (`6985`) | under secure messaging (`6982`) |
 //!
 //! A chip that does not know BAC or PACE at all answers `6D00`.
 //!
@@ -33,7 +33,7 @@ pub(super) fn allowed(command: &Command<'_>, make: &Make, memory: &Memory, volat
         Command::SelectFile { .. } | Command::ReadBinary(_) => condition(personalized || !application),
         Command::GetChallenge | Command::ExternalAuthenticate(_) => condition(personalized && application && !session),
         Command::SetPace(_) => condition(personalized && !session),
-        Command::SetChipAuthentication(_) | Command::SetKeyAgreement(_) => {
+        Command::SetChipAuthentication(_) | Command::SetKeyAgreement(_) | Command::InternalAuthenticate(_) => {
             condition(personalized && application)?;
             if session { Ok(()) } else { Err(Status::SECURITY_NOT_SATISFIED) }
         }

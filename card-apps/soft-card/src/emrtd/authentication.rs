@@ -1,9 +1,10 @@
-//! Basic Access Control, PACE and Chip Authentication (9303-11 §4.3, §4.4, §6.2): what this card offers to each.
+//! Basic Access Control, PACE, Chip and Active Authentication (9303-11 §4.3, §4.4, §6.1, §6.2): what this card offers to each.
 
-use channel::chip_auth;
+use channel::hash::Hash;
 use channel::pace::{self, PaceStep, Suite};
 use channel::password::{MrzKey, Password};
 use channel::random::Random;
+use channel::{active_auth, chip_auth};
 use iso7816::{Response, Status, tlv};
 use lds::files::{self, EF_CARD_ACCESS};
 use lds::security_infos::{ID_CA_ECDH_3DES, SecurityInfo, SecurityInfos};
@@ -53,6 +54,17 @@ pub(super) fn agree_key(data: &[u8], memory: &Memory, volatile: &mut Volatile) -
     Ok(Response::status(Status::OK))
 }
 
+/// INTERNAL AUTHENTICATE: the chip signs the challenge. A signature longer than the answer has room for is `6700`.
+pub(super) fn active(data: &[u8], capacity: u32, memory: &Memory, random: &mut dyn Random) -> Result<Response, Status> {
+    let announced = security_options(memory).iter().flat_map(SecurityInfos::infos).find_map(|info| match info {
+        SecurityInfo::ActiveAuthentication { signature, .. } => active_auth::announced_hash(signature),
+        _ => None,
+    });
+    let key = memory.active_key.as_ref().and_then(|key| key.key(announced.unwrap_or(Hash::Sha256)));
+    let signature = key.ok_or(Status::CONDITIONS_NOT_SATISFIED)?.internal_authenticate(data, random)?;
+    if signature.len() > capacity as usize { Err(Status::WRONG_LENGTH) } else { Ok(Response::ok(signature)) }
+}
+
 /// GENERAL AUTHENTICATE: a step of PACE, or the end of Chip Authentication.
 pub(super) fn general(
     chaining: bool,
@@ -99,10 +111,7 @@ fn suites(memory: &Memory) -> Vec<Suite> {
 /// True when DG14 announces Chip Authentication by this protocol. A key alone, without ChipAuthenticationInfo,
 /// stands for 3DES (9303-11 §9.2.5).
 fn announces(protocol: &[u8], memory: &Memory) -> bool {
-    let infos = files::data_group(14).and_then(|file| {
-        let contents = tlv::sole(memory.files.get(&file.id)?, file.tag?).ok()?;
-        SecurityInfos::parse(contents).ok()
-    });
+    let infos = security_options(memory);
     let announced: Vec<&Vec<u8>> = infos
         .iter()
         .flat_map(|infos| infos.infos())
@@ -113,6 +122,12 @@ fn announces(protocol: &[u8], memory: &Memory) -> bool {
         .collect();
     let implied = announced.is_empty() && protocol == ID_CA_ECDH_3DES;
     memory.chip_key.is_some() && (implied || announced.iter().any(|oid| oid.as_slice() == protocol))
+}
+
+/// What DG14 holds.
+fn security_options(memory: &Memory) -> Option<SecurityInfos> {
+    let file = files::data_group(14)?;
+    SecurityInfos::parse(tlv::sole(memory.files.get(&file.id)?, file.tag?).ok()?).ok()
 }
 
 fn chip_keys(memory: &Memory) -> Vec<chip_auth::ChipKey> {

@@ -26,6 +26,8 @@ pub enum Command<'a> {
     GetChallenge,
     /// EXTERNAL AUTHENTICATE for Basic Access Control.
     ExternalAuthenticate(&'a [u8]),
+    /// INTERNAL AUTHENTICATE: Active Authentication.
+    InternalAuthenticate(&'a [u8]),
     /// MSE:Set AT for PACE (`0022C1A4`).
     SetPace(&'a [u8]),
     /// MSE:Set AT for Chip Authentication (`002241A4`).
@@ -84,11 +86,12 @@ impl<'a> Command<'a> {
                 _ => Err(Status::WRONG_LENGTH),
             },
             (0x82, 0x0000) => Ok(Command::ExternalAuthenticate(&apdu.data)),
+            (0x88, 0x0000) => Ok(Command::InternalAuthenticate(&apdu.data)),
             (0x22, 0xC1A4) => Ok(Command::SetPace(&apdu.data)),
             (0x22, 0x41A4) => Ok(Command::SetChipAuthentication(&apdu.data)),
             (0x22, 0x41A6) => Ok(Command::SetKeyAgreement(&apdu.data)),
             (0x86, 0x0000) => Ok(Command::GeneralAuthenticate { chaining, data: &apdu.data }),
-            (0x22 | 0x82 | 0x84 | 0x86, _) => Err(Status::INCORRECT_P1_P2),
+            (0x22 | 0x82 | 0x84 | 0x86 | 0x88, _) => Err(Status::INCORRECT_P1_P2),
             _ => Err(Status::INSTRUCTION_NOT_SUPPORTED),
         }
     }
@@ -183,6 +186,7 @@ mod tests {
             ("00b10000025400 00", Status::WRONG_DATA),
             ("0084000010", Status::WRONG_LENGTH),
             ("0022f301", Status::INCORRECT_P1_P2),
+            ("00880100080102030405060708", Status::INCORRECT_P1_P2),
             ("10a4020c02011e", Status::CHAINING_NOT_SUPPORTED),
             ("00d6000001aa", Status::INSTRUCTION_NOT_SUPPORTED),
         ] {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use channel::active_auth::ActivePrivateKey;
 use channel::bac::ChipBac;
 use channel::chip_auth::{self, ChipAuthentication};
+use channel::hash::Hash;
 use channel::pace::ChipPace;
 use channel::role::Chip;
 use channel::secret::Secret;
 use channel::sm::Session;
-use channel::suite::Group;
+use channel::suite::{Curve, Group};
 use lds::files::{File, Place};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,38 @@ impl ChipKey {
     }
 }
 
+/// The private key for Active Authentication. Its signatures use the hash that DG14 announces, else SHA-256.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ActiveKey {
+    /// RSA.
+    Rsa {
+        /// RSAPrivateKey (PKCS#1), DER.
+        #[serde(with = "crate::encoding::secret")]
+        private: Secret,
+    },
+    /// ECDSA.
+    Ec {
+        /// Standardized domain parameters (9303-11 §9.5.1).
+        parameter_id: u8,
+        /// Private key, big endian, as long as the curve's field.
+        #[serde(with = "crate::encoding::secret")]
+        private: Secret,
+    },
+}
+
+impl ActiveKey {
+    /// The key as Active Authentication takes it; `None` when it is none.
+    pub(crate) fn key(&self, hash: Hash) -> Option<ActivePrivateKey> {
+        match self {
+            ActiveKey::Rsa { private } => ActivePrivateKey::rsa(private, hash).ok(),
+            ActiveKey::Ec { parameter_id, private } => {
+                ActivePrivateKey::ec(Curve::from_parameter_id(*parameter_id)?, private, hash).ok()
+            }
+        }
+    }
+}
+
 /// The application's non-volatile memory, with the free files of the master file.
 ///
 /// Nothing of it can be read before `life_cycle` is [`ApplicationLife::Personalized`]: that one byte makes a
@@ -72,6 +106,9 @@ pub struct Memory {
     pub card_access_number: Option<Secret>,
     /// Key for Chip Authentication.
     pub chip_key: Option<ChipKey>,
+    /// Key for Active Authentication; a card without one has no such line in its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_key: Option<ActiveKey>,
 }
 
 impl Memory {
@@ -84,6 +121,7 @@ impl Memory {
             mrz_information: None,
             card_access_number: None,
             chip_key: None,
+            active_key: None,
         }
     }
 

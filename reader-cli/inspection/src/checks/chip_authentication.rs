@@ -1,4 +1,4 @@
-//! Is this the chip that the document was issued in? (9303-11 §6.2, TR-03135-1 §5.6.2)
+//! Does the chip hold the private key to the public key in DG14? (9303-11 §6.2, TR-03135-1 §5.6.2)
 //!
 //! That a protocol ran proves nothing by itself: a copy can carry a key of its own. The chip counts as genuine only when the key it
 //! proved stands in a DG14 whose hash is in an authentic security object.
@@ -14,24 +14,24 @@ use crate::verdict::{Class, Verdict};
 
 pub(super) const CHECK: Check = Check {
     id: "chip-authentication",
-    title: "The chip is the original",
+    title: "The chip proved the key in DG14",
     source: "9303-11 §6.2, TR-03135-1 §5.6.2",
-    class: Class::Mandatory,
+    class: Class::Optional,
     explanation: "The chip proves that it holds the private key whose public half the issuer signed in DG14. Signed data can be copied \
         to another chip; the private key cannot. A failure says that the data may be genuine but this chip is not the one they \
-        were issued in. Without this proof a copy cannot be told from the original.",
+        were issued in.",
     remedy: "Compare the person with the portrait and the card with its security features; keep the card if they disagree.",
     failed: Verdict::CloneSuspect,
     unjudged: Verdict::Unreadable,
     judge,
 };
 
-fn judge(case: &Case<'_>) -> Judgement {
+pub(super) fn judge(case: &Case<'_>) -> Judgement {
     if case.authentic().is_none() {
         return Judgement::undetermined("without an authentic security object the chip's key cannot be known");
     }
     match case.integrity.get(&14) {
-        None => return Judgement::not_supported("the card offers no proof that it is the original"),
+        None => return Judgement::not_supported("the document has no DG14"),
         Some(Integrity::Identical) => {}
         Some(Integrity::NotAsked) if case.evidence.without_chip() => {
             return Judgement::aborted("files were given, DG14 is not among them");
@@ -63,7 +63,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         return Judgement::failed("the key that was used is not the one in the signed DG14");
     }
     match &seen.outcome {
-        Outcome::Proved if keys_are_known(case) => {
+        Outcome::Proved if case.is_known(&KnownDefect::ChipAuthenticationKeyRevoked) => {
             let reason = "the chip proved its signed key, but a defect list says that such keys are known to others";
             Judgement::undetermined(reason).pointing_at(Verdict::CloneSuspect)
         }
@@ -75,14 +75,4 @@ fn judge(case: &Case<'_>) -> Judgement {
             Judgement::undetermined(format!("this tool does not know the protocol: {reason}"))
         }
     }
-}
-
-/// Whether private keys of this signer's documents got out (TR-03129-2 §7, id-ChipAuthKeyRevoked).
-fn keys_are_known(case: &Case<'_>) -> bool {
-    let signer = case.authentic().map(|object| object.signer());
-    let revoked = |signer| {
-        let lists = case.store.defect_lists().iter();
-        lists.flat_map(move |list| list.about(signer)).any(|one| *one == KnownDefect::ChipAuthenticationKeyRevoked)
-    };
-    signer.is_some_and(revoked)
 }

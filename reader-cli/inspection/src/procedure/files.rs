@@ -59,6 +59,11 @@ impl FileReader {
         };
     }
 
+    /// The most that may be asked of the card in one answer.
+    pub(super) fn longest_answer(&self) -> u32 {
+        self.extended.map_or(256, |_| self.block.max(256))
+    }
+
     /// Reads one file completely; a refusal is an answer, a lost card is an error.
     pub(super) fn read(
         &mut self,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use authority::defect_list::SeriesDefect;
+use channel::hash::Hash;
+use channel::suite::Curve;
 use inspection::{Bac, CHECKS, Evidence, Policy, Report, Verdict, judge};
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -12,13 +14,19 @@ use soft_card::{SoftCard, State, forge};
 use trust::bundle::RevocationReason;
 use trust::{RevokedDocument, TrustStore};
 
-use crate::issuer::{Document, Issuer, days_after, noon, usual_start};
+use crate::issuer::{Active, Document, Issuer, days_after, noon, usual_start};
 use crate::{read, today, with_can, with_mrz};
 
 /// A document with everything that any check is about.
 fn document() -> Document {
     // DG16 is no business of any other check.
     Document { extra: BTreeMap::from([(16, vec![0x70, 0x05, 0x04, 0x03, b'A', b'B', b'C'])]), ..Document::specimen() }
+}
+
+/// The same with Active Authentication only.
+fn active() -> Document {
+    let active_authentication = Active::Ecdsa(Curve::P256, Hash::Sha256);
+    Document { chip_authentication: false, active_authentication, ..document() }
 }
 
 struct Spoiled {
@@ -115,6 +123,10 @@ fn spoiled(issuer: &mut Issuer) -> Vec<Spoiled> {
     }
     let clone = forge::new_chip_key(&state).unwrap();
     add("chip-authentication", "failed", report(&read_state(&clone, &document()), &store, today()));
+    let mut clone = forge::new_chip_key(&issuer.state(&active())).unwrap();
+    add("active-authentication", "failed", report(&read_state(&clone, &active()), &store, today()));
+    clone.emrtd.active_key = None;
+    add("chip-authenticity", "undetermined", report(&read_state(&clone, &active()), &store, today()));
 
     let stolen =
         RevokedDocument { number: "ZZ0000017".into(), reason: RevocationReason::Stolen, since: date(2026, 11, 5) };
@@ -141,10 +153,12 @@ fn every_check_has_a_passing_and_a_failing_evidence() {
     let other = issuer.defect_list(Some("0102"), SeriesDefect::ComDiffers);
     let store = issuer.store(vec![]).knowing_defects(vec![other], today());
     assert_eq!(store.defect_lists().len(), 1);
-    let passing = report(&good, &store, today());
+    let signed = read_state(&issuer.state(&active()), &active());
+    let passing = [&good, &signed].map(|evidence| report(evidence, &store, today()));
+    assert_eq!(passing.each_ref().map(|report| report.verdict), [inspection::Verdict::GenuineValid; 2]);
     let failing = spoiled(&mut issuer);
     for check in CHECKS {
-        let seen = passing.check(check.id).unwrap();
+        let seen = passing[usize::from(check.id == "active-authentication")].check(check.id).unwrap();
         assert_eq!(seen.result.word(), "successful", "{}: {}", check.id, seen.reason);
         assert_eq!(seen.remedy, None, "{}", check.id);
         let spoiled: Vec<_> = failing.iter().filter(|spoiled| spoiled.id == check.id).collect();

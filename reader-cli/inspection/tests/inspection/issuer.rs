@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
 use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile, Signer, SignerKind, StoredKey};
+use channel::active_auth::announcement;
+use channel::hash::Hash;
 use channel::secret::Secret;
 use channel::suite::Curve;
 use iso7816::tlv::{Writer, encode};
@@ -21,6 +23,7 @@ use lds::dg::dg11::Dg11;
 use lds::dg::dg12::Dg12;
 use lds::dg::dg13::{Dg13, Field};
 use lds::dg::dg14::Dg14;
+use lds::dg::dg15::Dg15;
 use lds::mrz::{Mrz, MrzDate, Sex, Td1, name_field};
 use lds::security_infos::{ID_CA_ECDH_AES_128, ID_PACE_ECDH_GM_AES_128, PublicKeyInfo, SecurityInfo, SecurityInfos};
 use lds::sod::{HashAlgorithm, LdsSecurityObject, wrap};
@@ -28,8 +31,9 @@ use lds::transliteration::{Policy, arabic};
 use openssl::bn::BigNumContext;
 use openssl::ec::{EcGroup, EcKey, PointConversionForm};
 use openssl::nid::Nid;
+use openssl::rsa::Rsa;
 use openssl::sha::{sha1, sha256};
-use soft_card::emrtd::{ApplicationLife, ChipKey};
+use soft_card::emrtd::{ActiveKey, ApplicationLife, ChipKey};
 use soft_card::{BlankOptions, SoftCard, State};
 use tempfile::TempDir;
 use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, context_constructed, oid};
@@ -154,7 +158,7 @@ impl Issuer {
 
     /// The memory of a card with this document.
     pub fn state(&self, document: &Document) -> State {
-        let (groups, key) = document.groups();
+        let (groups, key, active_key) = document.groups();
         let digest = |bytes: &[u8]| match document.hash {
             HashAlgorithm::Sha1 => sha1(bytes).to_vec(),
             _ => sha256(bytes).to_vec(),
@@ -180,11 +184,20 @@ impl Issuer {
         }
         emrtd.mrz_information = Some(Secret::new(document.mrz().information().into_bytes()));
         emrtd.card_access_number = Some(Secret::new(CAN.as_bytes().to_vec()));
+        emrtd.active_key = active_key;
         emrtd.chip_key = document.chip_authentication.then_some(key);
         emrtd.life_cycle = ApplicationLife::Personalized;
         emrtd.complete = true;
         state
     }
+}
+
+/// With which key a document's chip does Active Authentication.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Active {
+    No,
+    Rsa { bits: u32 },
+    Ecdsa(Curve, Hash),
 }
 
 /// What stands in a document, before it is signed.
@@ -197,6 +210,7 @@ pub struct Document {
     pub portrait: Vec<u8>,
     pub pace: Vec<SecurityInfo>,
     pub chip_authentication: bool,
+    pub active_authentication: Active,
     /// Of the data groups: SHA-256, or SHA-1.
     pub hash: HashAlgorithm,
     /// Data groups besides the usual ones, or instead of them.
@@ -253,6 +267,7 @@ impl Document {
             portrait: portrait(),
             pace: vec![SecurityInfo::pace(ID_PACE_ECDH_GM_AES_128, Curve::BrainpoolP256r1.parameter_id())],
             chip_authentication: true,
+            active_authentication: Active::No,
             hash: HashAlgorithm::Sha256,
             extra: BTreeMap::new(),
             misprint: None,
@@ -266,13 +281,16 @@ impl Document {
         Mrz::parse(&text.collect::<String>()).unwrap()
     }
 
-    /// Every data group, and the chip's private key.
-    fn groups(&self) -> (BTreeMap<u8, Vec<u8>>, ChipKey) {
+    /// Every data group, and the chip's private keys.
+    fn groups(&self) -> (BTreeMap<u8, Vec<u8>>, ChipKey, Option<ActiveKey>) {
         let (key, public) = chip_key();
         let mut infos = self.pace.clone();
         if self.chip_authentication {
             infos.push(SecurityInfo::chip_authentication(ID_CA_ECDH_AES_128, None));
             infos.push(SecurityInfo::chip_authentication_public_key(public, None));
+        }
+        if let Active::Ecdsa(_, hash) = self.active_authentication {
+            infos.push(SecurityInfo::ActiveAuthentication { version: 1, signature: announcement(hash) });
         }
         let mut groups = BTreeMap::from([
             (1, Dg1::new(self.mrz()).to_bytes()),
@@ -282,13 +300,32 @@ impl Document {
             (13, self.national.to_bytes()),
             (14, Dg14::new(SecurityInfos::new(infos)).to_bytes()),
         ]);
+        let (active_key, dg15) = active_key(self.active_authentication).unzip();
+        groups.extend(dg15.map(|key| (15, Dg15::new(key).to_bytes())));
         groups.extend(self.extra.clone());
-        (groups, key)
+        (groups, key, active_key)
     }
 }
 
 fn in_lds(day: civil::Date) -> Date {
     Date::new(day.year() as u16, day.month() as u8, day.day() as u8).unwrap()
+}
+
+fn active_key(kind: Active) -> Option<(ActiveKey, PublicKeyInfo)> {
+    match kind {
+        Active::No => None,
+        Active::Rsa { bits } => {
+            let key = Rsa::generate(bits).unwrap();
+            let public = PublicKeyInfo::rsa(&key.public_key_to_der_pkcs1().unwrap());
+            Some((ActiveKey::Rsa { private: Secret::new(key.private_key_to_der().unwrap()) }, public))
+        }
+        Active::Ecdsa(curve, _) => {
+            let private = Secret::new((1..=curve.field_length() as u8).collect());
+            let key = channel::chip_auth::ChipKey { key_id: None, group: curve.into(), private: private.clone() };
+            let public = PublicKeyInfo::explicit(curve.parameter_id(), &key.public_key().unwrap().octets);
+            Some((ActiveKey::Ec { parameter_id: curve.parameter_id(), private }, public.unwrap()))
+        }
+    }
 }
 
 fn chip_key() -> (ChipKey, PublicKeyInfo) {

@@ -1,6 +1,7 @@
 //! Whole inspections: real cards in software, a real authority, evidence good and spoiled.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod active;
 mod checks;
 mod hostile;
 mod issuer;

@@ -1,0 +1,33 @@
+//! Is this the chip that the document was issued in? (TR-03135-1 §5.6.2)
+//!
+//! One proof is enough, whichever the document has. A proof that failed accuses by itself, in its own check; here it only counts
+//! as none.
+
+use trust::Outcome;
+
+use super::{Check, Judgement, active_authentication, chip_authentication};
+use crate::case::Case;
+use crate::verdict::{Class, Verdict};
+
+pub(super) const CHECK: Check = Check {
+    id: "chip-authenticity",
+    title: "The chip is the original",
+    source: "9303-11 §6, TR-03135-1 §5.6.2",
+    class: Class::Mandatory,
+    explanation: "At least one of chip authentication and active authentication must have succeeded. Without any such proof a copy \
+        cannot be told from the original.",
+    remedy: "Compare the person with the portrait and the card with its security features; keep the card if they disagree.",
+    failed: Verdict::CloneSuspect,
+    unjudged: Verdict::Unreadable,
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Judgement {
+    let proofs = [chip_authentication::judge(case), active_authentication::judge(case)];
+    let first = |outcome| proofs.iter().find(|proof| proof.outcome == outcome).cloned();
+    if first(Outcome::Failed).is_some() {
+        return Judgement::undetermined("a proof failed");
+    }
+    let telling = [Outcome::Successful, Outcome::Undetermined, Outcome::Aborted].into_iter().find_map(first);
+    telling.unwrap_or_else(|| Judgement::not_supported("the document offers no proof that its chip is the original"))
+}
