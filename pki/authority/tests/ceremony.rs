@@ -259,3 +259,14 @@ fn scripts_that_cannot_be_carried_out_are_refused() {
     assert!(matches!(parse(&format!("{script}extra = 1\n")), ScriptError::Toml(_)));
     assert!(matches!(parse("title"), ScriptError::Toml(_)));
 }
+
+#[test]
+fn the_script_to_begin_with_can_be_carried_out() {
+    let stage = Stage::new();
+    let mut text = include_str!("../../demo/ceremony.toml").to_owned();
+    for credential in &stage.credentials {
+        text = text.replacen("\"...\"", &format!("{:?}", credential.public_key()), 1);
+    }
+    let script = ceremony::Script::parse(&text).unwrap();
+    assert_eq!((script.threshold, script.custodians.len(), script.steps.len()), (2, 3, 2));
+}

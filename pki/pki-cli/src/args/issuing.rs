@@ -273,7 +273,8 @@ pub enum Ceremony {
         after_help = "Example:\n  bitaqa-pki ceremony run first-csca.toml --dir pki --transcript first-csca.txt \\\n    \
         --credential amina.pem --credential omar.pem\n\n\
         Every custodian types yes to every step. The passphrases of the credentials are asked for, or read from files given \
-        with --credential-passphrase-file in the same order.\n\n\
+        with --credential-passphrase-file in the same order. pki/demo/ceremony.toml of the sources is a script to begin with; \
+        steps: say, create-authority, roll-over, issue-revocation-list.\n\n\
         When the script makes the keys inside a token, --pin-file gives the PIN that the token was set up with; with shared \
         custody the token gets a new one, which nobody knows. Afterwards custodians open it for other commands:\n  \
         bitaqa-pki crl issue --dir pki --custody pki.custody.json --custodian amina.pem --custodian omar.pem"
