@@ -10,8 +10,7 @@
 //! - [`Credential::countersign`]: a custodian's signature on a trust bundle
 //! - [`custody`]: the authority's passphrase or PIN, in pieces that only enough custodians together can put together
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -19,8 +18,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use crate::authority::{Authority, InitError, IssueError, NewName, OpenError};
-use crate::files::{self, FileError};
-use crate::key_store::{KeyPlace, NewKey, Token, TokenAddress, TokenError};
+use crate::files::{self, FileError, Mode};
+use crate::key_store::{KeyPlace, NewKey, Signer, Token, TokenAddress, TokenError};
 use crate::passphrase::Passphrase;
 
 mod countersign;
@@ -93,6 +92,9 @@ pub enum CeremonyError {
         /// Why.
         why: ReplayError,
     },
+    /// A file that is no transcript is not overwritten.
+    #[error("{0} is there and holds no whole block of a transcript")]
+    NotTranscript(PathBuf),
     /// The transcript is of other custodians or another script.
     #[error("the transcript that is there is of another script, or other custodians began it")]
     OtherTranscript,
@@ -134,6 +136,9 @@ pub enum CeremonyError {
     /// There is an authority already.
     #[error("{0} exists already")]
     Exists(PathBuf),
+    /// There is an authority, and it was not made by the step that was interrupted.
+    #[error("the authority in {0} was not made by this script: its key has another passphrase, algorithm or place")]
+    OtherAuthority(PathBuf),
     /// The authority.
     #[error(transparent)]
     Init(#[from] InitError),
@@ -193,13 +198,14 @@ fn present(script: &Script, credentials: &[Credential]) -> Result<Vec<usize>, Ce
 /// The whole blocks of the transcript that is there; a block that a crash cut off was never signed by all.
 fn continued(ceremony: &Ceremony<'_>, present: &[usize]) -> Result<String, CeremonyError> {
     let path = ceremony.transcript;
-    if !path.exists() {
+    let bytes = files::read_optional(path)?.unwrap_or_default();
+    if bytes.is_empty() {
         return Ok(String::new());
     }
-    let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let whole = text.get(..transcript::whole_blocks(&text)).unwrap_or_default();
     if whole.is_empty() {
-        return Ok(String::new());
+        return Err(CeremonyError::NotTranscript(path.to_owned()));
     }
     let replay = transcript::replay(whole).map_err(|why| CeremonyError::Transcript { path: path.to_owned(), why })?;
     if replay.closed.is_some() {
@@ -237,19 +243,19 @@ impl Session<'_> {
     fn step(&mut self, number: usize, room: &mut dyn Room) -> Result<(), CeremonyError> {
         let Some(step) = self.script.steps.get(number).cloned() else { return Ok(()) };
         let approved = self.replay()?.steps.get(number).cloned();
-        let before = match approved {
-            Some(record) => record.before,
+        let (before, custody) = match approved {
+            Some(record) => (record.before, record.custody),
             None => {
-                let before = self.before(&step)?;
-                let block = Block::approval(number, &step, before, self.now(room)?);
+                let (before, custody) = (self.before(&step)?, self.prepared(&step)?);
+                let block = Block::approval(number, &step, before, custody.as_deref(), self.now(room)?);
                 self.sign(block, room)?;
-                before
+                (before, custody)
             }
         };
         if !step.has_effect() {
             return Ok(());
         }
-        let authority = self.effect(&step, before, self.now(room)?)?;
+        let authority = self.effect(&step, before, custody.as_deref(), self.now(room)?)?;
         let token = token(&authority, &step)?;
         let block = Block::result(number, &step, &made(&authority, &step)?, token.as_deref(), self.now(room)?);
         self.sign(block, room)
@@ -280,15 +286,36 @@ impl Session<'_> {
         }
     }
 
+    /// The custody file of a new authority is made before anybody approves it: its SHA-256, hexadecimal.
+    fn prepared(&self, step: &Step) -> Result<Option<String>, CeremonyError> {
+        let Step::CreateAuthority { algorithm, token } = step else { return Ok(None) };
+        if self.script.custody == Custody::Passphrase {
+            return Ok(None);
+        }
+        let place = self.new_keys(algorithm.as_deref(), token.as_ref())?.place;
+        let digits = place.token().map(Token::pin_lengths).transpose()?;
+        let digits = digits.map(|(least, most)| most.min(MAX_PIN_DIGITS).max(least));
+        Ok(Some(custody::prepare(&custody::path(self.ceremony.directory), &self.script, digits)?))
+    }
+
     /// Does what was approved, unless a run before this one did it and could not say so any more.
-    fn effect(&self, step: &Step, before: u64, now: Timestamp) -> Result<Authority, CeremonyError> {
+    fn effect(
+        &self,
+        step: &Step,
+        before: u64,
+        custody: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Authority, CeremonyError> {
         let directory = self.ceremony.directory;
-        if let Step::CreateAuthority { algorithm, token } = step
-            && !directory.exists()
-        {
+        if let Step::CreateAuthority { algorithm, token } = step {
             let keys = self.new_keys(algorithm.as_deref(), token.as_ref())?;
-            let secret = self.new_secret(&keys.place)?;
-            Authority::init_with(directory, self.script.profile()?, &keys, secret.get(self.ceremony)?, now)?;
+            let secret = self.approved_secret(custody)?;
+            if directory.exists() {
+                self.is_product(&keys, &secret)?;
+            } else {
+                self.take_over(&keys.place, &secret)?;
+                Authority::init_with(directory, self.script.profile()?, &keys, secret.get(self.ceremony)?, now)?;
+            }
         }
         let mut authority = Authority::open(directory)?;
         let generations = authority.generations().len() as u64;
@@ -332,23 +359,42 @@ impl Session<'_> {
         Ok(NewKey { place, algorithm: algorithm.and_then(script::offered), max_uses: None })
     }
 
-    /// The secret of a new authority. A token is given the shared PIN in place of the one that it was set up with.
-    fn new_secret(&self, place: &KeyPlace) -> Result<Secret, CeremonyError> {
+    /// The secret of a new authority: that of the custody file with this SHA-256.
+    fn approved_secret(&self, custody: Option<&str>) -> Result<Secret, CeremonyError> {
         if self.script.custody == Custody::Passphrase {
             return Ok(Secret::Given);
         }
-        let digits = place.token().map(Token::pin_lengths).transpose()?;
-        let digits = digits.map(|(least, most)| most.min(MAX_PIN_DIGITS).max(least));
         let path = custody::path(self.ceremony.directory);
-        let shared = custody::share(&path, &self.script, digits, self.ceremony.credentials)?;
-        if let Some(token) = place.token() {
-            match Token::change_pin(token, self.ceremony.passphrase.ok_or(CeremonyError::NoPassphrase)?, &shared) {
-                // A run before this one may have changed it.
-                Err(TokenError::WrongPin { .. }) => Token::open(token, &shared).map(drop)?,
-                other => other?,
-            }
+        let hash = custody.ok_or_else(|| CustodyError::NotApproved(path.clone()))?;
+        Ok(Secret::Shared(custody::approved(&path, hash, self.ceremony.credentials)?))
+    }
+
+    /// A token is given the shared PIN in place of the one that it was set up with.
+    fn take_over(&self, place: &KeyPlace, secret: &Secret) -> Result<(), CeremonyError> {
+        let (Some(token), Secret::Shared(shared)) = (place.token(), secret) else { return Ok(()) };
+        match Token::change_pin(token, self.ceremony.passphrase.ok_or(CeremonyError::NoPassphrase)?, shared) {
+            // A run before this one may have changed it.
+            Err(TokenError::WrongPin { .. }) => Ok(Token::open(token, shared).map(drop)?),
+            other => Ok(other?),
         }
-        Ok(Secret::Shared(shared))
+    }
+
+    /// An authority that is there already is what an interrupted run of this step made: the secret opens its key, which is of
+    /// the script's algorithm and in the script's place.
+    fn is_product(&self, keys: &NewKey, secret: &Secret) -> Result<(), CeremonyError> {
+        let directory = self.ceremony.directory;
+        let other = || CeremonyError::OtherAuthority(directory.to_owned());
+        let authority = Authority::open(directory)?;
+        let key = match (authority.csca_key(secret.get(self.ceremony)?), secret) {
+            (Err(_), Secret::Shared(_)) => return Err(other()),
+            (key, _) => key?,
+        };
+        let (profile, token) = (self.script.profile()?, authority.token()?);
+        let same = key.algorithm() == keys.algorithm.unwrap_or(profile.csca_algorithm)
+            && token.as_ref().map(|token| &token.label) == keys.place.token().map(|token| &token.label)
+            && authority.profile().id == profile.id
+            && authority.generations().len() == 1;
+        if same { Ok(()) } else { Err(other()) }
     }
 
     fn passphrase(&self) -> Result<Secret, CeremonyError> {
@@ -374,22 +420,10 @@ impl Session<'_> {
             signatures.push_str(&format!("signed     {} {signature}\n", place + 1));
         }
         let text = format!("{signed}{signatures}");
-        write(self.ceremony.transcript, self.text.len() as u64, &format!("{body}{signatures}"))?;
+        files::replace(self.ceremony.transcript, text.as_bytes(), Mode::Public)?;
         self.text = text;
         Ok(())
     }
-}
-
-/// Appends a block behind the whole ones, through to the disk.
-fn write(path: &Path, end: u64, text: &str) -> Result<(), FileError> {
-    let put = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        file.set_len(end)?;
-        io::Seek::seek(&mut file, io::SeekFrom::Start(end))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    put().map_err(|error| FileError { path: path.to_owned(), error })
 }
 
 enum Secret {

@@ -244,6 +244,49 @@ fn an_authority_that_is_there_is_left_alone() {
 }
 
 #[test]
+fn no_file_is_taken_for_a_transcript_and_overwritten() {
+    let stage = Stage::new();
+    let script = stage.script(CREATE);
+    stage.run(&script, &[1, 2], &mut Office { patience: 3, ..Office::new() }).unwrap_err();
+    let signed = fs::read_to_string(stage.path("transcript.txt")).unwrap();
+    let notes = "what was said at noon\n".to_owned();
+    for other in [notes, signed.replace("present    ", "presemt    "), signed[..signed.len() / 2].to_owned()] {
+        fs::write(stage.path("transcript.txt"), &other).unwrap();
+        let refused = stage.run(&script, &[1, 2], &mut Office::new());
+        assert!(matches!(refused, Err(CeremonyError::NotTranscript(_))), "{refused:?}");
+        assert_eq!(fs::read_to_string(stage.path("transcript.txt")).unwrap(), other);
+    }
+}
+
+#[test]
+fn neither_a_planted_secret_nor_a_planted_authority_is_adopted() {
+    let stage = Stage::new();
+    let script = stage.script(CREATE);
+    // A custody file that was there before anybody approved it.
+    let file = custody::path(&stage.path("pki"));
+    fs::write(&file, b"{}").unwrap();
+    let refused = stage.run(&script, &[1, 2], &mut Office::new());
+    assert!(matches!(refused, Err(CeremonyError::Custody(custody::CustodyError::NotApproved(_)))), "{refused:?}");
+    fs::remove_file(&file).unwrap();
+    // Approved, and interrupted before the result is signed.
+    let mut room = Office { patience: 3, ..Office::later(1) };
+    stage.run(&script, &[1, 2], &mut room).unwrap_err();
+    let genuine = (fs::read(&file).unwrap(), stage.path("genuine"));
+    fs::write(&file, b"{}").unwrap();
+    let refused = stage.run(&script, &[1, 2], &mut Office::later(2));
+    assert!(matches!(refused, Err(CeremonyError::Custody(custody::CustodyError::NotApproved(_)))), "{refused:?}");
+    fs::write(&file, &genuine.0).unwrap();
+    fs::rename(stage.path("pki"), &genuine.1).unwrap();
+    let now = "2026-11-22T09:00:00Z".parse().unwrap();
+    Authority::init(&stage.path("pki"), &authority::PROFILES[0], &Passphrase::new("the operator's"), now).unwrap();
+    let refused = stage.run(&script, &[1, 2], &mut Office::later(3));
+    assert!(matches!(refused, Err(CeremonyError::OtherAuthority(_))), "{refused:?}");
+    fs::rename(stage.path("pki"), stage.path("planted")).unwrap();
+    fs::rename(&genuine.1, stage.path("pki")).unwrap();
+    stage.run(&script, &[1, 2], &mut Office::later(4)).unwrap();
+}
+
+#[test]
 fn scripts_that_cannot_be_carried_out_are_refused() {
     let stage = Stage::new();
     let script = stage.script(CREATE);

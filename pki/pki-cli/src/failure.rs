@@ -215,6 +215,10 @@ impl From<CeremonyError> for Failure {
             CeremonyError::Transcript { .. } => {
                 ("Keep this file and find out who altered it; begin a new ceremony.", TRUST)
             }
+            CeremonyError::NotTranscript(_) => ("Name another file with --transcript: nothing is overwritten.", USAGE),
+            CeremonyError::OtherAuthority(_) => {
+                ("Find out who made it, and move it away; then the same command goes on from this step.", TRUST)
+            }
             CeremonyError::OtherTranscript => {
                 ("Name another file with --transcript, or let the same custodians go on.", USAGE)
             }
@@ -278,7 +282,7 @@ impl From<CustodyError> for Failure {
 fn custody_advice(error: &CustodyError) -> (&'static str, u8) {
     match error {
         CustodyError::TooFew(_) => ("Bring the custodians who shared this authority's passphrase or PIN.", USAGE),
-        CustodyError::OfAnother(_) => (
+        CustodyError::NotApproved(_) => (
             "Find out which ceremony wrote it; move it away only when nothing that it protects is needed any more.",
             USAGE,
         ),

@@ -86,7 +86,7 @@ impl Authority {
         self.state.revoked.iter().all(|entry| crl.revoked_since(&entry.serial).is_some())
     }
 
-    pub(super) fn csca_key(&self, passphrase: &Passphrase) -> Result<StoredKey, IssueError> {
+    pub(crate) fn csca_key(&self, passphrase: &Passphrase) -> Result<StoredKey, IssueError> {
         let path = self.key_directory(self.generations.len());
         let key = read_key(path.clone(), passphrase)?;
         if self.csca.public_key().key_identifier() != x509::key_identifier(&key) {

@@ -13,8 +13,10 @@
 //! A passphrase is the secret in hexadecimal. A PIN has so many decimal digits as `pin_digits` says: each byte of the secret gives
 //! one, its remainder by ten. Whoever has the PIN of a token's security officer can set another PIN: those are for the safe.
 //!
-//! The file lies beside the authority's directory and is written before anything is protected by the secret.
+//! The file lies beside the authority's directory and is written before anything is protected by the secret. Its SHA-256 stands in the
+//! transcript and is approved with the step: a file that somebody else laid there is not used.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -24,7 +26,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private, Public};
-use openssl::sha::Sha256;
+use openssl::sha::{Sha256, sha256};
 use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -57,9 +59,9 @@ pub enum CustodyError {
     /// Too few, or others.
     #[error("these custodians cannot open it: {0} holds no piece for all of a group of them")]
     TooFew(PathBuf),
-    /// The file is of others, of another threshold, or for another kind of key. Something may be protected by it.
-    #[error("{0} is there already and was not made for this script")]
-    OfAnother(PathBuf),
+    /// A file that nobody approved: whoever laid it there may know its secret. Something may be protected by it.
+    #[error("{0} is there and was not approved in this transcript")]
+    NotApproved(PathBuf),
     /// OpenSSL failed.
     #[error("the cryptographic library failed: {0}")]
     Library(#[from] ErrorStack),
@@ -96,37 +98,42 @@ pub fn path(directory: &Path) -> PathBuf {
     name.into()
 }
 
-/// The secret of what the script makes, shared among its custodians: a passphrase, or a PIN of so many digits. It is made now,
-/// or was made by an earlier run, which may have protected something with it: then the custodians open it.
-pub(super) fn share(
-    path: &Path,
-    script: &Script,
-    pin_digits: Option<usize>,
-    credentials: &[Credential],
-) -> Result<Passphrase, CustodyError> {
-    let owners = groups_of(script);
+/// Makes the secret of what the script makes, a passphrase or a PIN of so many digits, and shares it among the custodians. The
+/// file waits beside its place until they have approved its SHA-256, which is given, hexadecimal.
+pub(super) fn prepare(path: &Path, script: &Script, pin_digits: Option<usize>) -> Result<String, CustodyError> {
     if path.exists() {
-        let shares = read(path)?;
-        let same = |(group, owners): (&Group, &Vec<&str>)| {
-            group.pieces.iter().map(|piece| &*piece.key).eq(owners.iter().copied())
-        };
-        let all = shares.groups.len() == owners.len() && shares.groups.iter().zip(&owners).all(same);
-        let fits = all && shares.pin_digits == pin_digits;
-        return if fits { open(path, credentials) } else { Err(CustodyError::OfAnother(path.to_owned())) };
+        return Err(CustodyError::NotApproved(path.to_owned()));
     }
     let mut secret = Zeroizing::new([0; SECRET]);
     openssl::rand::rand_bytes(&mut *secret)?;
-    let groups = owners.iter().map(|keys| group(&secret, keys)).collect::<Result<Vec<_>, _>>()?;
+    let groups = groups_of(script).iter().map(|keys| group(&secret, keys)).collect::<Result<Vec<_>, _>>()?;
     let shares = Shares { format: FORMAT.to_owned(), version: VERSION, pin_digits, groups };
     // Strings and numbers always serialize.
     let bytes = serde_json::to_vec_pretty(&shares).unwrap_or_default();
-    files::replace(path, &bytes, Mode::Private)?;
-    Ok(spelled(&secret, pin_digits))
+    let waiting = files::fresh_name(path);
+    let written = files::write(&waiting, &bytes, Mode::Private).and_then(|()| files::sync_parent(&waiting));
+    written.map_err(|error| FileError { path: waiting, error })?;
+    Ok(hex::encode(sha256(&bytes)))
 }
 
-fn read(path: &Path) -> Result<Shares, CustodyError> {
+/// The secret of the file that was approved with this SHA-256, hexadecimal; it takes its place if it still waits.
+pub(super) fn approved(path: &Path, hash: &str, credentials: &[Credential]) -> Result<Passphrase, CustodyError> {
+    let bytes_of = |path: &Path| {
+        let bytes = files::read(path)?;
+        if hex::encode(sha256(&bytes)) == hash { Ok(bytes) } else { Err(CustodyError::NotApproved(path.to_owned())) }
+    };
+    if !path.exists() {
+        let waiting = files::fresh_name(path);
+        bytes_of(&waiting)?;
+        let moved = fs::rename(&waiting, path).and_then(|()| files::sync_parent(path));
+        moved.map_err(|error| FileError { path: path.to_owned(), error })?;
+    }
+    opened(&parsed(&bytes_of(path)?, path)?, path, credentials)
+}
+
+fn parsed(bytes: &[u8], path: &Path) -> Result<Shares, CustodyError> {
     let damaged = |_| CustodyError::Damaged(path.to_owned());
-    let shares: Shares = serde_json::from_slice(&files::read(path)?).map_err(damaged)?;
+    let shares: Shares = serde_json::from_slice(bytes).map_err(damaged)?;
     if shares.format != FORMAT || shares.version != VERSION {
         return Err(CustodyError::Version(path.to_owned()));
     }
@@ -138,8 +145,11 @@ fn read(path: &Path) -> Result<Shares, CustodyError> {
 /// # Errors
 /// When the custodians are too few, or the file is damaged.
 pub fn open(path: &Path, credentials: &[Credential]) -> Result<Passphrase, CustodyError> {
+    opened(&parsed(&files::read(path)?, path)?, path, credentials)
+}
+
+fn opened(shares: &Shares, path: &Path, credentials: &[Credential]) -> Result<Passphrase, CustodyError> {
     let damaged = || CustodyError::Damaged(path.to_owned());
-    let shares = read(path)?;
     for group in &shares.groups {
         let owners = group.pieces.iter().map(|piece| {
             let owner = credentials.iter().find(|credential| credential.public_key() == piece.key)?;
@@ -258,7 +268,9 @@ mod tests {
         }
         let path = directory.path().join("custody.json");
         let script = Script::parse(&text).unwrap();
-        let secret = share(&path, &script, None, &[]).unwrap();
+        let hash = prepare(&path, &script, None).unwrap();
+        assert!(!path.exists());
+        let secret = approved(&path, &hash, &credentials).unwrap();
         assert_eq!(secret.expose().len(), 64);
         let [one, two, three] = credentials;
         let pair = [one, three];
@@ -270,16 +282,17 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains(std::str::from_utf8(secret.expose()).unwrap()));
 
-        // What was shared is not shared anew: something may be protected by it.
-        assert_eq!(share(&path, &script, None, &credentials).unwrap().expose(), secret.expose());
-        let mut stricter = script.clone();
-        stricter.threshold = 3;
-        for (other, digits) in [(script.clone(), Some(24)), (stricter, None)] {
-            let refused = share(&path, &other, digits, &credentials);
-            assert!(matches!(refused, Err(CustodyError::OfAnother(_))), "{refused:?}");
-        }
+        // What was approved is opened again; a file that was not approved is neither adopted nor replaced.
+        assert_eq!(approved(&path, &hash, &credentials).unwrap().expose(), secret.expose());
+        assert!(matches!(prepare(&path, &script, None), Err(CustodyError::NotApproved(_))));
+        let other = approved(&path, &"00".repeat(32), &credentials);
+        assert!(matches!(other, Err(CustodyError::NotApproved(_))), "{other:?}");
         let path = directory.path().join("pin.json");
-        let pin = share(&path, &script, Some(12), &[]).unwrap();
+        let hash = prepare(&path, &script, Some(12)).unwrap();
+        fs::write(files::fresh_name(&path), b"planted").unwrap();
+        assert!(matches!(approved(&path, &hash, &credentials), Err(CustodyError::NotApproved(_))));
+        let hash = prepare(&path, &script, Some(12)).unwrap();
+        let pin = approved(&path, &hash, &credentials).unwrap();
         assert!(pin.expose().len() == 12 && pin.expose().iter().all(u8::is_ascii_digit));
         assert_eq!(open(&path, &credentials).unwrap().expose(), pin.expose());
     }

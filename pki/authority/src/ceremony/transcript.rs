@@ -13,6 +13,7 @@
 //!                                       an empty line before every further block
 //! step       2 create-authority
 //! before     0
+//! custody    <SHA-256 of the custody file>  when the custodians share the secret of a new authority
 //! | set up the authority with its first country signing CA
 //! approved   2026-11-22T18:04:00Z       signed BEFORE it is done
 //! signed     ...
@@ -36,9 +37,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use openssl::sha::sha256;
+use trust::public_key::KeyKind;
 use trust::{Certificate, CertificateError, Crl, CrlError, Hash, PublicKey, SignatureAlgorithm};
 
-use super::script::{MAX_SCRIPT, Script, ScriptError, Step};
+use super::script::{self, Custody, MAX_SCRIPT, Script, ScriptError, Step};
+use crate::key_store::Algorithm;
 
 const TITLE: &str = "bitaqa key ceremony transcript, version 1";
 const CONTEXT: &[u8] = b"bitaqa-ceremony-v1\0";
@@ -70,10 +73,13 @@ impl Block {
         Block { title: "the beginning".to_owned(), text }
     }
 
-    pub fn approval(number: usize, step: &Step, before: u64, now: Timestamp) -> Self {
+    pub fn approval(number: usize, step: &Step, before: u64, custody: Option<&str>, now: Timestamp) -> Self {
         let mut text = String::new();
         line(&mut text, "step", &format!("{} {}", number + 1, step.word()));
         line(&mut text, "before", &before.to_string());
+        if let Some(hash) = custody {
+            line(&mut text, "custody", hash);
+        }
         quote(&mut text, &step.words());
         line(&mut text, "approved", &seconds(now));
         Block { title: format!("step {} {}", number + 1, step.word()), text }
@@ -151,6 +157,8 @@ pub struct StepRecord {
     pub made: Vec<Made>,
     /// Label of the token in which it made the CSCA's key.
     pub token: Option<String>,
+    /// SHA-256 of the custody file that was approved with it, hexadecimal; transcripts of the first release have none.
+    pub custody: Option<String>,
     /// Whether its effect, if it has one, is recorded.
     pub finished: bool,
     pub(super) before: u64,
@@ -292,7 +300,11 @@ pub(super) fn replay(text: &str) -> Result<Replay, ReplayError> {
             Some(open) => {
                 lines.exactly(&format!("{:10} {done} {}", "result", open.word))?;
                 open.made = lines.made(&mut chain)?;
-                open.token = lines.token(script.steps.get(done.saturating_sub(1)))?;
+                let step = script.steps.get(done.saturating_sub(1));
+                open.token = lines.token(step)?;
+                if let Some(step) = step {
+                    complete(step, open, &lines)?;
+                }
                 lines.moment("at", &mut last)?;
                 open.finished = true;
             }
@@ -367,6 +379,13 @@ fn approval(
     let step = script.steps.get(index).ok_or_else(|| lines.wrong("the end"))?;
     lines.exactly(&format!("{:10} {} {}", "step", index + 1, step.word()))?;
     let before = lines.text_of("before", |value| value.parse::<u64>().is_ok())?.parse().unwrap_or_default();
+    let shared = matches!(step, Step::CreateAuthority { .. }) && script.custody == Custody::Shared;
+    let custody = match lines.peek() {
+        Some(line) if shared && line.starts_with("custody ") => {
+            Some(lines.text_of("custody", |value| value.len() == 64)?.to_owned())
+        }
+        _ => None,
+    };
     let text = lines.quoted();
     if text != step.words() {
         return Err(lines.wrong("the text of the step as the script has it"));
@@ -378,9 +397,36 @@ fn approval(
         approved,
         made: Vec::new(),
         token: None,
+        custody,
         finished: !step.has_effect(),
         before,
     })
+}
+
+/// Whether a step made what it must make, no more and no less, and with the script's algorithm.
+fn complete(step: &Step, record: &StepRecord, lines: &Lines<'_>) -> Result<(), ReplayError> {
+    let key = record.token.as_ref().map(|_| "key");
+    let expected: Vec<&str> = match step {
+        Step::Say { .. } => Vec::new(),
+        Step::CreateAuthority { .. } => ["csca"].into_iter().chain(key).chain(["revocation-list"]).collect(),
+        Step::RollOver { .. } => ["csca"].into_iter().chain(key).chain(["link", "revocation-list"]).collect(),
+        Step::IssueRevocationList {} => vec!["revocation-list"],
+    };
+    if !record.made.iter().map(|made| &*made.kind).eq(expected.iter().copied()) {
+        return Err(lines.wrong(&format!("made by this step: {}", expected.join(", "))));
+    }
+    let Step::CreateAuthority { algorithm: Some(name), .. } = step else { return Ok(()) };
+    let csca = record.made.first().and_then(|made| Certificate::from_der(&made.der).ok());
+    let as_named = script::offered(name).zip(csca).is_some_and(|(named, csca)| is_of(named, &csca));
+    if as_named { Ok(()) } else { Err(lines.wrong(&format!("a CSCA that signs with {name}"))) }
+}
+
+fn is_of(algorithm: Algorithm, csca: &Certificate) -> bool {
+    let kind = match algorithm {
+        Algorithm::Ecdsa(curve) => KeyKind::Ec(curve),
+        Algorithm::RsaV15(size) | Algorithm::RsaPss(size) => KeyKind::Rsa { bits: size.bits() },
+    };
+    csca.public_key().kind() == kind && csca.algorithm() == algorithm.signature()
 }
 
 /// Where the last block ends that everybody present signed.
@@ -411,6 +457,10 @@ impl Anchors {
         if certificate.verify_signature(certificate.public_key()).is_err() {
             return Err(ReplayError::Chain { line, kind: "self-signed certificate" });
         }
+        let key = certificate.public_key().key_hash();
+        if self.current.as_ref().is_some_and(|before| before.public_key().key_hash() == key) {
+            return Err(ReplayError::Chain { line, kind: "new key, which is the old one," });
+        }
         self.previous = self.current.replace(certificate);
         Ok(())
     }
@@ -421,7 +471,10 @@ impl Anchors {
     }
 
     fn link(&self, link: &Certificate, line: usize) -> Result<(), ReplayError> {
-        let new = self.current.as_ref().is_some_and(|new| new.public_key().spki() == link.public_key().spki());
+        // A link that the new key signed itself comes from no key before it.
+        let new = self.current.as_ref().is_some_and(|new| {
+            new.public_key().spki() == link.public_key().spki() && link.verify_signature(new.public_key()).is_err()
+        });
         // The key before may be one of an earlier ceremony; then only the new one can be compared.
         let old = self.previous.as_ref().is_none_or(|old| link.verify_signature(old.public_key()).is_ok());
         if new && old { Ok(()) } else { Err(ReplayError::Chain { line, kind: "link certificate" }) }
@@ -544,5 +597,91 @@ impl<'a> Lines<'a> {
             SignatureAlgorithm::Ecdsa(Hash::Sha256).verify(key, &signed, &signature).map_err(|_| refused())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::Authority;
+    use crate::ceremony::Credential;
+    use crate::passphrase::Passphrase;
+
+    fn now() -> Timestamp {
+        "2026-11-22T09:00:00Z".parse().unwrap()
+    }
+
+    /// A closed transcript of these steps with these results, signed as it must be.
+    fn transcript(source: &str, credentials: &[Credential], results: &[Vec<Made>]) -> String {
+        let script = Script::parse(source).unwrap();
+        let mut blocks = vec![Block::header(&script, source, &[0, 1], now())];
+        for (number, (step, made)) in script.steps.iter().zip(results).enumerate() {
+            blocks.push(Block::approval(number, step, 0, None, now()));
+            blocks.push(Block::result(number, step, made, None, now()));
+        }
+        blocks.push(Block::closing(now()));
+        let mut text = String::new();
+        for block in blocks {
+            text = if text.is_empty() { block.text } else { format!("{text}\n{}", block.text) };
+            let message = message(&text);
+            for (place, credential) in credentials.iter().enumerate() {
+                let signature = STANDARD.encode(credential.sign(&message).unwrap());
+                text.push_str(&format!("signed     {} {signature}\n", place + 1));
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn every_step_made_what_it_must_make() {
+        let folder = tempfile::tempdir().unwrap();
+        let words = Passphrase::new("the words of a custodian");
+        let credentials = ["one", "two"].map(|name| Credential::create(&folder.path().join(name), &words).unwrap());
+        let profile = crate::Profile::find("specimen-uto").unwrap();
+        let mut authority = Authority::init(&folder.path().join("pki"), profile, &words, now()).unwrap();
+        let newest = |authority: &Authority| {
+            let generation = authority.generations().last().unwrap().clone();
+            let (_, crl) = authority.current_crl().unwrap().unwrap();
+            let link = generation.link.map(|link| Made::new("link", link.der()));
+            let csca = Made::new("csca", generation.certificate.der());
+            (csca, link, Made::new("revocation-list", crl.der()))
+        };
+        let (csca, _, crl) = newest(&authority);
+        authority.roll_over(None, None, &words, now()).unwrap();
+        let (new, link, new_crl) = newest(&authority);
+        let link = link.unwrap();
+        let custodians: String = credentials
+            .iter()
+            .enumerate()
+            .map(|(place, one)| format!("[[custodian]]\nname = \"{place}\"\nkey = \"{}\"\n", one.public_key()))
+            .collect();
+        let script = |algorithm: &str| {
+            format!(
+                "format = \"bitaqa-ceremony\"\nversion = 1\ntitle = \"t\"\nprofile = \"specimen-uto\"\nthreshold = 2\n\
+                 {custodians}[[step]]\ndo = \"create-authority\"\n{algorithm}[[step]]\ndo = \"roll-over\"\n"
+            )
+        };
+        let checked = |source: &str, first: &[&Made], second: &[&Made]| {
+            let made = |all: &[&Made]| all.iter().map(|one| (*one).clone()).collect();
+            verify(transcript(source, &credentials, &[made(first), made(second)]).as_bytes())
+        };
+        let plain = script("");
+        checked(&plain, &[&csca, &crl], &[&new, &link, &new_crl]).unwrap();
+        for (first, second) in [
+            (vec![], vec![&new, &link, &new_crl]),
+            (vec![&csca], vec![&new, &link, &new_crl]),
+            (vec![&csca, &crl], vec![]),
+            (vec![&csca, &crl], vec![&new, &new_crl]),
+            (vec![&csca, &crl], vec![&csca, &link, &crl]),
+            (vec![&csca, &crl], vec![&new, &new, &link, &new_crl]),
+        ] {
+            let kinds = |all: &[&Made]| all.iter().map(|made| made.kind.clone()).collect::<Vec<_>>();
+            assert!(checked(&plain, &first, &second).is_err(), "{:?} {:?}", kinds(&first), kinds(&second));
+        }
+        let own = profile.csca_algorithm.to_string();
+        checked(&script(&format!("algorithm = \"{own}\"\n")), &[&csca, &crl], &[&new, &link, &new_crl]).unwrap();
+        let other = Algorithm::OFFERED.into_iter().find(|one| *one != profile.csca_algorithm).unwrap();
+        let named = script(&format!("algorithm = \"{other}\"\n"));
+        assert!(matches!(checked(&named, &[&csca, &crl], &[&new, &link, &new_crl]), Err(ReplayError::Line { .. })));
     }
 }
