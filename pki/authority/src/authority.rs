@@ -11,6 +11,7 @@
 //! DIR/ds/<name>/              certificate.der, key.json, key.p8: what a printing centre gets
 //! DIR/<kind>-signer/<name>/   the same for signers of master lists, deviation lists, digital seals
 //! DIR/crl/<number>.crl        every revocation list; the highest number is the current one
+//! DIR/last-bundle.json        the last trust bundle as it was exported, without the signatures of custodians
 //! DIR/lists/                  signed master lists (.ml), deviation lists (.dl), defect lists (.dfl)
 //! ```
 //!
@@ -45,7 +46,7 @@ mod issue;
 mod lists;
 mod setup;
 
-pub use bundle::{BundleRequest, ExportedBundle};
+pub use bundle::{BundleRequest, ExportedBundle, Fewer};
 pub use certify::{Ensured, SignerKind, SignerRecord, Uses};
 pub use generations::{Generation, NewName, Rollover};
 pub use issue::EnsuredCrl;
@@ -223,6 +224,12 @@ pub enum IssueError {
     /// No number is left.
     #[error("the numbers of lists and bundles are used up: one of the highest that there is was given out")]
     NumbersUsedUp,
+    /// The next bundle would lack what the last one had.
+    #[error("bundle {} had {} revoked documents, {} anchors and {} defect lists which this one would not have", .0.number, .0.documents, .0.anchors, .0.defect_lists)]
+    Fewer(Fewer),
+    /// The copy of the last bundle cannot be read.
+    #[error("the copy of the last bundle, last-bundle.json: {0}")]
+    LastBundle(BundleError),
     /// The current revocation list is missing, out of date, or lacks a revoked signer.
     #[error("the current revocation list is missing, out of date, or lacks a revoked signer")]
     RevocationListOutdated,

@@ -34,7 +34,7 @@ mod status;
 mod x509;
 
 pub use authority::{
-    Authority, BundleRequest, Ensured, EnsuredCrl, ExportedBundle, Generation, InitError, IssueError, NewName,
+    Authority, BundleRequest, Ensured, EnsuredCrl, ExportedBundle, Fewer, Generation, InitError, IssueError, NewName,
     OpenError, Rollover, SignedList, SignerKind, SignerRecord, Uses,
 };
 pub use document_signer::{DocumentSigner, LoadError, SignError};

@@ -244,13 +244,15 @@ fn revocation_list(authority: &Authority, now: Timestamp) -> Result<Item, OpenEr
 }
 
 fn trust_bundle(authority: &Authority, now: Timestamp) -> Item {
-    const ACTION: &str = "bitaqa-pki bundle export";
+    let action = authority.export_command();
     let (number, expires) = authority.last_bundle();
     match expires {
-        None => item("trust-bundle", "-", "none was exported", None).needs(Need::Soon, ACTION),
-        Some(end) if now > end => item("trust-bundle", number.to_string(), "expired", expires).needs(Need::Now, ACTION),
+        None => item("trust-bundle", "-", "none was exported", None).needs(Need::Soon, &action),
+        Some(end) if now > end => {
+            item("trust-bundle", number.to_string(), "expired", expires).needs(Need::Now, &action)
+        }
         Some(end) if within(now, NOTICE_DAYS, end) => {
-            item("trust-bundle", number.to_string(), "expires soon", expires).needs(Need::Soon, ACTION)
+            item("trust-bundle", number.to_string(), "expires soon", expires).needs(Need::Soon, &action)
         }
         Some(_) => item("trust-bundle", number.to_string(), "good", expires),
     }

@@ -91,6 +91,9 @@ fn archive(command: &Trust, json: bool) -> Result<ExitCode, Failure> {
             return anchors::import(&archive.dir, files, &belief, *dry_run, json);
         }
         Trust::List { country, pending, archive } => anchors::list(&archive.dir, country.as_deref(), *pending, json)?,
+        Trust::Distrust { fingerprint, because, by, archive } => {
+            anchors::distrust(&archive.dir, fingerprint, because, by, json)?;
+        }
         Trust::Export { out, country, archive } => anchors::export(&archive.dir, out, country.as_deref(), json)?,
         Trust::Check { file, defect_list, archive } => {
             return anchors::check(&archive.dir, file, defect_list, json);

@@ -339,6 +339,12 @@ impl From<IssueError> for Failure {
                 "Find out who gave a list or bundle so high a number: bitaqa-pki acts verify, and the folder crl.",
                 TRUST,
             ),
+            IssueError::Fewer(_) => (
+                "Give the whole file with --revoked-documents, the archive with --archive, every --defect-list; or, when all \
+                 of that shall no longer count, --allow-fewer.",
+                USAGE,
+            ),
+            IssueError::LastBundle(_) => ("Restore it from the backup; or export with --allow-fewer.", TRUST),
             IssueError::RevocationListOutdated => ("Run bitaqa-pki crl issue first.", TRUST),
             IssueError::Lint(_) => {
                 ("Correct the profile; bitaqa-pki lint --rules explains every rule. Otherwise report a fault.", 1)

@@ -170,6 +170,86 @@ fn what_cannot_be_is_said() {
     assert_eq!(fs::read(desk.path("one")).unwrap(), before);
 }
 
+/// Without the options of the last export, everything that it brought would be in force again, or unknown.
+#[test]
+fn what_the_last_bundle_had_is_not_left_out_by_mistake() {
+    let desk = Desk::new();
+    desk.pki(&["init", "--profile", "iq-nid-compat", "--dir", "neighbour"]);
+    let der = fs::read(desk.path("neighbour/csca/certificate.der")).unwrap();
+    let confirmed = hex::encode(Certificate::from_der(&der).unwrap().fingerprint());
+    desk.pki(&["trust", "import", "--dir", "anchors", "neighbour/csca/certificate.der", "--confirm", &confirmed]);
+    let lost = |numbers: &[&str]| {
+        let line =
+            |number: &&str| format!("{{\"number\": \"{number}\", \"reason\": \"lost\", \"since\": \"2026-11-01\"}}\n");
+        fs::write(desk.path("lost"), numbers.iter().map(line).collect::<String>()).unwrap();
+    };
+    lost(&["A1", "A2"]);
+    let both = ["--revoked-documents", "lost", "--archive", "anchors"];
+    desk.export("one", &[&both[..], &["--maximum-age", "30"]].concat());
+    let (code, said, _) = desk.run(&["crl", "issue", "--dir", "pki"]);
+    let next = "next: bitaqa-pki bundle export --revoked-documents FILE --archive DIR --maximum-age 30 --dir pki";
+    assert!(code == 0 && said.contains(next), "{said}");
+
+    let refused = |more: &[&str], words: &str| {
+        let (code, _, said) = desk.run(&[&["bundle", "export", "--dir", "pki", "--out", "x"], more].concat());
+        assert!(code == 2 && said.contains(words) && said.contains("--allow-fewer"), "{code} {said}");
+    };
+    refused(&[], "bundle 1 had 2 revoked documents, 1 anchors and 0 defect lists which this one would not have");
+    refused(&both[..2], "had 0 revoked documents, 1 anchors");
+    refused(&both[2..], "had 2 revoked documents, 0 anchors");
+    lost(&["A1", "A3"]);
+    refused(&both, "had 1 revoked documents, 0 anchors");
+    assert!(!desk.path("x").exists());
+    lost(&["A1", "A2", "A3"]);
+    assert_eq!(desk.export("two", &both)["number"], 2);
+    assert_eq!(desk.export("three", &["--allow-fewer"])["anchors"], 1);
+    desk.export("four", &[]);
+}
+
+/// A rollover of the neighbour is believed through its link; distrusted, the first key takes the second one with it.
+#[test]
+fn what_is_distrusted_reaches_no_bundle_again() {
+    let desk = Desk::new();
+    desk.pki(&["init", "--profile", "iq-nid-compat", "--dir", "neighbour"]);
+    desk.pki(&["csca", "rollover", "--dir", "neighbour"]);
+    let first = fs::read(desk.path("neighbour/csca/certificate.der")).unwrap();
+    let first = hex::encode(Certificate::from_der(&first).unwrap().fingerprint());
+    let second = fs::read(desk.path("neighbour/csca-2/certificate.der")).unwrap();
+    let second = hex::encode(Certificate::from_der(&second).unwrap().fingerprint());
+    let files = ["neighbour/csca/certificate.der", "neighbour/csca-2/link.der", "neighbour/csca-2/certificate.der"];
+    let import = |more: &[&str]| desk.pki(&[&["trust", "import", "--dir", "anchors"], &files[..], more].concat());
+    let list = || desk.pki(&["trust", "list", "--dir", "anchors"]);
+    import(&["--confirm", &first]);
+    let before = fs::read_to_string(desk.path("anchors/archive.json")).unwrap();
+    assert!(before.contains("\"version\":1"), "nobody is distrusted");
+    assert_eq!((list()["keys"].as_u64(), list()["believed"].as_u64()), (Some(2), Some(3)));
+    assert_eq!(desk.export("one", &["--archive", "anchors"])["anchors"], 4);
+
+    let distrust = ["trust", "distrust", "--dir", "anchors", "--because", "its key was stolen", "--by", "amina"];
+    let (code, _, said) = desk.run(&[&distrust[..], &[&"00".repeat(32)]].concat());
+    assert!(code == 2 && said.contains("has no certificate with the fingerprint"), "{said}");
+    let done = desk.pki(&[&distrust[..], &[&first]].concat());
+    assert_eq!((done["no_longer_believed"].as_array().unwrap().len(), done["keys"].as_u64()), (3, Some(0)));
+    assert!(fs::read_to_string(desk.path("anchors/archive.json")).unwrap().contains("\"version\":2"));
+    for more in [&[][..], &["--confirm", &first]] {
+        let (code, again, _) = desk.run(&[&["trust", "import", "--dir", "anchors"], &files[..], more].concat());
+        assert!(code == 0 && again.contains("by amina: its key was stolen"), "{again}");
+        assert_eq!((list()["keys"].as_u64(), list()["believed"].as_u64()), (Some(0), Some(0)));
+    }
+    let (_, text, _) = desk.run(&["trust", "list", "--dir", "anchors"]);
+    assert!(text.contains("by amina: its key was stolen"), "{text}");
+    assert_eq!(list()["distrusted"][0]["fingerprint"], first.as_str());
+    desk.pki(&["trust", "export", "--dir", "anchors", "--out", "anchors.pem"]);
+    assert_eq!(fs::read_to_string(desk.path("anchors.pem")).unwrap(), "");
+    // Left out on purpose: nothing is to be allowed. Nothing says either that the distrusted key could be believed.
+    let next = desk.export("two", &["--archive", "anchors"]);
+    assert_eq!((next["anchors"].as_u64(), next["seen_elsewhere"].as_u64()), (Some(1), Some(1)));
+
+    // The second key is not distrusted itself: whoever compares it brings it and its link back, the first key not.
+    import(&["--confirm", &second]);
+    assert_eq!(list()["keys"], 1);
+}
+
 #[test]
 fn custodians_who_sign_at_once_lose_no_signature() {
     let desk = Desk::new();

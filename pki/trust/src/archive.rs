@@ -10,7 +10,8 @@
 //! [`Archive::plan`] works out what an import would change, [`Plan::archive`] is the archive after it.
 //!
 //! A certificate is believed for one of these reasons only ([`Reason`]): a list of a pinned signer holds it as a root, a person
-//! compared its fingerprint, a believed key signed it as a link, or it is the root of a key believed for one of these.
+//! compared its fingerprint, a believed key signed it as a link, or it is the root of a key believed for one of these. All of
+//! that counts for nothing where a person distrusts its key ([`Archive::distrust`]), and neither does what followed from it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -25,8 +26,10 @@ use crate::master_list::{Issuers, MasterList, Role, Verification, certifies};
 use crate::store::TrustStore;
 
 mod bundled;
+mod distrust;
 mod stored;
 
+pub use distrust::Distrusted;
 pub use stored::{LoadError, SaveError, Writing};
 
 /// After this many days without an import, a store made of the archive counts as out of date.
@@ -63,6 +66,7 @@ pub struct Archive {
     sources: Vec<Source>,
     certificates: BTreeMap<Fingerprint, Held>,
     crls: BTreeMap<Fingerprint, HeldCrl>,
+    distrusted: Vec<Distrusted>,
 }
 
 /// A certificate in the archive.
@@ -70,16 +74,18 @@ pub struct Archive {
 pub struct Held {
     /// The certificate.
     pub certificate: Certificate,
-    /// Why it is believed; empty when it is not.
+    /// Why it is believed, unless it is distrusted, or what it follows from is.
     pub reasons: Vec<Believed>,
     /// Where it was seen, positions in [`Archive::sources`] with the place there.
     pub seen: Vec<Seen>,
+    /// Worked out by [`Archive::weigh`], then kept up to date.
+    believed: bool,
 }
 
 impl Held {
-    /// Whether there is a reason to believe it.
+    /// Whether there is a reason to believe it that still holds.
     pub fn is_believed(&self) -> bool {
-        !self.reasons.is_empty()
+        self.believed
     }
 }
 
@@ -331,6 +337,8 @@ impl Archive {
 /// An import while it is worked out.
 struct Work<'a> {
     request: &'a Request<'a>,
+    /// Those of the request that nobody distrusts.
+    pins: Vec<Certificate>,
     plan: Plan,
     /// Position of the source for what comes outside of lists.
     loose: Option<usize>,
@@ -341,8 +349,9 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn new(mut archive: Archive, request: &'a Request<'a>) -> Self {
         archive.generation += 1;
+        let pins = request.pins.iter().filter(|pin| archive.distrust_of(pin).is_none()).cloned().collect();
         let plan = Plan { changes: Vec::new(), unchanged: 0, refused: Vec::new(), lists: Vec::new(), archive };
-        Work { request, plan, loose: None, fresh: BTreeSet::new() }
+        Work { request, pins, plan, loose: None, fresh: BTreeSet::new() }
     }
 
     fn source(&mut self, list: Option<ListSource>) -> usize {
@@ -398,10 +407,15 @@ impl<'a> Work<'a> {
 
     fn see(&mut self, certificate: &Certificate, seen: Seen) {
         let fingerprint = certificate.fingerprint();
+        if let Some(distrusted) = self.plan.archive.distrust_of(certificate) {
+            let why = format!("{}: {distrusted}", certificate.subject());
+            self.refuse(&seen.place, why);
+        }
         match self.plan.archive.certificates.get_mut(&fingerprint) {
             Some(held) => held.seen.push(seen),
             None => {
-                let held = Held { certificate: certificate.clone(), reasons: Vec::new(), seen: vec![seen] };
+                let held =
+                    Held { certificate: certificate.clone(), reasons: Vec::new(), seen: vec![seen], believed: false };
                 self.plan.archive.certificates.insert(fingerprint, held);
                 self.fresh.insert(fingerprint);
             }
@@ -414,23 +428,25 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Adds a reason, and a change when it is the first one.
+    /// Adds a reason, and a change when it is the first one that counts.
     fn believe(&mut self, fingerprint: Fingerprint, reason: Reason, source: usize) {
-        let Some(held) = self.plan.archive.certificates.get_mut(&fingerprint) else { return };
-        if held.reasons.iter().any(|known| known.reason == reason) {
+        let archive = &mut self.plan.archive;
+        let distrusted = archive.get(&fingerprint).is_some_and(|held| archive.distrust_of(&held.certificate).is_some());
+        let Some(held) = archive.certificates.get_mut(&fingerprint) else { return };
+        if !held.reasons.iter().any(|known| known.reason == reason) {
+            held.reasons.push(Believed { source, reason });
+        }
+        if held.believed || distrusted {
             return;
         }
-        let first = held.reasons.is_empty();
-        held.reasons.push(Believed { source, reason });
-        if first {
-            let fresh = self.fresh.contains(&fingerprint);
-            let change = if fresh { Change::Anchor } else { Change::NowBelieved };
-            self.plan.changes.push(change(fingerprint, reason));
-        }
+        held.believed = true;
+        let fresh = self.fresh.contains(&fingerprint);
+        let change = if fresh { Change::Anchor } else { Change::NowBelieved };
+        self.plan.changes.push(change(fingerprint, reason));
     }
 
     fn master_list(&mut self, place: &str, list: &MasterList) {
-        let verification = list.verify(self.request.pins, self.request.now);
+        let verification = list.verify(&self.pins, self.request.now);
         let verified = verification.is_believed();
         let signer = verification.signer.as_ref();
         let country = signer.and_then(|signer| signer.subject().country()).unwrap_or_default().to_uppercase();
@@ -528,7 +544,9 @@ impl<'a> Work<'a> {
     /// Believes each pending certificate that a believed key signed, and each pending root of a believed key.
     fn spread(&mut self) -> bool {
         let archive = &self.plan.archive;
-        let open = |held: &&Held| !held.is_believed() && held.certificate.is_authority();
+        let open = |held: &&Held| {
+            !held.is_believed() && held.certificate.is_authority() && archive.distrust_of(&held.certificate).is_none()
+        };
         if !archive.certificates.values().any(|held| open(&held)) {
             return false;
         }

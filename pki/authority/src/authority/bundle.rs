@@ -1,6 +1,6 @@
 //! Trust bundles: what the posts get to know, and the authority's signature over it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use trust::bundle::Sealed;
@@ -10,9 +10,13 @@ use super::issue::read_key;
 use super::{Authority, IssueError};
 use crate::acts::Act;
 use crate::countries::codes_of;
+use crate::files::{self, Mode};
 use crate::key_store::Signer;
 use crate::passphrase::Passphrase;
 use crate::x509::Period;
+
+/// The last bundle as it was exported: nothing that it had is forgotten by mistake.
+const LAST_BUNDLE_FILE: &str = "last-bundle.json";
 
 /// What goes into a trust bundle beside the anchor and its revocation list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -33,6 +37,8 @@ pub struct BundleRequest {
     pub maximum_age_days: Option<u16>,
     /// Who signs the bundles after this one; enough of them must sign this one too.
     pub next_signers: Option<Pins>,
+    /// Whether it may lack what the last bundle had.
+    pub allow_fewer: bool,
 }
 
 /// A trust bundle to be handed out.
@@ -54,8 +60,8 @@ impl Authority {
     /// Makes a trust bundle and signs it: this CSCA, its current revocation list, and what the request adds.
     ///
     /// # Errors
-    /// When the revocation list is not up to date, nobody in the bundle is behind a foreign one or a defect list, or the
-    /// passphrase is wrong.
+    /// When the revocation list is not up to date, nobody in the bundle is behind a foreign one or a defect list, the last
+    /// bundle had more, or the passphrase is wrong.
     pub fn export_bundle(
         &mut self,
         request: BundleRequest,
@@ -70,6 +76,17 @@ impl Authority {
             return Err(IssueError::ForeignList(list.issuer().to_string()));
         }
         let defect_lists = defect_lists(request.defect_lists, &anchors, now)?;
+        if !request.allow_fewer
+            && let Some(last) = self.last_exported()?
+        {
+            let fewer = Fewer {
+                number: last.number,
+                documents: missing_documents(&last, &request.revoked_documents),
+                anchors: missing_anchors(&last, &anchors, &request.archive, now),
+                defect_lists: last.defect_lists.len().saturating_sub(defect_lists.len()),
+            };
+            fewer.is_none()?;
+        }
         let signers = self.signers()?;
         let (public_key, signer_key) = self.bundle_signer()?;
         let key = read_key(self.directory.join("bundle-signer"), passphrase)?;
@@ -110,6 +127,7 @@ impl Authority {
         let bytes = sealed.to_bytes();
         let act = Act::new("trust-bundle", self.state.bundle_number.to_string()).product(&bytes);
         self.record(now, &[act.note(format!("good until {}", bundle.stale_after()))])?;
+        files::replace(&self.directory.join(LAST_BUNDLE_FILE), &bytes, Mode::Public)?;
         Ok(ExportedBundle { bytes, bundle, pin: Pin::of(&signer_key), public_key, anchors_left_out })
     }
 
@@ -124,6 +142,31 @@ impl Authority {
             made.any(|one| one.certificate == *anchor || one.link.as_ref() == Some(anchor))
         };
         archive.believed().into_iter().partition(|anchor| !own_name(anchor) || own(anchor))
+    }
+
+    /// The command that exports the next bundle, with an option for everything that the last one had.
+    pub fn export_command(&self) -> String {
+        let mut command = "bitaqa-pki bundle export".to_owned();
+        let Ok(Some(last)) = self.last_exported() else { return command };
+        let had = [
+            (!last.revoked_documents.is_empty(), " --revoked-documents FILE"),
+            (!last.sources.is_empty(), " --archive DIR"),
+            (last.crls.len() > 1, " --crl FILE"),
+            (!last.defect_lists.is_empty(), " --defect-list FILE"),
+            (!last.signers.is_empty(), " --include-signers"),
+        ];
+        had.iter().filter(|(had, _)| *had).for_each(|(_, option)| command.push_str(option));
+        if let Some(days) = last.policy.maximum_age_days {
+            command.push_str(&format!(" --maximum-age {days}"));
+        }
+        command
+    }
+
+    /// `None` before the first one, and where an earlier version exported it.
+    fn last_exported(&self) -> Result<Option<Bundle>, IssueError> {
+        let bytes = files::read_optional(&self.directory.join(LAST_BUNDLE_FILE))?;
+        let read = |bytes: Vec<u8>| Bundle::from_payload(Sealed::read(&bytes)?.payload());
+        bytes.map(read).transpose().map_err(IssueError::LastBundle)
     }
 
     /// This state's anchors, then those of other states, without what is no longer valid.
@@ -150,6 +193,38 @@ impl Authority {
         countries.insert(self.profile.state.to_owned(), self.profile.country.to_owned());
         Policy { countries, maximum_age_days, ..Policy::default() }
     }
+}
+
+/// What the last bundle had and the next one would not have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fewer {
+    /// Number of the last bundle.
+    pub number: u64,
+    /// Revoked documents.
+    pub documents: usize,
+    /// Anchors that are still valid, and that nobody distrusts.
+    pub anchors: usize,
+    /// Defect lists, by their number: a newer list takes the place of an older one.
+    pub defect_lists: usize,
+}
+
+impl Fewer {
+    fn is_none(self) -> Result<(), IssueError> {
+        let none = self.documents + self.anchors + self.defect_lists == 0;
+        if none { Ok(()) } else { Err(IssueError::Fewer(self)) }
+    }
+}
+
+fn missing_documents(last: &Bundle, documents: &[RevokedDocument]) -> usize {
+    let numbers: HashSet<&str> = documents.iter().map(|document| document.number.as_str()).collect();
+    last.revoked_documents.keys().filter(|number| !numbers.contains(number.as_str())).count()
+}
+
+/// An anchor that the archive still has, and no longer believes, was left out on purpose.
+fn missing_anchors(last: &Bundle, anchors: &[Certificate], archive: &Archive, now: Timestamp) -> usize {
+    let live = last.anchors.iter().filter(|anchor| now <= anchor.not_after());
+    let gone = live.filter(|anchor| !anchors.contains(anchor) && archive.get(&anchor.fingerprint()).is_none());
+    gone.count()
 }
 
 /// The lists, each once, when an anchor stands behind every one of them.

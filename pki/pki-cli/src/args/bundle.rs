@@ -100,6 +100,9 @@ pub struct Export {
     /// How many of the next signers must sign.
     #[arg(long, value_name = "N", requires = "next_signer")]
     pub next_threshold: Option<usize>,
+    /// Leave out revoked documents, anchors or defect lists that the last bundle had: posts will no longer know of them.
+    #[arg(long)]
+    pub allow_fewer: bool,
     /// Where.
     #[command(flatten)]
     pub place: Place,

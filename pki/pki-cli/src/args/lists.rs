@@ -73,6 +73,23 @@ pub enum Trust {
         #[command(flatten)]
         archive: ArchivePlace,
     },
+    /// Cease to believe a key, whatever speaks for it now or later, and what is believed only through links from it.
+    #[command(after_help = "Example:\n  \
+        bitaqa-pki trust distrust --dir anchors 411356d2... --because 'stolen, says the State in its note 12/2026'\n\n\
+        All certificates of the key are meant. Export a bundle afterwards: posts learn it from there.")]
+    Distrust {
+        /// SHA-256 of a certificate in the archive.
+        fingerprint: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        because: String,
+        /// Who says so.
+        #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown")]
+        by: String,
+        /// Where.
+        #[command(flatten)]
+        archive: ArchivePlace,
+    },
     /// Show the certificates with their origin.
     #[command(after_help = "Example:\n  bitaqa-pki trust list --dir anchors --country ID")]
     List {

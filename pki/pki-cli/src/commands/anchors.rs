@@ -1,4 +1,4 @@
-//! `trust import`, `trust list`, `trust export`, `trust check`.
+//! `trust import`, `trust distrust`, `trust list`, `trust export`, `trust check`.
 
 use std::fmt::Write;
 use std::fs;
@@ -76,6 +76,34 @@ pub fn import(
     Ok(if doubtful { ExitCode::from(TRUST) } else { ExitCode::SUCCESS })
 }
 
+/// Records that the key of a certificate is not believed.
+pub fn distrust(directory: &Path, named: &str, because: &str, by: &str, json: bool) -> Result<(), Failure> {
+    let named = fingerprint(named)?;
+    let unknown = || Failure {
+        what: "Nothing was distrusted.".to_owned(),
+        why: format!("the archive has no certificate with the fingerprint {}", hex::encode(named)),
+        remedy: "See bitaqa-pki trust list; import the certificate first when it is not there yet.".to_owned(),
+        exit: USAGE,
+    };
+    let mut archive = Archive::open(directory)?;
+    archive.get(&named).ok_or_else(unknown)?;
+    let writing = Writing::begin(directory)?;
+    archive = Archive::open(directory)?;
+    let gone = archive.distrust(&named, because, by, Timestamp::now()).ok_or_else(unknown)?;
+    writing.save(&archive)?;
+    let object = json!({
+        "fingerprint": hex::encode(named), "because": because, "by": by, "generation": archive.generation(),
+        "no_longer_believed": gone.iter().map(hex::encode).collect::<Vec<_>>(), "keys": archive.anchors().len(),
+    });
+    let mut words = format!("{} is distrusted; {} keys are believed", hex::encode(named), archive.anchors().len());
+    for held in gone.iter().filter_map(|one| archive.get(one)) {
+        // Writing to a string cannot fail.
+        let _ = write!(words, "\n  no longer believed {}", certificate_line(&held.certificate));
+    }
+    words.push_str("\nnext: export a trust bundle with --archive; until posts have it, they believe what they have");
+    output::show(json, "trust distrust", object, &words)
+}
+
 /// Lists the certificates with their origin.
 pub fn list(directory: &Path, country: Option<&str>, pending: bool, json: bool) -> Result<(), Failure> {
     let archive = Archive::open(directory)?;
@@ -89,8 +117,8 @@ pub fn list(directory: &Path, country: Option<&str>, pending: bool, json: bool) 
         "believed": archive.certificates().filter(|held| held.is_believed()).count(),
         "pending": archive.certificates().filter(|held| !held.is_believed()).count(),
         "crls": archive.crls().count(),
-        "sources": archive.sources(),
-        "certificates": shown.iter().map(|held| held_object(held)).collect::<Vec<_>>(),
+        "sources": archive.sources(), "distrusted": archive.distrusted(),
+        "certificates": shown.iter().map(|held| held_object(&archive, held)).collect::<Vec<_>>(),
     });
     let mut text = format!(
         "anchor archive {}, import {}: {} keys believed",
@@ -101,7 +129,11 @@ pub fn list(directory: &Path, country: Option<&str>, pending: bool, json: bool) 
     for held in shown {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{}", certificate_line(&held.certificate));
-        for believed in &held.reasons {
+        if let Some(distrusted) = archive.distrust_of(&held.certificate) {
+            let _ = write!(text, "\n     {}", output::printable(&distrusted.to_string()));
+            continue;
+        }
+        for believed in held.reasons.iter().filter(|_| held.is_believed()) {
             let source = archive.sources().get(believed.source);
             let (whence, by) = source.map(|source| (source.describe(), source.by.as_str())).unwrap_or_default();
             let when = source.map(|source| day(source.imported)).unwrap_or_default();
@@ -224,10 +256,11 @@ fn short(fingerprint: &Fingerprint) -> String {
     hex::encode(fingerprint).chars().take(16).collect()
 }
 
-fn held_object(held: &Held) -> Value {
+fn held_object(archive: &Archive, held: &Held) -> Value {
     let mut object = certificate_object(&held.certificate);
     if let Some(fields) = object.as_object_mut() {
         fields.insert("believed".to_owned(), json!(held.is_believed()));
+        fields.insert("distrusted".to_owned(), json!(archive.distrust_of(&held.certificate)));
         fields.insert("reasons".to_owned(), json!(held.reasons));
         fields.insert("seen".to_owned(), json!(held.seen));
     }

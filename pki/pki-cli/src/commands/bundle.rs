@@ -54,6 +54,7 @@ fn request(export: &Export, authority: &Authority) -> Result<(BundleRequest, Vec
         countries: export.country.iter().cloned().collect(),
         maximum_age_days: export.maximum_age,
         next_signers,
+        allow_fewer: export.allow_fewer,
     };
     Ok((request, left_out))
 }

@@ -97,10 +97,11 @@ pub fn crl(directory: &Path, source: &PassphraseSource, json: bool) -> Result<()
         "this_update": crl.this_update().to_string(), "next_update": crl.next_update().to_string(),
     });
     let words = format!(
-        "revocation list issued: {}\n  revoked        {}\n  next one until {}\nnext: bitaqa-pki bundle export --dir {} --out FILE",
+        "revocation list issued: {}\n  revoked        {}\n  next one until {}\nnext: {} --dir {} --out FILE",
         path.display(),
         crl.len(),
         day(crl.next_update()),
+        authority.export_command(),
         directory.display(),
     );
     show(json, "crl issue", object, &words)?;

@@ -66,7 +66,7 @@ fn signer_countries(list: &MasterList) -> BTreeSet<String> {
 
 /// Why an archive believes a certificate, for people; empty when it does not hold it.
 pub fn provenance(archive: &Archive, certificate: &Certificate) -> Vec<String> {
-    let held = archive.get(&certificate.fingerprint());
+    let held = archive.get(&certificate.fingerprint()).filter(|held| held.is_believed());
     let source = |position: usize| archive.sources().get(position).map(|source| source.describe()).unwrap_or_default();
     let words = |believed: &Believed| format!("{}; {}", reason(believed.reason), source(believed.source));
     held.map(|held| held.reasons.iter().map(words).collect()).unwrap_or_default()

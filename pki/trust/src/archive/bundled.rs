@@ -17,16 +17,21 @@ impl Archive {
     pub fn origins(&self) -> Vec<Origin> {
         let origins = |held: &Held| {
             let anchor = held.certificate.fingerprint();
-            held.reasons.iter().map(move |one| Origin { anchor, reason: one.reason, source: one.source }).collect()
+            let holding = held.reasons.iter().filter(|one| self.holds(one.reason));
+            holding.map(move |one| Origin { anchor, reason: one.reason, source: one.source }).collect()
         };
-        self.certificates.values().flat_map(|held| -> Vec<Origin> { origins(held) }).collect()
+        let believed = self.certificates.values().filter(|held| held.is_believed());
+        believed.flat_map(|held| -> Vec<Origin> { origins(held) }).collect()
     }
 
-    /// Country signing keys that are known and not believed, with the sources that have them: positions in
+    /// Country signing keys that are known and neither believed nor distrusted, with the sources that have them: positions in
     /// [`Archive::sources`].
     pub fn elsewhere(&self) -> Vec<Elsewhere> {
         let mut keys: BTreeMap<Vec<u8>, BTreeSet<usize>> = BTreeMap::new();
-        let pending = self.certificates.values().filter(|held| !held.is_believed());
+        let pending = self
+            .certificates
+            .values()
+            .filter(|held| !held.is_believed() && self.distrust_of(&held.certificate).is_none());
         for held in pending.filter(|held| is_country_signing(&held.certificate)) {
             let seen = held.seen.iter().map(|seen| seen.source);
             keys.entry(held.certificate.key_identifier()).or_default().extend(seen);

@@ -8,13 +8,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::{Archive, Believed, Held, HeldCrl, Seen, Source};
+use super::{Archive, Believed, Distrusted, Held, HeldCrl, Seen, Source};
 use crate::certificate::{Certificate, CertificateError};
 use crate::crl::{Crl, CrlError};
 use crate::files::{create_directory, replace};
 
 const FORMAT: &str = "bitaqa-anchor-archive";
+/// The version of an archive that distrusts nobody.
 const VERSION: u32 = 1;
+/// A program that does not know distrust must not open the archive without it.
+const VERSION_WITH_DISTRUST: u32 = 2;
 const FILE: &str = "archive.json";
 /// The largest archive that is read, in bytes.
 const MAX_ARCHIVE: u64 = 1024 * 1024 * 1024;
@@ -29,6 +32,8 @@ struct Stored {
     certificates: Vec<StoredCertificate>,
     #[serde(default)]
     crls: Vec<StoredCrl>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    distrusted: Vec<Distrusted>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,15 +137,15 @@ impl Archive {
     pub fn from_json(bytes: &[u8]) -> Result<Self, LoadError> {
         let json = |error: &dyn std::fmt::Display| LoadError::Json(error.to_string());
         let stored: Stored = serde_json::from_slice(bytes).map_err(|error| json(&error))?;
-        if stored.format != FORMAT || stored.version != VERSION {
+        if stored.format != FORMAT || ![VERSION, VERSION_WITH_DISTRUST].contains(&stored.version) {
             return Err(LoadError::Format { format: stored.format, version: stored.version });
         }
-        let Stored { generation, sources, .. } = stored;
-        let mut archive = Archive { generation, sources, ..Archive::default() };
+        let Stored { generation, sources, distrusted, .. } = stored;
+        let mut archive = Archive { generation, sources, distrusted, ..Archive::default() };
         for (index, one) in stored.certificates.into_iter().enumerate() {
             let der = STANDARD.decode(one.der).map_err(|error| json(&error))?;
             let certificate = Certificate::from_der(&der).map_err(|error| LoadError::Certificate { index, error })?;
-            let held = Held { certificate, reasons: one.reasons, seen: one.seen };
+            let held = Held { certificate, reasons: one.reasons, seen: one.seen, believed: false };
             archive.certificates.insert(held.certificate.fingerprint(), held);
         }
         for (index, one) in stored.crls.into_iter().enumerate() {
@@ -148,6 +153,7 @@ impl Archive {
             let crl = Crl::from_der(&der).map_err(|error| LoadError::Crl { index, error })?;
             archive.crls.insert(openssl::sha::sha256(&der), HeldCrl { crl, seen: one.seen });
         }
+        archive.weigh();
         Ok(archive)
     }
 
@@ -161,11 +167,12 @@ impl Archive {
         let crl = |held: &HeldCrl| StoredCrl { der: STANDARD.encode(held.crl.der()), seen: held.seen.clone() };
         let stored = Stored {
             format: FORMAT.to_owned(),
-            version: VERSION,
+            version: if self.distrusted.is_empty() { VERSION } else { VERSION_WITH_DISTRUST },
             generation: self.generation,
             sources: self.sources.clone(),
             certificates: self.certificates.values().map(certificate).collect(),
             crls: self.crls.values().map(crl).collect(),
+            distrusted: self.distrusted.clone(),
         };
         // Strings, numbers and dates always serialize.
         serde_json::to_vec(&stored).unwrap_or_default()

@@ -95,7 +95,7 @@ impl Issuer {
     }
 
     pub fn bundle(&mut self, revoked_documents: Vec<RevokedDocument>) -> authority::ExportedBundle {
-        self.export(BundleRequest { revoked_documents, ..BundleRequest::default() })
+        self.export(BundleRequest { revoked_documents, allow_fewer: true, ..BundleRequest::default() })
     }
 
     pub fn export(&mut self, request: BundleRequest) -> authority::ExportedBundle {
