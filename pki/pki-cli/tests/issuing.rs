@@ -104,6 +104,25 @@ fn an_authority_publishes_and_its_record_is_whole() {
 }
 
 #[test]
+fn a_custodians_name_is_written_as_toml_reads_it() {
+    let desk = Desk::new();
+    fs::write(desk.path().join("words"), "the words of a custodian\n").unwrap();
+    let credential = |name: &str, out: &str| {
+        desk.pki(&["ceremony", "credential", "--name", name, "--out", out, "--passphrase-file", "words"]).assert()
+    };
+    // What Rust escapes otherwise than TOML, or not at all.
+    let name = "Amina \"A\\'\u{301} O'Hassan\u{200b}";
+    let output = credential(name, "one.pem").success();
+    let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    let read: toml::Value = toml::from_str(&text).unwrap();
+    assert_eq!(read["custodian"][0]["name"].as_str(), Some(name));
+    for name in ["", "two\nlines", "a\u{7}bell"] {
+        credential(name, "two.pem").code(2);
+    }
+    assert!(!desk.path().join("two.pem").exists());
+}
+
+#[test]
 fn three_custodians_hold_a_ceremony_and_an_auditor_replays_it() {
     let desk = Desk::new();
     let mut script = "format = \"bitaqa-ceremony\"\nversion = 1\ntitle = \"The CSCA of Utopia\"\n\

@@ -9,18 +9,26 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::args::{Run, Secret};
-use crate::failure::{Failure, TRUST};
+use crate::failure::{Failure, TRUST, USAGE};
 use crate::output::{grouped, show};
 use crate::passphrase;
 
 pub fn credential(name: &str, out: &Path, source: &Secret, json: bool) -> Result<(), Failure> {
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        return Err(Failure {
+            what: "No credential was made.".to_owned(),
+            why: format!("{name:?} is empty or holds control characters"),
+            remedy: "Give the name as it is spoken, on one line.".to_owned(),
+            exit: USAGE,
+        });
+    }
     let words = passphrase::of_credential(source)?;
     let credential = Credential::create(out, &words)?;
     let pin = credential.pin()?;
     let object = json!({ "name": name, "file": out, "key": credential.public_key(), "pin": pin });
-    // The name as TOML writes it.
+    let name = toml::Value::String(name.to_owned());
     let words = format!(
-        "# Posts that believe trust bundles with this signature pin {pin}.\n[[custodian]]\nname = {name:?}\nkey = \"{}\"",
+        "# Posts that believe trust bundles with this signature pin {pin}.\n[[custodian]]\nname = {name}\nkey = \"{}\"",
         credential.public_key()
     );
     show(json, "ceremony credential", object, &words)?;
