@@ -254,6 +254,10 @@ fn trust_bundle(authority: &Authority, now: Timestamp) -> Item {
         Some(end) if within(now, NOTICE_DAYS, end) => {
             item("trust-bundle", number.to_string(), "expires soon", expires).needs(Need::Soon, &action)
         }
+        Some(_) if authority.last_bundle_lags() => {
+            item("trust-bundle", number.to_string(), "lacks the newest revocation list or CSCA", expires)
+                .needs(Need::Now, &action)
+        }
         Some(_) => item("trust-bundle", number.to_string(), "good", expires),
     }
 }

@@ -97,6 +97,13 @@ fn revoking_asks_for_a_list_and_the_list_is_published() {
     let (list, code) = desk.json(&["crl", "issue", "--dir", "pki"]);
     assert_eq!((code, list["revoked"].as_u64(), list["number"].as_str()), (0, Some(1), Some("02")));
     desk.pki(&["bundle", "export", "--dir", "pki", "--out", "uto.bundle"]).assert().success();
+    // Until the next bundle, no post knows of a newer list.
+    desk.pki(&["crl", "issue", "--dir", "pki"]).assert().success();
+    let (status, code) = desk.json(&["status", "--dir", "pki"]);
+    let said = status.to_string();
+    assert!(code == 40 && said.contains("lacks the newest revocation list"), "{said}");
+    desk.pki(&["bundle", "export", "--dir", "pki", "--out", "uto.bundle"]).assert().success();
+    assert!(!desk.json(&["status", "--dir", "pki"]).0.to_string().contains("lacks the newest"));
 }
 
 #[test]

@@ -162,6 +162,13 @@ impl Authority {
         command
     }
 
+    /// Whether the posts do not know yet what was issued since the last bundle: the current revocation list, or a new CSCA.
+    pub(crate) fn last_bundle_lags(&self) -> bool {
+        let Ok(Some(last)) = self.last_exported() else { return false };
+        let list = self.current_crl().ok().flatten().is_none_or(|(_, crl)| last.crls.contains(&crl));
+        !list || !last.anchors.contains(&self.csca)
+    }
+
     /// `None` before the first one, and where an earlier version exported it.
     fn last_exported(&self) -> Result<Option<Bundle>, IssueError> {
         let bytes = files::read_optional(&self.directory.join(LAST_BUNDLE_FILE))?;

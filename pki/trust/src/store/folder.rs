@@ -60,6 +60,18 @@ pub struct Ignored {
     pub why: Why,
 }
 
+impl Ignored {
+    /// Whether it is a bundle or a delta that is not believed: not one that is merely old, or built on another one.
+    pub fn is_disbelieved(&self) -> bool {
+        use crate::bundle::DeltaError::{NotNewer, OtherBase};
+        match &self.why {
+            Why::Refused(InstallError::Delta(error)) => !matches!(error, NotNewer { .. } | OtherBase { .. }),
+            Why::Refused(error) => matches!(error, InstallError::Bundle(_)),
+            _ => false,
+        }
+    }
+}
+
 /// Why a file was not installed.
 #[derive(Debug, thiserror::Error)]
 pub enum Why {

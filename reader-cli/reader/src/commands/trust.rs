@@ -53,7 +53,13 @@ fn install(source: &PathBuf, pins: Option<&Pins>, directory: &Path, as_json: boo
         return show(&store, directory, None, as_json);
     }
     let done = TrustStore::install_folder(directory, source, pins, &Bounds::default())?;
-    show(&done.store, directory, Some(&done), as_json)
+    let shown = show(&done.store, directory, Some(&done), as_json)?;
+    Ok(if is_refused(&done) { exit::TRUST } else { shown })
+}
+
+/// Whether nothing was installed because what might be newer is not believed.
+fn is_refused(done: &Imported) -> bool {
+    done.steps.is_empty() && done.ignored.iter().any(Ignored::is_disbelieved)
 }
 
 /// The pins typed in; none when the store's own are meant.
@@ -120,7 +126,9 @@ fn tell(done: &Imported) -> Result<(), Error> {
         let base = base.map_or_else(String::new, |base| format!(" (a delta on bundle {base})"));
         output::line(&format!("installed bundle {number} from {}{base}", name(path)))?;
     }
-    if done.steps.is_empty() {
+    if is_refused(done) {
+        output::line("NOTHING WAS INSTALLED: a bundle or delta in the folder is not believed")?;
+    } else if done.steps.is_empty() {
         output::line("nothing in the folder is newer than the installed bundle")?;
     }
     for Ignored { path, why } in done.ignored.iter().take(TOLD) {

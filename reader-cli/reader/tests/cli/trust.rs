@@ -140,6 +140,11 @@ fn deltas_and_folders() {
     assert_eq!(again["ignored"].as_array().unwrap().len(), 4);
     let (code, _, said) = ministry.trust(&["install", "stick/new/1-2"]);
     assert!(code == 40 && said.contains("delta"), "{said}");
+    // What claims to be a bundle and is not believed is no quiet success.
+    let mut strange = Ministry::new();
+    ministry.write("stick/strange", &strange.bundle("full", 10, 0, None));
+    let (code, refused, _) = ministry.trust(&["install", "stick"]);
+    assert_eq!((code, refused["installed"].as_array().unwrap().len()), (40, 0));
 }
 
 #[test]
