@@ -9,8 +9,8 @@ use authority::citizen_ca::{CitizenError, Holder, Purpose};
 use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
 use authority::deviation_list::{Defect, DefectKind, DeviantSigner, Deviation};
 use authority::{
-    Authority, BundleRequest, DocumentSigner, Ensured, EnsuredCrl, IssueError, NewName, PROFILES, Passphrase, Rollover,
-    SignerKind, acts,
+    Authority, BundleRequest, DocumentSigner, Ensured, EnsuredCrl, IssueError, NewName, PROFILES, Passphrase, Profile,
+    Rollover, SignerKind, acts,
 };
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -43,8 +43,12 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        Self::of(&PROFILES[0])
+    }
+
+    fn of(profile: &'static Profile) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::init(&folder.path().join("pki"), &PROFILES[0], &passphrase(), now()).unwrap();
+        let authority = Authority::init(&folder.path().join("pki"), profile, &passphrase(), now()).unwrap();
         Place { folder, authority }
     }
 
@@ -452,6 +456,32 @@ fn a_defect_list_takes_the_trust_from_a_document_signer() {
         // Nobody else is concerned.
         assert_eq!(judged(&other.certificate, &knowing), [Successful, Successful, Successful], "{words}");
     }
+    // A foreign CSCA speaks about its own signers only; the state that issues the bundle about all.
+    let mut abroad = Place::of(&PROFILES[1]);
+    let theirs = abroad.authority.new_document_signer(None, &secret, &own, now()).unwrap();
+    abroad.authority.new_signer(SignerKind::DeviationList, None, &secret, &own, now()).unwrap();
+    let revoked = |signer: &Certificate| {
+        let signer = DefectiveSigner::KeyId(hex::encode(signer.key_identifier()));
+        [SignerDefects { signer, known: vec![SeriesDefect::CertificateRevoked { status: 4 }] }]
+    };
+    let both = place.authority.export_bundle(BundleRequest::default(), &secret, now()).unwrap().bundle;
+    let foreign = abroad.authority.export_bundle(BundleRequest::default(), &secret, now()).unwrap().bundle;
+    let (anchors, crls) = ([both.anchors, foreign.anchors].concat(), [both.crls, foreign.crls].concat());
+    let both = TrustStore::from_bundle(trust::Bundle { anchors, crls, issuer: both.issuer, ..foreign });
+    for (lists, signer, expected) in [
+        (&mut abroad, &ds.certificate, [Successful, Successful, NotSupported]),
+        (&mut place, &theirs.certificate, [Failed, Failed, Failed]),
+        (&mut abroad, &theirs.certificate, [Failed, Failed, Failed]),
+    ] {
+        let list = lists.authority.sign_defect_list(&revoked(signer), None, &own, now()).unwrap();
+        let knowing = both.clone().knowing_defects(vec![DefectList::from_der(&list.bytes).unwrap()], now());
+        assert_eq!(knowing.defect_lists().len(), 1);
+        assert_eq!(judged(signer, &knowing), expected);
+    }
+    let mut sign = |signer: DefectiveSigner, known: SeriesDefect| {
+        let defects = [SignerDefects { signer, known: vec![known] }];
+        DefectList::from_der(&place.authority.sign_defect_list(&defects, None, &own, now()).unwrap().bytes).unwrap()
+    };
     // A list that nobody believed stands behind is as good as none; so is one that was altered.
     let list = sign(key(), SeriesDefect::CertificateRevoked { status: 4 });
     let stranger = Place::new();
@@ -460,7 +490,7 @@ fn a_defect_list_takes_the_trust_from_a_document_signer() {
         anchors: vec![stranger.authority.csca().clone()],
         ..place.authority.export_bundle(BundleRequest::default(), &secret, now()).unwrap().bundle
     });
-    assert!(bundle.knowing_defects(vec![list.clone()], now()).defect_lists().is_empty());
+    assert!(bundle.knowing_defects(vec![list.clone()], now()).defect_lists().len() == 0);
     let mut stranger = stranger;
     let request = |lists: &[&DefectList]| BundleRequest {
         defect_lists: lists.iter().map(|list| (*list).clone()).collect(),

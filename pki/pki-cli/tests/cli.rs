@@ -69,8 +69,8 @@ fn from_nothing_to_a_bundle_that_installs() {
     let bytes = fs::read(desk.path().join("uto.bundle")).unwrap();
     let store = TrustStore::install(&desk.path().join("store"), &bytes, Some(&pin.into())).unwrap();
     assert_eq!(store.anchors().len(), 1);
-    assert!(store.revoked_document("A12345678").is_some());
-    assert!(store.revoked_document("A12345679").is_none());
+    assert!(matches!(store.document_status("UTO", "A12345678"), trust::DocumentStatus::Revoked(_)));
+    assert_eq!(store.document_status("UTO", "A12345679"), trust::DocumentStatus::NotListed);
 
     let (status, code) = desk.json(&["status", "--dir", "pki"]);
     assert_eq!((code, status["need"].as_str()), (0, Some("nothing")));

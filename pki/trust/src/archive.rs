@@ -446,7 +446,7 @@ impl<'a> Work<'a> {
     }
 
     fn master_list(&mut self, place: &str, list: &MasterList) {
-        let verification = list.verify(&self.pins, self.request.now);
+        let verification = self.verify(list);
         let verified = verification.is_believed();
         let signer = verification.signer.as_ref();
         let country = signer.and_then(|signer| signer.subject().country()).unwrap_or_default().to_uppercase();
@@ -474,6 +474,19 @@ impl<'a> Work<'a> {
             self.confirm(certificate, source);
         }
         self.plan.lists.push((place.to_owned(), verification));
+    }
+
+    /// A signer is refused who is on a revocation list of the archive or of this import.
+    fn verify(&self, list: &MasterList) -> Verification {
+        let archive = &self.plan.archive;
+        let imported = self.request.pieces.iter().filter_map(|piece| match &piece.content {
+            Content::Crl(crl) => Some(crl.as_ref()),
+            _ => None,
+        });
+        let crls = archive.crls.values().map(|held| &held.crl).chain(imported);
+        let anchors = archive.certificates.values().filter(|held| held.is_believed()).map(|held| &held.certificate);
+        let anchors = anchors.chain(&self.pins);
+        list.verify(&self.pins, self.request.now).unless_revoked(crls, anchors)
     }
 
     /// Roots are believed because the signer vouches for them, links because a believed key signed them.
@@ -587,7 +600,8 @@ fn is_country_signing(certificate: &Certificate) -> bool {
     certificate.is_authority() || signs || certificate.issuer().matches(certificate.subject())
 }
 
-/// What [`certifies`] asks beside the signature.
+/// What [`certifies`] asks beside the signature, but for the form of a link: many real ones change the name and do not say so,
+/// and the signer of the list vouches that it holds CSCAs only (9303-12 §9).
 fn may_link(issuer: &Certificate, link: &Certificate) -> bool {
     issuer.is_authority() && link.is_authority() && crate::master_list::same_state(issuer, link)
 }

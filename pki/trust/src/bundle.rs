@@ -12,7 +12,7 @@
 //! payload: { "issuer", "number", "issued", "expires", "anchors": [der], "signers": [der], "crls": [der],
 //!            "policy": { "countries": { "UTO": "UT" }, "revocation_lists": { "grace_days", "maximum_age_days" },
 //!                        "maximum_age_days": 30 },
-//!            "revoked_documents": [ { "number", "reason", "since" } ],
+//!            "revoked_documents": [ { "state": "UTO", "number", "reason", "since" } ],
 //!            "next_signers": { "threshold": 2, "fingerprints": [ "<SHA-256 of a SubjectPublicKeyInfo>" ] },
 //!            "sources": [ "DE's master list of 2024-08-07 (DE.ml), imported 2024-09-01 by amina" ],
 //!            "origins": [ { "anchor": "<SHA-256 of the certificate>", "reason": "listed", "source": 0 } ],
@@ -21,7 +21,8 @@
 //! ```
 //!
 //! DER is base64, hashes and identifiers are hexadecimal; what is empty or the default from `next_signers` on, in
-//! `revocation_lists` and in `maximum_age_days` is left out. Version 1 has one signature, behind its own context string:
+//! `revocation_lists` and in `maximum_age_days` is left out; a revoked document without `state` is one of the issuer's own
+//! state. Version 1 has one signature, behind its own context string:
 //!
 //! ```text
 //! { "format": "bitaqa-trust-bundle", "version": 1, "signer", "payload", "signature" }
@@ -110,12 +111,22 @@ pub(crate) fn days_after(moment: Timestamp, days: u16) -> Timestamp {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokedDocument {
+    /// Code of the issuing state as in the MRZ, without fillers; that of the bundle's issuer when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
     /// Document number as in the MRZ, without fillers.
     pub number: String,
     /// Why.
     pub reason: RevocationReason,
     /// Since which day.
     pub since: Date,
+}
+
+impl RevokedDocument {
+    /// What it is found by in [`Bundle::revoked_documents`].
+    pub fn key(&self) -> (Option<String>, String) {
+        (self.state.clone(), self.number.clone())
+    }
 }
 
 /// Why a document is no longer valid.
@@ -172,8 +183,8 @@ pub struct Bundle {
     pub crls: Vec<Crl>,
     /// Policy.
     pub policy: Policy,
-    /// Documents that are no longer valid, by number.
-    pub revoked_documents: BTreeMap<String, RevokedDocument>,
+    /// Documents that are no longer valid, by state and number.
+    pub revoked_documents: BTreeMap<(Option<String>, String), RevokedDocument>,
     /// Who signs the bundles after this one, when that changes.
     pub next_signers: Option<Pins>,
     /// Where anchors come from and other keys were seen, for people.
@@ -332,7 +343,16 @@ impl Bundle {
 
     /// The defect lists, and whether an anchor of the bundle stood behind them when it was issued.
     pub fn verified_defect_lists(&self) -> impl Iterator<Item = (&DefectList, Verification)> {
-        self.defect_lists.iter().map(|list| (list, list.verify(&self.anchors, self.issued)))
+        let judge =
+            |list: &DefectList| list.verify(&self.anchors, self.issued).unless_revoked(&self.crls, &self.anchors);
+        self.defect_lists.iter().map(move |list| (list, judge(list)))
+    }
+
+    /// The country, two letters, of the issuer's own state: that of the anchor that has the issuer's name. A bundle made of
+    /// an archive has none.
+    pub fn own_country(&self) -> Option<&str> {
+        let own = self.anchors.iter().find(|anchor| anchor.subject().to_string() == self.issuer)?;
+        own.subject().country()
     }
 
     /// Whether a bundle may have so many defect lists.

@@ -16,6 +16,7 @@ mod issuer;
 mod revocation;
 mod rules;
 
+pub(crate) use revocation::is_by;
 pub use rules::bundle as freshness;
 
 /// Names of the findings, in the order in which they are given.
@@ -91,6 +92,8 @@ pub(crate) struct Standing {
     signed: issuer::Signed,
     /// Positions among the store's revocation lists.
     lists: Vec<usize>,
+    /// Why its issuer's key is not to be trusted: a certificate of it is revoked.
+    anchor_revoked: Option<String>,
 }
 
 /// The certificate, among these, whose key signed a revocation list in its name and may sign lists.
@@ -105,14 +108,20 @@ pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> C
     let standing = store.memory().standing(signer, || {
         let signed = issuer::find(signer, store);
         let lists = revocation::lists(signer, &signed, store);
-        Standing { signed, lists }
+        let anchor_revoked = revocation::revoked_anchor(&signed, store)
+            .map(|(anchor, since)| format!("the CSCA {} is revoked since {}", anchor.subject(), rules::day(since)));
+        Standing { signed, lists, anchor_revoked }
     });
     let issuer = issuer::judge(&standing.signed, signer, store, document.now);
     let anchor = issuer.anchor.as_ref();
+    let trust = match &standing.anchor_revoked {
+        Some(why) => Finding::failed(id::TRUST, why.as_str()),
+        None => issuer.trust,
+    };
     let known = defects::of(signer, store);
     let findings = vec![
         issuer.signature,
-        defects::weigh(issuer.trust, &known),
+        defects::weigh(trust, &known),
         freshness(store, document.now),
         rules::validity(id::ANCHOR_VALIDITY, anchor, document.now),
         rules::validity(id::SIGNER_VALIDITY, Some(signer), document.now),
@@ -121,7 +130,7 @@ pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> C
         rules::document_type(signer, document.code.as_deref()),
         rules::country(signer, anchor, store.policy(), document.issuing_state.as_deref()),
         defects::weigh(revocation::judge(signer, anchor, &standing.lists, store, document.now), &known),
-        defects::judge(&known, store),
+        defects::judge(signer, &known, store),
     ];
     Chain { signer: signer.clone(), anchor: issuer.anchor, findings, leniencies: issuer.leniencies }
 }

@@ -118,6 +118,11 @@ impl Crl {
         &self.issuer_alternatives
     }
 
+    /// Whether it is about certificates that have this issuer.
+    pub fn speaks_of(&self, issuer: &Name) -> bool {
+        std::iter::once(&self.issuer).chain(&self.issuer_alternatives).any(|name| name.matches(issuer))
+    }
+
     /// When it was made.
     pub fn this_update(&self) -> Timestamp {
         self.this_update

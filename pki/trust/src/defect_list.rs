@@ -243,7 +243,7 @@ impl DefectList {
         };
         let unknown = |id| Finding::undetermined(id, "the list signer is not known");
         let findings = vec![signature, unknown(id::TRUST), unknown(id::PURPOSE), unknown(id::SIGNING_TIME)];
-        Verification { findings, signer: None, pinned: None, signed: None, leniencies }
+        Verification { findings, signer: None, pinned: None, issuer: None, signed: None, leniencies }
     }
 }
 
@@ -267,8 +267,8 @@ fn signed_by(
         purpose(signer, pinned.is_some(), &mut leniencies),
         signing_time(id::SIGNING_TIME, info.signing_time(), signer, now),
     ];
-    let pinned = behind.cloned();
-    Verification { findings, signer: Some(signer.clone()), pinned, signed: info.signing_time(), leniencies }
+    let (pinned, issuer) = (behind.cloned(), behind.cloned());
+    Verification { findings, signer: Some(signer.clone()), pinned, issuer, signed: info.signing_time(), leniencies }
 }
 
 /// Whom a CSCA certified for something else may not speak about document signers.

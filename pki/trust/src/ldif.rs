@@ -64,7 +64,7 @@ pub fn records<'a>(
     bytes: &'a [u8],
     wanted: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = Result<Record, LdifError>> + 'a {
-    let mut lines = Lines { rest: bytes, number: 0 };
+    let mut lines = Lines { rest: bytes, number: 0, longest: MAX_VALUE };
     std::iter::from_fn(move || {
         loop {
             match lines.record(&wanted) {
@@ -83,6 +83,8 @@ pub fn records<'a>(
 struct Lines<'a> {
     rest: &'a [u8],
     number: usize,
+    /// The longest value that is decoded.
+    longest: usize,
 }
 
 impl<'a> Lines<'a> {
@@ -100,15 +102,15 @@ impl<'a> Lines<'a> {
                 break;
             }
             let start = self.number;
-            let continued = self.continuation(start)?;
             if line.starts_with(b"#") || line == b"-" {
+                self.pass();
                 continue;
             }
             let (kind, form, first) = split(line).ok_or(LdifError::Line(start))?;
             match &mut record {
-                None if kind == "version" => {}
+                None if kind == "version" => self.pass(),
                 None if kind == "dn" => {
-                    let name = value(form, first, &continued).map_err(|error| error.at(start))?;
+                    let name = value(form, self.unfolded(first, start)?).map_err(|error| error.at(start))?;
                     record = Some(Record { name: String::from_utf8_lossy(&name).into_owned(), attributes: Vec::new() });
                 }
                 None => return Err(LdifError::NoName(start)),
@@ -116,27 +118,39 @@ impl<'a> Lines<'a> {
                     if record.attributes.len() == MAX_ATTRIBUTES {
                         return Err(LdifError::TooLarge(start));
                     }
-                    let value = value(form, first, &continued).map_err(|error| error.at(start))?;
+                    let value = value(form, self.unfolded(first, start)?).map_err(|error| error.at(start))?;
                     record.attributes.push((kind, value));
                 }
-                Some(_) => {}
+                Some(_) => self.pass(),
             }
         }
         Ok(Some(record.unwrap_or_default()))
     }
 
-    /// The folded lines that continue the one before, without their leading space.
-    fn continuation(&mut self, start: usize) -> Result<Vec<&'a [u8]>, LdifError> {
-        let (mut parts, mut length) = (Vec::new(), 0);
-        while let Some([b' ', part @ ..]) = self.peek() {
-            self.next();
-            length += part.len();
-            if length > MAX_VALUE {
+    /// A value's text: its first line, and the folded lines after it without their leading space. Every line counts, an empty
+    /// one too.
+    fn unfolded(&mut self, first: &[u8], start: usize) -> Result<Vec<u8>, LdifError> {
+        let (mut text, mut length) = (first.to_vec(), first.len());
+        while let Some(part) = self.folded() {
+            length += part.len() + 1;
+            if length > self.longest {
                 return Err(LdifError::TooLarge(start));
             }
-            parts.push(part);
+            text.extend(part);
         }
-        Ok(parts)
+        Ok(text)
+    }
+
+    /// Passes over the folded lines of what nobody asks for.
+    fn pass(&mut self) {
+        while self.folded().is_some() {}
+    }
+
+    /// The next line, when it continues the one before.
+    fn folded(&mut self) -> Option<&'a [u8]> {
+        let part = self.peek()?.strip_prefix(b" ")?;
+        self.next();
+        Some(part)
     }
 
     fn skip_record(&mut self) {
@@ -193,9 +207,7 @@ impl BadValue {
     }
 }
 
-fn value(form: Form, first: &[u8], continued: &[&[u8]]) -> Result<Vec<u8>, BadValue> {
-    let mut text = first.to_vec();
-    text.extend(continued.iter().copied().flatten());
+fn value(form: Form, mut text: Vec<u8>) -> Result<Vec<u8>, BadValue> {
     match form {
         Form::Plain => Ok(text),
         Form::Base64 => {
@@ -247,6 +259,20 @@ mod tests {
         assert_eq!(records[3], Err(LdifError::NoName(10)));
         assert_eq!(records[4].as_ref().unwrap().name, "c");
         assert_eq!(records.len(), 5);
+    }
+
+    #[test]
+    fn folded_lines_cost_no_more_than_their_bytes() {
+        let text = b" \n".repeat(10_000);
+        let lines = |longest| Lines { rest: &text, number: 0, longest };
+        let value = lines(10_002).unfolded(b"ab", 1).unwrap();
+        assert_eq!((value.as_slice(), value.capacity() < 64), (b"ab".as_slice(), true));
+        // Empty folded lines count, so that a value of nothing else ends too.
+        assert_eq!(lines(9_999).unfolded(b"", 7), Err(LdifError::TooLarge(7)));
+        // Where nobody asks, nothing is kept and nothing is too long.
+        let mut unasked = lines(0);
+        unasked.pass();
+        assert_eq!((unasked.rest.len(), unasked.number), (0, 10_000));
     }
 
     proptest! {

@@ -34,7 +34,7 @@ pub enum Leniency {
     SeveralSigners,
     /// The CMS carries certificates which could not be read.
     UnreadableCertificates,
-    /// The master list's signer has no extended key usage, which 9303-12 demands.
+    /// The master list's signer, pinned himself, has no extended key usage, which 9303-12 demands.
     ListSignerWithoutPurpose,
     /// A CSCA signed the master list itself, which 9303-12 forbids.
     ListSignedByAuthority,

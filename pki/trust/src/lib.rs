@@ -54,4 +54,4 @@ pub use outcome::{Finding, Outcome};
 pub use public_key::{EllipticCurve, PublicKey, PublicKeyError};
 pub use security_object::{Authentic, SecurityObject};
 pub use signature::{Hash, SignatureAlgorithm, SignatureError};
-pub use store::TrustStore;
+pub use store::{DocumentStatus, TrustStore};

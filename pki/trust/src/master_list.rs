@@ -14,7 +14,9 @@ use iso7816::tlv::{self, Reader, TlvError};
 use jiff::Timestamp;
 
 use crate::certificate::{Certificate, CertificateError};
+use crate::chain::is_by;
 use crate::cms::{Bounds, CmsError, SignedData, SignerInfo};
+use crate::crl::Crl;
 use crate::der::{self, oid};
 use crate::leniency::Leniency;
 use crate::outcome::Finding;
@@ -26,6 +28,10 @@ pub const MAX_ENTRIES: usize = 20_000;
 const MAX_ENCLOSED: usize = 64;
 /// More generations of a key than that are not followed.
 const MAX_LINKS: usize = 16;
+/// So many keys are tried for one certificate: many keys may claim one identifier or name in a list nobody vouches for.
+const MAX_KEYS_TRIED: usize = 16;
+/// So many certificates are looked at for one: many may hold one key.
+const MAX_CANDIDATES: usize = 256;
 
 /// Names of the findings about a list, in the order in which they are given.
 pub mod id {
@@ -101,6 +107,8 @@ pub struct Verification {
     pub signer: Option<Certificate>,
     /// The pinned certificate that stands behind him.
     pub pinned: Option<Certificate>,
+    /// The certificate whose key certified him: the pinned one, or a later generation that links lead to.
+    pub issuer: Option<Certificate>,
     /// When the signer says he signed.
     pub signed: Option<Timestamp>,
     /// Tolerances used.
@@ -117,6 +125,27 @@ impl Verification {
     pub fn is_believed(&self) -> bool {
         let [signature, trust, ..] = self.findings.as_slice() else { return false };
         signature.is_successful() && trust.is_successful() && !self.findings.iter().any(Finding::is_failed)
+    }
+
+    /// The same, where nobody stands behind a signer who is on one of these revocation lists. Lists count that his issuer, the
+    /// pinned certificate, or one of these anchors of the same state signed.
+    #[must_use]
+    pub fn unless_revoked<'a>(
+        mut self,
+        lists: impl IntoIterator<Item = &'a Crl>,
+        anchors: impl IntoIterator<Item = &'a Certificate>,
+    ) -> Self {
+        let Some(signer) = &self.signer else { return self };
+        let anchors: Vec<&Certificate> = anchors.into_iter().filter(|anchor| same_state(anchor, signer)).collect();
+        let his = || self.issuer.iter().chain(&self.pinned);
+        let counts = |list: &Crl| his().chain(anchors.iter().copied()).any(|issuer| is_by(list, issuer));
+        let about = lists.into_iter().filter(|list| list.speaks_of(signer.issuer()));
+        let revoked = about.filter_map(|list| Some((list, list.revoked_since(signer.serial())?)));
+        let since = revoked.filter(|(list, _)| counts(list)).map(|(_, since)| since).min();
+        if let (Some(since), Some(trust)) = (since, self.findings.get_mut(1)) {
+            *trust = Finding::failed(trust.id, format!("the list signer is revoked since {since}"));
+        }
+        self
     }
 }
 
@@ -231,7 +260,7 @@ impl MasterList {
             Finding::undetermined(id::PURPOSE, "the list signer is not known"),
             Finding::undetermined(id::SIGNING_TIME, "the list signer is not known"),
         ];
-        Verification { findings, signer: None, pinned: None, signed: None, leniencies }
+        Verification { findings, signer: None, pinned: None, issuer: None, signed: None, leniencies }
     }
 
     fn signed_by(
@@ -244,12 +273,13 @@ impl MasterList {
     ) -> Verification {
         let signature = Finding::successful(id::SIGNATURE, format!("signed by {}", signer.subject()));
         let behind = self.pin_behind(signer, pins);
+        let himself = behind.as_ref().is_some_and(|behind| behind.pin == signer);
         let trust = match &behind {
-            Some((pin, _)) if *pin == signer => Finding::successful(id::TRUST, "the list signer is pinned"),
-            Some((pin, 0)) => {
+            Some(_) if himself => Finding::successful(id::TRUST, "the list signer is pinned"),
+            Some(Behind { pin, links: 0, .. }) => {
                 Finding::successful(id::TRUST, format!("the list signer is certified by the pinned {}", pin.subject()))
             }
-            Some((pin, links)) => Finding::successful(
+            Some(Behind { pin, links, .. }) => Finding::successful(
                 id::TRUST,
                 format!(
                     "the list signer is certified by {}, to which {links} link certificates lead from the pinned {}",
@@ -259,24 +289,23 @@ impl MasterList {
             ),
             None => nobody_behind(id::TRUST, signer, pins),
         };
-        let purpose = purpose(signer, &mut leniencies);
+        let purpose = purpose(signer, himself, &mut leniencies);
         let findings =
             vec![signature, trust, purpose, signing_time(id::SIGNING_TIME, info.signing_time(), signer, now)];
-        let pinned = behind.map(|(pin, _)| pin.clone());
-        Verification { findings, signer: Some(signer.clone()), pinned, signed: info.signing_time(), leniencies }
+        let (pinned, issuer) = behind.map(|behind| (behind.pin.clone(), behind.issuer.clone())).unzip();
+        Verification { findings, signer: Some(signer.clone()), pinned, issuer, signed: info.signing_time(), leniencies }
     }
 
-    /// The pinned certificate behind a signer, and how many link certificates stand between them.
-    fn pin_behind<'a>(&self, signer: &Certificate, pins: &'a [Certificate]) -> Option<(&'a Certificate, usize)> {
+    fn pin_behind<'a>(&'a self, signer: &Certificate, pins: &'a [Certificate]) -> Option<Behind<'a>> {
         if let Some(pin) = pins.iter().find(|pin| *pin == signer) {
-            return Some((pin, 0));
+            return Some(Behind { pin, issuer: pin, links: 0 });
         }
         // From the pins on to later keys: who has none of these keys cannot make the way long.
         let mut known: Vec<(&Certificate, &Certificate)> = pins.iter().map(|pin| (pin, pin)).collect();
         let mut others: Vec<&Certificate> = self.data.certificates().iter().chain(self.certificates()).collect();
         for links in 0..=MAX_LINKS {
-            if let Some((pin, _)) = known.iter().find(|(_, key)| certifies(key, signer)) {
-                return Some((pin, links));
+            if let Some((pin, issuer)) = known.iter().find(|(_, key)| certifies(key, signer)) {
+                return Some(Behind { pin, issuer, links });
             }
             let before = |one: &Certificate| known.iter().find(|(_, key)| certifies(key, one)).map(|(pin, _)| *pin);
             let linked: Vec<_> = others.iter().filter_map(|one| Some((before(one)?, *one))).collect();
@@ -285,6 +314,15 @@ impl MasterList {
         }
         None
     }
+}
+
+/// Who stands behind a signer.
+struct Behind<'a> {
+    pin: &'a Certificate,
+    /// The certificate whose key certified him.
+    issuer: &'a Certificate,
+    /// How many link certificates lead from the pinned one to it.
+    links: usize,
 }
 
 /// Why no pinned certificate stands behind a signer: forged under a pinned key's name, or a key that is not pinned.
@@ -309,14 +347,22 @@ pub(crate) fn nobody_behind(id: &'static str, signer: &Certificate, pins: &[Cert
     ))
 }
 
-/// Whether this authority signed that certificate, in the same state. Key identifiers are compared first: a signature that
-/// cannot fit is not checked.
+/// Whether this authority signed that certificate, in the same state; an authority's certificate must be a link of it. Key
+/// identifiers are compared first: a signature that cannot fit is not checked.
 pub(crate) fn certifies(authority: &Certificate, certificate: &Certificate) -> bool {
     let wanted = certificate.extensions().authority_key_identifier.as_deref();
     let named = wanted.is_some_and(|wanted| wanted == authority.key_identifier())
         || certificate.issuer().matches(authority.subject());
     let may = authority.is_authority() && authority.extensions().key_usage.is_none_or(|usage| usage.key_cert_sign());
-    named && may && same_state(authority, certificate) && certificate.verify_signature(authority.public_key()).is_ok()
+    let whole = !certificate.is_authority() || is_link(certificate);
+    let fits = named && may && whole && same_state(authority, certificate);
+    fits && certificate.verify_signature(authority.public_key()).is_ok()
+}
+
+/// Whether an authority's certificate has the form of a root or a link: the issuer's own name, or another one with the
+/// extension NameChange (9303-12 §7.1). 9303-12 knows no other authority below a CSCA.
+fn is_link(certificate: &Certificate) -> bool {
+    certificate.subject().matches(certificate.issuer()) || certificate.extensions().name_change
 }
 
 pub(crate) fn same_state(one: &Certificate, two: &Certificate) -> bool {
@@ -324,25 +370,29 @@ pub(crate) fn same_state(one: &Certificate, two: &Certificate) -> bool {
     countries.is_some_and(|(one, two)| one.eq_ignore_ascii_case(two))
 }
 
-/// 9303-12 §7.1: a list signer has a purpose of its own, and a CSCA does not sign lists itself.
-fn purpose(signer: &Certificate, leniencies: &mut Vec<Leniency>) -> Finding {
+/// 9303-12 §7.1: a list signer has a purpose of its own, and a CSCA does not sign lists itself. A document signer has no
+/// purpose, so whoever has none is believed only when somebody pinned him himself.
+fn purpose(signer: &Certificate, pinned: bool, leniencies: &mut Vec<Leniency>) -> Finding {
     let extensions = signer.extensions();
     if let Some(oid) = extensions.unknown_critical.first() {
         return Finding::failed(id::PURPOSE, format!("the list signer has the unknown critical extension {oid}"));
     }
-    if signer.is_authority() {
+    if extensions.document_types.is_some() {
+        return Finding::failed(id::PURPOSE, "the signer's certificate is that of a document signer");
+    }
+    if signer.is_authority() && pinned {
         leniencies.push(Leniency::ListSignedByAuthority);
-        return Finding::successful(id::PURPOSE, "signed by a CSCA itself, which 9303-12 forbids");
+        return Finding::successful(id::PURPOSE, "signed by the pinned CSCA itself, which 9303-12 forbids");
     }
     let purposes = &extensions.purposes;
-    if purposes.iter().any(|purpose| purpose == oid::MASTER_LIST_SIGNER) {
+    if !signer.is_authority() && purposes.iter().any(|purpose| purpose == oid::MASTER_LIST_SIGNER) {
         return Finding::successful(id::PURPOSE, "the signer's certificate is for master lists");
     }
-    if purposes.is_empty() {
+    if purposes.is_empty() && pinned {
         leniencies.push(Leniency::ListSignerWithoutPurpose);
-        return Finding::successful(id::PURPOSE, "the signer's certificate names no purpose");
+        return Finding::successful(id::PURPOSE, "the signer himself is pinned; his certificate names no purpose");
     }
-    Finding::failed(id::PURPOSE, "the signer's certificate is for other purposes than master lists")
+    Finding::failed(id::PURPOSE, "the signer's certificate is not for master lists, and he himself is not pinned")
 }
 
 pub(crate) fn signing_time(
@@ -356,6 +406,9 @@ pub(crate) fn signing_time(
         None => (now, "the list does not say when it was signed".to_owned()),
     };
     let period = format!("the signer is valid from {} to {}", signer.not_before(), signer.not_after());
+    if signer.extensions().private_key_usage.is_some_and(|usage| !usage.contains(moment)) {
+        return Finding::failed(id, format!("{words}, outside of the private key usage period of the signer"));
+    }
     if moment > now {
         return Finding::failed(id, format!("{words}, which is still to come"))
             .remedy("check the clock of this machine");
@@ -397,12 +450,17 @@ impl Issuers {
             return Role::SelfSigned;
         }
         let mut tried = BTreeSet::new();
-        for issuer in self.candidates(certificate) {
+        for issuer in self.candidates(certificate).take(MAX_CANDIDATES) {
             let Some(Ok(candidate)) = entries.get(issuer).map(|entry| &entry.certificate) else { continue };
             // Its own key is another question; the same key in several certificates is tried once.
             let key = candidate.public_key();
-            if key != certificate.public_key() && tried.insert(key.spki()) && certificate.verify_signature(key).is_ok()
-            {
+            if key == certificate.public_key() || !tried.insert(key.spki()) {
+                continue;
+            }
+            if tried.len() > MAX_KEYS_TRIED {
+                break;
+            }
+            if certificate.verify_signature(key).is_ok() {
                 return Role::Link { issuer };
             }
         }

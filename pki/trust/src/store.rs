@@ -42,9 +42,27 @@ const MAXIMUM_AGE: &str = "maximum-age";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrustStore {
     bundle: Bundle,
-    defects: Vec<DefectList>,
+    defects: Vec<Believed>,
     maximum_age_days: Option<u16>,
     memory: Memory,
+}
+
+/// A defect list with the country, upper case, of the CSCA that stands behind it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Believed {
+    list: DefectList,
+    country: String,
+}
+
+/// What a bundle says of a document.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DocumentStatus<'a> {
+    /// It was reported as no longer valid.
+    Revoked(&'a RevokedDocument),
+    /// The list of its state has it not.
+    NotListed,
+    /// The bundle has no list of its state.
+    NoList,
 }
 
 /// Why a store cannot be opened.
@@ -217,20 +235,32 @@ impl TrustStore {
     }
 
     /// The same store which also knows these defect lists. Those that no country signing CA of the store stands behind, and those
-    /// of the future, are left out: the guideline has them ignored (TR-03129-2 §7).
+    /// of the future, are left out: the guideline has them ignored (TR-03129-2 §7). So are those whose signer is revoked.
     #[must_use]
     pub fn knowing_defects(mut self, lists: Vec<DefectList>, now: Timestamp) -> Self {
         for list in lists {
-            if !self.defects.contains(&list) && list.verify(self.anchors(), now).is_believed() {
-                self.defects.push(list);
+            let verification = list.verify(self.anchors(), now).unless_revoked(self.crls(), self.anchors());
+            let behind = verification.pinned.as_ref().filter(|_| verification.is_believed());
+            let country = behind.and_then(|anchor| anchor.subject().country()).map(str::to_uppercase);
+            if let Some(country) = country.filter(|_| self.defect_lists().all(|known| *known != list)) {
+                self.defects.push(Believed { list, country });
             }
         }
         self
     }
 
     /// The defect lists that are believed.
-    pub fn defect_lists(&self) -> &[DefectList] {
-        &self.defects
+    pub fn defect_lists(&self) -> impl ExactSizeIterator<Item = &DefectList> {
+        self.defects.iter().map(|believed| &believed.list)
+    }
+
+    /// The believed lists that may speak about this document signer: those of its own state, and those of the state that
+    /// issues the bundle, which decides for its posts whom to believe. No other state can take the trust from a signer.
+    pub fn defect_lists_about<'a>(&'a self, signer: &Certificate) -> impl Iterator<Item = &'a DefectList> + use<'a> {
+        let of = signer.subject().country().map(str::to_uppercase);
+        let own = self.bundle.own_country().map(str::to_uppercase);
+        let may = move |country: &String| of.as_ref() == Some(country) || own.as_ref() == Some(country);
+        self.defects.iter().filter(move |believed| may(&believed.country)).map(|believed| &believed.list)
     }
 
     pub(crate) fn memory(&self) -> &Memory {
@@ -242,9 +272,21 @@ impl TrustStore {
         &self.bundle.policy
     }
 
-    /// Whether a document was reported as no longer valid. Fillers at the end of the number are ignored.
-    pub fn revoked_document(&self, number: &str) -> Option<&RevokedDocument> {
-        self.bundle.revoked_documents.get(number.trim_end_matches('<'))
+    /// Whether a document of this state, as in the MRZ, was reported as no longer valid. Fillers at the end are ignored.
+    ///
+    /// The bundle has the list of its issuer's own state, be it empty, and those of the states that it names at a document.
+    pub fn document_status(&self, state: &str, number: &str) -> DocumentStatus<'_> {
+        let (state, number) = (state.trim_end_matches('<'), number.trim_end_matches('<').to_owned());
+        let listed = &self.bundle.revoked_documents;
+        let country = self.policy().countries.get(state);
+        let own = country.zip(self.bundle.own_country()).is_some_and(|(one, own)| one.eq_ignore_ascii_case(own));
+        let of_no_state = own.then(|| listed.get(&(None, number.clone()))).flatten();
+        if let Some(document) = listed.get(&(Some(state.to_owned()), number)).or(of_no_state) {
+            return DocumentStatus::Revoked(document);
+        }
+        let first = (Some(state.to_owned()), String::new());
+        let named = listed.range(first..).next().is_some_and(|((of, _), _)| of.as_deref() == Some(state));
+        if own || named { DocumentStatus::NotListed } else { DocumentStatus::NoList }
     }
 
     /// The bundle's number.

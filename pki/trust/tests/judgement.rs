@@ -79,8 +79,12 @@ fn sign(directory: &Path) -> Vec<u8> {
 }
 
 fn export(authority: &mut Authority) -> Bundle {
-    let lost =
-        RevokedDocument { number: "L1".into(), reason: RevocationReason::Lost, since: "2026-11-01".parse().unwrap() };
+    let lost = RevokedDocument {
+        state: None,
+        number: "L1".into(),
+        reason: RevocationReason::Lost,
+        since: "2026-11-01".parse().unwrap(),
+    };
     let request = BundleRequest { revoked_documents: vec![lost], ..BundleRequest::default() };
     authority.export_bundle(request, &passphrase(), now()).unwrap().bundle
 }
@@ -229,6 +233,33 @@ fn after_a_change_of_keys_the_list_under_the_new_key_revokes_signers_of_the_old(
         world.bundle.crls = crls.to_vec();
         assert_eq!(odd(&world.judge(&document())), [(id::REVOCATION, Outcome::Failed)]);
     }
+}
+
+#[test]
+fn a_revoked_csca_is_no_good_anchor() {
+    let mut world = World::new();
+    let old = world.authority.csca().clone();
+    let (_directory, csca, crl) = next_generation(&old, now());
+    world.bundle.crls.push(crl);
+    // Nobody believes the key that revokes it.
+    assert_eq!(odd(&world.judge(&document())), []);
+    world.bundle.anchors.push(csca);
+    let judgement = world.judge(&document());
+    assert_eq!(odd(&judgement), [(id::TRUST, Outcome::Failed)]);
+    assert!(judgement.authentic().is_none());
+}
+
+#[test]
+fn a_list_of_the_future_does_not_hide_a_good_one() {
+    let mut world = World::new();
+    let current = world.bundle.crls[0].clone();
+    let (_, future) = world.authority.issue_crl(&passphrase(), later(50)).unwrap();
+    for crls in [vec![current.clone(), future.clone()], vec![future.clone(), current]] {
+        world.bundle.crls = crls;
+        assert_eq!(odd(&world.judge(&document())), []);
+    }
+    world.bundle.crls = vec![future];
+    assert_eq!(odd(&world.judge(&document())), [(id::REVOCATION, Outcome::Undetermined)]);
 }
 
 #[test]

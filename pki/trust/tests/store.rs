@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use trust::bundle::{self, BundleError};
 use trust::store::{InstallError, OpenError};
-use trust::{Pin, Pins, TrustStore};
+use trust::{DocumentStatus, Pin, Pins, TrustStore};
 
 fn passphrase() -> Passphrase {
     Passphrase::new("a passphrase for tests")
@@ -188,7 +188,7 @@ fn the_sample_of_version_1_opens() {
     assert_eq!((opened.number, opened.anchors.len(), opened.signers.len(), opened.crls.len()), (1, 1, 1, 1));
     assert_eq!(opened.crls[0].len(), 1);
     assert_eq!(opened.policy.countries["UTO"], "UT");
-    assert_eq!(opened.revoked_documents["L898902C3"].reason, bundle::RevocationReason::Stolen);
+    assert_eq!(opened.revoked_documents[&(None, "L898902C3".to_owned())].reason, bundle::RevocationReason::Stolen);
 }
 
 /// A bundle of version 2 of two signers, and a delta of version 1 on top of it, as the first release that had them wrote them.
@@ -213,7 +213,9 @@ fn the_samples_of_version_2_and_of_a_delta_open() {
 
     let next = TrustStore::install(directory.path(), include_bytes!("samples/delta-v1.json"), None).unwrap();
     assert_eq!((next.number(), TrustStore::pinned(directory.path()).unwrap()), (2, pins));
-    assert!(next.revoked_document("D23145890").is_some());
+    assert!(matches!(next.document_status("UTO", "D23145890"), DocumentStatus::Revoked(_)));
+    assert_eq!(next.document_status("UTO", "D23145891"), DocumentStatus::NotListed);
+    assert_eq!(next.document_status("IRQ", "D23145890"), DocumentStatus::NoList);
     let sha256 = trust::archive::fingerprint(&fs::read(directory.path().join("bundle.json")).unwrap());
     assert_eq!(hex::encode(sha256), "d263f276961e8013ff1775b8611d47ea360648421032f138f4192052463a42c2");
 }

@@ -75,7 +75,9 @@ impl Authority {
         if let Some(list) = request.crls.iter().find(|list| chain::issuer_of_list(list, &anchors).is_none()) {
             return Err(IssueError::ForeignList(list.issuer().to_string()));
         }
-        let defect_lists = defect_lists(request.defect_lists, &anchors, now)?;
+        let mut crls = vec![own];
+        crls.extend(request.crls.into_iter().filter(|list| !crls.contains(list)).collect::<Vec<_>>());
+        let defect_lists = defect_lists(request.defect_lists, &anchors, &crls, now)?;
         if !request.allow_fewer
             && let Some(last) = self.last_exported()?
         {
@@ -99,8 +101,6 @@ impl Authority {
             state.bundle_expires = Some(stale);
         })?;
         let included = signers.into_iter().filter(|signer| request.include_signers && signer.revoked.is_none());
-        let mut crls = vec![own];
-        crls.extend(request.crls.into_iter().filter(|list| !crls.contains(list)).collect::<Vec<_>>());
         let documents = request.revoked_documents.into_iter();
         let bundle = Bundle {
             issuer: self.csca.subject().to_string(),
@@ -111,7 +111,7 @@ impl Authority {
             anchors,
             signers: included.map(|signer| signer.certificate).collect(),
             crls,
-            revoked_documents: documents.map(|document| (document.number.clone(), document)).collect(),
+            revoked_documents: documents.map(|document| (document.key(), document)).collect(),
             next_signers: request.next_signers,
             sources: sources(&request.archive),
             origins: request.archive.origins(),
@@ -223,8 +223,8 @@ impl Fewer {
 }
 
 fn missing_documents(last: &Bundle, documents: &[RevokedDocument]) -> usize {
-    let numbers: HashSet<&str> = documents.iter().map(|document| document.number.as_str()).collect();
-    last.revoked_documents.keys().filter(|number| !numbers.contains(number.as_str())).count()
+    let keys: HashSet<_> = documents.iter().map(RevokedDocument::key).collect();
+    last.revoked_documents.keys().filter(|key| !keys.contains(*key)).count()
 }
 
 /// An anchor that the archive still has, and no longer believes, was left out on purpose.
@@ -238,11 +238,12 @@ fn missing_anchors(last: &Bundle, anchors: &[Certificate], archive: &Archive, no
 fn defect_lists(
     given: Vec<DefectList>,
     anchors: &[Certificate],
+    crls: &[Crl],
     now: Timestamp,
 ) -> Result<Vec<DefectList>, IssueError> {
     let mut lists: Vec<DefectList> = Vec::new();
     for list in given {
-        let verification = list.verify(anchors, now);
+        let verification = list.verify(anchors, now).unless_revoked(crls, anchors);
         if !verification.is_believed() {
             let odd = verification.findings.iter().find(|finding| !finding.is_successful());
             let why = odd.map_or_else(String::new, |finding| finding.reason.clone());

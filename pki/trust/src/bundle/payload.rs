@@ -96,7 +96,7 @@ impl Bundle {
             revoked_documents: payload
                 .revoked_documents
                 .into_iter()
-                .map(|document| (document.number.clone(), document))
+                .map(|document| (document.key(), document))
                 .collect(),
             next_signers: payload.next_signers,
             sources: payload.sources,

@@ -8,7 +8,7 @@ use crate::store::TrustStore;
 
 /// What is known to be wrong, with whose list says so.
 pub(super) fn of<'a>(signer: &'a Certificate, store: &'a TrustStore) -> Vec<(String, &'a KnownDefect)> {
-    let lists = store.defect_lists().iter();
+    let lists = store.defect_lists_about(signer);
     lists.flat_map(|list| list.about(signer).map(|defect| (list.describe(), defect))).collect()
 }
 
@@ -38,9 +38,9 @@ pub(super) fn weigh(finding: Finding, defects: &[(String, &KnownDefect)]) -> Fin
 }
 
 /// Everything that is known.
-pub(super) fn judge(defects: &[(String, &KnownDefect)], store: &TrustStore) -> Finding {
-    if store.defect_lists().is_empty() {
-        return Finding::not_supported(id::DEFECTS, "no defect list is at hand");
+pub(super) fn judge(signer: &Certificate, defects: &[(String, &KnownDefect)], store: &TrustStore) -> Finding {
+    if store.defect_lists_about(signer).next().is_none() {
+        return Finding::not_supported(id::DEFECTS, "no defect list is at hand that may speak about this signer");
     }
     if defects.is_empty() {
         return Finding::successful(id::DEFECTS, "no defect of this signer's documents is known");

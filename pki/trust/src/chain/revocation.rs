@@ -15,13 +15,11 @@ use crate::store::TrustStore;
 /// A CSCA has one list for all that it ever issued, signed by its newest key. After a change of name the list carries the new
 /// name, and the old one as issuerAltName (9303-12 Appendix D.3).
 pub(super) fn lists(signer: &Certificate, signed: &Signed, store: &TrustStore) -> Vec<usize> {
-    let about = |crl: &Crl| {
-        let alternatives = crl.issuer_alternatives().iter();
-        std::iter::once(crl.issuer()).chain(alternatives).any(|name| name.matches(signer.issuer()))
-    };
     let lists = store.crls().iter().enumerate();
     lists
-        .filter(|(_, crl)| about(crl) && signed.anchors(store).any(|anchor| is_of(crl, anchor, store)))
+        .filter(|(_, crl)| {
+            crl.speaks_of(signer.issuer()) && signed.anchors(store).any(|anchor| is_of(crl, anchor, store))
+        })
         .map(|(index, _)| index)
         .collect()
 }
@@ -37,10 +35,20 @@ fn is_of(crl: &Crl, anchor: &Certificate, store: &TrustStore) -> bool {
 }
 
 /// Issued in the anchor's name and signed by its key, which may sign lists.
-pub(super) fn is_by(crl: &Crl, anchor: &Certificate) -> bool {
+pub(crate) fn is_by(crl: &Crl, anchor: &Certificate) -> bool {
     let names_key = crl.authority_key_identifier().is_none_or(|key| key == anchor.key_identifier());
     let may = anchor.extensions().key_usage.is_some_and(|usage| usage.crl_sign());
     names_key && may && crl.issuer().matches(anchor.subject()) && crl.verify_signature(anchor.public_key()).is_ok()
+}
+
+/// A certificate of the key that signed, which is revoked itself, and since when.
+pub(super) fn revoked_anchor<'a>(signed: &Signed, store: &'a TrustStore) -> Option<(&'a Certificate, Timestamp)> {
+    let since = |anchor: &Certificate| {
+        let about = store.crls().iter().filter(|crl| crl.speaks_of(anchor.issuer()));
+        let revoked = about.filter_map(|crl| Some((crl, crl.revoked_since(anchor.serial())?)));
+        revoked.filter(|(crl, _)| is_of(crl, anchor, store)).map(|(_, since)| since).min()
+    };
+    signed.anchors(store).find_map(|anchor| Some((anchor, since(anchor)?)))
 }
 
 /// Judges by the lists at these positions of the store.
@@ -59,7 +67,8 @@ pub(super) fn judge(
     if let Some(since) = all().filter_map(|crl| crl.revoked_since(signer.serial())).min() {
         return Finding::failed(id::REVOCATION, format!("the document signer is revoked since {}", day(since)));
     }
-    let Some(crl) = all().max_by_key(|crl| crl.this_update()) else {
+    // The newest one; one of the future only when there is no other.
+    let Some(crl) = all().max_by_key(|crl| (crl.this_update() <= now, crl.this_update())) else {
         return Finding::undetermined(id::REVOCATION, format!("no revocation list of {} is at hand", anchor.subject()))
             .remedy("install a trust bundle that holds the CSCA's newest revocation list");
     };

@@ -1,7 +1,7 @@
 //! Certificates, lists and archives made for tests: the library's own writers make none that break a rule.
 
 use iso7816::tlv::{Writer, encode};
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -11,12 +11,14 @@ use openssl::sign::Signer;
 use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier,
 };
-use openssl::x509::{X509, X509Builder, X509Name, X509NameBuilder};
+use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameBuilder};
 use trust::Certificate;
-use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, UTC_TIME, context, context_constructed, oid};
+use trust::der::{BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, UTC_TIME, context, context_constructed, oid};
 
 /// The list signers' purpose.
-const MASTER_LIST_SIGNER: &str = "2.23.136.1.1.3";
+pub const MASTER_LIST_SIGNER: &str = "2.23.136.1.1.3";
+/// The extension of a link certificate between two names.
+const NAME_CHANGE: (&str, &[u8]) = ("2.23.136.1.1.6.1", b"\x05\x00");
 
 /// A certificate with its key; roots and signers alike.
 pub struct Csca {
@@ -32,11 +34,15 @@ pub struct Signed {
     pub purpose: Option<&'static str>,
     /// Last moment of validity.
     pub until: &'static str,
+    /// More extensions: object identifier and DER.
+    pub extensions: &'static [(&'static str, &'static [u8])],
+    /// Whether the issuer's key is not named.
+    pub unnamed_key: bool,
 }
 
 impl Default for Signed {
     fn default() -> Self {
-        Signed { purpose: None, until: "20310101000000Z" }
+        Signed { purpose: None, until: "20310101000000Z", extensions: &[], unnamed_key: false }
     }
 }
 
@@ -48,10 +54,25 @@ impl Csca {
         Self::of(x509, key)
     }
 
-    /// The link certificate: the other's name and key, signed by this key.
+    /// The link certificate: the other's name and key, signed by this key; a change of name is said.
     pub fn link_to(&self, next: &Csca) -> Certificate {
+        let same = self.certificate.subject().matches(next.certificate.subject());
+        self.authority(next, Signed { extensions: if same { &[] } else { &[NAME_CHANGE] }, ..Signed::default() })
+    }
+
+    /// A link that does not name the key that signed it.
+    pub fn link_by_name_to(&self, next: &Csca) -> Certificate {
+        self.authority(next, Signed { unnamed_key: true, ..Signed::default() })
+    }
+
+    /// An authority below this one, which 9303-12 does not know.
+    pub fn authority_below(&self, next: &Csca) -> Certificate {
+        self.authority(next, Signed::default())
+    }
+
+    fn authority(&self, next: &Csca, signed: Signed) -> Certificate {
         let (subject, issuer) = (next.x509.subject_name().to_owned().unwrap(), self.x509.subject_name());
-        let x509 = build(&subject, &next.key, issuer, &self.key, Some(&self.x509), true, Signed::default());
+        let x509 = build(&subject, &next.key, issuer, &self.key, Some(&self.x509), true, signed);
         Certificate::from_der(&x509.to_der().unwrap()).unwrap()
     }
 
@@ -69,6 +90,24 @@ impl Csca {
         let key = key();
         let x509 = build(&name(&country, common_name), &key, issuer, &self.key, Some(&self.x509), false, signed);
         Self::of(x509, key)
+    }
+
+    /// A revocation list with this certificate on it.
+    pub fn revocation_list(&self, revoked: &Certificate) -> Vec<u8> {
+        let algorithm = encode(SEQUENCE, encode(OID, oid::ECDSA_SHA256));
+        let entry = [encode(INTEGER, revoked.serial()), encode(UTC_TIME, b"261102100000Z")].concat();
+        let list = [
+            encode(INTEGER, [1]),
+            algorithm.clone(),
+            self.certificate.subject().der().to_vec(),
+            encode(UTC_TIME, b"261103100000Z"),
+            encode(UTC_TIME, b"270103100000Z"),
+            encode(SEQUENCE, encode(SEQUENCE, entry)),
+        ];
+        let list = encode(SEQUENCE, list.concat());
+        let mut signing = Signer::new(MessageDigest::sha256(), &self.key).unwrap();
+        let signature = [vec![0], signing.sign_oneshot_to_vec(&list).unwrap()].concat();
+        encode(SEQUENCE, [list, algorithm, encode(BIT_STRING, signature)].concat())
     }
 
     fn of(x509: X509, key: PKey<Private>) -> Self {
@@ -122,11 +161,17 @@ fn build(
     for extension in extensions {
         builder.append_extension(extension).unwrap();
     }
+    for (kind, der) in signed.extensions {
+        let (kind, der) = (Asn1Object::from_str(kind).unwrap(), Asn1OctetString::new_from_bytes(der).unwrap());
+        builder.append_extension(X509Extension::new_from_der(&kind, false, &der).unwrap()).unwrap();
+    }
     let identifier = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None)).unwrap();
     builder.append_extension(identifier).unwrap();
-    let context = builder.x509v3_context(issuer_certificate.map(std::convert::AsRef::as_ref), None);
-    let identifier = AuthorityKeyIdentifier::new().keyid(true).build(&context).unwrap();
-    builder.append_extension(identifier).unwrap();
+    if !signed.unnamed_key {
+        let context = builder.x509v3_context(issuer_certificate.map(std::convert::AsRef::as_ref), None);
+        let identifier = AuthorityKeyIdentifier::new().keyid(true).build(&context).unwrap();
+        builder.append_extension(identifier).unwrap();
+    }
     builder.sign(issuer_key, MessageDigest::sha256()).unwrap();
     builder.build()
 }

@@ -128,8 +128,12 @@ fn spoiled(issuer: &mut Issuer) -> Vec<Spoiled> {
     clone.emrtd.active_key = None;
     add("chip-authenticity", "undetermined", report(&read_state(&clone, &active()), &store, today()));
 
-    let stolen =
-        RevokedDocument { number: "ZZ0000017".into(), reason: RevocationReason::Stolen, since: date(2026, 11, 5) };
+    let stolen = RevokedDocument {
+        state: None,
+        number: "ZZ0000017".into(),
+        reason: RevocationReason::Stolen,
+        since: date(2026, 11, 5),
+    };
     add("document-status", "failed", report(&good, &issuer.store(vec![stolen]), today()));
     // A series with a defect that is no doubt about the signer.
     let malformed = issuer.defect_list(None, SeriesDefect::DataGroupsMalformed { data_groups: vec![16] });

@@ -120,13 +120,42 @@ fn an_unknown_issuer_is_not_called_false() {
 fn a_revoked_document_and_a_revoked_signer() {
     let mut issuer = Issuer::new("specimen-uto");
     let evidence = read(&mut issuer.card(&Document::specimen()), &with_can());
-    let lost = RevokedDocument { number: "ZZ0000017".into(), reason: RevocationReason::Lost, since: date(2026, 11, 5) };
+    let lost = RevokedDocument {
+        state: None,
+        number: "ZZ0000017".into(),
+        reason: RevocationReason::Lost,
+        since: date(2026, 11, 5),
+    };
     assert_eq!(judged(&evidence, &issuer.store(vec![lost])).verdict, Verdict::GenuineRevoked);
 
     issuer.revoke_signer();
     let report = judged(&evidence, &issuer.store(vec![]));
     assert_eq!(report.verdict, Verdict::UntrustedIssuer);
     assert_eq!(result(&report, "ds-revocation"), "failed");
+}
+
+#[test]
+fn only_the_list_of_its_own_state_speaks_about_a_document() {
+    let (mut issuer, mut here) = (Issuer::new("specimen-uto"), Issuer::new("iq-nid-compat"));
+    let evidence = read(&mut issuer.card(&Document::specimen()), &with_can());
+    let theirs = issuer.bundle(vec![]).bundle;
+    let mut verdict = |state: Option<&str>, number: &str| {
+        let (state, since) = (state.map(str::to_owned), date(2026, 11, 5));
+        let lost = RevokedDocument { state, number: number.into(), reason: RevocationReason::Lost, since };
+        let own = here.bundle(vec![lost]).bundle;
+        let (anchors, crls) =
+            ([own.anchors, theirs.anchors.clone()].concat(), [own.crls, theirs.crls.clone()].concat());
+        let mut policy = own.policy;
+        policy.countries.extend(theirs.policy.countries.clone());
+        let store = TrustStore::from_bundle(Bundle { anchors, crls, policy, ..own });
+        let report = judged(&evidence, &store);
+        (report.verdict, result(&report, "document-status"))
+    };
+    // A document of the bundle's own state with this number, or a document of a third: nobody says anything of this one.
+    assert_eq!(verdict(None, "ZZ0000017"), (Verdict::GenuineStatusUnknown, "undetermined"));
+    assert_eq!(verdict(Some("D"), "ZZ0000017"), (Verdict::GenuineStatusUnknown, "undetermined"));
+    assert_eq!(verdict(Some("UTO"), "ZZ0000017"), (Verdict::GenuineRevoked, "failed"));
+    assert_eq!(verdict(Some("UTO"), "ZZ0000018"), (Verdict::GenuineValid, "successful"));
 }
 
 #[test]
