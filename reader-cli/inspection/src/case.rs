@@ -199,8 +199,8 @@ impl<'a> Case<'a> {
 
     /// Whether a defect list says this of the signer's documents.
     pub fn is_known(&self, defect: &KnownDefect) -> bool {
-        let lists = || self.store.defect_lists().iter();
-        let known = |signer| lists().flat_map(move |list| list.about(signer)).any(|one| one == defect);
+        let lists = |signer| self.store.defect_lists_about(signer);
+        let known = |signer| lists(signer).flat_map(move |list| list.about(signer)).any(|one| one == defect);
         self.authentic().is_some_and(|object| known(object.signer()))
     }
 }
