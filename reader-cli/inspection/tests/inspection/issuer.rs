@@ -89,7 +89,7 @@ impl Issuer {
 
     /// The trust store that posts had so many days after the start.
     pub fn store_after(&mut self, days: i64) -> TrustStore {
-        let request = BundleRequest::default();
+        let request = BundleRequest { allow_fewer: true, ..BundleRequest::default() };
         let bundle = self.authority.export_bundle(request, &self.passphrase, days_after(self.start, days));
         TrustStore::from_bundle(bundle.unwrap().bundle)
     }
