@@ -18,6 +18,7 @@ pub enum Bundle {
         bitaqa-pki bundle export --dir pki --out uto.bundle --next-signer 5e3c... --next-signer 90aa... --next-threshold 2\n\n\
         The file of revoked documents has one JSON object a line:\n  \
         {\"number\": \"A12345678\", \"reason\": \"lost\", \"since\": \"2026-11-01\"}\n\
+        A document of another state names it too: \"state\": \"D\".\n\
         Reasons: lost, stolen, withdrawn, damaged, superseded, deceased, issued-in-error.\n\n\
         Where posts demand the signatures of custodians too, these add theirs with bitaqa-pki bundle sign."
     )]
