@@ -36,11 +36,14 @@ pub(crate) fn is_file(id: u16) -> bool {
 
 /// Starts from nothing; `6985` once the application is personalized or locked.
 pub(crate) fn begin(memory: &mut Memory) -> Result<(), Status> {
-    if memory.life_cycle != ApplicationLife::Selectable {
-        return Err(Status::CONDITIONS_NOT_SATISFIED);
-    }
+    writable(memory)?;
     *memory = Memory::empty();
     Ok(())
+}
+
+/// `6985` once the application is personalized or locked, which may also happen between two blocks.
+pub(crate) fn writable(memory: &Memory) -> Result<(), Status> {
+    if memory.life_cycle == ApplicationLife::Selectable { Ok(()) } else { Err(Status::CONDITIONS_NOT_SATISFIED) }
 }
 
 /// Takes the whole content of a file: one data object with the file's tag (`6A80` otherwise).

@@ -61,6 +61,7 @@ pub(super) fn store(
         }
         Target::Emrtd { next, encrypted, mut pending } => {
             in_order(next, number)?;
+            emrtd::personalization::writable(&state.emrtd)?;
             let encrypted = run(block, encrypted, &pending)?;
             pending.push(data);
             while let Some(dgi) = pending.pop() {

@@ -62,12 +62,12 @@ const SEEDS: &[&str] = &[
     "1087089b047c028000",
 ];
 
-fn seed(text: &str) -> Vec<u8> {
+pub fn seed(text: &str) -> Vec<u8> {
     hex::decode(text.replace(' ', "")).unwrap()
 }
 
 /// The states that a card in the field may be met in.
-fn states() -> Vec<State> {
+pub fn states() -> Vec<State> {
     let document = Document::new(300);
     let finished = personalized(&document);
     let mut half = blank();
@@ -87,7 +87,7 @@ fn states() -> Vec<State> {
 }
 
 /// One hostile command: noise, or a sound one with a few bytes changed, cut or doubled.
-fn hostile() -> impl Strategy<Value = Vec<u8>> {
+pub fn command() -> impl Strategy<Value = Vec<u8>> {
     let mutated = (
         prop::sample::select(SEEDS),
         prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
@@ -111,7 +111,7 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn shows(answer: &[u8], secret: &[u8]) -> bool {
+pub fn shows(answer: &[u8], secret: &[u8]) -> bool {
     // Eight bytes in a row are no accident.
     secret.windows(8.min(secret.len())).any(|part| answer.windows(part.len()).any(|there| there == part))
 }
@@ -125,7 +125,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn no_sequence_of_commands_shows_protected_bytes(commands in prop::collection::vec(hostile(), 1..25)) {
+    fn no_sequence_of_commands_shows_protected_bytes(commands in prop::collection::vec(command(), 1..25)) {
         thread_local!(static STATES: Vec<State> = states());
         STATES.with(|states| {
             for state in states {
@@ -147,7 +147,7 @@ proptest! {
         plain in prop::sample::select(
             vec!["00b0810010", "00a4020c020101", "00b1010103540100 00", "00a4040c07a0000002471001"],
         ),
-        after in prop::collection::vec(hostile(), 0..6),
+        after in prop::collection::vec(command(), 0..6),
     ) {
         thread_local!(static FINISHED: State = personalized(&Document::new(300)).state().clone());
         FINISHED.with(|state| {

@@ -292,7 +292,7 @@ fn the_domain_s_own_data_come_plain_or_in_data_groupings_too() {
     assert_eq!(memory.issuer_identification.as_deref(), Some(&[0x36, 0x80][..]));
 }
 
-fn put_key_data(channel: &scp03::Channel<&mut dyn Card>, version: u8, keys: &KeySet) -> Vec<u8> {
+pub fn put_key_data<C>(channel: &scp03::Channel<C>, version: u8, keys: &KeySet) -> Vec<u8> {
     let mut data = vec![version];
     for key in [&keys.enc, &keys.mac, &keys.dek] {
         let cryptogram = channel.encrypt_key(key).unwrap();

@@ -7,6 +7,7 @@ mod faults;
 mod hostile;
 mod issuer;
 mod makes;
+mod oracle;
 mod power;
 mod reading;
 mod support;

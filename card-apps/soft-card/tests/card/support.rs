@@ -216,9 +216,13 @@ pub fn store_all(channel: &mut scp03::Channel<&mut dyn Card>, document: &Documen
 }
 
 pub fn blocks(channel: &scp03::Channel<&mut dyn Card>, document: &Document, size: usize) -> Vec<Command> {
+    blocks_of(document, size, |plain| channel.encrypt_dek(plain).unwrap())
+}
+
+/// The same with secrets enciphered by `encipher`.
+pub fn blocks_of(document: &Document, size: usize, encipher: impl Fn(&[u8]) -> Vec<u8>) -> Vec<Command> {
     let stream = |groupings: &[Dgi]| -> Vec<u8> { groupings.iter().flat_map(|dgi| dgi.to_bytes().unwrap()).collect() };
-    let encrypted: Vec<Dgi> =
-        document.secrets.iter().map(|dgi| Dgi::new(dgi.id, channel.encrypt_dek(&dgi.value).unwrap())).collect();
+    let encrypted: Vec<Dgi> = document.secrets.iter().map(|dgi| Dgi::new(dgi.id, encipher(&dgi.value))).collect();
     let plain = stream(&document.files);
     let encrypted = stream(&encrypted);
     let runs = plain

@@ -1,0 +1,583 @@
+//! The whole card against a small model of its access conditions: a host that knows every secret, or none, and noise outside and
+//! inside every channel, in every state a card may be met in.
+//!
+//! The model is an oracle in both directions: what it forbids never happens, whatever was sent; what it allows, done well, works.
+//! The citizen application's own rules are in `citizen::model`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use channel::chip_auth::{self, ChipAuthSuite, ChipPublicKey, KeyAgreement};
+use channel::pace::{self, LADDER, Mapping, Suite};
+use channel::password::MrzKey;
+use channel::random::OsRandom;
+use channel::role::Terminal;
+use channel::scp03::{self, KeySet, SecurityLevel};
+use channel::sm::{Secured, Session};
+use channel::suite::{Cipher, Curve};
+use channel::{bac, secret::Secret};
+use iso7816::tlv::{Tag, encode};
+use iso7816::{Aid, Card, Command, Response, TransmitError};
+use lds::globalplatform::install_for_personalization;
+use lds::globalplatform::keys::delete_key_set;
+use proptest::prelude::*;
+use soft_card::emrtd::ApplicationLife;
+use soft_card::issuer_domain::{CardLife, MAX_FAILED_AUTHENTICATIONS};
+use soft_card::{SoftCard, State};
+
+use crate::hostile;
+use crate::support::*;
+
+/// Stands in EF.DG3 alone.
+const FINGERPRINTS: &[u8] = b"RIDGES AND VALLEYS";
+const DG1: u16 = 0x0101;
+const DG3: u16 = 0x0103;
+/// No document here takes more.
+const ALL_BLOCKS: usize = 12;
+/// Version of the keys that every card here has.
+const VERSION: u8 = 0x30;
+
+/// Where the host left the card; noise may leave it anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Start,
+    MasterFile,
+    Issuer,
+    Emrtd,
+    Piv,
+    National,
+    Unknown,
+}
+
+impl At {
+    fn aid(self) -> Option<Aid> {
+        match self {
+            At::Issuer => Some(Aid::issuer_domain()),
+            At::Emrtd => Some(Aid::emrtd()),
+            At::Piv => Some(eid::Application::Piv.aid()),
+            At::National => Some(eid::Application::National.aid()),
+            At::Start | At::MasterFile | At::Unknown => None,
+        }
+    }
+
+    fn selection(self) -> Command {
+        match self.aid() {
+            Some(aid) => select(&aid),
+            None => Command::new(0x00, 0xA4, 0x00, 0x0C).with_data([0x3F, 0x00]),
+        }
+    }
+}
+
+/// How bytes get to the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Plain,
+    Session,
+    Channel,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Reset,
+    Select(At, Way),
+    Basic {
+        right: bool,
+    },
+    Pace {
+        right: bool,
+        number: bool,
+    },
+    ChipAuthentication,
+    Read {
+        id: u16,
+        short: bool,
+        way: Way,
+    },
+    /// Opens the issuer's channel; with a wrong key the host sends its cryptogram all the same.
+    Issuer {
+        right: bool,
+        level: SecurityLevel,
+    },
+    Install,
+    /// So many blocks of the document, from the first.
+    Store {
+        blocks: usize,
+    },
+    Seal,
+    Lock,
+    CardState(u8),
+    Bind,
+    AddKeys(u8),
+    DeleteKeys(u8),
+    Noise(Vec<u8>, Way),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    use Step::*;
+    let at = || prop::sample::select(vec![At::MasterFile, At::Issuer, At::Emrtd, At::Emrtd, At::Piv, At::National]);
+    let file = prop::sample::select(vec![0x011C, 0x011D, 0x011E, DG1, 0x0102, DG3, 0x010E, 0x0110, 0x2F00, 0x2F01]);
+    let way = || prop::sample::select(vec![Way::Plain, Way::Session, Way::Session]);
+    let anyway = prop::sample::select(vec![Way::Plain, Way::Session, Way::Channel]);
+    let level = prop::sample::select(SecurityLevel::ALL.to_vec());
+    let card_state = prop::sample::select(vec![0x01, 0x07, 0x0F, 0x7F, 0x0F, 0xFF, 0x00]);
+    prop_oneof![
+        1 => Just(Reset),
+        5 => (at(), way()).prop_map(|(at, way)| Select(at, way)),
+        2 => (0..4).prop_map(|one_of| Basic { right: one_of > 0 }),
+        3 => (0..4, any::<bool>()).prop_map(|(one_of, number)| Pace { right: one_of > 0, number }),
+        2 => Just(ChipAuthentication),
+        9 => (file, any::<bool>(), way()).prop_map(|(id, short, way)| Read { id, short, way }),
+        5 => (0..6, level).prop_map(|(one_of, level)| Issuer { right: one_of > 0, level }),
+        2 => Just(Install),
+        2 => (0..ALL_BLOCKS + 6).prop_map(|blocks| Store { blocks }),
+        2 => Just(Seal),
+        1 => Just(Lock),
+        1 => card_state.prop_map(CardState),
+        1 => Just(Bind),
+        1 => (0x2Fu8..0x33).prop_map(AddKeys),
+        1 => (0x2Fu8..0x33).prop_map(DeleteKeys),
+        10 => (hostile::command(), anyway).prop_map(|(bytes, way)| Noise(bytes, way)),
+    ]
+}
+
+/// The card in the reader, held by the host and by its channels.
+#[derive(Clone)]
+struct Inserted(Rc<RefCell<SoftCard>>);
+
+impl Card for Inserted {
+    fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+        self.0.borrow_mut().transmit(command)
+    }
+}
+
+/// The host: where it believes the card to be, and the channels that it holds.
+struct Host {
+    card: Inserted,
+    at: At,
+    session: Option<Session<Terminal>>,
+    channel: Option<scp03::Channel<Inserted>>,
+    /// The data groupings are going to the application.
+    installed: bool,
+}
+
+/// What came of a step: answers without their protection.
+struct Seen {
+    answers: Vec<Response>,
+    /// Whether all of it succeeded.
+    done: bool,
+}
+
+impl Seen {
+    fn nothing() -> Self {
+        Seen { answers: Vec::new(), done: false }
+    }
+
+    fn one(answer: Option<Response>) -> Self {
+        let done = answer.as_ref().is_some_and(|answer| answer.status.is_ok());
+        Seen { answers: answer.into_iter().collect(), done }
+    }
+
+    fn result(done: bool) -> Self {
+        Seen { answers: Vec::new(), done }
+    }
+}
+
+impl Host {
+    fn new(state: &State) -> Self {
+        let card = Inserted(Rc::new(RefCell::new(SoftCard::from_state(state))));
+        Host { card, at: At::Start, session: None, channel: None, installed: false }
+    }
+
+    fn memory(&self) -> State {
+        self.card.0.borrow().state().clone()
+    }
+
+    /// A plain command: it ends the session, and the host gives its channel up.
+    fn plain(&mut self, command: &Command) -> Response {
+        self.session = None;
+        self.channel = None;
+        self.installed = false;
+        self.card.transmit(command).unwrap()
+    }
+
+    /// `None` without a channel of this kind, or when it broke.
+    fn send(&mut self, command: &Command, way: Way) -> Option<Response> {
+        match way {
+            Way::Plain => Some(self.plain(command)),
+            Way::Session => {
+                let mut session = self.session.take()?;
+                let protected = session.protect_command(command).ok()?;
+                let answer = session.open_response(&self.card.transmit(&protected).unwrap()).ok()?;
+                self.session = Some(session);
+                Some(answer)
+            }
+            Way::Channel => {
+                let answer = self.channel.as_mut()?.transmit(command).ok();
+                if answer.is_none() {
+                    self.channel = None;
+                }
+                answer
+            }
+        }
+    }
+
+    fn play(&mut self, step: &Step, document: &Document) -> Seen {
+        match step {
+            Step::Reset => {
+                self.card.0.borrow_mut().reset();
+                (self.session, self.channel, self.installed, self.at) = (None, None, false, At::Start);
+                Seen::nothing()
+            }
+            Step::Select(at, way) => {
+                let seen = Seen::one(self.send(&at.selection(), *way));
+                if seen.done {
+                    self.at = *at;
+                }
+                seen
+            }
+            Step::Basic { right } => {
+                (self.session, self.channel, self.installed) = (None, None, false);
+                let information = if *right { INFORMATION } else { "L898902C<369080619406237" };
+                let key = MrzKey::from_information(information);
+                self.session = bac::open(&mut self.card, &key, &mut OsRandom).ok();
+                Seen::result(self.session.is_some())
+            }
+            Step::Pace { right, number } => {
+                (self.session, self.channel, self.installed) = (None, None, false);
+                let password = match (right, number) {
+                    (true, true) => can(),
+                    (true, false) => mrz(),
+                    (false, _) => channel::password::Password::Can(Secret::from(&b"000000"[..])),
+                };
+                let suite = Suite { mapping: Mapping::Generic, group: Curve::P256.into(), cipher: Cipher::Aes128 };
+                let opened = pace::open(&mut self.card, &suite, &password, LADDER[0], &mut OsRandom);
+                self.session = opened.ok().map(|opened| opened.session);
+                Seen::result(self.session.is_some())
+            }
+            Step::ChipAuthentication => {
+                let Some(session) = self.session.take() else { return Seen::nothing() };
+                let key = ChipPublicKey { group: Curve::P256.into(), octets: document.chip_point.clone() };
+                let suite = ChipAuthSuite { agreement: KeyAgreement::Ecdh, cipher: Cipher::Aes128 };
+                let mut secured = Secured::new(session, self.card.clone());
+                let opened = chip_auth::open(&mut secured, &key, None, suite, &mut OsRandom);
+                self.session = opened.ok().map(|opened| opened.session);
+                Seen::result(self.session.is_some())
+            }
+            Step::Read { id, short, way } => {
+                let file = lds::files::by_id(lds::files::Place::Emrtd, *id).filter(|_| *short);
+                let Some(short) = file.and_then(|file| file.short_id) else {
+                    let select = Command::new(0x00, 0xA4, 0x02, 0x0C).with_data(id.to_be_bytes());
+                    return match self.send(&select, *way) {
+                        Some(answer) if answer.status.is_ok() => {
+                            Seen::one(self.send(&Command::new(0x00, 0xB0, 0, 0).with_ne(256), *way))
+                        }
+                        answer => Seen::one(answer),
+                    };
+                };
+                Seen::one(self.send(&Command::new(0x00, 0xB0, 0x80 | short, 0).with_ne(256), *way))
+            }
+            Step::Issuer { right: true, level } => {
+                self.plain(&select(&Aid::issuer_domain()));
+                let opened = scp03::open(self.card.clone(), VERSION, &default_keys(), *level, &mut OsRandom);
+                (self.at, self.channel) = (At::Issuer, opened.ok());
+                Seen::result(self.channel.is_some())
+            }
+            Step::Issuer { right: false, level } => {
+                self.plain(&select(&Aid::issuer_domain()));
+                self.at = At::Issuer;
+                self.plain(&Command::new(0x80, 0x50, VERSION, 0).with_data([7; 8]).with_ne(256));
+                Seen::one(Some(self.plain(&Command::new(0x84, 0x82, *level as u8, 0).with_data([7; 16]))))
+            }
+            Step::Install => {
+                let seen = Seen::one(self.send(&install_for_personalization(&Aid::emrtd()), Way::Channel));
+                self.installed |= seen.done;
+                seen
+            }
+            Step::Store { blocks: count } => {
+                let Some(channel) = &self.channel else { return Seen::nothing() };
+                let all = blocks_under(channel, document);
+                assert!(all.len() <= ALL_BLOCKS);
+                let whole = *count >= all.len();
+                let mut answers = Vec::new();
+                for block in all.iter().take(*count) {
+                    answers.extend(self.send(block, Way::Channel));
+                }
+                let done = self.installed && whole && answers.iter().all(|answer| answer.status.is_ok());
+                if !answers.is_empty() {
+                    self.installed = false;
+                }
+                Seen { answers, done }
+            }
+            Step::Seal => Seen::one(self.send(&set_status(0x40, 0x0F, Some(Aid::emrtd())), Way::Channel)),
+            Step::Lock => Seen::one(self.send(&set_status(0x40, 0x83, Some(Aid::emrtd())), Way::Channel)),
+            Step::CardState(state) => Seen::one(self.send(&set_status(0x80, *state, None), Way::Channel)),
+            Step::Bind => {
+                // It would be a block of the application's data now.
+                if self.installed {
+                    return Seen::nothing();
+                }
+                let binding = Command::new(0x80, 0xE2, 0x90, 0x00).with_data(encode(Tag(0x45), BINDING));
+                Seen::one(self.send(&binding, Way::Channel))
+            }
+            Step::AddKeys(version) => {
+                let Some(channel) = &self.channel else { return Seen::nothing() };
+                let key = |byte| Secret::new(vec![byte; 16]);
+                let keys = KeySet { enc: key(1), mac: key(2), dek: key(3) };
+                let data = crate::issuer::put_key_data(channel, *version, &keys);
+                Seen::one(self.send(&Command::new(0x80, 0xD8, 0x00, 0x81).with_data(data).with_ne(256), Way::Channel))
+            }
+            Step::DeleteKeys(version) => Seen::one(self.send(&delete_key_set(*version), Way::Channel)),
+            Step::Noise(bytes, way) => self.noise(bytes, *way),
+        }
+    }
+
+    fn noise(&mut self, bytes: &[u8], way: Way) -> Seen {
+        if way != Way::Plain {
+            let Ok(command) = Command::parse(bytes) else { return Seen::nothing() };
+            let ins = command.ins;
+            // Inside secure messaging the class is the card's to see only after the protection is off.
+            let seen = self.send(&Command { cla: 0x00, ..command }, way);
+            if seen.is_some() && way == Way::Session {
+                self.at = At::Unknown;
+            }
+            self.installed = false;
+            // A channel is opened outside the one there is, which ends with the attempt: at level 01 the host cannot see that.
+            if way == Way::Channel && [0x50, 0x82].contains(&ins) {
+                self.channel = None;
+            }
+            return Seen { answers: seen.into_iter().collect(), done: false };
+        }
+        (self.session, self.channel, self.installed, self.at) = (None, None, false, At::Unknown);
+        let answer = Response::parse(&self.card.0.borrow_mut().process(bytes)).expect("a powered card answers");
+        Seen { answers: vec![answer], done: false }
+    }
+}
+
+fn blocks_under(channel: &scp03::Channel<Inserted>, document: &Document) -> Vec<Command> {
+    blocks_of(document, 120, |plain| channel.encrypt_dek(plain).unwrap())
+}
+
+/// What the host had proved when the step began.
+struct Proved {
+    at: At,
+    session: bool,
+    channel: bool,
+    installed: bool,
+}
+
+fn judge(step: &Step, proved: &Proved, seen: &Seen, before: &State, after: &State) {
+    secrecy(step, proved, seen, before);
+    integrity(step, proved, before, after);
+    life(step, proved, before, after);
+    if let Some(expected) = expected(step, proved, before) {
+        assert_eq!(seen.done, expected, "{step:?} at {:?}", proved.at);
+    }
+}
+
+/// No protected byte without the right to it.
+fn secrecy(step: &Step, proved: &Proved, seen: &Seen, before: &State) {
+    let way = match step {
+        Step::Select(_, way) | Step::Read { way, .. } | Step::Noise(_, way) => *way,
+        _ => Way::Channel,
+    };
+    let open = proved.session && way == Way::Session && before.emrtd.life_cycle == ApplicationLife::Personalized;
+    for answer in &seen.answers {
+        let bytes = &answer.data;
+        assert!(open || !hostile::shows(bytes, MARKER), "{step:?} shows a protected file");
+        assert!(!hostile::shows(bytes, FINGERPRINTS), "{step:?} shows fingerprints without Terminal Authentication");
+        assert!(!hostile::shows(bytes, &[0x2A; 32]), "{step:?} shows the chip's private key");
+        assert!(open || !hostile::shows(bytes, INFORMATION.as_bytes()), "{step:?} shows a password");
+        for key in before.issuer_domain.keys.values() {
+            let keys = [&key.enc, &key.mac, &key.dek];
+            // The counting bytes of the face are also in the keys that everybody knows.
+            assert!(
+                open || !keys.iter().any(|key| hostile::shows(bytes, key.expose())),
+                "{step:?} shows an issuer's key"
+            );
+        }
+    }
+}
+
+/// Nothing is written but in the issuer's channel.
+fn integrity(step: &Step, proved: &Proved, before: &State, after: &State) {
+    let in_channel = proved.channel
+        && match step {
+            Step::Noise(_, way) => *way == Way::Channel,
+            Step::Install | Step::Store { .. } | Step::Seal | Step::Lock | Step::CardState(_) => true,
+            Step::Bind | Step::AddKeys(_) | Step::DeleteKeys(_) => true,
+            _ => false,
+        };
+    let lasting = |state: &State| {
+        let domain = &state.issuer_domain;
+        let versions: Vec<_> = domain.keys.iter().map(|(version, key)| (*version, key.enc.clone())).collect();
+        (state.emrtd.clone(), domain.life_cycle, versions, domain.card_image_number.clone())
+    };
+    if !in_channel {
+        assert!(lasting(before) == lasting(after), "{step:?} writes outside the issuer's channel");
+    }
+    assert_eq!(before.issuer_domain.cplc, after.issuer_domain.cplc, "{step:?}");
+    assert_eq!(before.make, after.make);
+    assert!(!after.issuer_domain.keys.is_empty(), "{step:?}: nobody could speak with the card any more");
+    let bound = &before.issuer_domain.card_image_number;
+    assert!(bound.is_none() || *bound == after.issuer_domain.card_image_number, "{step:?} binds again");
+    let citizen = |state: &State| {
+        state
+            .eid
+            .clone()
+            .map(|eid| (eid.objects, eid.keys, eid.transport, eid.management_key, eid.pin.map(|pin| pin.value)))
+    };
+    assert!(citizen(before) == citizen(after), "{step:?} writes the citizen application");
+    counters(step, before, after);
+}
+
+fn counters(step: &Step, before: &State, after: &State) {
+    for (version, key) in &before.issuer_domain.keys {
+        if let Some(now) = after.issuer_domain.keys.get(version).filter(|now| now.enc == key.enc) {
+            assert!(now.sequence >= key.sequence, "{step:?} takes a sequence counter back");
+        }
+    }
+    let (was, is) = (before.issuer_domain.failed_authentications, after.issuer_domain.failed_authentications);
+    let forgiven = is == 0 && matches!(step, Step::Issuer { right: true, .. });
+    assert!(is == was || is == was + 1 || forgiven, "{step:?}: {was} failures, then {is}");
+    assert!(is <= MAX_FAILED_AUTHENTICATIONS);
+    let known = before.issuer_domain.keys.contains_key(&VERSION);
+    let alive = before.issuer_domain.life_cycle != CardLife::Terminated;
+    if matches!(step, Step::Issuer { right: false, .. }) && known && alive && was < MAX_FAILED_AUTHENTICATIONS {
+        assert_eq!(is, was + 1, "a wrong cryptogram costs a try");
+    }
+}
+
+/// Life cycles go forward only, and no state is skipped.
+fn life(step: &Step, proved: &Proved, before: &State, after: &State) {
+    use ApplicationLife::{Locked, Personalized, Selectable};
+    let (was, is) = (&before.emrtd, &after.emrtd);
+    match (was.life_cycle, is.life_cycle) {
+        (Selectable, Selectable) => {}
+        (Selectable, Personalized) => {
+            let indispensable = [DG1, 0x011D, 0x011E].iter().all(|id| was.files.contains_key(id));
+            assert!(
+                was.complete && indispensable && was.mrz_information.is_some(),
+                "{step:?} seals an unfinished card"
+            );
+        }
+        (Personalized, Personalized) | (Locked, Locked) => assert!(was == is, "{step:?} changes a finished document"),
+        (Selectable | Personalized, Locked) => assert!(was.files == is.files),
+        (from, to) => panic!("{step:?} leads from {from:?} to {to:?}"),
+    }
+    let legal: &[u8] = match before.issuer_domain.life_cycle {
+        CardLife::OpReady => &[0x01, 0x07, 0xFF],
+        CardLife::Initialized => &[0x07, 0x0F, 0xFF],
+        CardLife::Secured => &[0x0F, 0x7F, 0xFF],
+        CardLife::CardLocked => &[0x7F, 0x0F, 0xFF],
+        CardLife::Terminated => &[0xFF],
+    };
+    assert!(legal.contains(&(after.issuer_domain.life_cycle as u8)), "{step:?} skips a state of the card");
+    let dead = matches!(before.issuer_domain.life_cycle, CardLife::CardLocked | CardLife::Terminated);
+    let changed = was.files != is.files || before.issuer_domain.keys.len() != after.issuer_domain.keys.len();
+    assert!(!(dead && changed), "{step:?} writes to a locked card");
+    assert!(proved.channel || was.life_cycle == is.life_cycle);
+}
+
+/// What must come of a step that is done well; `None` where the model does not know where the card stands.
+fn expected(step: &Step, proved: &Proved, before: &State) -> Option<bool> {
+    let life = before.issuer_domain.life_cycle;
+    let dead = matches!(life, CardLife::CardLocked | CardLife::Terminated);
+    let document = before.emrtd.life_cycle == ApplicationLife::Personalized;
+    let somewhere = proved.at != At::Unknown;
+    let writable = proved.channel && !dead;
+    match step {
+        Step::Basic { right } => somewhere.then_some(*right && document && !dead && proved.at == At::Emrtd),
+        Step::Pace { right, .. } => {
+            let here = matches!(proved.at, At::Start | At::MasterFile | At::Emrtd);
+            here.then_some(*right && document && !dead)
+        }
+        Step::ChipAuthentication if proved.session => somewhere.then_some(proved.at == At::Emrtd && document),
+        Step::Read { id, way, .. } => {
+            let basic = before.emrtd.files.contains_key(id) && *id != DG3 && *id != 0x011C;
+            let open = *way == Way::Session && proved.session;
+            (proved.at == At::Emrtd && basic && (open || *way == Way::Plain)).then_some(open && document)
+        }
+        Step::Issuer { right: true, .. } => {
+            let tries = before.issuer_domain.failed_authentications < MAX_FAILED_AUTHENTICATIONS;
+            Some(tries && life != CardLife::Terminated && before.issuer_domain.keys.contains_key(&VERSION))
+        }
+        Step::Issuer { right: false, .. } => Some(false),
+        Step::Install => Some(writable && before.emrtd.life_cycle == ApplicationLife::Selectable),
+        Step::Store { .. } if !proved.installed => Some(false),
+        Step::Store { blocks: ALL_BLOCKS.. } => {
+            Some(writable && before.emrtd.life_cycle == ApplicationLife::Selectable)
+        }
+        Step::Seal => {
+            let before = &before.emrtd;
+            let ready = before.complete && before.life_cycle == ApplicationLife::Selectable;
+            Some(proved.channel && life != CardLife::Terminated && ready)
+        }
+        Step::Lock => {
+            Some(proved.channel && life != CardLife::Terminated && before.emrtd.life_cycle != ApplicationLife::Locked)
+        }
+        _ => None,
+    }
+}
+
+/// The states that a card may be met in, with fingerprints that nobody may see.
+fn states() -> Vec<State> {
+    let secret = |mut state: State| {
+        if let Some(file) = state.emrtd.files.get_mut(&DG3) {
+            *file = encode(Tag(0x63), FINGERPRINTS);
+        }
+        state
+    };
+    hostile::states().into_iter().map(secret).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn the_whole_card_does_what_the_model_allows_and_nothing_else(steps in prop::collection::vec(step(), 1..40)) {
+        thread_local! {
+            static STATES: Vec<State> = states();
+            static DOCUMENT: Document = Document::new(300);
+        }
+        DOCUMENT.with(|document| STATES.with(|states| {
+            for state in states {
+                let mut host = Host::new(state);
+                for step in &steps {
+                    let proved = Proved {
+                        at: host.at,
+                        session: host.session.is_some(),
+                        channel: host.channel.is_some(),
+                        installed: host.installed,
+                    };
+                    let before = host.memory();
+                    let seen = host.play(step, document);
+                    judge(step, &proved, &seen, &before, &host.memory());
+                }
+            }
+        }));
+    }
+}
+
+#[test]
+fn the_model_sees_a_whole_life() {
+    let document = Document::new(300);
+    let mut host = Host::new(blank().state());
+    let level = SecurityLevel::Full;
+    let life = [
+        Step::Issuer { right: true, level },
+        Step::Bind,
+        Step::Install,
+        Step::Store { blocks: 100 },
+        Step::Seal,
+        Step::CardState(0x0F),
+        Step::Reset,
+        Step::Pace { right: true, number: true },
+        Step::Select(At::Emrtd, Way::Session),
+        Step::ChipAuthentication,
+        Step::Read { id: DG1, short: true, way: Way::Session },
+    ];
+    for step in life {
+        let done = host.play(&step, &document).done;
+        assert!(done || matches!(step, Step::Reset), "{step:?}");
+    }
+}
