@@ -9,11 +9,17 @@
 mod details;
 pub mod dg01;
 pub mod dg02;
+pub mod dg05;
+pub mod dg06;
+pub mod dg07;
 pub mod dg11;
 pub mod dg12;
 pub mod dg13;
 pub mod dg14;
 pub mod dg15;
+pub mod dg16;
+mod displayed;
+pub mod features;
 pub mod picture;
 
 use std::fmt;

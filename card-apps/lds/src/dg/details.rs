@@ -1,4 +1,5 @@
-//! What DG11 and DG12 have in common: a tag list, text and dates, values repeated in a template A0.
+//! What DG11, DG12 and the entries of DG16 have in common: text and dates, in the first two behind a tag list and
+//! with values repeated in a template A0.
 
 use std::collections::BTreeSet;
 
@@ -57,6 +58,11 @@ impl DetailsWriter {
         });
     }
 
+    /// What was written, without a tag list.
+    pub(super) fn finish_entry(self) -> Vec<u8> {
+        self.objects.finish()
+    }
+
     pub(super) fn finish(self, file: Tag) -> Vec<u8> {
         let list: Vec<u8> = self.tags.iter().flat_map(|tag| tag_bytes(*tag)).collect();
         let objects = self.objects.finish();
@@ -79,22 +85,7 @@ impl<'a, 'd> Details<'a, 'd> {
     pub(super) fn read(content: &'a [u8], repeated: &[Tag], defects: &'d mut Vec<Defect>) -> Result<Self, ReadError> {
         let mut reader = Reader::new(content);
         let listed = reader.optional(TAG_LIST)?.map(tags).transpose()?;
-        let mut objects: Vec<Tlv<'a>> = Vec::new();
-        while let Some(tlv) = reader.next()? {
-            if objects.len() >= MOST_OBJECTS {
-                return Err(ReadError::TooMany { field: "data group" });
-            }
-            match tlv.tag {
-                TAG_LIST => defects.push(Defect::Repeated { tag: TAG_LIST }),
-                REPEATED => objects.extend(template(tlv.value, defects)?),
-                tag if repeated.contains(&tag) => {
-                    defects.push(Defect::WithoutTemplate { tag });
-                    objects.push(tlv);
-                }
-                tag if objects.iter().any(|known| known.tag == tag) => defects.push(Defect::Repeated { tag }),
-                _ => objects.push(tlv),
-            }
-        }
+        let objects = objects(reader, repeated, defects)?;
         match listed {
             None => defects.push(Defect::NoTagList),
             Some(listed) => {
@@ -108,6 +99,11 @@ impl<'a, 'd> Details<'a, 'd> {
             }
         }
         Ok(Details { objects, defects })
+    }
+
+    /// Reads one entry, which has no tag list.
+    pub(super) fn of_entry(content: &'a [u8], defects: &'d mut Vec<Defect>) -> Result<Self, ReadError> {
+        Ok(Details { objects: objects(Reader::new(content), &[], defects)?, defects })
     }
 
     pub(super) fn take(&mut self, tag: Tag) -> Option<&'a [u8]> {
@@ -170,6 +166,27 @@ impl<'a, 'd> Details<'a, 'd> {
         }
         String::from_utf8_lossy(value).into_owned()
     }
+}
+
+/// The data objects, those in templates taken out; the first of each counts.
+fn objects<'a>(mut reader: Reader<'a>, repeated: &[Tag], defects: &mut Vec<Defect>) -> Result<Vec<Tlv<'a>>, ReadError> {
+    let mut objects: Vec<Tlv<'a>> = Vec::new();
+    while let Some(tlv) = reader.next()? {
+        if objects.len() >= MOST_OBJECTS {
+            return Err(ReadError::TooMany { field: "data group" });
+        }
+        match tlv.tag {
+            TAG_LIST => defects.push(Defect::Repeated { tag: TAG_LIST }),
+            REPEATED => objects.extend(template(tlv.value, defects)?),
+            tag if repeated.contains(&tag) => {
+                defects.push(Defect::WithoutTemplate { tag });
+                objects.push(tlv);
+            }
+            tag if objects.iter().any(|known| known.tag == tag) => defects.push(Defect::Repeated { tag }),
+            _ => objects.push(tlv),
+        }
+    }
+    Ok(objects)
 }
 
 fn template<'a>(value: &'a [u8], defects: &mut Vec<Defect>) -> Result<Vec<Tlv<'a>>, ReadError> {
