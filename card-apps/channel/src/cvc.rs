@@ -40,7 +40,7 @@ const AUTHORITY: Tag = Tag(0x42);
 const PUBLIC_KEY: Tag = Tag(0x7F49);
 const HOLDER: Tag = Tag(0x5F20);
 const CHAT: Tag = Tag(0x7F4C);
-const EFFECTIVE: Tag = Tag(0x5F25);
+pub(crate) const EFFECTIVE: Tag = Tag(0x5F25);
 const EXPIRATION: Tag = Tag(0x5F24);
 const EXTENSIONS: Tag = Tag(0x65);
 const EXTENSION: Tag = Tag(0x73);
@@ -476,7 +476,7 @@ fn write_extensions(extensions: &[Extension], body: &mut Writer) {
 }
 
 /// `YYMMDD`, one digit a byte; the century is this one (TR-03110-3 §D.2.1.3).
-fn date(value: &[u8]) -> Result<Date, CvcError> {
+pub(crate) fn date(value: &[u8]) -> Result<Date, CvcError> {
     let wrong = || CvcError::Date(hex::encode(value));
     let [y1, y2, m1, m2, d1, d2] = value else { return Err(wrong()) };
     if value.iter().any(|digit| *digit > 9) {
@@ -486,7 +486,7 @@ fn date(value: &[u8]) -> Result<Date, CvcError> {
     Date::new(2000 + i16::from(two(y1, y2)), two(m1, m2), two(d1, d2)).map_err(|_| wrong())
 }
 
-fn encode_date(date: Date) -> Result<[u8; 6], CvcError> {
+pub(crate) fn encode_date(date: Date) -> Result<[u8; 6], CvcError> {
     let year = date.year().checked_sub(2000).filter(|year| (0..100).contains(year));
     let year = year.and_then(|year| u8::try_from(year).ok()).ok_or_else(|| CvcError::Date(date.to_string()))?;
     let (month, day) = (date.month().unsigned_abs(), date.day().unsigned_abs());

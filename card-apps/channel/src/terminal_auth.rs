@@ -12,14 +12,20 @@
 //! Certificates and their chains are [`crate::cvc`]'s; here is the dialogue, and what a chip keeps of it.
 
 mod chip;
+mod key;
 mod terminal;
+mod trust;
 
 use iso7816::tlv::Tag;
 
-pub use chip::{ChipTerminalAuth, Trust};
+pub use chip::ChipTerminalAuth;
+pub use key::{TerminalKey, TerminalKeyError, TerminalSigner};
 pub use terminal::{TerminalAuthError, authenticate, authorities};
+pub use trust::{EF_CVCA_LENGTH, Trust, TrustError};
 
 const REFERENCE: Tag = Tag(0x83);
+/// A certification authority reference in EF.CVCA.
+const AUTHORITY: Tag = Tag(0x42);
 const MANAGE_SECURITY_ENVIRONMENT: u8 = 0x22;
 const VERIFY_CERTIFICATE: u8 = 0x2A;
 const GET_CHALLENGE: u8 = 0x84;

@@ -289,6 +289,10 @@ impl SoftCard {
         let State { make, emrtd: memory, .. } = &self.state;
         let random = self.random.as_mut();
         let response = emrtd::answer(command, chaining, capacity, make, memory, &mut volatile.emrtd, random);
+        if let Some(trust) = volatile.emrtd.take_learned() {
+            self.before = self.stored.as_ref().map(|_| self.state.clone());
+            self.state.emrtd.terminal_trust = Some(trust);
+        }
         if volatile.emrtd.is_at_master_file() {
             volatile.selected = None;
         }

@@ -1,6 +1,6 @@
 //! The eMRTD application, `A0000002471001`, and the master file with EF.CardAccess (9303-10, 9303-11).
 //!
-//! Knows access control, secure messaging, Chip and Active Authentication and reading. Its data come through the issuer
+//! Knows access control, secure messaging, Chip, Active and Terminal Authentication and reading. Its data come through the issuer
 //! domain (module `personalization`); over its own commands nothing can be written.
 
 mod access;
@@ -9,8 +9,10 @@ mod command;
 pub(crate) mod personalization;
 mod read;
 mod state;
+mod terminal;
 
 use channel::random::Random;
+use channel::terminal_auth::Trust;
 use iso7816::tlv::{Tag, Writer};
 use iso7816::{Aid, Command as Apdu, MAX_NE, Response, Status};
 use lds::files::Place;
@@ -58,6 +60,13 @@ fn execute(
         }
         Command::SelectFile { id, information } => read::select(id, information, make, memory, volatile),
         Command::ReadBinary(what) => read::read(what, capacity, make, memory, volatile),
+        Command::SetVerificationKey(data) => terminal::set_dst(data, memory, volatile),
+        Command::VerifyCertificate(data) => terminal::verify_certificate(data, memory, volatile),
+        Command::SetTerminal(data) => terminal::set_at(data, volatile),
+        Command::GetChallenge if volatile.session.is_some() => terminal::get_challenge(volatile, random),
+        Command::ExternalAuthenticate(data) if volatile.session.is_some() => {
+            terminal::external_authenticate(data, memory, volatile)
+        }
         Command::GetChallenge => volatile.bac.get_challenge(random).map(Response::ok),
         Command::ExternalAuthenticate(data) => authentication::basic_access(data, memory, volatile, random),
         Command::InternalAuthenticate(data) => authentication::active(data, capacity, memory, random),
@@ -81,6 +90,11 @@ impl Volatile {
         if self.session.is_some() {
             self.end_session();
         }
+    }
+
+    /// What the chip believes from now on, when this command has changed it: to be programmed before the answer.
+    pub(crate) fn take_learned(&mut self) -> Option<Trust> {
+        self.learned.take()
     }
 
     fn end_session(&mut self) {
@@ -124,6 +138,7 @@ impl Volatile {
     fn expect_only(&mut self, command: Option<&Command<'_>>) {
         if !matches!(command, Some(Command::ExternalAuthenticate(_))) {
             self.bac = Default::default();
+            self.proved.terminal.forget_challenge();
         }
         if !matches!(command, Some(Command::GeneralAuthenticate { .. })) {
             self.pace = Default::default();

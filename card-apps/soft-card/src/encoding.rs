@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use channel::secret::Secret;
+use channel::terminal_auth::Trust;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -49,6 +50,21 @@ pub(crate) mod optional_hex {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(hex::decode).transpose().map_err(D::Error::custom)
+    }
+}
+
+/// What the chip knows of terminals, in its stored form as hexadecimal; may be absent.
+pub(crate) mod terminal_trust {
+    use super::{Deserializer, Error, Serialize, Serializer, Trust};
+
+    pub(crate) fn serialize<S: Serializer>(trust: &Option<Trust>, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = trust.as_ref().map(Trust::to_bytes).transpose().map_err(serde::ser::Error::custom)?;
+        bytes.map(hex::encode).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Trust>, D::Error> {
+        let bytes = super::optional_hex::deserialize(deserializer)?;
+        bytes.map(|bytes| Trust::from_bytes(&bytes)).transpose().map_err(D::Error::custom)
     }
 }
 

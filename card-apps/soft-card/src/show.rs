@@ -28,8 +28,19 @@ struct Description {
     passwords: Vec<&'static str>,
     chip_authentication: bool,
     active_authentication: bool,
+    /// What it knows of terminals, where it knows any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terminal_authentication: Option<Terminals>,
     /// The citizen application, where there is one.
     eid: Option<Citizen>,
+}
+
+#[derive(Serialize)]
+struct Terminals {
+    /// Names of the trust points, the newest first.
+    authorities: Vec<String>,
+    /// The card's current date.
+    today: String,
 }
 
 #[derive(Serialize)]
@@ -105,6 +116,10 @@ fn describe(state: &State) -> Description {
         passwords: mrz.into_iter().chain(can).collect(),
         chip_authentication: emrtd.chip_key.is_some(),
         active_authentication: emrtd.active_key.is_some(),
+        terminal_authentication: emrtd.terminal_trust.as_ref().map(|trust| Terminals {
+            authorities: trust.points.iter().map(|point| point.certificate().body().holder.to_string()).collect(),
+            today: trust.today.to_string(),
+        }),
         eid: eid.as_ref().map(citizen),
     }
 }
@@ -134,6 +149,10 @@ pub fn text(state: &State) -> String {
     line("passwords", &passwords);
     line("chip authentication", if card.chip_authentication { "yes" } else { "no" });
     line("active authentication", if card.active_authentication { "yes" } else { "no" });
+    if let Some(terminals) = &card.terminal_authentication {
+        line("terminal authorities", &terminals.authorities.join(", "));
+        line("current date", &terminals.today);
+    }
     for file in &card.files {
         line(&format!("{} {}", file.id, file.name), &format!("{} bytes", file.bytes));
     }

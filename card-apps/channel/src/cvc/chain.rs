@@ -7,6 +7,7 @@
 use jiff::civil::Date;
 
 use super::{Chat, CvCertificate, CvKeyError, CvVerifyError, Level, NotSigned, Reference, VerificationKey};
+use crate::suite::Curve;
 
 /// A CVCA key that is believed: installed with a self-signed certificate, or made by a link certificate under one that is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,6 +50,25 @@ impl TrustPoint {
         match verified() {
             Ok(key) => Ok(TrustPoint { certificate, key }),
             Err(error) => Err(TrustPointError::Signature { holder, error }),
+        }
+    }
+
+    /// Takes a certificate of a CVCA that was a trust point before, as a card keeps it: of a link, whose issuer may be gone, no
+    /// signature is checked. `inherited` is the curve of the key before it, for a link without domain parameters.
+    ///
+    /// # Errors
+    /// When it is not that of a CVCA, its key cannot be used, or it is self-signed and the signature does not verify.
+    pub fn kept(certificate: CvCertificate, inherited: Option<Curve>) -> Result<Self, TrustPointError> {
+        let holder = certificate.body().holder.clone();
+        if certificate.is_self_signed() {
+            return Self::new(certificate);
+        }
+        if !certificate.is_link() {
+            return Err(TrustPointError::NotSelfSigned(holder));
+        }
+        match certificate.key(inherited) {
+            Ok(key) => Ok(TrustPoint { certificate, key }),
+            Err(error) => Err(TrustPointError::Signature { holder, error: error.into() }),
         }
     }
 
@@ -131,6 +151,11 @@ impl VerifiedChain {
     /// The trust points that link certificates of the chain made, oldest first.
     pub fn trust_points(&self) -> &[TrustPoint] {
         &self.trust_points
+    }
+
+    /// Forgets the trust points, once they are stored: however long a chain gets, the chip holds two.
+    pub(crate) fn forget_trust_points(&mut self) {
+        self.trust_points.clear();
     }
 
     /// The date a chip takes as the current one after this chain, when it is later than its own: the latest effective date of a

@@ -280,6 +280,11 @@ impl Chat {
         rights.filter(|right| self.rights() >> right.bit & 1 == 1).map(|right| right.name).collect()
     }
 
+    /// Whether it grants the right of this name to terminals of this type.
+    pub fn grants(self, terminal_type: TerminalType, name: &str) -> bool {
+        self.terminal_type == terminal_type && self.right_names().contains(&name)
+    }
+
     /// What is left of these rights under an issuer: those that both have; none when the issuer is of another terminal type.
     pub fn under(self, issuer: Chat) -> Self {
         let common = if issuer.terminal_type == self.terminal_type { issuer.rights() } else { 0 };
@@ -339,6 +344,9 @@ mod tests {
         let other = Chat::all(TerminalType::Authentication, Level::Cvca);
         assert_eq!(terminal.under(other).right_names(), Vec::<&str>::new());
         assert!(Chat::named(TerminalType::Signature, Level::Terminal, ["read-dg3"]).is_err());
+        assert!(effective.grants(TerminalType::Inspection, "read-dg3"));
+        assert!(!effective.grants(TerminalType::Inspection, "read-dg4"));
+        assert!(!effective.grants(TerminalType::Authentication, "read-dg3"), "that is a group of another application");
     }
 
     #[test]

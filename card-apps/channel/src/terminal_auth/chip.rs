@@ -1,45 +1,12 @@
-//! The chip's end: what it believes, which is kept without power, and how far the terminal has come.
+//! The chip's end: how far the terminal has come. What the chip believes is kept without power: [`Trust`].
 
 use iso7816::Status;
 use iso7816::tlv::{encode, sole};
-use jiff::civil::Date;
 
-use super::{Binding, CHALLENGE, REFERENCE};
-use crate::cvc::chain::{TrustPoint, VerifiedChain};
+use super::{Binding, CHALLENGE, REFERENCE, Trust};
+use crate::cvc::chain::VerifiedChain;
 use crate::cvc::{CERTIFICATE, Chat, CvCertificate, Level, Reference};
 use crate::random::{self, Random};
-
-/// The most trust points a chip keeps (TR-03110-3 §2.5): that of a change of keys, and the one before.
-const MOST_TRUST_POINTS: usize = 2;
-
-/// What a chip believes; stored by the card after each certificate that changes it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Trust {
-    /// The trust points, the newest first; two at most.
-    pub points: Vec<TrustPoint>,
-    /// The current date as far as the chip knows: it has no clock, and learns the date from certificates.
-    pub today: Date,
-}
-
-impl Trust {
-    /// Takes over what a chain of certificates has shown: a new trust point, a later date.
-    fn learn(&mut self, chain: &VerifiedChain) {
-        if let Some(newest) = chain.trust_points().last()
-            && self.points.first() != Some(newest)
-        {
-            self.points.retain(|point| point != newest);
-            self.points.insert(0, newest.clone());
-        }
-        self.today = chain.card_date().map_or(self.today, |date| date.max(self.today));
-        // An expired trust point is of no more use, but for a link to its successor: the newest one always stays.
-        let today = self.today;
-        let mut at = 0;
-        self.points.retain(|point| {
-            at += 1;
-            at == 1 || (at <= MOST_TRUST_POINTS && point.certificate().body().expires >= today)
-        });
-    }
-}
 
 /// The chip's end of Terminal Authentication: lost with power, reset and selection.
 #[derive(Debug, Default)]
@@ -81,6 +48,7 @@ impl ChipTerminalAuth {
         let certificate = CvCertificate::from_bytes(&encode(CERTIFICATE, data)).map_err(|_| Status::WRONG_DATA)?;
         chain.extend(&certificate, trust.today).map_err(|_| Status::AUTHENTICATION_FAILED)?;
         trust.learn(&chain);
+        chain.forget_trust_points();
         self.chain = Some(chain);
         Ok(())
     }
@@ -131,6 +99,11 @@ impl ChipTerminalAuth {
         verified.map_err(|_| Status::AUTHENTICATION_FAILED)?;
         self.granted = Some(chain.effective());
         Ok(chain.effective())
+    }
+
+    /// Takes back the challenge, when another command comes before the signature.
+    pub fn forget_challenge(&mut self) {
+        self.challenge = None;
     }
 
     /// What the terminal may do; `None` until it has authenticated.

@@ -4,7 +4,7 @@ use iso7816::tlv::{Reader, encode, sole};
 use iso7816::{Card, Command, Status, TransmitError};
 
 use super::{
-    Binding, CHALLENGE, EXTERNAL_AUTHENTICATE, GET_CHALLENGE, MANAGE_SECURITY_ENVIRONMENT, REFERENCE,
+    AUTHORITY, Binding, CHALLENGE, EXTERNAL_AUTHENTICATE, GET_CHALLENGE, MANAGE_SECURITY_ENVIRONMENT, REFERENCE,
     VERIFY_CERTIFICATE,
 };
 use crate::cvc::{CvCertificate, Reference, ReferenceError};
@@ -110,7 +110,6 @@ fn accepted(card: &mut dyn Card, command: &Command) -> Result<Vec<u8>, TerminalA
 /// # Errors
 /// When a reference is empty or too long. What is not a reference ends the list.
 pub fn authorities(cvca: &[u8]) -> Result<Vec<Reference>, ReferenceError> {
-    const AUTHORITY: iso7816::tlv::Tag = iso7816::tlv::Tag(0x42);
     let mut reader = Reader::new(cvca);
     let mut found = Vec::new();
     while let Ok(Some(object)) = reader.next()

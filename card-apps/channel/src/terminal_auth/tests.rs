@@ -3,17 +3,17 @@
 use iso7816::tlv::encode;
 use iso7816::{Card, Command, Response, Status, TransmitError};
 use jiff::civil::{Date, date};
-use openssl::ecdsa::EcdsaSig;
 use openssl::pkey::{PKey, Private};
-use openssl::rsa::{Padding, Rsa};
-use openssl::sign::{RsaPssSaltlen, Signer};
+use openssl::rsa::Rsa;
 use proptest::prelude::*;
 use test_vectors::Vectors;
 
 use super::*;
 use crate::curve;
 use crate::cvc::chain::TrustPoint;
-use crate::cvc::{Chat, CvBody, CvCertificate, CvPublicKey, KeyAlgorithm, KeyNumbers, Level, Reference, TerminalType};
+use crate::cvc::{
+    CERTIFICATE, Chat, CvBody, CvCertificate, CvPublicKey, KeyAlgorithm, KeyNumbers, Level, Reference, TerminalType,
+};
 use crate::hash::Hash;
 use crate::random::{Fixed, OsRandom, Random};
 use crate::suite::Curve;
@@ -100,23 +100,7 @@ impl Holder {
     }
 
     fn sign(&self, message: &[u8]) -> Vec<u8> {
-        let hash = self.algorithm.hash().openssl();
-        let mut signer = Signer::new(hash, &self.key).unwrap();
-        match self.algorithm {
-            KeyAlgorithm::Ecdsa(_) => {
-                let signature = EcdsaSig::from_der(&signer.sign_oneshot_to_vec(message).unwrap()).unwrap();
-                let width = self.curve.unwrap().order_length() as i32;
-                let number = |number: &openssl::bn::BigNumRef| number.to_vec_padded(width).unwrap();
-                return [number(signature.r()), number(signature.s())].concat();
-            }
-            KeyAlgorithm::RsaV15(_) => signer.set_rsa_padding(Padding::PKCS1).unwrap(),
-            KeyAlgorithm::RsaPss(_) => {
-                signer.set_rsa_padding(Padding::PKCS1_PSS).unwrap();
-                signer.set_rsa_mgf1_md(hash).unwrap();
-                signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).unwrap();
-            }
-        }
-        signer.sign_oneshot_to_vec(message).unwrap()
+        TerminalKey::new(self.key.clone(), self.algorithm).sign(message).unwrap()
     }
 
     /// A certificate for `other`; a CVCA's own holds its domain parameters.
@@ -379,8 +363,80 @@ fn authorities_are_read_from_ef_cvca() {
     assert!(authorities(&[0x42, 0x00]).is_err());
 }
 
+#[test]
+fn a_key_file_opens_with_its_passphrase_and_its_certificate_only() {
+    let hierarchy = hierarchy();
+    let secret = |text: &str| crate::secret::Secret::from(text.as_bytes());
+    let cipher = openssl::symm::Cipher::aes_256_cbc();
+    let pem = hierarchy.terminal.key.private_key_to_pem_pkcs8_passphrase(cipher, b"invented words").unwrap();
+    let [dv, terminal] = &hierarchy.chain[..] else { panic!() };
+    let key = TerminalKey::open(&pem, &secret("invented words"), terminal).unwrap();
+    let signature = key.sign(b"message").unwrap();
+    let inherited = Some(Curve::P256);
+    assert_eq!(terminal.key(inherited).unwrap().verify(b"message", &signature), Ok(()));
+    assert!(terminal.key(inherited).unwrap().verify(b"another", &signature).is_err());
+    assert_eq!(format!("{key:?}"), "TerminalKey(ECDSA-SHA-256)");
+    let error = |pem: &[u8], words, certificate| TerminalKey::open(pem, &secret(words), certificate).err().unwrap();
+    assert_eq!(error(&pem, "other words", terminal), TerminalKeyError::Passphrase);
+    assert_eq!(error(&pem, "invented words", dv), TerminalKeyError::NotOfCertificate);
+    let clear = hierarchy.terminal.key.private_key_to_pem_pkcs8().unwrap();
+    assert_eq!(error(&clear, "", terminal), TerminalKeyError::NotEncrypted);
+}
+
+#[test]
+fn what_a_chip_believes_is_stored_and_read_back() {
+    let hierarchy = hierarchy();
+    let mut trust = hierarchy.card(date(2026, 1, 15)).trust;
+    let next = Holder::new("UTCVCA00002", P256, Curve::P256);
+    let mut link = hierarchy.cvca.certify(&next, chat(Level::Cvca, BOTH), date(2027, 11, 1), date(2030, 1, 1));
+    for without_domain in [false, true] {
+        if without_domain {
+            let mut body = link.body().clone();
+            body.public_key = body.public_key.without_domain();
+            let body = body.encode().unwrap();
+            link = CvCertificate::from_bytes(&CvCertificate::assemble(&body, &hierarchy.cvca.sign(&body))).unwrap();
+        }
+        let mut chain = crate::cvc::chain::VerifiedChain::begin(trust.points.last().unwrap());
+        chain.extend(&link, trust.today).unwrap();
+        trust.learn(&chain);
+        assert_eq!(trust.points.len(), 2);
+        let bytes = trust.to_bytes().unwrap();
+        assert_eq!(Trust::from_bytes(&bytes).unwrap(), trust, "{without_domain}");
+        assert!(
+            authorities(&trust.authorities())
+                .unwrap()
+                .iter()
+                .map(Reference::to_string)
+                .eq(["UTCVCA00002", "UTCVCA00001"])
+        );
+        assert_eq!(trust.authorities().len(), EF_CVCA_LENGTH);
+    }
+    let bytes = trust.to_bytes().unwrap();
+    let third = [&bytes[..], &encode(CERTIFICATE, hierarchy.root.content())].concat();
+    assert!(matches!(Trust::from_bytes(&third), Err(TrustError::Count(3))));
+    assert!(matches!(Trust::from_bytes(&bytes[..9]), Err(TrustError::Count(0))));
+    let dv = [&bytes[..9], &encode(CERTIFICATE, hierarchy.chain[0].content())].concat();
+    assert!(matches!(Trust::from_bytes(&dv), Err(TrustError::TrustPoint(_))));
+    for end in 0..bytes.len() {
+        let _ = Trust::from_bytes(&bytes[..end]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn hostile_memories_never_cause_a_panic(at in 0usize..400, byte: u8, cut in 0usize..600) {
+        let vectors = Vectors::load("eac2-worked-example-ecdh");
+        let root = CvCertificate::from_bytes(&vectors.bytes("/terminal_authentication/cvca_certificate")).unwrap();
+        let trust = Trust { points: vec![TrustPoint::new(root).unwrap()], today: date(2010, 10, 1) };
+        let mut bytes = trust.to_bytes().unwrap();
+        if let Some(there) = bytes.get_mut(at) {
+            *there = byte;
+        }
+        bytes.truncate(cut);
+        let _ = Trust::from_bytes(&bytes);
+    }
 
     #[test]
     fn hostile_terminals_are_granted_nothing(

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `0101`..`0110`, `011C`, `011D`, `011E` | content of the file with that identifier, plain |
 //! | `0070` | data objects of the security domain itself (`42`, `45`), plain or encrypted |
+//! | `0170` | what the card knows of terminals: `5F25` current date, then one or two trust points `7F21`, the newest first |
 //! | `8001` | MRZ_information (ASCII), encrypted |
 //! | `8002` | CAN (ASCII digits), encrypted |
 //! | `8003` | chip authentication key ([`ChipAuthenticationKey`]), encrypted |
@@ -27,6 +28,8 @@ use super::FormatError;
 
 /// Data objects of the security domain itself.
 pub const DOMAIN_DATA: u16 = 0x0070;
+/// Trust points of Terminal Authentication and the card's first current date; EF.CVCA follows from them.
+pub const TERMINAL_TRUST: u16 = 0x0170;
 /// MRZ_information, the password of BAC and PACE.
 pub const MRZ_INFORMATION: u16 = 0x8001;
 /// The card access number.

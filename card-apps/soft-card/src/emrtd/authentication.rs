@@ -4,12 +4,14 @@ use channel::hash::Hash;
 use channel::pace::{self, PaceStep, Suite};
 use channel::password::{MrzKey, Password};
 use channel::random::Random;
+use channel::role::Chip;
+use channel::sm::Session;
 use channel::{active_auth, chip_auth};
 use iso7816::{Response, Status, tlv};
 use lds::files::{self, EF_CARD_ACCESS};
 use lds::security_infos::{ID_CA_ECDH_3DES, SecurityInfo, SecurityInfos};
 
-use super::state::{Memory, Volatile};
+use super::state::{Memory, Proved, Volatile};
 
 /// EXTERNAL AUTHENTICATE: the answer goes out bare, then secure messaging begins.
 pub(super) fn basic_access(
@@ -50,7 +52,8 @@ pub(super) fn agree_key(data: &[u8], memory: &Memory, volatile: &mut Volatile) -
     if !announces(ID_CA_ECDH_3DES, memory) {
         return Err(Status::CONDITIONS_NOT_SATISFIED);
     }
-    volatile.successor = Some(volatile.chip_authentication.set_kat(data, &chip_keys(memory))?);
+    let session = volatile.chip_authentication.set_kat(data, &chip_keys(memory))?;
+    succeed(session, volatile);
     Ok(Response::status(Status::OK))
 }
 
@@ -75,16 +78,25 @@ pub(super) fn general(
 ) -> Result<Response, Status> {
     if volatile.session.is_some() {
         let (answer, session) = volatile.chip_authentication.general_authenticate(data, &chip_keys(memory))?;
-        volatile.successor = Some(session);
+        succeed(session, volatile);
         return Ok(Response::ok(answer));
     }
     match volatile.pace.general_authenticate(chaining, data, random)? {
         PaceStep::Continue(answer) => Ok(Response::ok(answer)),
         PaceStep::Done(answer, session) => {
             volatile.session = Some(session);
+            volatile.proved = Proved { identity: volatile.pace.identity().map(<[u8]>::to_vec), ..Proved::default() };
             Ok(Response::ok(answer))
         }
     }
+}
+
+/// Chip Authentication has made a session, which begins after this answer: the terminal may authenticate in it. What a terminal
+/// proved before is over.
+fn succeed(session: Session<Chip>, volatile: &mut Volatile) {
+    let terminal_key = volatile.chip_authentication.terminal_key().map(<[u8]>::to_vec);
+    volatile.successor = Some(session);
+    volatile.proved = Proved { identity: volatile.proved.identity.take(), terminal_key, ..Proved::default() };
 }
 
 fn mrz_key(memory: &Memory) -> Option<MrzKey> {

@@ -22,9 +22,9 @@ pub enum Command<'a> {
     },
     /// READ BINARY, even or odd instruction.
     ReadBinary(Read),
-    /// GET CHALLENGE for Basic Access Control.
+    /// GET CHALLENGE for Basic Access Control, and under secure messaging for Terminal Authentication.
     GetChallenge,
-    /// EXTERNAL AUTHENTICATE for Basic Access Control.
+    /// EXTERNAL AUTHENTICATE for Basic Access Control, and under secure messaging for Terminal Authentication.
     ExternalAuthenticate(&'a [u8]),
     /// INTERNAL AUTHENTICATE: Active Authentication.
     InternalAuthenticate(&'a [u8]),
@@ -34,6 +34,12 @@ pub enum Command<'a> {
     SetChipAuthentication(&'a [u8]),
     /// MSE:Set KAT: Chip Authentication with 3DES in one command (`002241A6`).
     SetKeyAgreement(&'a [u8]),
+    /// MSE:Set DST: whose key checks the next certificate (`002281B6`).
+    SetVerificationKey(&'a [u8]),
+    /// PSO:Verify Certificate (`002A00BE`).
+    VerifyCertificate(&'a [u8]),
+    /// MSE:Set AT for Terminal Authentication (`002281A4`).
+    SetTerminal(&'a [u8]),
     /// GENERAL AUTHENTICATE, a link of a chain or the last one.
     GeneralAuthenticate {
         /// True for a link that is not the last.
@@ -90,8 +96,11 @@ impl<'a> Command<'a> {
             (0x22, 0xC1A4) => Ok(Command::SetPace(&apdu.data)),
             (0x22, 0x41A4) => Ok(Command::SetChipAuthentication(&apdu.data)),
             (0x22, 0x41A6) => Ok(Command::SetKeyAgreement(&apdu.data)),
+            (0x22, 0x81B6) => Ok(Command::SetVerificationKey(&apdu.data)),
+            (0x22, 0x81A4) => Ok(Command::SetTerminal(&apdu.data)),
+            (0x2A, 0x00BE) => Ok(Command::VerifyCertificate(&apdu.data)),
             (0x86, 0x0000) => Ok(Command::GeneralAuthenticate { chaining, data: &apdu.data }),
-            (0x22 | 0x82 | 0x84 | 0x86 | 0x88, _) => Err(Status::INCORRECT_P1_P2),
+            (0x22 | 0x2A | 0x82 | 0x84 | 0x86 | 0x88, _) => Err(Status::INCORRECT_P1_P2),
             _ => Err(Status::INSTRUCTION_NOT_SUPPORTED),
         }
     }
@@ -170,6 +179,9 @@ mod tests {
             read(Source::Identifier(0x0102), 0x1_0000, true, 256)
         );
         assert_eq!(parse("0084000008").unwrap(), "GetChallenge");
+        assert_eq!(parse("002281b603830141").unwrap(), "SetVerificationKey([131, 1, 65])");
+        assert_eq!(parse("002281a403830141").unwrap(), "SetTerminal([131, 1, 65])");
+        assert_eq!(parse("002a00be027f4e").unwrap(), "VerifyCertificate([127, 78])");
         assert_eq!(parse("10860000027c0000").unwrap(), "GeneralAuthenticate { chaining: true, data: [124, 0] }");
     }
 
@@ -186,6 +198,7 @@ mod tests {
             ("00b10000025400 00", Status::WRONG_DATA),
             ("0084000010", Status::WRONG_LENGTH),
             ("0022f301", Status::INCORRECT_P1_P2),
+            ("002a00ae", Status::INCORRECT_P1_P2),
             ("00880100080102030405060708", Status::INCORRECT_P1_P2),
             ("10a4020c02011e", Status::CHAINING_NOT_SUPPORTED),
             ("00d6000001aa", Status::INSTRUCTION_NOT_SUPPORTED),

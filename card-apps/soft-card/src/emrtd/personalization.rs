@@ -7,6 +7,7 @@
 
 use channel::secret::Secret;
 use channel::suite::Curve;
+use channel::terminal_auth::Trust;
 use iso7816::{Status, tlv};
 use lds::files::{self, EF_CARD_ACCESS, EF_COM, EF_SOD, File, Place};
 use lds::globalplatform::ChipAuthenticationKey;
@@ -58,6 +59,12 @@ pub(crate) fn store_file(id: u16, value: &[u8], memory: &mut Memory) -> Result<(
         return Err(Status::NOT_ENOUGH_MEMORY);
     }
     memory.files.insert(id, value.to_vec());
+    Ok(())
+}
+
+/// Takes what the card shall know of terminals (`6A80` when it is not that).
+pub(crate) fn store_terminal_trust(value: &[u8], memory: &mut Memory) -> Result<(), Status> {
+    memory.terminal_trust = Some(Trust::from_bytes(value).map_err(|_| Status::WRONG_DATA)?);
     Ok(())
 }
 

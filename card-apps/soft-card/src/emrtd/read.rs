@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use iso7816::tlv::{self, Tag, Writer};
 use iso7816::{Response, Status};
-use lds::files::{self, EF_ATR_INFO, EF_CARD_ACCESS, EF_DIR, File, Place};
+use lds::files::{self, EF_ATR_INFO, EF_CARD_ACCESS, EF_CVCA, EF_DIR, File, Place};
 
 use super::access;
 use super::command::{Read, Source};
@@ -88,6 +88,9 @@ fn contents<'a>(file: &File, make: &Make, memory: &'a Memory) -> Option<Cow<'a, 
     }
     if memory.life_cycle != ApplicationLife::Personalized {
         return None;
+    }
+    if *file == EF_CVCA {
+        return memory.terminal_trust.as_ref().map(|trust| trust.authorities().into());
     }
     // EF.CardAccess and EF.CVCA share one identifier at two places, EF.SOD and EF.CardSecurity another.
     match file.place {

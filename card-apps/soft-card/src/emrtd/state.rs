@@ -11,6 +11,7 @@ use channel::role::Chip;
 use channel::secret::Secret;
 use channel::sm::Session;
 use channel::suite::{Curve, Group};
+use channel::terminal_auth::{ChipTerminalAuth, Trust};
 use lds::files::{File, Place};
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +110,9 @@ pub struct Memory {
     /// Key for Active Authentication; a card without one has no such line in its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_key: Option<ActiveKey>,
+    /// What it knows of terminals; a card without Terminal Authentication has no such line in its file.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::encoding::terminal_trust")]
+    pub terminal_trust: Option<Trust>,
 }
 
 impl Memory {
@@ -122,6 +126,7 @@ impl Memory {
             card_access_number: None,
             chip_key: None,
             active_key: None,
+            terminal_trust: None,
         }
     }
 
@@ -142,8 +147,22 @@ pub(crate) struct Volatile {
     pub(super) chip_authentication: ChipAuthentication,
     /// Secure messaging, once access was granted.
     pub(super) session: Option<Session<Chip>>,
+    /// What the session was opened with, and what was proved in it: it ends with the session.
+    pub(super) proved: Proved,
     /// The session that Chip Authentication made: it begins after the answer under the present one.
     pub(super) successor: Option<Session<Chip>>,
+    /// What the chip believes from this command on, until it is programmed.
+    pub(super) learned: Option<Trust>,
+}
+
+/// What belongs to one session beside its keys.
+#[derive(Default)]
+pub(super) struct Proved {
+    /// After PACE: the chip's ephemeral key, compressed, by which Terminal Authentication calls the chip.
+    pub(super) identity: Option<Vec<u8>>,
+    /// After Chip Authentication: the terminal's ephemeral key, compressed. Only then the terminal may authenticate.
+    pub(super) terminal_key: Option<Vec<u8>>,
+    pub(super) terminal: ChipTerminalAuth,
 }
 
 impl Volatile {
@@ -156,13 +175,15 @@ impl Volatile {
             pace: ChipPace::default(),
             chip_authentication: ChipAuthentication::default(),
             session: None,
+            proved: Proved::default(),
+            learned: None,
             successor: None,
         }
     }
 
     /// Changes the directory under secure messaging, which goes on (9303-11 §4.2: PACE before the selection).
     pub(crate) fn enter(&mut self, place: Place) {
-        let session = self.session.take();
-        *self = Volatile { session, ..Volatile::at(place) };
+        let (session, proved) = (self.session.take(), std::mem::take(&mut self.proved));
+        *self = Volatile { session, proved, ..Volatile::at(place) };
     }
 }

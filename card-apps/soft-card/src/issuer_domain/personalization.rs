@@ -7,7 +7,7 @@
 use channel::scp03::ChipChannel;
 use iso7816::tlv::Reader;
 use iso7816::{Aid, Response, Status};
-use lds::globalplatform::dgi::DOMAIN_DATA;
+use lds::globalplatform::dgi::{DOMAIN_DATA, TERMINAL_TRUST};
 use lds::globalplatform::production::{MAX_BINDING, TAG_CARD_IMAGE_NUMBER, TAG_ISSUER_IDENTIFICATION};
 use lds::globalplatform::{Dgi, DgiReader, StoreData, StoreDataEncryption, StoreDataStructure};
 
@@ -100,6 +100,9 @@ fn run(block: StoreData, before: bool, pending: &DgiReader) -> Result<bool, Stat
 
 /// Hands one data grouping to the application, deciphered.
 fn emrtd_value(dgi: &Dgi, encrypted: bool, channel: &ChipChannel, memory: &mut emrtd::Memory) -> Result<(), Status> {
+    if !encrypted && dgi.id == TERMINAL_TRUST {
+        return emrtd::personalization::store_terminal_trust(&dgi.value, memory);
+    }
     if !encrypted {
         return emrtd::personalization::store_file(dgi.id, &dgi.value, memory);
     }

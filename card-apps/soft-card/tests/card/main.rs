@@ -11,4 +11,5 @@ mod oracle;
 mod power;
 mod reading;
 mod support;
+mod terminal;
 mod wrong_state;

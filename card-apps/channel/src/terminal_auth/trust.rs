@@ -1,0 +1,119 @@
+//! What a chip believes, which it keeps without power (TR-03110-3 §2.5).
+//!
+//! ```text
+//! stored  5F25 current date, then for each trust point, the newest first: 7F21 certificate, 80 domain parameters OPTIONAL
+//! EF.CVCA 42 newest authority, 42 the one before OPTIONAL, zeros up to 36 bytes (9303-11 §7.1.6)
+//! ```
+//!
+//! The domain parameters are the standardized number of the key's curve, beside a link certificate that does not hold them.
+
+use iso7816::tlv::{Reader, Tag, TlvError, Writer, encode};
+use jiff::civil::Date;
+
+use super::AUTHORITY;
+use crate::cvc::chain::{TrustPoint, TrustPointError, VerifiedChain};
+use crate::cvc::{self, CERTIFICATE, CvCertificate, CvcError, EFFECTIVE};
+use crate::suite::Curve;
+
+/// The most trust points a chip keeps (TR-03110-3 §2.5): that of a change of keys, and the one before.
+const MOST_TRUST_POINTS: usize = 2;
+/// Bytes of EF.CVCA.
+pub const EF_CVCA_LENGTH: usize = 36;
+const PARAMETERS: Tag = Tag(0x80);
+
+/// What a chip believes; stored by the card after each certificate that changes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trust {
+    /// The trust points, the newest first; two at most.
+    pub points: Vec<TrustPoint>,
+    /// The current date as far as the chip knows: it has no clock, and learns the date from certificates.
+    pub today: Date,
+}
+
+/// Why bytes are not what a chip believes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    /// Not the data objects.
+    #[error(transparent)]
+    Tlv(#[from] TlvError),
+    /// No certificate, or no date.
+    #[error(transparent)]
+    Certificate(#[from] CvcError),
+    /// A certificate that is no trust point.
+    #[error(transparent)]
+    TrustPoint(#[from] TrustPointError),
+    /// None, or more than two.
+    #[error("a chip keeps one or two trust points, not {0}")]
+    Count(usize),
+}
+
+impl Trust {
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// When it is not of that form, or a certificate is not that of a CVCA.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TrustError> {
+        let mut reader = Reader::new(bytes);
+        let today = cvc::date(reader.expect(EFFECTIVE)?)?;
+        let mut points = Vec::new();
+        while !reader.is_empty() {
+            let certificate = CvCertificate::from_bytes(&encode(CERTIFICATE, reader.expect(CERTIFICATE)?))?;
+            let parameters = reader.optional(PARAMETERS)?;
+            let curve =
+                parameters.and_then(|value| if let [id] = value { Curve::from_parameter_id(*id) } else { None });
+            points.push(TrustPoint::kept(certificate, curve)?);
+            if points.len() > MOST_TRUST_POINTS {
+                return Err(TrustError::Count(points.len()));
+            }
+        }
+        if points.is_empty() { Err(TrustError::Count(0)) } else { Ok(Trust { points, today }) }
+    }
+
+    /// The stored form.
+    ///
+    /// # Errors
+    /// When the date is not of this century.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CvcError> {
+        let mut writer = Writer::new();
+        writer.put(EFFECTIVE, cvc::encode_date(self.today)?);
+        for point in &self.points {
+            writer.put(CERTIFICATE, point.certificate().content());
+            if let Some(curve) = point.key().curve()
+                && !point.certificate().body().public_key.has_domain()
+            {
+                writer.put(PARAMETERS, [curve.parameter_id()]);
+            }
+        }
+        Ok(writer.finish())
+    }
+
+    /// The content of EF.CVCA.
+    pub fn authorities(&self) -> Vec<u8> {
+        let mut file = Vec::with_capacity(EF_CVCA_LENGTH);
+        for point in self.points.iter().take(MOST_TRUST_POINTS) {
+            file.extend(encode(AUTHORITY, point.certificate().body().holder.bytes()));
+        }
+        file.resize(EF_CVCA_LENGTH, 0);
+        file
+    }
+
+    /// Takes over what a chain of certificates has shown: a new trust point, a later date.
+    pub(super) fn learn(&mut self, chain: &VerifiedChain) {
+        if let Some(newest) = chain.trust_points().last()
+            && self.points.first() != Some(newest)
+        {
+            // A second certificate for one key takes the place of the first.
+            let holder = |point: &TrustPoint| point.certificate().body().holder.clone();
+            self.points.retain(|point| holder(point) != holder(newest));
+            self.points.insert(0, newest.clone());
+        }
+        self.today = chain.card_date().map_or(self.today, |date| date.max(self.today));
+        // An expired trust point is of no more use, but for a link to its successor: the newest one always stays.
+        let today = self.today;
+        let mut at = 0;
+        self.points.retain(|point| {
+            at += 1;
+            at == 1 || (at <= MOST_TRUST_POINTS && point.certificate().body().expires >= today)
+        });
+    }
+}
