@@ -46,6 +46,20 @@ impl Failure {
         }
     }
 
+    /// Several failures as one, with the exit code of the first.
+    pub fn together(failures: Vec<Failure>) -> Option<Failure> {
+        failures.into_iter().reduce(|first, next| Failure {
+            what: format!("{} {}", first.what, next.what),
+            why: format!("{}; {}", first.why, next.why),
+            remedy: if first.remedy == next.remedy {
+                first.remedy
+            } else {
+                format!("{} {}", first.remedy, next.remedy)
+            },
+            exit: first.exit,
+        })
+    }
+
     /// Two entries of a new passphrase differ.
     pub fn passphrases_differ() -> Self {
         let (what, remedy) = ("The two passphrases differ.", "Type the same passphrase twice.");

@@ -41,6 +41,40 @@ impl Desk {
 }
 
 #[test]
+fn nobody_is_asked_for_a_secret_when_nothing_is_due() {
+    let desk = Desk::new();
+    for command in ["init --profile specimen-uto --dir pki", "ds ensure --dir pki", "crl ensure --dir pki"] {
+        desk.done(command);
+    }
+    let without_secret = |arguments: &str| {
+        let mut command = desk.pki(arguments);
+        command.env_remove("BITAQA_PASSPHRASE_FILE").env_remove("BITAQA_SIGNER_PASSPHRASE_FILE");
+        command.assert()
+    };
+    without_secret("ds ensure --dir pki").success();
+    without_secret("crl ensure --dir pki").success();
+    // For a year from now a new signer is needed, and its secret.
+    without_secret("ds ensure --dir pki --days 365").code(2);
+    desk.done("ds revoke ds-0001 --dir pki");
+    let due = without_secret("crl ensure --dir pki").success();
+    let words = String::from_utf8(due.get_output().stdout.clone()).unwrap();
+    assert!(words.contains("younger than 48 hours") && words.contains("crl issue"), "{words}");
+}
+
+#[test]
+fn a_mistyped_path_is_no_empty_archive_and_stops_no_other_file() {
+    let desk = Desk::new();
+    desk.done("init --profile specimen-uto --dir pki");
+    assert!(desk.json("trust list --dir nowhere", 2)["error"]["why"].as_str().unwrap().contains("does not exist"));
+    assert!(!desk.path().join("nowhere").exists());
+    let output = desk.pki("lint missing.cer pki/csca/certificate.der absent.crl").assert().code(2);
+    let words = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    let errors = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    assert!(words.contains("pki/csca/certificate.der: csca"), "{words}");
+    assert!(errors.contains("missing.cer") && errors.contains("absent.crl"), "{errors}");
+}
+
+#[test]
 fn status_and_forecast_know_everything() {
     let desk = Desk::new();
     for command in [

@@ -239,12 +239,25 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Ensured, IssueError> {
         let _lock = self.lock()?;
+        match self.standing_signer(kind, days, now)? {
+            Some(signer) => Ok(Ensured::Stands(signer)),
+            None => self.certify(kind, None, passphrase, signer_passphrase, now).map(Ensured::Made),
+        }
+    }
+
+    /// The signer that [`Authority::ensure_signer`] is content with.
+    ///
+    /// # Errors
+    /// When a certificate cannot be read.
+    pub fn standing_signer(
+        &self,
+        kind: SignerKind,
+        days: i64,
+        now: Timestamp,
+    ) -> Result<Option<SignerRecord>, IssueError> {
         let until = Period::days(now, days)?.to;
         let signers = self.signers_of(kind)?.into_iter().filter(|signer| signer.may_sign(now));
-        match signers.max_by_key(SignerRecord::usage_end) {
-            Some(signer) if signer.usage_end() > until => Ok(Ensured::Stands(signer)),
-            _ => self.certify(kind, None, passphrase, signer_passphrase, now).map(Ensured::Made),
-        }
+        Ok(signers.max_by_key(SignerRecord::usage_end).filter(|signer| signer.usage_end() > until))
     }
 
     /// Revokes a document signer: [`Authority::revoke_signer`].

@@ -31,22 +31,26 @@ impl Authority {
     /// As [`Authority::issue_crl`].
     pub fn ensure_crl(&mut self, days: i64, passphrase: &Passphrase, now: Timestamp) -> Result<EnsuredCrl, IssueError> {
         let _lock = self.lock()?;
-        let Some((number, crl)) = self.current_crl()? else {
-            return self.next_crl(passphrase, now).map(|(path, crl)| EnsuredCrl::Issued(path, crl));
-        };
-        let path = self.directory.join("crl").join(crl_file(number));
-        let ends = Period::days(now, days)?.to >= crl.next_update();
-        if !self.is_current(&crl) {
-            return self.next_crl(passphrase, now).map(|(path, crl)| EnsuredCrl::Issued(path, crl));
-        }
-        if !ends && self.is_complete(&crl) {
-            return Ok(EnsuredCrl::Stands(path, crl));
-        }
-        let allowed = Period::days(crl.this_update(), 2)?.to;
-        if now < allowed && now <= crl.next_update() {
-            return Ok(EnsuredCrl::Due(path, crl, allowed));
+        if let Some(standing) = self.standing_crl(days, now)? {
+            return Ok(standing);
         }
         self.next_crl(passphrase, now).map(|(path, crl)| EnsuredCrl::Issued(path, crl))
+    }
+
+    /// What [`Authority::ensure_crl`] finds in place without the CSCA's key; `None` when it would issue a list.
+    ///
+    /// # Errors
+    /// When the current list cannot be read.
+    pub fn standing_crl(&self, days: i64, now: Timestamp) -> Result<Option<EnsuredCrl>, IssueError> {
+        let Some((number, crl)) = self.current_crl()?.filter(|(_, crl)| self.is_current(crl)) else { return Ok(None) };
+        let path = self.directory.join("crl").join(crl_file(number));
+        let ends = Period::days(now, days)?.to >= crl.next_update();
+        if !ends && self.is_complete(&crl) {
+            return Ok(Some(EnsuredCrl::Stands(path, crl)));
+        }
+        let allowed = Period::days(crl.this_update(), 2)?.to;
+        let waits = now < allowed && now <= crl.next_update();
+        Ok(waits.then_some(EnsuredCrl::Due(path, crl, allowed)))
     }
 
     /// The next list; the lock is held.

@@ -85,10 +85,10 @@ pub fn distrust(directory: &Path, named: &str, because: &str, by: &str, json: bo
         remedy: "See bitaqa-pki trust list; import the certificate first when it is not there yet.".to_owned(),
         exit: USAGE,
     };
-    let mut archive = Archive::open(directory)?;
+    let mut archive = open(directory)?;
     archive.get(&named).ok_or_else(unknown)?;
     let writing = Writing::begin(directory)?;
-    archive = Archive::open(directory)?;
+    archive = open(directory)?;
     let gone = archive.distrust(&named, because, by, Timestamp::now()).ok_or_else(unknown)?;
     writing.save(&archive)?;
     let object = json!({
@@ -104,9 +104,22 @@ pub fn distrust(directory: &Path, named: &str, because: &str, by: &str, json: bo
     output::show(json, "trust distrust", object, &words)
 }
 
+/// An archive that must be there: one that is asked about and missing is a mistyped path, not an empty archive.
+fn open(directory: &Path) -> Result<Archive, Failure> {
+    if !directory.is_dir() {
+        return Err(Failure {
+            what: format!("There is no anchor archive in {}.", directory.display()),
+            why: "the directory does not exist".to_owned(),
+            remedy: "Check the path; bitaqa-pki trust import makes an archive.".to_owned(),
+            exit: USAGE,
+        });
+    }
+    Ok(Archive::open(directory)?)
+}
+
 /// Lists the certificates with their origin.
 pub fn list(directory: &Path, country: Option<&str>, pending: bool, json: bool) -> Result<(), Failure> {
-    let archive = Archive::open(directory)?;
+    let archive = open(directory)?;
     let shown: Vec<&Held> = archive
         .certificates()
         .filter(|held| is_of(&held.certificate, country) && !(pending && held.is_believed()))
@@ -155,7 +168,7 @@ pub fn list(directory: &Path, country: Option<&str>, pending: bool, json: bool) 
 
 /// Writes the believed certificates as PEM, each under a line that says why it is believed.
 pub fn export(directory: &Path, out: &Path, country: Option<&str>, json: bool) -> Result<(), Failure> {
-    let archive = Archive::open(directory)?;
+    let archive = open(directory)?;
     let believed: Vec<&Held> =
         archive.certificates().filter(|held| held.is_believed() && is_of(&held.certificate, country)).collect();
     let mut text = String::new();
@@ -182,7 +195,7 @@ pub fn export(directory: &Path, out: &Path, country: Option<&str>, json: bool) -
 /// Judges a document signer's certificate, or a security object with its signer.
 pub fn check(directory: &Path, file: &Path, defects: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {
     let now = Timestamp::now();
-    let store = Archive::open(directory)?.trust_store(Policy::default());
+    let store = open(directory)?.trust_store(Policy::default());
     let lists = defects.iter().map(|path| defect_list(path, &store, now)).collect::<Result<Vec<_>, _>>()?;
     let store = store.knowing_defects(lists, now);
     let document = Document { now, code: None, issuing_state: None, issued: None };

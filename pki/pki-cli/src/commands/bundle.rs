@@ -267,12 +267,9 @@ fn document(line: &str) -> Result<RevokedDocument, String> {
     if document.number.is_empty() || !document.number.bytes().all(plain) {
         return Err(format!("{:?} is not a document number of letters A-Z and digits 0-9", document.number));
     }
-    if document
-        .state
-        .as_ref()
-        .is_some_and(|state| !(1..=3).contains(&state.len()) || !state.bytes().all(|b| b.is_ascii_uppercase()))
-    {
-        return Err(format!("{:?} is not the code of a state as in the MRZ, without fillers", document.state));
+    let code = |state: &String| (1..=3).contains(&state.len()) && state.bytes().all(|byte| byte.is_ascii_uppercase());
+    if let Some(state) = document.state.as_ref().filter(|state| !code(state)) {
+        return Err(format!("{state:?} is not the code of a state as in the MRZ, without fillers"));
     }
     Ok(document)
 }

@@ -1,11 +1,13 @@
 //! `ceremony`: leads custodians through a script at the terminal, and replays transcripts.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use authority::ceremony::{self, Ceremony, Credential, Custodian, Replay, Room, Script};
 use jiff::Timestamp;
+use openssl::sha::sha256;
 use serde_json::{Value, json};
 
 use crate::args::{Run, Secret};
@@ -94,7 +96,7 @@ impl Room for Terminal {
         let mut out = io::stderr();
         // A name and a text come from a file: what could move the cursor is shown escaped.
         for line in text.trim().lines() {
-            writeln!(out, "    {}", line.escape_debug())?;
+            writeln!(out, "    {}", shortened(line).escape_debug())?;
         }
         write!(out, "{}: do you confirm this? Type yes: ", custodian.name.escape_debug())?;
         out.flush()?;
@@ -106,6 +108,16 @@ impl Room for Terminal {
     fn now(&mut self) -> Timestamp {
         Timestamp::now()
     }
+}
+
+/// Keys and certificates are long lines: their beginning, and the digest by which all of one is compared.
+fn shortened(line: &str) -> Cow<'_, str> {
+    const WIDTH: usize = 160;
+    if line.chars().count() <= WIDTH {
+        return line.into();
+    }
+    let head: String = line.chars().take(WIDTH / 2).collect();
+    format!("{head}... ({} characters, SHA-256 {})", line.chars().count(), hex::encode(sha256(line.as_bytes()))).into()
 }
 
 fn object(replay: &Replay) -> Value {

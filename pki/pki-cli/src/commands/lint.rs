@@ -26,7 +26,8 @@ struct Linted {
     report: Report,
 }
 
-/// Asks the rules about every object of every file; the exit code says whether a requirement is not met.
+/// Asks the rules about every object of every file; the exit code says whether a requirement is not met. A file that cannot be
+/// read stops no other one.
 pub fn run(arguments: &Lint, json: bool) -> Result<ExitCode, Failure> {
     if arguments.rules {
         list_rules(json)?;
@@ -35,13 +36,22 @@ pub fn run(arguments: &Lint, json: bool) -> Result<ExitCode, Failure> {
     let kind = arguments.kind.as_deref().and_then(Kind::find);
     let edition = arguments.edition.as_deref().and_then(Edition::find);
     let mut all = Vec::new();
+    let mut refused = Vec::new();
     for file in &arguments.files {
-        all.extend(one_file(file, kind, edition, arguments.certificates)?);
+        match one_file(file, kind, edition, arguments.certificates) {
+            Ok(linted) => all.extend(linted),
+            Err(failure) => refused.push(failure),
+        }
     }
     let errors: usize = all.iter().map(|linted| linted.report.count(Severity::Error)).sum();
     let object = json!({ "errors": errors, "objects": all.iter().map(Linted::object).collect::<Vec<_>>() });
     let words: Vec<String> = all.iter().map(|linted| linted.words(arguments.notices)).collect();
-    output::show(json, "lint", object, &words.join("\n"))?;
+    if !all.is_empty() {
+        output::show(json, "lint", object, &words.join("\n"))?;
+    }
+    if let Some(failure) = Failure::together(refused) {
+        return Err(failure);
+    }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(TRUST) })
 }
 

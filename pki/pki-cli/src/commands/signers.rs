@@ -120,9 +120,14 @@ pub fn new(
 pub fn ensure(kind: SignerKind, arguments: &Ensure, json: bool) -> Result<(), Failure> {
     let mut authority = Authority::open(&arguments.place.dir)?;
     let key = new_key(&arguments.key, None)?;
-    let (secret, own) = secrets(&mut authority, &key, &arguments.passphrase, &arguments.signer_passphrase)?;
-    let own = own.as_ref().unwrap_or(&secret);
-    let ensured = authority.ensure_signer(kind, arguments.days, &secret, own, Timestamp::now())?;
+    // No secret is asked for when nothing is to be done.
+    let ensured = match authority.standing_signer(kind, arguments.days, Timestamp::now())? {
+        Some(signer) => Ensured::Stands(signer),
+        None => {
+            let (secret, own) = secrets(&mut authority, &key, &arguments.passphrase, &arguments.signer_passphrase)?;
+            authority.ensure_signer(kind, arguments.days, &secret, own.as_ref().unwrap_or(&secret), Timestamp::now())?
+        }
+    };
     let words = match &ensured {
         Ensured::Made(signer) => made(signer),
         Ensured::Stands(signer) => {
@@ -175,8 +180,15 @@ pub fn revoke(kind: Kind, name: &str, directory: &Path, json: bool) -> Result<()
 
 pub fn ensure_crl(arguments: &EnsureCrl, json: bool) -> Result<(), Failure> {
     let mut authority = Authority::open(&arguments.place.dir)?;
-    let secret = passphrase::existing(&arguments.passphrase, authority.token()?.as_ref())?;
-    let (state, path, crl, due) = match authority.ensure_crl(arguments.days, &secret, Timestamp::now())? {
+    // No secret is asked for when nothing is to be done.
+    let ensured = match authority.standing_crl(arguments.days, Timestamp::now())? {
+        Some(standing) => standing,
+        None => {
+            let secret = passphrase::existing(&arguments.passphrase, authority.token()?.as_ref())?;
+            authority.ensure_crl(arguments.days, &secret, Timestamp::now())?
+        }
+    };
+    let (state, path, crl, due) = match ensured {
         EnsuredCrl::Stands(path, crl) => ("stands", path, crl, None),
         EnsuredCrl::Issued(path, crl) => ("issued", path, crl, None),
         EnsuredCrl::Due(path, crl, due) => ("due", path, crl, Some(due)),
@@ -186,7 +198,9 @@ pub fn ensure_crl(arguments: &EnsureCrl, json: bool) -> Result<(), Failure> {
         "next_update": crl.next_update().to_string(), "due": due.map(|due| due.to_string()),
     });
     let first = match due {
-        Some(due) => format!("a new revocation list is due at {due}: the current one is younger than 48 hours"),
+        Some(due) => format!(
+            "a new revocation list is due at {due}: the current one is younger than 48 hours\nbitaqa-pki crl issue publishes at once, where that cannot wait"
+        ),
         None if state == "issued" => "revocation list issued".to_owned(),
         None => "nothing was done: the current revocation list stands".to_owned(),
     };
