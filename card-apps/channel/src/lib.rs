@@ -6,6 +6,7 @@
 //! terminal_auth, cvc     the terminal signs       9303-11 §7.1, TR-03110-3 appendix C
 //! sm                     uses them                9303-11 §9.8, 7816-4 §10
 //! scp03, scp02           the issuer's own channel GPCS Amendment D, GPCS appendix E
+//! single_block           a PIV management key     SP 800-73-4 part 2 appendix A
 //! ```
 //!
 //! The role is a type: [`role::Terminal`] protects commands and opens responses, [`role::Chip`]
@@ -35,6 +36,7 @@ pub mod role;
 pub mod scp02;
 pub mod scp03;
 pub mod secret;
+pub mod single_block;
 pub mod sm;
 pub mod suite;
 pub mod terminal_auth;

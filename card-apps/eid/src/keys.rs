@@ -7,6 +7,7 @@
 //!            7F49 { 86 04 || x || y }                    elliptic curves
 //! ```
 
+use channel::single_block::BlockCipher;
 use iso7816::Command;
 use iso7816::tlv::{self, Reader, Tag, TlvError, Writer};
 
@@ -139,10 +140,13 @@ impl Algorithm {
     }
 }
 
-/// Algorithm of the management key. Triple DES (`00`, `03`) is not served: SP 800-131A ended it.
+/// Algorithm of the management key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum ManagementAlgorithm {
+    /// `03`: triple DES with three keys. SP 800-131A ended it: this project's card does not serve it, cards of others come
+    /// with it.
+    TripleDes = 0x03,
     /// `08`: AES with a key of 128 bits.
     Aes128 = 0x08,
     /// `0A`: AES with a key of 192 bits.
@@ -153,8 +157,12 @@ pub enum ManagementAlgorithm {
 
 impl ManagementAlgorithm {
     /// Every algorithm.
-    pub const ALL: [ManagementAlgorithm; 3] =
-        [ManagementAlgorithm::Aes128, ManagementAlgorithm::Aes192, ManagementAlgorithm::Aes256];
+    pub const ALL: [ManagementAlgorithm; 4] = [
+        ManagementAlgorithm::TripleDes,
+        ManagementAlgorithm::Aes128,
+        ManagementAlgorithm::Aes192,
+        ManagementAlgorithm::Aes256,
+    ];
 
     /// The algorithm with this identifier.
     pub fn from_byte(byte: u8) -> Option<Self> {
@@ -165,8 +173,24 @@ impl ManagementAlgorithm {
     pub const fn key_length(self) -> usize {
         match self {
             ManagementAlgorithm::Aes128 => 16,
-            ManagementAlgorithm::Aes192 => 24,
+            ManagementAlgorithm::TripleDes | ManagementAlgorithm::Aes192 => 24,
             ManagementAlgorithm::Aes256 => 32,
+        }
+    }
+
+    /// What a block goes through.
+    pub const fn cipher(self) -> BlockCipher {
+        match self {
+            ManagementAlgorithm::TripleDes => BlockCipher::TripleDes,
+            _ => BlockCipher::Aes,
+        }
+    }
+
+    /// Bytes in a block: of a witness, and of a challenge.
+    pub const fn block_length(self) -> usize {
+        match self {
+            ManagementAlgorithm::TripleDes => 8,
+            _ => 16,
         }
     }
 }
@@ -278,7 +302,8 @@ mod tests {
         assert_eq!(KeyReference::from_byte(0x9C), Some(KeyReference::Signature));
         assert_eq!(KeyReference::from_byte(MANAGEMENT_KEY), None);
         assert_eq!(Algorithm::from_byte(0x06), None, "RSA 1024 is not served");
-        assert_eq!(ManagementAlgorithm::from_byte(0x03), None);
+        assert_eq!(ManagementAlgorithm::from_byte(0x03), Some(ManagementAlgorithm::TripleDes));
+        assert_eq!(ManagementAlgorithm::from_byte(0x00), None);
         assert_eq!(KeyReference::Signature.access(), KeyUse::PinAlways);
         assert_eq!(KeyReference::KeyManagement.certificate().container, 0x0102);
     }

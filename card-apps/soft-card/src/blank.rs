@@ -29,6 +29,10 @@ pub struct BlankOptions {
     pub secure_channel: SecureChannel,
     /// Whether the citizen application is on the card, in its delivery state.
     pub eid: bool,
+    /// Another program in its place, and alone on the card.
+    pub applet: Option<eid::AppletKind>,
+    /// Most bytes of an object, where the program lets one choose.
+    pub longest_object: usize,
 }
 
 impl Default for BlankOptions {
@@ -43,6 +47,8 @@ impl Default for BlankOptions {
             make: Make::default(),
             secure_channel: SecureChannel::default(),
             eid: false,
+            applet: None,
+            longest_object: eid::LONGEST_OBJECT,
         }
     }
 }
@@ -58,7 +64,7 @@ impl State {
     /// # Errors
     /// When no serial number was given and no randomness is to be had.
     pub fn blank(options: BlankOptions) -> Result<Self, RandomError> {
-        let BlankOptions { serial, key_version, keys, make, secure_channel, eid } = options;
+        let BlankOptions { serial, key_version, keys, make, secure_channel, .. } = options;
         let serial = match serial {
             Some(serial) => serial,
             None => {
@@ -80,7 +86,10 @@ impl State {
             },
             make,
             emrtd: emrtd::Memory::empty(),
-            eid: eid.then(eid::Memory::delivered),
+            eid: match options.applet {
+                Some(kind) => Some(eid::Memory::of_applet(kind, options.longest_object, &mut OsRandom)?),
+                None => options.eid.then(eid::Memory::delivered),
+            },
         })
     }
 }

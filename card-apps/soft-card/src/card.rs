@@ -274,6 +274,14 @@ impl SoftCard {
                 if self.is_dead() {
                     return Response::status(Status::CONDITIONS_NOT_SATISFIED);
                 }
+                if !self.state.has_emrtd() {
+                    // There is no file system, and the issuer domain knows no other command of this class.
+                    volatile.forget_steps();
+                    return Response::status(match command.ins {
+                        SELECT => Status::FILE_NOT_FOUND,
+                        _ => Status::INSTRUCTION_NOT_SUPPORTED,
+                    });
+                }
                 if selected == Some(Application::IssuerDomain) {
                     // The issuer domain has no files: leave it for the master file, where they are looked for.
                     *volatile = Volatile::new();
@@ -317,6 +325,9 @@ impl SoftCard {
         let Some(memory) = memory else {
             return Response::status(Status::CONDITIONS_NOT_SATISFIED);
         };
+        if matches!(class, Class::GlobalPlatform { .. }) && !memory.has_channel() {
+            return Response::status(Status::CLASS_NOT_SUPPORTED);
+        }
         if let Class::GlobalPlatform { .. } = class
             && issuer_domain::opens(command)
         {
@@ -345,9 +356,14 @@ impl SoftCard {
         };
         match class {
             Class::Plain { chaining } => {
-                // A command outside the issuer's channel ends it.
-                *issuer_domain = Default::default();
+                // A command outside the issuer's channel ends it; one program of others lets it be.
+                if memory.applet.is_own() {
+                    *issuer_domain = Default::default();
+                }
                 eid::answer(command, chaining, memory, eid, random, &mut program)
+            }
+            Class::GlobalPlatform { protected: true } if !issuer_domain.level().is_none_or(|it| memory.heeds(it)) => {
+                Response::status(Status::SECURITY_NOT_SATISFIED)
             }
             Class::GlobalPlatform { protected: true } => match issuer_domain.open(command) {
                 Ok(plain) => {
@@ -372,8 +388,9 @@ impl SoftCard {
     fn find(&self, selection: &Selection<'_>, volatile: &Volatile) -> Result<(Application, bool), Status> {
         let selectable = |application| match application {
             Application::IssuerDomain => true,
-            Application::Emrtd => self.state.emrtd.life_cycle != ApplicationLife::Locked,
-            Application::Piv | Application::National => self.state.eid.is_some(),
+            Application::Emrtd => self.state.has_emrtd() && self.state.emrtd.life_cycle != ApplicationLife::Locked,
+            Application::Piv => self.state.eid.is_some(),
+            Application::National => self.state.eid.as_ref().is_some_and(|eid| eid.applet.is_own()),
         };
         let found = selection.find(volatile.selected, selectable).ok_or(Status::FILE_NOT_FOUND)?;
         match found {
@@ -399,7 +416,8 @@ impl SoftCard {
                 let place = application.eid();
                 volatile.eid = again.or_else(|| place.map(eid::Volatile::at));
                 volatile.eid.iter_mut().for_each(eid::Volatile::forget_steps);
-                selected(place.filter(|_| information).map(eid::property_template))
+                let template = |place| self.state.eid.as_ref().map(|memory| eid::property_template(place, memory));
+                selected(place.filter(|_| information).and_then(template))
             }
             Application::IssuerDomain => {
                 let mut response = selected(information.then(issuer_domain::file_control_information));
@@ -418,6 +436,9 @@ impl SoftCard {
 const CHAINING: u8 = 0x10;
 /// GET DATA, the one interindustry command of the issuer domain.
 const GET_DATA: u8 = 0xCA;
+
+/// SELECT, here by file identifier.
+const SELECT: u8 = 0xA4;
 
 fn selected(information: Option<Vec<u8>>) -> Response {
     information.map_or(Response::status(Status::OK), Response::ok)

@@ -16,30 +16,42 @@
 //! | `0024 FF 81 <PUK>` | sets the PUK, with all its tries |
 //! | `0024 08 9B <key>` | sets the management key (AES: `08`, `0A`, `0C`), for writing without the channel |
 //!
+//! Other people's programs answer in its place when the card has one of theirs ([`Applet`]).
+//!
 //! Long commands come in extended form, or in links that are protected one by one; long answers come in one piece. The
 //! discovery object is there from the start.
 
 mod access;
+mod applet;
 mod authentication;
 mod chain;
 mod command;
 mod keys;
 mod objects;
+mod openfips201;
 mod pin;
+mod pivapplet;
 mod state;
 
-use channel::random::Random;
+use channel::random::{Random, RandomError};
+use channel::scp03::SecurityLevel;
 use eid::authentication::INS_GENERAL_AUTHENTICATE;
 use eid::{Application, property};
 use iso7816::{Command as Apdu, Response, Status};
 
+use authentication::Manners;
 use command::Command;
 
+pub use applet::{Applet, AppletKind, CreatedKey, Defaults, Modes, OpenFips201, PivApplet};
+pub(crate) use pivapplet::LONGEST_OBJECT;
 pub(crate) use state::Volatile;
 pub use state::{KeyPair, MAX_CONTENTS, ManagementKey, Memory, PIN_TRIES, PUK_TRIES, Reference};
 
 /// The version of this application, for clients that ask as they would ask a YubiKey (INS `FD`).
 const VERSION: [u8; 3] = [1, 0, 0];
+
+const INS_GET_RESPONSE: u8 = 0xC0;
+const MANNERS: Manners = Manners { wrong: Status::SECURITY_NOT_SATISFIED, unasked: Status::CONDITIONS_NOT_SATISFIED };
 
 /// Programs the memory in the middle of a command; false when that failed.
 pub(crate) type Program<'a> = dyn FnMut(&Memory) -> bool + 'a;
@@ -54,7 +66,11 @@ pub(crate) fn answer(
     program: &mut Program<'_>,
 ) -> Response {
     let response = linked(apdu, chaining, false, memory, volatile, random, program);
-    volatile.pending.split(response, apdu.ne)
+    let ne = match memory.applet {
+        Applet::Pivapplet(_) => apdu.ne.map(|ne| ne.min(pivapplet::PIECE)),
+        _ => apdu.ne,
+    };
+    volatile.pending.split(response, ne)
 }
 
 /// Answers a command that came out of the issuer's channel, in one piece.
@@ -99,6 +115,11 @@ fn execute(
     random: &mut dyn Random,
     program: &mut Program<'_>,
 ) -> Result<Response, Status> {
+    match memory.applet {
+        Applet::Bitaqa => {}
+        Applet::Pivapplet(_) => return pivapplet::execute(apdu, memory, volatile, random, program),
+        Applet::Openfips201(_) => return openfips201::execute(apdu, issuer, memory, volatile, program),
+    }
     let parsed = Command::parse(volatile.place, apdu);
     let fresh = volatile.expect_only(parsed.as_ref().ok());
     let command = parsed?;
@@ -124,7 +145,7 @@ fn execute(
         Command::Generate { key, algorithm } => keys::generate(key, algorithm, memory),
         Command::UseKey { key, algorithm, template } => keys::use_key(key, algorithm, &template, memory),
         Command::Management { algorithm, template } => {
-            authentication::management(algorithm, &template, memory, volatile, random)
+            authentication::management(algorithm, &template, MANNERS, memory, volatile, random)
         }
         Command::GetResponse => volatile.pending.next(apdu.ne),
         Command::Version => Ok(Response::ok(VERSION)),
@@ -132,6 +153,35 @@ fn execute(
 }
 
 /// The answer to SELECT.
-pub(crate) fn property_template(place: Application) -> Vec<u8> {
-    property::template(place)
+pub(crate) fn property_template(place: Application, memory: &Memory) -> Vec<u8> {
+    match memory.applet {
+        Applet::Bitaqa => property::template(place),
+        Applet::Pivapplet(_) => pivapplet::property_template(),
+        Applet::Openfips201(_) => openfips201::property_template(),
+    }
+}
+
+impl Memory {
+    /// What another program holds after its installation.
+    pub(crate) fn of_applet(
+        kind: AppletKind,
+        longest_object: usize,
+        random: &mut dyn Random,
+    ) -> Result<Self, RandomError> {
+        match kind {
+            AppletKind::Pivapplet => pivapplet::delivered(longest_object, random),
+            AppletKind::Openfips201 => openfips201::delivered(random),
+        }
+    }
+
+    /// True where the issuer reaches the application through the security domain's secure channel.
+    pub(crate) fn has_channel(&self) -> bool {
+        !matches!(self.applet, Applet::Pivapplet(_))
+    }
+
+    /// True for a channel in which commands have the issuer's rights.
+    pub(crate) fn heeds(&self, level: SecurityLevel) -> bool {
+        // Bits 1 and 2: commands are authenticated and enciphered.
+        !matches!(self.applet, Applet::Openfips201(_)) || level as u8 & 0x03 == 0x03
+    }
 }

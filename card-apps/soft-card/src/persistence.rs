@@ -115,6 +115,11 @@ pub enum StateError {
 }
 
 impl State {
+    /// True when the eMRTD application is on the card: cards with a program of others for the citizen have none.
+    pub fn has_emrtd(&self) -> bool {
+        self.eid.as_ref().is_none_or(|eid| eid.applet.is_own())
+    }
+
     /// Reads a state file.
     ///
     /// # Errors

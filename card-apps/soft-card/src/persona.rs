@@ -10,11 +10,14 @@
 //! proofs = 8                        # or 16: SCP03 with bit 1 of i set
 //! counts = "every-command"          # or "commands-with-data": what moves the encryption counter
 //! key-version = 0x30                # of the keys it is delivered with; 0xFF: they go when the first others come
+//! applet = "pivapplet"              # or "openfips201": a PIV program of others, and no eMRTD application
+//! longest-object = 12000            # bytes of one command of PivApplet that comes in links
 //! ```
 
 use serde::{Deserialize, Serialize};
 
 use crate::blank::{BlankOptions, DEFAULT_KEY_VERSION};
+use crate::eid::{AppletKind, LONGEST_OBJECT};
 use crate::issuer_domain::{ChallengeKind, Counts, MAKERS_VERSION, SecureChannel};
 
 const FORMAT: &str = "bitaqa-soft-card-persona";
@@ -27,7 +30,10 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("maker-keys", include_str!("../personas/maker-keys.toml")),
     ("medium", include_str!("../personas/medium.toml")),
     ("miserly", include_str!("../personas/miserly.toml")),
+    ("openfips201", include_str!("../personas/openfips201.toml")),
     ("pace-only", include_str!("../personas/pace-only.toml")),
+    ("pivapplet", include_str!("../personas/pivapplet.toml")),
+    ("pivapplet-old", include_str!("../personas/pivapplet-old.toml")),
     ("random-challenge", include_str!("../personas/random-challenge.toml")),
     ("sixteen-byte-proofs", include_str!("../personas/sixteen-byte-proofs.toml")),
     ("this-state", include_str!("../personas/this-state.toml")),
@@ -42,6 +48,10 @@ pub struct Persona {
     pub secure_channel: SecureChannel,
     /// Version of the keys it is delivered with.
     pub key_version: u8,
+    /// A program of others in the place of the citizen application, alone on the card.
+    pub applet: Option<AppletKind>,
+    /// Most bytes of one of its commands, where that can be chosen.
+    pub longest_object: usize,
 }
 
 /// What a chip can do, besides its SCP03.
@@ -122,6 +132,8 @@ impl Persona {
             proofs: Option<u8>,
             counts: Option<Counts>,
             key_version: Option<u8>,
+            applet: Option<AppletKind>,
+            longest_object: Option<usize>,
         }
         #[derive(PartialEq, Eq, Deserialize)]
         #[serde(rename_all = "kebab-case")]
@@ -143,7 +155,9 @@ impl Persona {
         };
         let proofs = document.proofs.unwrap_or(8);
         let key_version = document.key_version.unwrap_or(DEFAULT_KEY_VERSION);
+        let longest_object = document.longest_object.unwrap_or(LONGEST_OBJECT);
         let rules = [
+            ((256..=LONGEST_OBJECT).contains(&longest_object), "longest-object", "256 to 12000"),
             (make.bac || make.pace, "access", "bac, pace or both"),
             ((261..=0xFFFF).contains(&make.longest_command), "longest-command", "261 to 65535"),
             ((256..=65_536).contains(&make.longest_response), "longest-response", "256 to 65536"),
@@ -155,15 +169,15 @@ impl Persona {
             None => {
                 let (challenge, counts) = (document.challenge.unwrap_or_default(), document.counts.unwrap_or_default());
                 let secure_channel = SecureChannel { challenge, proofs, counts };
-                Ok(Persona { make, secure_channel, key_version })
+                Ok(Persona { make, secure_channel, key_version, applet: document.applet, longest_object })
             }
         }
     }
 
     /// A blank of this make.
     pub fn options(self) -> BlankOptions {
-        let Persona { make, secure_channel, key_version } = self;
-        BlankOptions { make, secure_channel, key_version, ..BlankOptions::default() }
+        let Persona { make, secure_channel, key_version, applet, longest_object } = self;
+        BlankOptions { make, secure_channel, key_version, applet, longest_object, ..BlankOptions::default() }
     }
 }
 

@@ -45,7 +45,9 @@ struct Terminals {
 
 #[derive(Serialize)]
 struct Citizen {
-    /// `none`, `transport`, `active`, `blocked`.
+    /// Whose program it is.
+    applet: &'static str,
+    /// `none`, `transport`, `default` (everybody knows it), `active`, `blocked`.
     pin: &'static str,
     puk: &'static str,
     management_key: bool,
@@ -74,10 +76,16 @@ fn citizen(memory: &eid::Memory) -> Citizen {
         let object = OBJECTS.iter().find(|object| object.tag.0 == *tag);
         ObjectLine { tag: format!("{tag:02X}"), name: object.map_or("unknown", |it| it.name), bytes: content.len() }
     };
+    let known = match &memory.applet {
+        eid::Applet::Pivapplet(applet) => applet.defaults.pin,
+        _ => false,
+    };
     Citizen {
+        applet: memory.applet.name(),
         pin: match blocked(&memory.pin) {
             None => "none",
             Some(true) => "blocked",
+            Some(false) if known => "default",
             Some(false) if memory.transport => "transport",
             Some(false) => "active",
         },
@@ -157,6 +165,7 @@ pub fn text(state: &State) -> String {
         line(&format!("{} {}", file.id, file.name), &format!("{} bytes", file.bytes));
     }
     if let Some(eid) = &card.eid {
+        line("citizen application", eid.applet);
         line("citizen PIN", eid.pin);
         line("citizen PUK", eid.puk);
         line("management key", if eid.management_key { "yes" } else { "no" });

@@ -8,13 +8,8 @@ use channel::secret::Secret;
 use eid::authentication::Template;
 use eid::keys::ManagementAlgorithm;
 use iso7816::{Response, Status};
-use openssl::error::ErrorStack;
-use openssl::symm::{Cipher, Crypter, Mode};
 
 use super::state::{ManagementKey, Memory, Volatile};
-
-/// Bytes of a block, a witness and a challenge.
-const BLOCK: usize = 16;
 
 /// What the card waits for.
 pub(super) enum Exchange {
@@ -26,10 +21,20 @@ pub(super) enum Exchange {
     Challenge(Secret),
 }
 
+/// What one program says where another says something else.
+#[derive(Clone, Copy)]
+pub(super) struct Manners {
+    /// To a wrong proof.
+    pub(super) wrong: Status,
+    /// To a proof that nothing was asked for.
+    pub(super) unasked: Status,
+}
+
 /// One step.
 pub(super) fn management(
     algorithm: Option<ManagementAlgorithm>,
     template: &Template<'_>,
+    manners: Manners,
     memory: &Memory,
     volatile: &mut Volatile,
     random: &mut dyn Random,
@@ -39,75 +44,64 @@ pub(super) fn management(
     if algorithm.is_some_and(|algorithm| algorithm as u8 != key.algorithm) {
         return Err(Status::INCORRECT_P1_P2);
     }
+    let own = ManagementAlgorithm::from_byte(key.algorithm).ok_or(Status::UNKNOWN_ERROR)?;
     let Template { witness, challenge, response, exponentiation: None } = *template else {
         return Err(Status::WRONG_DATA);
     };
     match (witness, challenge, response) {
         (Some([]), None, None) => {
-            let witness = draw(random)?;
-            let enciphered = encipher(key, witness.expose())?;
+            let witness = draw(own, random)?;
+            let enciphered = encipher(own, key, witness.expose())?;
             volatile.exchange = Exchange::Witness(witness);
             answer(Template { witness: Some(&enciphered), ..Template::default() })
         }
         (None, Some([]), None) => {
-            let challenge = draw(random)?;
-            let enciphered = encipher(key, challenge.expose())?;
+            let challenge = draw(own, random)?;
+            let enciphered = encipher(own, key, challenge.expose())?;
             let shown = Template { challenge: Some(challenge.expose()), ..Template::default() }.to_bytes();
             volatile.exchange = Exchange::Challenge(Secret::new(enciphered));
             Ok(Response::ok(shown))
         }
         (Some(proof), Some(challenge), None | Some([])) => {
-            let Exchange::Witness(expected) = exchange else { return Err(Status::CONDITIONS_NOT_SATISFIED) };
-            prove(&expected, proof, volatile)?;
-            answer(Template { response: Some(&encipher(key, challenge)?), ..Template::default() })
+            let Exchange::Witness(expected) = exchange else { return Err(manners.unasked) };
+            prove(&expected, proof, manners, volatile)?;
+            answer(Template { response: Some(&encipher(own, key, challenge)?), ..Template::default() })
         }
         (None, None, Some(proof)) => {
-            let Exchange::Challenge(expected) = exchange else { return Err(Status::CONDITIONS_NOT_SATISFIED) };
-            prove(&expected, proof, volatile)?;
+            let Exchange::Challenge(expected) = exchange else { return Err(manners.unasked) };
+            prove(&expected, proof, manners, volatile)?;
             Ok(Response::status(Status::OK))
         }
         (None, Some(challenge), Some([])) if volatile.managed => {
-            answer(Template { response: Some(&encipher(key, challenge)?), ..Template::default() })
+            answer(Template { response: Some(&encipher(own, key, challenge)?), ..Template::default() })
         }
         (None, Some(_), Some([])) => Err(Status::SECURITY_NOT_SATISFIED),
         _ => Err(Status::WRONG_DATA),
     }
 }
 
-fn prove(expected: &Secret, proof: &[u8], volatile: &mut Volatile) -> Result<(), Status> {
+fn prove(expected: &Secret, proof: &[u8], manners: Manners, volatile: &mut Volatile) -> Result<(), Status> {
     volatile.managed = *expected == Secret::from(proof);
-    if volatile.managed { Ok(()) } else { Err(Status::SECURITY_NOT_SATISFIED) }
+    if volatile.managed { Ok(()) } else { Err(manners.wrong) }
 }
 
 fn answer(template: Template<'_>) -> Result<Response, Status> {
     Ok(Response::ok(template.to_bytes()))
 }
 
-fn draw(random: &mut dyn Random) -> Result<Secret, Status> {
-    let mut block = [0; BLOCK];
-    random.fill(&mut block).map_err(|_| Status::UNKNOWN_ERROR)?;
-    let drawn = Secret::from(&block[..]);
+fn draw(algorithm: ManagementAlgorithm, random: &mut dyn Random) -> Result<Secret, Status> {
+    let mut block = [0; 16];
+    let drawn = block.get_mut(..algorithm.block_length()).unwrap_or_default();
+    random.fill(drawn).map_err(|_| Status::UNKNOWN_ERROR)?;
+    let secret = Secret::from(&*drawn);
     block.fill(0);
-    Ok(drawn)
+    Ok(secret)
 }
 
 /// One block under the key; `6A80` for another length.
-fn encipher(key: &ManagementKey, block: &[u8]) -> Result<Vec<u8>, Status> {
-    if block.len() != BLOCK {
+fn encipher(algorithm: ManagementAlgorithm, key: &ManagementKey, block: &[u8]) -> Result<Vec<u8>, Status> {
+    if block.len() != algorithm.block_length() {
         return Err(Status::WRONG_DATA);
     }
-    let run = |cipher: Cipher| -> Result<Vec<u8>, ErrorStack> {
-        let mut crypter = Crypter::new(cipher, Mode::Encrypt, key.value.expose(), None)?;
-        crypter.pad(false);
-        let mut out = vec![0; 2 * BLOCK];
-        let length = crypter.update(block, &mut out)?;
-        out.truncate(length);
-        Ok(out)
-    };
-    let cipher = match key.value.expose().len() {
-        16 => Cipher::aes_128_ecb(),
-        24 => Cipher::aes_192_ecb(),
-        _ => Cipher::aes_256_ecb(),
-    };
-    run(cipher).map_err(|_| Status::UNKNOWN_ERROR)
+    algorithm.cipher().encipher(&key.value, block).map_err(|_| Status::UNKNOWN_ERROR)
 }

@@ -9,9 +9,9 @@ use eid::objects::{self, INS_GET_DATA, INS_PUT_DATA, Object, ObjectError};
 use eid::pin::{self, INS_CHANGE_REFERENCE_DATA, INS_RESET_RETRY_COUNTER, INS_VERIFY, PIN, PUK, Pin, Puk, SET};
 use iso7816::{Command as Apdu, Status};
 
+use super::INS_GET_RESPONSE;
 use super::state::ManagementKey;
 
-const INS_GET_RESPONSE: u8 = 0xC0;
 /// What a YubiKey calls GET VERSION; some clients ask every card.
 const INS_GET_VERSION: u8 = 0xFD;
 
@@ -105,7 +105,7 @@ impl<'a> Command<'a> {
             (INS_CHANGE_REFERENCE_DATA, SET, PIN) => Pin::parse(data).map(Command::SetTransportPin).map_err(wrong),
             (INS_CHANGE_REFERENCE_DATA, SET, PUK) => Puk::parse(data).map(Command::SetPuk).map_err(wrong),
             (INS_CHANGE_REFERENCE_DATA, algorithm, MANAGEMENT_KEY) => {
-                let algorithm = ManagementAlgorithm::from_byte(algorithm).ok_or(Status::INCORRECT_P1_P2)?;
+                let algorithm = served(algorithm).ok_or(Status::INCORRECT_P1_P2)?;
                 ManagementKey::new(algorithm, data).map(Command::SetManagementKey).ok_or(Status::WRONG_DATA)
             }
             (INS_RESET_RETRY_COUNTER, 0x00, PIN) => {
@@ -146,13 +146,18 @@ fn general(algorithm: u8, key: u8, data: &[u8]) -> Result<Command<'_>, Status> {
     let template = || Template::parse(data).map_err(wrong);
     if key == MANAGEMENT_KEY {
         // OpenSC asks for random bytes as a challenge of the default algorithm.
-        let named = ManagementAlgorithm::from_byte(algorithm);
+        let named = served(algorithm);
         let algorithm = if algorithm == 0 { None } else { Some(named.ok_or(Status::INCORRECT_P1_P2)?) };
         return Ok(Command::Management { algorithm, template: template()? });
     }
     let key = KeyReference::from_byte(key).ok_or(Status::INCORRECT_P1_P2)?;
     let algorithm = Algorithm::from_byte(algorithm).ok_or(Status::INCORRECT_P1_P2)?;
     Ok(Command::UseKey { key, algorithm, template: template()? })
+}
+
+/// The algorithms of this card's management key: triple DES is none of them.
+fn served(algorithm: u8) -> Option<ManagementAlgorithm> {
+    ManagementAlgorithm::from_byte(algorithm).filter(|algorithm| *algorithm != ManagementAlgorithm::TripleDes)
 }
 
 fn change_pin(data: &[u8]) -> Result<Command<'_>, Status> {

@@ -4,7 +4,7 @@ use channel::secret::Secret;
 use eid::authentication::Template;
 use eid::keys::{Algorithm, KeyReference, PublicKey, Purpose};
 use iso7816::{Response, Status};
-use openssl::bn::BigNumContext;
+use openssl::bn::{BigNum, BigNumContext};
 use openssl::derive::Deriver;
 use openssl::ec::{EcGroup, EcKey, EcPoint, PointConversionForm};
 use openssl::ecdsa::EcdsaSig;
@@ -20,8 +20,14 @@ const MAX_HASH: usize = 64;
 
 /// Makes a key pair in the place of the one before, whose certificate goes with it; answers the public key.
 pub(super) fn generate(key: KeyReference, algorithm: Algorithm, memory: &mut Memory) -> Result<Response, Status> {
-    let (pair, public) = make(algorithm).map_err(failed)?;
+    let answer = replace(key, algorithm, memory)?;
     memory.objects.remove(&key.certificate().tag.0);
+    Ok(answer)
+}
+
+/// The same, whatever becomes of the certificate.
+pub(super) fn replace(key: KeyReference, algorithm: Algorithm, memory: &mut Memory) -> Result<Response, Status> {
+    let (pair, public) = make(algorithm).map_err(failed)?;
     memory.keys.insert(key as u8, pair);
     Ok(Response::ok(public.to_bytes()))
 }
@@ -54,18 +60,83 @@ pub(super) fn use_key(
     if pair.algorithm != algorithm as u8 {
         return Err(Status::INCORRECT_P1_P2);
     }
-    let Template { witness: None, challenge, response: Some([]), exponentiation } = *template else {
-        return Err(Status::WRONG_DATA);
+    let operation = Operation::of(template).ok_or(Status::WRONG_DATA)?;
+    let good = match (algorithm.is_rsa(), key.purpose(), operation) {
+        (true, _, Operation::Block(_)) | (false, Purpose::Agree, Operation::Point(_)) => true,
+        (false, Purpose::Sign, Operation::Block(hash)) => (1..=MAX_HASH).contains(&hash.len()),
+        _ => false,
     };
+    if good { perform(pair, algorithm, operation) } else { Err(Status::WRONG_DATA) }
+}
+
+/// What a key pair is to do.
+#[derive(Clone, Copy)]
+pub(super) enum Operation<'a> {
+    /// The private operation of RSA on a whole block, or ECDSA over a hash.
+    Block(&'a [u8]),
+    /// Diffie-Hellman with a point.
+    Point(&'a [u8]),
+}
+
+impl<'a> Operation<'a> {
+    /// The one thing that a template asks for.
+    pub(super) fn of(template: &Template<'a>) -> Option<Self> {
+        match *template {
+            Template { witness: None, challenge: Some(block), response: Some([]), exponentiation: None } => {
+                Some(Operation::Block(block))
+            }
+            Template { witness: None, challenge: None, response: Some([]), exponentiation: Some(point) } => {
+                Some(Operation::Point(point))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Does it, where the kind of key can; `6A80` for data that it cannot take.
+pub(super) fn perform(pair: &KeyPair, algorithm: Algorithm, operation: Operation<'_>) -> Result<Response, Status> {
     let private = load(pair, algorithm).map_err(failed)?;
-    let result = match (algorithm.is_rsa(), key.purpose(), challenge, exponentiation) {
-        (true, _, Some(block), None) => rsa(&private, block, algorithm.width()),
-        (false, Purpose::Sign, Some(hash), None) => sign(&private, hash),
-        (false, Purpose::Agree, None, Some(point)) => agree(&private, point, algorithm),
-        _ => Err(Status::WRONG_DATA),
+    let result = match (algorithm.is_rsa(), operation) {
+        (true, Operation::Block(block)) => rsa(&private, block, algorithm.width()),
+        (false, Operation::Block(hash)) => sign(&private, hash),
+        (false, Operation::Point(point)) => agree(&private, point, algorithm),
+        (true, Operation::Point(_)) => Err(Status::WRONG_DATA),
     }?;
     let answer = Template { response: Some(result.expose()), ..Template::default() };
     Ok(Response::ok(answer.to_bytes()))
+}
+
+/// A key pair on a curve from its private number, big endian.
+pub(super) fn from_scalar(algorithm: Algorithm, scalar: &Secret) -> Result<KeyPair, Status> {
+    let run = || -> Result<_, ErrorStack> {
+        let group = group(algorithm)?;
+        let mut context = BigNumContext::new()?;
+        let number = BigNum::from_slice(scalar.expose())?;
+        let mut point = EcPoint::new(&group)?;
+        point.mul_generator2(&group, &number, &mut context)?;
+        let key = EcKey::from_private_components(&group, &number, &point)?;
+        key.check_key()?;
+        key.private_key_to_der()
+    };
+    let private = run().map_err(|_| Status::WRONG_DATA)?;
+    Ok(KeyPair { algorithm: algorithm as u8, private: Secret::new(private) })
+}
+
+/// The public half of a key pair.
+pub(super) fn public(pair: &KeyPair) -> Result<PublicKey, Status> {
+    let algorithm = Algorithm::from_byte(pair.algorithm).ok_or(Status::UNKNOWN_ERROR)?;
+    let key = load(pair, algorithm).map_err(failed)?;
+    let run = || -> Result<_, ErrorStack> {
+        if algorithm.is_rsa() {
+            let rsa = key.rsa()?;
+            return Ok(PublicKey::Rsa { modulus: rsa.n().to_vec(), exponent: rsa.e().to_vec() });
+        }
+        let ec = key.ec_key()?;
+        let mut context = BigNumContext::new()?;
+        let point = ec.public_key().to_bytes(ec.group(), PointConversionForm::UNCOMPRESSED, &mut context)?;
+        Ok(PublicKey::Point(point))
+    };
+    run().map_err(failed)
 }
 
 /// The key as OpenSSL takes it; it must be of the algorithm.
@@ -91,9 +162,6 @@ fn rsa(key: &PKey<Private>, block: &[u8], width: usize) -> Result<Secret, Status
 }
 
 fn sign(key: &PKey<Private>, hash: &[u8]) -> Result<Secret, Status> {
-    if !(1..=MAX_HASH).contains(&hash.len()) {
-        return Err(Status::WRONG_DATA);
-    }
     let run = || EcdsaSig::sign(hash, key.ec_key()?.as_ref())?.to_der();
     run().map(Secret::new).map_err(failed)
 }

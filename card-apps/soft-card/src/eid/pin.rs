@@ -94,16 +94,16 @@ fn choose(new: &Pin, memory: &mut Memory) {
     memory.transport = false;
 }
 
-fn own_pin(memory: &mut Memory) -> Option<&mut Reference> {
+pub(super) fn own_pin(memory: &mut Memory) -> Option<&mut Reference> {
     memory.pin.as_mut()
 }
 
-fn puk_of(memory: &mut Memory) -> Option<&mut Reference> {
+pub(super) fn puk_of(memory: &mut Memory) -> Option<&mut Reference> {
     memory.puk.as_mut()
 }
 
 /// Spends a try, programs that, then compares: `63Cx` when it was wrong, `6983` when none is left.
-fn compare(
+pub(super) fn compare(
     which: fn(&mut Memory) -> Option<&mut Reference>,
     value: &Secret,
     memory: &mut Memory,
@@ -122,7 +122,7 @@ fn compare(
     Ok(())
 }
 
-fn tries_left(reference: &Reference) -> Status {
+pub(super) fn tries_left(reference: &Reference) -> Status {
     match reference.tries {
         0 => Status::METHOD_BLOCKED,
         tries => Status(TRIES | u16::from(tries)),

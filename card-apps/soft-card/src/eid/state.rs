@@ -7,8 +7,10 @@ use eid::discovery::Discovery;
 use eid::keys::{Algorithm, KeyReference, ManagementAlgorithm};
 use eid::objects::{DISCOVERY_OBJECT, MAX_CONTENT, OBJECTS, Right};
 use eid::{Application, pin};
+use iso7816::{Response, Status};
 use serde::{Deserialize, Serialize};
 
+use super::applet::Applet;
 use super::authentication::Exchange;
 use super::chain::{Chain, Pending};
 use super::command::Command;
@@ -98,6 +100,9 @@ pub struct Memory {
     pub management_key: Option<ManagementKey>,
     /// Key pairs by key reference.
     pub keys: BTreeMap<u8, KeyPair>,
+    /// Whose program answers: this project's, where the file does not say.
+    #[serde(default, skip_serializing_if = "Applet::is_own")]
+    pub applet: Applet,
 }
 
 impl Memory {
@@ -110,6 +115,7 @@ impl Memory {
             puk: None,
             management_key: None,
             keys: BTreeMap::new(),
+            applet: Applet::Bitaqa,
         }
     }
 
@@ -126,7 +132,8 @@ impl Memory {
     /// The first value that no card can hold.
     pub(crate) fn impossible(&self) -> Option<&'static str> {
         let known = |(tag, content): (&u32, &Vec<u8>)| {
-            content.len() <= MAX_CONTENT && OBJECTS.iter().any(|object| object.tag.0 == *tag)
+            let listed = OBJECTS.iter().any(|object| object.tag.0 == *tag);
+            content.len() <= MAX_CONTENT && (listed || self.applet.may_hold(*tag))
         };
         let usable = |(reference, key): (&u8, &KeyPair)| {
             let algorithm = Algorithm::from_byte(key.algorithm);
@@ -139,6 +146,7 @@ impl Memory {
             ("puk", self.puk.as_ref().is_none_or(Reference::is_possible)),
             ("management_key", self.management_key.as_ref().is_none_or(ManagementKey::is_possible)),
             ("keys", self.keys.iter().all(usable)),
+            ("applet", self.applet.is_possible()),
         ];
         checks.into_iter().find(|(_, good)| !good).map(|(field, _)| field)
     }
@@ -179,6 +187,16 @@ impl Volatile {
     /// The application that is selected.
     pub(crate) fn place(&self) -> Application {
         self.place
+    }
+
+    /// Forgets what of an answer was not fetched.
+    pub(super) fn forget_answer(&mut self) {
+        self.pending = Pending::default();
+    }
+
+    /// GET RESPONSE.
+    pub(super) fn next_answer(&mut self, ne: Option<u32>) -> Result<Response, Status> {
+        self.pending.next(ne)
     }
 
     /// What outlasts neither a fault nor a repeated selection; what was proved stays (SP 800-73-4 part 2 §3.1.1).

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use channel::scp03::{ChipChannel, Counted, KeySet, Size};
+use channel::scp03::{ChipChannel, Counted, KeySet, SecurityLevel, Size};
 use channel::secret::Secret;
 use iso7816::{Command as Apdu, Response, Status};
 use serde::{Deserialize, Serialize};
@@ -178,6 +178,11 @@ pub(crate) struct Volatile {
 }
 
 impl Volatile {
+    /// The level of the open channel.
+    pub(crate) fn level(&self) -> Option<SecurityLevel> {
+        self.channel.level()
+    }
+
     /// Takes the open channel's protection off a command for another application; on failure the channel is gone.
     pub(crate) fn open(&mut self, apdu: &Apdu) -> Result<Apdu, Status> {
         self.channel.unwrap(apdu).inspect_err(|_| self.channel.close())

@@ -34,9 +34,11 @@ fn applications(state: &State) -> Vec<StatusEntry> {
     let entry = |aid, life: ApplicationLife| StatusEntry { aid, state: life as u8, privileges: vec![0; 3] };
     let citizen = state.eid.iter().flat_map(|memory| {
         let life = if memory.pin.is_some() { ApplicationLife::Personalized } else { ApplicationLife::Selectable };
-        [eid::Application::Piv, eid::Application::National].map(|application| entry(application.aid(), life))
+        let own = memory.applet.is_own().then_some(eid::Application::National);
+        [Some(eid::Application::Piv), own].into_iter().flatten().map(move |application| entry(application.aid(), life))
     });
-    [entry(Aid::emrtd(), state.emrtd.life_cycle)].into_iter().chain(citizen).collect()
+    let emrtd = state.has_emrtd().then(|| entry(Aid::emrtd(), state.emrtd.life_cycle));
+    emrtd.into_iter().chain(citizen).collect()
 }
 
 /// Moves a life cycle forward; `6985` for a move that the life cycle does not have.

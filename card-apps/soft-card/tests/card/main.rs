@@ -1,6 +1,7 @@
 //! Dialogues with the card, in one process and through its binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
+mod applets;
 mod binary;
 mod citizen;
 mod faults;
