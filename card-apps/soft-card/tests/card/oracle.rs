@@ -11,10 +11,10 @@ use channel::chip_auth::{self, ChipAuthSuite, ChipPublicKey, KeyAgreement};
 use channel::pace::{self, LADDER, Mapping, Suite};
 use channel::password::MrzKey;
 use channel::random::OsRandom;
-use channel::role::Terminal;
 use channel::scp03::{self, KeySet, SecurityLevel};
-use channel::sm::{Secured, Session};
+use channel::sm::Secured;
 use channel::suite::{Cipher, Curve};
+use channel::terminal_auth::{self, Binding, TerminalSigner};
 use channel::{bac, secret::Secret};
 use iso7816::tlv::{Tag, encode};
 use iso7816::{Aid, Card, Command, Response, TransmitError};
@@ -27,11 +27,15 @@ use soft_card::{SoftCard, State};
 
 use crate::hostile;
 use crate::support::*;
+use crate::terminal::{Hierarchy, Holder};
 
-/// Stands in EF.DG3 alone.
+/// Stands in EF.DG3 alone, which the terminal has a right to.
 const FINGERPRINTS: &[u8] = b"RIDGES AND VALLEYS";
+/// Stands in EF.DG4 alone, which nobody has a right to.
+const EYES: &[u8] = b"FURROWS AND CRYPTS";
 const DG1: u16 = 0x0101;
 const DG3: u16 = 0x0103;
+const DG4: u16 = 0x0104;
 /// No document here takes more.
 const ALL_BLOCKS: usize = 12;
 /// Version of the keys that every card here has.
@@ -88,6 +92,10 @@ enum Step {
         number: bool,
     },
     ChipAuthentication,
+    /// Terminal Authentication with the right key for the certificate, or another.
+    Terminal {
+        right: bool,
+    },
     Read {
         id: u16,
         short: bool,
@@ -115,7 +123,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     use Step::*;
     let at = || prop::sample::select(vec![At::MasterFile, At::Issuer, At::Emrtd, At::Emrtd, At::Piv, At::National]);
-    let file = prop::sample::select(vec![0x011C, 0x011D, 0x011E, DG1, 0x0102, DG3, 0x010E, 0x0110, 0x2F00, 0x2F01]);
+    let file =
+        prop::sample::select(vec![0x011C, 0x011D, 0x011E, DG1, 0x0102, DG3, DG3, DG4, 0x010E, 0x0110, 0x2F00, 0x2F01]);
     let way = || prop::sample::select(vec![Way::Plain, Way::Session, Way::Session]);
     let anyway = prop::sample::select(vec![Way::Plain, Way::Session, Way::Channel]);
     let level = prop::sample::select(SecurityLevel::ALL.to_vec());
@@ -125,7 +134,8 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (at(), way()).prop_map(|(at, way)| Select(at, way)),
         2 => (0..4).prop_map(|one_of| Basic { right: one_of > 0 }),
         3 => (0..4, any::<bool>()).prop_map(|(one_of, number)| Pace { right: one_of > 0, number }),
-        2 => Just(ChipAuthentication),
+        3 => Just(ChipAuthentication),
+        3 => (0..4).prop_map(|one_of| Terminal { right: one_of > 0 }),
         9 => (file, any::<bool>(), way()).prop_map(|(id, short, way)| Read { id, short, way }),
         5 => (0..6, level).prop_map(|(one_of, level)| Issuer { right: one_of > 0, level }),
         2 => Just(Install),
@@ -154,10 +164,24 @@ impl Card for Inserted {
 struct Host {
     card: Inserted,
     at: At,
-    session: Option<Session<Terminal>>,
+    session: Option<Secured<Inserted>>,
     channel: Option<scp03::Channel<Inserted>>,
+    proof: Proof,
     /// The data groupings are going to the application.
     installed: bool,
+}
+
+/// What belongs to the session and ends with it.
+#[derive(Clone, Default)]
+struct Proof {
+    /// How the chip is named in what a terminal signs: by the protocol that opened the session.
+    identity: Vec<u8>,
+    /// The compressed key of Chip Authentication, once that ran.
+    ephemeral_key: Option<Vec<u8>>,
+    /// The chip let the terminal in.
+    terminal: bool,
+    /// Something came in between that may have ended the proof, though not the session.
+    doubtful: bool,
 }
 
 /// What came of a step: answers without their protection.
@@ -185,7 +209,17 @@ impl Seen {
 impl Host {
     fn new(state: &State) -> Self {
         let card = Inserted(Rc::new(RefCell::new(SoftCard::from_state(state))));
-        Host { card, at: At::Start, session: None, channel: None, installed: false }
+        Host { card, at: At::Start, session: None, channel: None, proof: Proof::default(), installed: false }
+    }
+
+    fn proved(&self) -> Proved {
+        Proved {
+            at: self.at,
+            session: self.session.is_some(),
+            proof: self.proof.clone(),
+            channel: self.channel.is_some(),
+            installed: self.installed,
+        }
     }
 
     fn memory(&self) -> State {
@@ -205,11 +239,11 @@ impl Host {
         match way {
             Way::Plain => Some(self.plain(command)),
             Way::Session => {
-                let mut session = self.session.take()?;
-                let protected = session.protect_command(command).ok()?;
-                let answer = session.open_response(&self.card.transmit(&protected).unwrap()).ok()?;
-                self.session = Some(session);
-                Some(answer)
+                let answer = self.session.as_mut()?.transmit(command).ok();
+                if answer.is_none() {
+                    self.session = None;
+                }
+                answer
             }
             Way::Channel => {
                 let answer = self.channel.as_mut()?.transmit(command).ok();
@@ -221,7 +255,15 @@ impl Host {
         }
     }
 
-    fn play(&mut self, step: &Step, document: &Document) -> Seen {
+    fn play(&mut self, step: &Step, world: &World) -> Seen {
+        let seen = self.step(step, world);
+        if self.session.is_none() {
+            self.proof = Proof::default();
+        }
+        seen
+    }
+
+    fn step(&mut self, step: &Step, World { document, hierarchy, stranger }: &World) -> Seen {
         match step {
             Step::Reset => {
                 self.card.0.borrow_mut().reset();
@@ -233,13 +275,16 @@ impl Host {
                 if seen.done {
                     self.at = *at;
                 }
+                self.proof.doubtful = true;
                 seen
             }
             Step::Basic { right } => {
                 (self.session, self.channel, self.installed) = (None, None, false);
                 let information = if *right { INFORMATION } else { "L898902C<369080619406237" };
                 let key = MrzKey::from_information(information);
-                self.session = bac::open(&mut self.card, &key, &mut OsRandom).ok();
+                let opened = bac::open(&mut self.card, &key, &mut OsRandom).ok();
+                self.session = opened.map(|session| Secured::new(session, self.card.clone()));
+                self.proof = Proof { identity: b"L898902C<3".to_vec(), ..Proof::default() };
                 Seen::result(self.session.is_some())
             }
             Step::Pace { right, number } => {
@@ -251,17 +296,36 @@ impl Host {
                 };
                 let suite = Suite { mapping: Mapping::Generic, group: Curve::P256.into(), cipher: Cipher::Aes128 };
                 let opened = pace::open(&mut self.card, &suite, &password, LADDER[0], &mut OsRandom);
-                self.session = opened.ok().map(|opened| opened.session);
+                self.proof = Proof::default();
+                self.session = opened.ok().map(|opened| {
+                    self.proof.identity = opened.chip_identity;
+                    Secured::new(opened.session, self.card.clone())
+                });
                 Seen::result(self.session.is_some())
             }
             Step::ChipAuthentication => {
-                let Some(session) = self.session.take() else { return Seen::nothing() };
+                let Some(session) = self.session.as_mut() else { return Seen::nothing() };
                 let key = ChipPublicKey { group: Curve::P256.into(), octets: document.chip_point.clone() };
                 let suite = ChipAuthSuite { agreement: KeyAgreement::Ecdh, cipher: Cipher::Aes128 };
-                let mut secured = Secured::new(session, self.card.clone());
-                let opened = chip_auth::open(&mut secured, &key, None, suite, &mut OsRandom);
-                self.session = opened.ok().map(|opened| opened.session);
+                let identity = std::mem::take(&mut self.proof).identity;
+                match chip_auth::open(session, &key, None, suite, &mut OsRandom) {
+                    Ok(opened) => {
+                        session.replace(opened.session);
+                        self.proof = Proof { identity, ephemeral_key: Some(opened.ephemeral_key), ..Proof::default() };
+                    }
+                    Err(_) => self.session = None,
+                }
                 Seen::result(self.session.is_some())
+            }
+            Step::Terminal { right } => {
+                let Some(session) = self.session.as_mut() else { return Seen::nothing() };
+                let ephemeral_key = self.proof.ephemeral_key.clone().unwrap_or_default();
+                let binding = Binding { chip_identity: &self.proof.identity, ephemeral_key: &ephemeral_key };
+                let key = if *right { &hierarchy.terminal.key } else { &stranger.key };
+                let mut sign = |message: &[u8]| key.sign(message);
+                let done = terminal_auth::authenticate(session, &hierarchy.chain, binding, &mut sign).is_ok();
+                self.proof.terminal = done;
+                Seen::result(done)
             }
             Step::Read { id, short, way } => {
                 let file = lds::files::by_id(lds::files::Place::Emrtd, *id).filter(|_| *short);
@@ -339,6 +403,7 @@ impl Host {
             let seen = self.send(&Command { cla: 0x00, ..command }, way);
             if seen.is_some() && way == Way::Session {
                 self.at = At::Unknown;
+                self.proof.doubtful = true;
             }
             self.installed = false;
             // A channel is opened outside the one there is, which ends with the attempt: at level 01 the host cannot see that.
@@ -361,8 +426,22 @@ fn blocks_under(channel: &scp03::Channel<Inserted>, document: &Document) -> Vec<
 struct Proved {
     at: At,
     session: bool,
+    proof: Proof,
     channel: bool,
     installed: bool,
+}
+
+/// What stands still while dialogues pass.
+struct World {
+    document: Document,
+    hierarchy: Hierarchy,
+    stranger: Holder,
+}
+
+impl World {
+    fn new() -> Self {
+        World { document: Document::new(300), hierarchy: Hierarchy::new(), stranger: Holder::new("UTXX00001") }
+    }
 }
 
 fn judge(step: &Step, proved: &Proved, seen: &Seen, before: &State, after: &State) {
@@ -384,7 +463,9 @@ fn secrecy(step: &Step, proved: &Proved, seen: &Seen, before: &State) {
     for answer in &seen.answers {
         let bytes = &answer.data;
         assert!(open || !hostile::shows(bytes, MARKER), "{step:?} shows a protected file");
-        assert!(!hostile::shows(bytes, FINGERPRINTS), "{step:?} shows fingerprints without Terminal Authentication");
+        let fingers = open && proved.proof.terminal;
+        assert!(fingers || !hostile::shows(bytes, FINGERPRINTS), "{step:?} shows fingerprints without the right");
+        assert!(!hostile::shows(bytes, EYES), "{step:?} shows eyes that nobody has a right to");
         assert!(!hostile::shows(bytes, &[0x2A; 32]), "{step:?} shows the chip's private key");
         assert!(open || !hostile::shows(bytes, INFORMATION.as_bytes()), "{step:?} shows a password");
         for key in before.issuer_domain.keys.values() {
@@ -410,8 +491,21 @@ fn integrity(step: &Step, proved: &Proved, before: &State, after: &State) {
     let lasting = |state: &State| {
         let domain = &state.issuer_domain;
         let versions: Vec<_> = domain.keys.iter().map(|(version, key)| (*version, key.enc.clone())).collect();
-        (state.emrtd.clone(), domain.life_cycle, versions, domain.card_image_number.clone())
+        let emrtd = soft_card::emrtd::Memory { terminal_trust: None, ..state.emrtd.clone() };
+        (emrtd, domain.life_cycle, versions, domain.card_image_number.clone())
     };
+    let trust = |state: &State| state.emrtd.terminal_trust.clone().map(|trust| (trust.today, trust.points));
+    match (trust(before), trust(after)) {
+        (was, is) if was == is => {}
+        // The terminal's chain brings a date, and no other trust point.
+        (Some(was), Some(is)) if matches!(step, Step::Terminal { .. }) && proved.proof.ephemeral_key.is_some() => {
+            assert!(was.0 < is.0 && was.1 == is.1, "{step:?}");
+        }
+        _ => assert!(
+            in_channel && before.emrtd.life_cycle == ApplicationLife::Selectable,
+            "{step:?} changes what the chip believes"
+        ),
+    }
     if !in_channel {
         assert!(lasting(before) == lasting(after), "{step:?} writes outside the issuer's channel");
     }
@@ -460,7 +554,9 @@ fn life(step: &Step, proved: &Proved, before: &State, after: &State) {
                 "{step:?} seals an unfinished card"
             );
         }
-        (Personalized, Personalized) | (Locked, Locked) => assert!(was == is, "{step:?} changes a finished document"),
+        (Personalized, Personalized) | (Locked, Locked) => {
+            assert!(was.files == is.files, "{step:?} changes a finished document")
+        }
         (Selectable | Personalized, Locked) => assert!(was.files == is.files),
         (from, to) => panic!("{step:?} leads from {from:?} to {to:?}"),
     }
@@ -492,8 +588,18 @@ fn expected(step: &Step, proved: &Proved, before: &State) -> Option<bool> {
             here.then_some(*right && document && !dead)
         }
         Step::ChipAuthentication if proved.session => somewhere.then_some(proved.at == At::Emrtd && document),
+        Step::Terminal { right } if proved.session && !proved.proof.doubtful => {
+            let believes = before.emrtd.terminal_trust.is_some();
+            let proved = proved.at == At::Emrtd && proved.proof.ephemeral_key.is_some();
+            somewhere.then_some(*right && proved && believes && document)
+        }
+        Step::Read { id: DG3, way, .. } if !proved.proof.doubtful => {
+            let open = *way == Way::Session && proved.session && proved.proof.terminal;
+            (proved.at == At::Emrtd && before.emrtd.files.contains_key(&DG3)).then_some(open && document)
+        }
+        Step::Read { id: DG4, .. } => Some(false),
         Step::Read { id, way, .. } => {
-            let basic = before.emrtd.files.contains_key(id) && *id != DG3 && *id != 0x011C;
+            let basic = before.emrtd.files.contains_key(id) && ![DG3, DG4, 0x011C].contains(id);
             let open = *way == Way::Session && proved.session;
             (proved.at == At::Emrtd && basic && (open || *way == Way::Plain)).then_some(open && document)
         }
@@ -519,15 +625,17 @@ fn expected(step: &Step, proved: &Proved, before: &State) -> Option<bool> {
     }
 }
 
-/// The states that a card may be met in, with fingerprints that nobody may see.
-fn states() -> Vec<State> {
-    let secret = |mut state: State| {
-        if let Some(file) = state.emrtd.files.get_mut(&DG3) {
-            *file = encode(Tag(0x63), FINGERPRINTS);
+/// The states that a card may be met in, with fingerprints and eyes, on cards that believe the hierarchy.
+fn states(world: &World) -> Vec<State> {
+    let believing = |mut state: State| {
+        if state.emrtd.files.contains_key(&DG3) {
+            state.emrtd.files.insert(DG3, encode(Tag(0x63), FINGERPRINTS));
+            state.emrtd.files.insert(DG4, encode(Tag(0x76), EYES));
+            state.emrtd.terminal_trust = Some(world.hierarchy.trust());
         }
         state
     };
-    hostile::states().into_iter().map(secret).collect()
+    hostile::states().into_iter().map(believing).collect()
 }
 
 proptest! {
@@ -536,48 +644,61 @@ proptest! {
     #[test]
     fn the_whole_card_does_what_the_model_allows_and_nothing_else(steps in prop::collection::vec(step(), 1..40)) {
         thread_local! {
-            static STATES: Vec<State> = states();
-            static DOCUMENT: Document = Document::new(300);
+            static WORLD: (World, Vec<State>) = {
+                let world = World::new();
+                let states = states(&world);
+                (world, states)
+            };
         }
-        DOCUMENT.with(|document| STATES.with(|states| {
+        WORLD.with(|(world, states)| {
             for state in states {
                 let mut host = Host::new(state);
                 for step in &steps {
-                    let proved = Proved {
-                        at: host.at,
-                        session: host.session.is_some(),
-                        channel: host.channel.is_some(),
-                        installed: host.installed,
-                    };
+                    let proved = host.proved();
                     let before = host.memory();
-                    let seen = host.play(step, document);
+                    let seen = host.play(step, world);
                     judge(step, &proved, &seen, &before, &host.memory());
                 }
             }
-        }));
+        });
     }
 }
 
 #[test]
-fn the_model_sees_a_whole_life() {
-    let document = Document::new(300);
-    let mut host = Host::new(blank().state());
+fn a_host_that_knows_everything_gets_everywhere() {
+    let world = World::new();
+    let play = |host: &mut Host, steps: &[(Step, bool)]| {
+        for (step, expected) in steps {
+            assert_eq!(host.play(step, &world).done, *expected, "{step:?}");
+        }
+    };
     let level = SecurityLevel::Full;
-    let life = [
-        Step::Issuer { right: true, level },
-        Step::Bind,
-        Step::Install,
-        Step::Store { blocks: 100 },
-        Step::Seal,
-        Step::CardState(0x0F),
-        Step::Reset,
-        Step::Pace { right: true, number: true },
-        Step::Select(At::Emrtd, Way::Session),
-        Step::ChipAuthentication,
-        Step::Read { id: DG1, short: true, way: Way::Session },
+    let read = |id| Step::Read { id, short: true, way: Way::Session };
+    let opening = [
+        (Step::Pace { right: true, number: true }, true),
+        (Step::Select(At::Emrtd, Way::Session), true),
+        (Step::ChipAuthentication, true),
+        (read(DG1), true),
+        (read(DG3), false),
     ];
-    for step in life {
-        let done = host.play(&step, &document).done;
-        assert!(done || matches!(step, Step::Reset), "{step:?}");
-    }
+    let mut host = Host::new(blank().state());
+    let life = [
+        (Step::Issuer { right: true, level }, true),
+        (Step::Bind, true),
+        (Step::Install, true),
+        (Step::Store { blocks: ALL_BLOCKS }, true),
+        (Step::Seal, true),
+        (Step::CardState(0x0F), true),
+        (Step::Reset, false),
+    ];
+    play(&mut host, &life);
+    play(&mut host, &opening);
+    let believing = states(&world)
+        .into_iter()
+        .find(|state| state.emrtd.life_cycle == ApplicationLife::Personalized && state.emrtd.terminal_trust.is_some());
+    let mut host = Host::new(&believing.unwrap());
+    play(&mut host, &opening);
+    play(&mut host, &[(Step::Terminal { right: false }, false), (read(DG3), false)]);
+    play(&mut host, &opening);
+    play(&mut host, &[(Step::Terminal { right: true }, true), (read(DG3), true), (read(DG4), false)]);
 }

@@ -31,7 +31,7 @@ const BOTH: &[&str] = &["read-dg3", "read-dg4"];
 /// A name with a key on P-256.
 pub struct Holder {
     name: &'static str,
-    key: TerminalKey,
+    pub key: TerminalKey,
     point: Vec<u8>,
 }
 
@@ -72,15 +72,15 @@ impl Holder {
 const CARD_DATE: Date = date(2026, 1, 15);
 
 /// A CVCA that both groups, a domestic document verifier and a terminal that DG3 alone is granted to.
-struct Hierarchy {
+pub struct Hierarchy {
     cvca: Holder,
     root: CvCertificate,
-    terminal: Holder,
-    chain: Vec<CvCertificate>,
+    pub terminal: Holder,
+    pub chain: Vec<CvCertificate>,
 }
 
 impl Hierarchy {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (cvca, dv, terminal) = (Holder::new("UTCVCA00001"), Holder::new("UTDV00001"), Holder::new("UTIS00001"));
         let root = cvca.certify(&cvca, Level::Cvca, BOTH, (date(2026, 1, 1), date(2028, 1, 1)));
         let chain = vec![
@@ -90,7 +90,7 @@ impl Hierarchy {
         Hierarchy { cvca, root, terminal, chain }
     }
 
-    fn trust(&self) -> Trust {
+    pub fn trust(&self) -> Trust {
         Trust { points: vec![TrustPoint::new(self.root.clone()).unwrap()], today: CARD_DATE }
     }
 
