@@ -639,7 +639,7 @@ fn states(world: &World) -> Vec<State> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn the_whole_card_does_what_the_model_allows_and_nothing_else(steps in prop::collection::vec(step(), 1..40)) {
