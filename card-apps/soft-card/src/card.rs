@@ -10,7 +10,7 @@ use crate::atr;
 use crate::blank::BlankOptions;
 use crate::dispatch::{Application, Class, Selection};
 use crate::eid;
-use crate::emrtd::{self, ApplicationLife};
+use crate::emrtd::{self, ApplicationLife, Guess};
 use crate::fault::{Faults, Line, Seeded, Tear, When};
 use crate::forge::{self, ForgeError};
 use crate::issuer_domain::{self, CardLife};
@@ -297,9 +297,22 @@ impl SoftCard {
         let State { make, emrtd: memory, .. } = &self.state;
         let random = self.random.as_mut();
         let response = emrtd::answer(command, chaining, capacity, make, memory, &mut volatile.emrtd, random);
-        if let Some(trust) = volatile.emrtd.take_learned() {
+        let (learned, guess) = (volatile.emrtd.take_learned(), volatile.emrtd.take_guess());
+        let wrong = self.state.emrtd.wrong_passwords;
+        let counted = match guess {
+            Some(Guess::Wrong) => wrong.saturating_add(1),
+            Some(Guess::Right) => 0,
+            Some(Guess::Begun) | None => wrong,
+        };
+        if guess == Some(Guess::Begun) {
+            self.line.pause(self.state.emrtd.pause());
+        }
+        if learned.is_some() || counted != wrong {
             self.before = self.stored.as_ref().map(|_| self.state.clone());
-            self.state.emrtd.terminal_trust = Some(trust);
+            self.state.emrtd.wrong_passwords = counted;
+        }
+        if learned.is_some() {
+            self.state.emrtd.terminal_trust = learned;
         }
         if volatile.emrtd.is_at_master_file() {
             volatile.selected = None;

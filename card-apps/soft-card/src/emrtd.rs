@@ -22,8 +22,8 @@ use command::Command;
 use crate::persona::Make;
 
 pub(crate) use personalization::is_file;
-pub(crate) use state::Volatile;
 pub use state::{ActiveKey, ApplicationLife, ChipKey, MAX_CONTENTS, Memory};
+pub(crate) use state::{Guess, Volatile};
 
 /// Answers a command of class `00` or `10`, or one that came out of secure messaging.
 ///
@@ -67,14 +67,27 @@ fn execute(
         Command::ExternalAuthenticate(data) if volatile.session.is_some() => {
             terminal::external_authenticate(data, memory, volatile)
         }
-        Command::GetChallenge => volatile.bac.get_challenge(random).map(Response::ok),
-        Command::ExternalAuthenticate(data) => authentication::basic_access(data, memory, volatile, random),
+        Command::GetChallenge => {
+            volatile.guess = Some(Guess::Begun);
+            volatile.bac.get_challenge(random).map(Response::ok)
+        }
+        Command::ExternalAuthenticate(data) => {
+            let answer = authentication::basic_access(data, memory, volatile, random);
+            volatile.guessed(answer)
+        }
         Command::InternalAuthenticate(data) => authentication::active(data, capacity, memory, random),
-        Command::SetPace(data) => authentication::set_pace(data, memory, volatile),
+        Command::SetPace(data) => {
+            volatile.guess = Some(Guess::Begun);
+            authentication::set_pace(data, memory, volatile)
+        }
         Command::SetChipAuthentication(data) => authentication::set_chip(data, memory, volatile),
         Command::SetKeyAgreement(data) => authentication::agree_key(data, memory, volatile),
+        Command::GeneralAuthenticate { data, .. } if volatile.session.is_some() => {
+            authentication::chip(data, memory, volatile)
+        }
         Command::GeneralAuthenticate { chaining, data } => {
-            authentication::general(chaining, data, memory, volatile, random)
+            let answer = authentication::pace(chaining, data, volatile, random);
+            volatile.guessed(answer)
         }
     }
 }
@@ -95,6 +108,21 @@ impl Volatile {
     /// What the chip believes from now on, when this command has changed it: to be programmed before the answer.
     pub(crate) fn take_learned(&mut self) -> Option<Trust> {
         self.learned.take()
+    }
+
+    /// What the command did about the password, once.
+    pub(crate) fn take_guess(&mut self) -> Option<Guess> {
+        self.guess.take()
+    }
+
+    /// Notes what an answer says of the password.
+    fn guessed(&mut self, answer: Result<Response, Status>) -> Result<Response, Status> {
+        self.guess = match answer {
+            Err(Status::AUTHENTICATION_FAILED) => Some(Guess::Wrong),
+            _ if self.session.is_some() => Some(Guess::Right),
+            _ => None,
+        };
+        answer
     }
 
     fn end_session(&mut self) {

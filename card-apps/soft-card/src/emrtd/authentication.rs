@@ -68,19 +68,20 @@ pub(super) fn active(data: &[u8], capacity: u32, memory: &Memory, random: &mut d
     if signature.len() > capacity as usize { Err(Status::WRONG_LENGTH) } else { Ok(Response::ok(signature)) }
 }
 
-/// GENERAL AUTHENTICATE: a step of PACE, or the end of Chip Authentication.
-pub(super) fn general(
+/// GENERAL AUTHENTICATE in a session: the end of Chip Authentication.
+pub(super) fn chip(data: &[u8], memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
+    let (answer, session) = volatile.chip_authentication.general_authenticate(data, &chip_keys(memory))?;
+    succeed(session, volatile);
+    Ok(Response::ok(answer))
+}
+
+/// GENERAL AUTHENTICATE without a session: a step of PACE.
+pub(super) fn pace(
     chaining: bool,
     data: &[u8],
-    memory: &Memory,
     volatile: &mut Volatile,
     random: &mut dyn Random,
 ) -> Result<Response, Status> {
-    if volatile.session.is_some() {
-        let (answer, session) = volatile.chip_authentication.general_authenticate(data, &chip_keys(memory))?;
-        succeed(session, volatile);
-        return Ok(Response::ok(answer));
-    }
     match volatile.pace.general_authenticate(chaining, data, random)? {
         PaceStep::Continue(answer) => Ok(Response::ok(answer)),
         PaceStep::Done(answer, session) => {

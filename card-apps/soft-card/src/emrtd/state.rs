@@ -1,6 +1,7 @@
 //! What the eMRTD application keeps without power, and what it forgets.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use channel::active_auth::ActivePrivateKey;
 use channel::bac::ChipBac;
@@ -17,6 +18,13 @@ use serde::{Deserialize, Serialize};
 
 /// Most bytes of file contents in all: what a large chip of the field offers.
 pub const MAX_CONTENTS: usize = 160 * 1024;
+
+/// So many wrong passwords in a row cost no time: people mistype.
+const FREE_GUESSES: u8 = 3;
+/// The card's first pause; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// No pause is longer: readers give up on a card after some seconds.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// The application's life cycle (GPCS 2.3.1 §5.3, table 11-4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -113,6 +121,14 @@ pub struct Memory {
     /// What it knows of terminals; a card without Terminal Authentication has no such line in its file.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::encoding::terminal_trust")]
     pub terminal_trust: Option<Trust>,
+    /// Wrong passwords since the last right one; a card without any has no such line in its file.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub wrong_passwords: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_none(count: &u8) -> bool {
+    *count == 0
 }
 
 impl Memory {
@@ -127,6 +143,16 @@ impl Memory {
             chip_key: None,
             active_key: None,
             terminal_trust: None,
+            wrong_passwords: 0,
+        }
+    }
+
+    /// How long the card waits before the next password: the MRZ and the CAN are never blocked, for anyone who holds the card could
+    /// block it, but guessing gets slow (9303-11 §4.3.2, §4.4.1). Power does not shorten it.
+    pub(crate) fn pause(&self) -> Duration {
+        match self.wrong_passwords.checked_sub(FREE_GUESSES) {
+            None | Some(0) => Duration::ZERO,
+            Some(more) => FIRST_PAUSE.saturating_mul(1 << (more - 1).min(15)).min(LONGEST_PAUSE),
         }
     }
 
@@ -153,6 +179,19 @@ pub(crate) struct Volatile {
     pub(super) successor: Option<Session<Chip>>,
     /// What the chip believes from this command on, until it is programmed.
     pub(super) learned: Option<Trust>,
+    /// What this command did about the password, until the card has taken note.
+    pub(super) guess: Option<Guess>,
+}
+
+/// A password on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Guess {
+    /// BAC or PACE begins.
+    Begun,
+    /// It was the right one.
+    Right,
+    /// It was not.
+    Wrong,
 }
 
 /// What belongs to one session beside its keys.
@@ -177,6 +216,7 @@ impl Volatile {
             session: None,
             proved: Proved::default(),
             learned: None,
+            guess: None,
             successor: None,
         }
     }

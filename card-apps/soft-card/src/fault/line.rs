@@ -20,6 +20,8 @@ pub(crate) struct Line {
     /// Commands that came since the card was made or a tear was set.
     count: u64,
     random: Seeded,
+    /// What the card itself waits before its next answer.
+    pause: Duration,
 }
 
 /// A fault with what it has seen.
@@ -36,7 +38,7 @@ struct Armed {
 impl Line {
     /// A line without faults.
     pub(crate) fn honest() -> Self {
-        Line { faults: Vec::new(), tear: None, count: 0, random: Seeded::new(0) }
+        Line { faults: Vec::new(), tear: None, count: 0, random: Seeded::new(0), pause: Duration::ZERO }
     }
 
     /// A line with those of these faults that are its own.
@@ -50,6 +52,11 @@ impl Line {
     pub(crate) fn tear(&mut self, tear: Tear) {
         self.tear = Some(tear);
         self.count = 0;
+    }
+
+    /// Holds the next answer back.
+    pub(crate) fn pause(&mut self, pause: Duration) {
+        self.pause = pause;
     }
 
     /// Commands so far.
@@ -84,7 +91,7 @@ impl Line {
     /// Spoils an answer, and takes the time that the card takes.
     pub(crate) fn spoil(&mut self, command: &[u8], mut answer: Vec<u8>) -> Vec<u8> {
         let instruction = command.get(1).copied().unwrap_or_default();
-        let mut pause = Duration::ZERO;
+        let mut pause = std::mem::take(&mut self.pause);
         for armed in &mut self.faults {
             let met = armed.meets(instruction);
             pause += armed.pause(met, command, &answer);

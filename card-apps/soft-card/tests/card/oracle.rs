@@ -491,7 +491,7 @@ fn integrity(step: &Step, proved: &Proved, before: &State, after: &State) {
     let lasting = |state: &State| {
         let domain = &state.issuer_domain;
         let versions: Vec<_> = domain.keys.iter().map(|(version, key)| (*version, key.enc.clone())).collect();
-        let emrtd = soft_card::emrtd::Memory { terminal_trust: None, ..state.emrtd.clone() };
+        let emrtd = soft_card::emrtd::Memory { terminal_trust: None, wrong_passwords: 0, ..state.emrtd.clone() };
         (emrtd, domain.life_cycle, versions, domain.card_image_number.clone())
     };
     let trust = |state: &State| state.emrtd.terminal_trust.clone().map(|trust| (trust.today, trust.points));
@@ -530,6 +530,12 @@ fn counters(step: &Step, before: &State, after: &State) {
             assert!(now.sequence >= key.sequence, "{step:?} takes a sequence counter back");
         }
     }
+    let (was, is) = (before.emrtd.wrong_passwords, after.emrtd.wrong_passwords);
+    let guess = matches!(step, Step::Basic { .. } | Step::Pace { .. } | Step::Noise(_, Way::Plain));
+    assert!(
+        is == was || guess && (is == was.saturating_add(1) || is == 0),
+        "{step:?}: {was} wrong passwords, then {is}"
+    );
     let (was, is) = (before.issuer_domain.failed_authentications, after.issuer_domain.failed_authentications);
     let forgiven = is == 0 && matches!(step, Step::Issuer { right: true, .. });
     assert!(is == was || is == was + 1 || forgiven, "{step:?}: {was} failures, then {is}");

@@ -121,6 +121,31 @@ fn wrong_passwords_open_nothing() {
 }
 
 #[test]
+fn guessing_gets_slow_and_power_does_not_help() {
+    let mut card = personalized(&Document::new(100));
+    let attempt = |card: &mut SoftCard, right: bool| {
+        let password = if right { can() } else { channel::password::Password::Can(b"000000"[..].into()) };
+        let begun = std::time::Instant::now();
+        let opened = pace::open(card, &suite(Curve::P256, Cipher::Aes128), &password, LADDER[0], &mut OsRandom);
+        assert_eq!(opened.is_ok(), right);
+        begun.elapsed().as_millis()
+    };
+    for counted in 1..=4 {
+        attempt(&mut card, false);
+        assert_eq!(card.state().emrtd.wrong_passwords, counted);
+    }
+    // As after power: a card of the same memory.
+    let mut card = SoftCard::from_state(card.state());
+    assert!(attempt(&mut card, false) >= 100);
+    assert!(attempt(&mut card, true) >= 200, "the right password waits too: nobody tells them apart by time");
+    assert_eq!(card.state().emrtd.wrong_passwords, 0);
+    must(&mut card, &select(&Aid::emrtd())).unwrap();
+    let other = channel::password::MrzKey::from_information("L898902C<369080619406237");
+    assert!(bac::open(&mut card, &other, &mut OsRandom).is_err());
+    assert_eq!(card.state().emrtd.wrong_passwords, 1);
+}
+
+#[test]
 fn chip_authentication_replaces_the_session() {
     let document = Document::new(100);
     for cipher in [Cipher::TripleDes, Cipher::Aes128] {
