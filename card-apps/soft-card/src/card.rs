@@ -338,8 +338,11 @@ impl SoftCard {
         let Some(memory) = memory else {
             return Response::status(Status::CONDITIONS_NOT_SATISFIED);
         };
-        if matches!(class, Class::GlobalPlatform { .. }) && !memory.has_channel() {
-            return Response::status(Status::CLASS_NOT_SUPPORTED);
+        if matches!(class, Class::GlobalPlatform { .. }) {
+            eid.end_freshness();
+            if !memory.has_channel() {
+                return Response::status(Status::CLASS_NOT_SUPPORTED);
+            }
         }
         if let Class::GlobalPlatform { .. } = class
             && issuer_domain::opens(command)
@@ -384,7 +387,10 @@ impl SoftCard {
                     let answer = eid::answer_issuer(&plain, chaining, memory, eid, random, &mut program);
                     issuer_domain.protect(&answer)
                 }
-                Err(status) => Response::status(status),
+                Err(status) => {
+                    eid.forget_steps();
+                    Response::status(status)
+                }
             },
             Class::GlobalPlatform { protected: false } | Class::Secured => {
                 Response::status(Status::CLASS_NOT_SUPPORTED)

@@ -207,6 +207,11 @@ impl Volatile {
         self.exchange = Exchange::Idle;
     }
 
+    /// A command of the issuer, also a refused one, came between the PIN and what it was given for.
+    pub(crate) fn end_freshness(&mut self) {
+        self.fresh = false;
+    }
+
     /// Forgets every step that this command does not continue, and says whether the PIN was given right before it.
     pub(super) fn expect_only(&mut self, command: Option<&Command<'_>>) -> bool {
         if !matches!(command, Some(Command::GetResponse)) {
