@@ -76,38 +76,84 @@ pub enum DiversificationError {
 }
 
 impl Diversification {
+    /// Every method.
+    pub const ALL: [Diversification; 3] = [Diversification::Visa2, Diversification::Emv, Diversification::Kdf3];
+
+    /// Its name in profiles and on command lines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Diversification::Visa2 => "visa2",
+            Diversification::Emv => "emv",
+            Diversification::Kdf3 => "kdf3",
+        }
+    }
+
+    /// True when a master key of so many bytes fits: AES for KDF3, two-key 3DES for the others.
+    pub const fn takes(self, length: usize) -> bool {
+        match self {
+            Diversification::Kdf3 => matches!(length, 16 | 24 | 32),
+            Diversification::Visa2 | Diversification::Emv => length == 16,
+        }
+    }
+
     /// The keys of the card with this key diversification data.
     ///
     /// # Errors
     /// When the master key does not fit the method.
     pub fn keys(self, master: &Secret, data: &[u8; 10]) -> Result<KeySet, DiversificationError> {
-        let key = |number| self.key(master, data, number);
+        let length = master.expose().len();
+        let misfit = || DiversificationError::KeyLength { length };
+        match self {
+            Diversification::Kdf3 => {
+                let mut mac = Mac::new(aes_of(master).ok_or_else(misfit)?, master)?;
+                self.keys_by(length, data, |input| Ok(Secret::from(&mac.tag(&[input])?[..])))
+            }
+            Diversification::Visa2 | Diversification::Emv if length == 16 => {
+                let mut ecb = Cbc::encryptor(Cipher::TripleDes, master)?;
+                self.keys_by(length, data, |input| {
+                    let halves = input.chunks(8).map(|half| ecb.message(&ZERO_IV, half));
+                    Ok(Secret::new(halves.collect::<Result<Vec<_>, _>>()?.concat()))
+                })
+            }
+            _ => Err(misfit()),
+        }
+    }
+
+    /// The same with a master key of `length` bytes that is elsewhere. `apply` does its one operation: for KDF3 the AES-CMAC of
+    /// the input, 16 bytes; for the others 3DES-ECB over the input's two blocks.
+    ///
+    /// # Errors
+    /// Those of `apply`. What it answers is not judged: a wrong answer gives keys that open no card.
+    pub fn keys_by<E>(
+        self,
+        length: usize,
+        data: &[u8; 10],
+        mut apply: impl FnMut(&[u8]) -> Result<Secret, E>,
+    ) -> Result<KeySet, E> {
+        let mut key = |number| -> Result<Secret, E> {
+            // Reserved at once: what grows leaves copies behind that nobody wipes.
+            let mut key = Vec::with_capacity(32);
+            for input in self.inputs(length, data, number) {
+                key.extend_from_slice(apply(&input)?.expose());
+            }
+            key.truncate(length);
+            Ok(Secret::new(key))
+        };
         Ok(KeySet { enc: key(1)?, mac: key(2)?, dek: key(3)? })
     }
 
-    fn key(self, master: &Secret, data: &[u8; 10], number: u8) -> Result<Secret, DiversificationError> {
-        let length = master.expose().len();
-        let misfit = DiversificationError::KeyLength { length };
+    /// What the master key is applied to for the key of this number, piece by piece.
+    fn inputs(self, length: usize, data: &[u8; 10], number: u8) -> Vec<Vec<u8>> {
         let [d0, d1, _, _, d4, d5, d6, d7, d8, d9] = *data;
         let part = match self {
             Diversification::Visa2 => [d0, d1, d4, d5, d6, d7],
             Diversification::Emv => [d4, d5, d6, d7, d8, d9],
             Diversification::Kdf3 => {
-                let mut mac = Mac::new(aes_of(master).ok_or(misfit)?, master)?;
-                let mut key = Vec::with_capacity(32);
-                for round in 1..=length.div_ceil(16) as u8 {
-                    key.extend(mac.tag(&[&[round, 0, 0, 0, number, 0], data])?);
-                }
-                key.truncate(length);
-                return Ok(Secret::new(key));
+                let rounds = 1..=length.min(32).div_ceil(16) as u8;
+                return rounds.map(|round| [&[round, 0, 0, 0, number, 0], &data[..]].concat()).collect();
             }
         };
-        if length != 16 {
-            return Err(misfit);
-        }
-        let mut ecb = Cbc::encryptor(Cipher::TripleDes, master)?;
-        let half = |ecb: &mut Cbc, filler| ecb.message(&ZERO_IV, &[&part[..], &[filler, number]].concat());
-        Ok(Secret::new([half(&mut ecb, 0xF0)?, half(&mut ecb, 0x0F)?].concat()))
+        vec![[&part[..], &[0xF0, number], &part, &[0x0F, number]].concat()]
     }
 }
 

@@ -16,7 +16,7 @@ mod workers;
 use openssl::error::ErrorStack;
 
 pub use algorithm::{Algorithm, RsaSize, UnknownAlgorithm};
-pub use pkcs11::{Token, TokenAddress, TokenError, TokenKey, Tries};
+pub use pkcs11::{MasterKey, MasterKind, Token, TokenAddress, TokenError, TokenKey, Tries};
 pub(crate) use record::FreshKey;
 pub use record::{KeyPlace, NewKey, RecordError, StoredKey};
 pub(crate) use software::pem;

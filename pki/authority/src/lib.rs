@@ -7,6 +7,7 @@
 //! - [`DocumentSigner`]: what a printing centre gets: one certificate and its key
 //! - [`cvca`]: card-verifiable certificates for terminals: CVCA, document verifiers, requests
 //! - [`Signer`], [`StoredKey`], [`SoftwareKey`], [`TokenKey`]: where private keys are
+//! - [`MasterKey`]: a key in a token from which cards' keys are derived
 //! - [`WorkerKey`], [`serve`]: a key that several processes sign with
 //! - [`citizen_ca`]: certificates for citizens' own keys, after RFC 5280
 //! - [`ceremony`]: scripts that several persons are led through, and what they sign
@@ -40,8 +41,9 @@ pub use authority::{
 pub use document_signer::{DocumentSigner, LoadError, SignError};
 pub use files::FileError;
 pub use key_store::{
-    Algorithm, KeyError, KeyPlace, NewKey, RecordError, RsaSize, Signer, SigningError, SoftwareKey, StoredKey, Token,
-    TokenAddress, TokenError, TokenKey, Tries, UnknownAlgorithm, UseError, WorkerError, WorkerKey, Workers, serve,
+    Algorithm, KeyError, KeyPlace, MasterKey, MasterKind, NewKey, RecordError, RsaSize, Signer, SigningError,
+    SoftwareKey, StoredKey, Token, TokenAddress, TokenError, TokenKey, Tries, UnknownAlgorithm, UseError, WorkerError,
+    WorkerKey, Workers, serve,
 };
 pub use passphrase::{MIN_PASSPHRASE, Passphrase};
 pub use profile::{CitizenProfile, PROFILES, Profile};

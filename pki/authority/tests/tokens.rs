@@ -13,12 +13,14 @@ use std::sync::Arc;
 
 use authority::ceremony::{self, Ceremony, CeremonyError, Credential, Custodian, Room, custody};
 use authority::{
-    Algorithm, Authority, DocumentSigner, InitError, IssueError, KeyError, KeyPlace, LoadError, NewKey, PROFILES,
-    Passphrase, SignError, Signer, Token, TokenAddress, TokenError, TokenKey, Tries, UseError,
+    Algorithm, Authority, DocumentSigner, InitError, IssueError, KeyError, KeyPlace, LoadError, MasterKey, MasterKind,
+    NewKey, PROFILES, Passphrase, SignError, Signer, Token, TokenAddress, TokenError, TokenKey, Tries, UseError,
 };
+use channel::key_set::Diversification;
+use channel::secret::Secret;
 use cryptoki::context::Pkcs11;
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, AttributeType};
+use cryptoki::object::{Attribute, AttributeType, ObjectClass};
 use jiff::Timestamp;
 use trust::PublicKey;
 use trust::cms::SignedData;
@@ -387,5 +389,90 @@ fn custodians_share_the_pin_of_a_token_that_nobody_knows() {
         let mut authority = Authority::open(&directory).unwrap();
         assert_eq!((authority.token().unwrap(), authority.generations().len()), (Some(place.address()), 2));
         authority.issue_crl(&shared, Timestamp::now()).unwrap();
+    });
+}
+
+#[test]
+fn cards_keys_are_derived_inside_the_token() {
+    with_token("cards_keys_are_derived_inside_the_token", |place| {
+        let token = place.token();
+        let vectors = test_vectors::Vectors::load("gp-kdf");
+        let bytes = |value: &serde_json::Value| test_vectors::hex_of(value);
+        for (number, case) in vectors.list("/diversification").iter().enumerate() {
+            let (kind, method) = match case["method"].as_str().unwrap() {
+                "VISA2" => (MasterKind::TripleDes, Diversification::Visa2),
+                "EMV (CPS 1.1)" => (MasterKind::TripleDes, Diversification::Emv),
+                _ => (MasterKind::Aes(bytes(&case["master_key"]).len()), Diversification::Kdf3),
+            };
+            let (label, value) = (format!("master {number}"), Secret::new(bytes(&case["master_key"])));
+            let key = MasterKey::import(&token, &label, kind, &value).unwrap();
+            let data = bytes(&case["key_diversification_data"]).try_into().unwrap();
+            let keys = key.card_keys(method, &data).unwrap();
+            assert_eq!(keys, method.keys(&value, &data).unwrap());
+            for (key, name) in [(keys.enc, "key_enc"), (keys.mac, "key_mac"), (keys.dek, "key_dek")] {
+                if let Some(known) = case.get(name) {
+                    assert_eq!(key.expose(), bytes(known), "{} {name}", case["method"]);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_master_key_does_its_one_operation_and_never_leaves() {
+    with_token("a_master_key_does_its_one_operation_and_never_leaves", |place| {
+        let token = place.token();
+        for kind in MasterKind::ALL {
+            let label = kind.to_string();
+            let key = MasterKey::generate(&token, &label, kind).unwrap();
+            let found = MasterKey::find(&place.token(), &label).unwrap();
+            assert_eq!((found.kind(), found.check_value().unwrap()), (kind, key.check_value().unwrap()));
+            for method in Diversification::ALL {
+                let keys = key.card_keys(method, &[7; 10]);
+                assert_eq!(keys.is_ok(), kind.serves(method), "{kind} {method:?}");
+                if let Ok(keys) = keys {
+                    assert_eq!(keys.dek.expose().len(), kind.length());
+                    assert_ne!(keys, key.card_keys(method, &[8; 10]).unwrap());
+                }
+            }
+            let again = MasterKey::generate(&token, &label, kind);
+            assert!(matches!(again, Err(TokenError::LabelTaken { .. })));
+        }
+        assert!(matches!(MasterKey::find(&token, "nobody's"), Err(TokenError::NoMaster { .. })));
+
+        // Whatever asks the token itself gets nothing more.
+        let pkcs11 = Pkcs11::new(module().unwrap()).unwrap();
+        let slot = pkcs11.get_slots_with_initialized_token().unwrap()[0];
+        let session = pkcs11.open_rw_session(slot).unwrap();
+        for object in session.find_objects(&[Attribute::Class(ObjectClass::SECRET_KEY)]).unwrap() {
+            let told = session.get_attributes(object, &[AttributeType::Value]).unwrap_or_default();
+            assert!(told.is_empty(), "{told:?}");
+            assert!(session.decrypt(&Mechanism::AesEcb, object, &[0; 16]).is_err());
+            assert!(session.decrypt(&Mechanism::Des3Ecb, object, &[0; 16]).is_err());
+        }
+
+        // A key that may do more is none of ours.
+        let loose = [
+            Attribute::Token(true),
+            Attribute::Label(b"loose".to_vec()),
+            Attribute::ValueLen(16.into()),
+            Attribute::Sensitive(true),
+            Attribute::Extractable(false),
+            Attribute::Sign(true),
+            Attribute::Encrypt(true),
+            Attribute::Decrypt(true),
+        ];
+        session.generate_key(&Mechanism::AesKeyGen, &loose).unwrap();
+        assert!(matches!(MasterKey::find(&token, "loose"), Err(TokenError::NotMaster { .. })));
+        let open = [
+            Attribute::Token(true),
+            Attribute::Label(b"open".to_vec()),
+            Attribute::ValueLen(16.into()),
+            Attribute::Sensitive(false),
+            Attribute::Extractable(true),
+            Attribute::Sign(true),
+        ];
+        session.generate_key(&Mechanism::AesKeyGen, &open).unwrap();
+        assert!(matches!(MasterKey::find(&token, "open"), Err(TokenError::Unprotected { .. })));
     });
 }

@@ -45,27 +45,46 @@ pub fn open<C: Card>(
 /// The same with keys that depend on what the card says of itself, such as its key diversification data.
 ///
 /// # Errors
-/// See [`Scp03Error`].
-pub fn open_derived<C: Card>(
+/// See [`Scp03Error`], and those of `keys`: nothing was sent after INITIALIZE UPDATE then.
+pub fn open_derived<C: Card, E: From<Scp03Error>>(
     mut card: C,
     key_version: u8,
-    keys: impl FnOnce(&InitializeUpdateInfo) -> Result<KeySet, Scp03Error>,
+    keys: impl FnOnce(&InitializeUpdateInfo) -> Result<KeySet, E>,
     options: impl Into<Options>,
     random: &mut dyn Random,
-) -> Result<Channel<C>, Scp03Error> {
+) -> Result<Channel<C>, E> {
     let options = options.into();
+    let (info, host_challenge) = initialize(&mut card, key_version, options, random)?;
+    let keys = keys(&info)?;
+    Ok(authenticate(card, info, &host_challenge, &keys, options)?)
+}
+
+fn initialize(
+    card: &mut dyn Card,
+    key_version: u8,
+    options: Options,
+    random: &mut dyn Random,
+) -> Result<(InitializeUpdateInfo, Vec<u8>), Scp03Error> {
     let mut host_challenge = vec![0; options.size as usize];
     random.fill(&mut host_challenge)?;
     let initialize = Command::new(0x80, INITIALIZE_UPDATE, key_version, 0x00);
     let initialize = initialize.with_data(&host_challenge[..]).with_ne(256);
-    let info = InitializeUpdateInfo::parse(&accepted(&mut card, &initialize)?)?;
+    let info = InitializeUpdateInfo::parse(&accepted(card, &initialize)?)?;
     if info.size() != options.size {
         return Err(Scp03Error::Protocol { protocol: PROTOCOL, i: info.i });
     }
+    Ok((info, host_challenge))
+}
 
-    let keys = keys(&info)?;
+fn authenticate<C: Card>(
+    mut card: C,
+    info: InitializeUpdateInfo,
+    host_challenge: &[u8],
+    keys: &KeySet,
+    options: Options,
+) -> Result<Channel<C>, Scp03Error> {
     let cipher = keys.aes().ok_or(Scp03Error::KeyLength)?;
-    let derived = Derived::new(cipher, &keys, &host_challenge, &info.card_challenge, options)?;
+    let derived = Derived::new(cipher, keys, host_challenge, &info.card_challenge, options)?;
     if !same(&derived.card_cryptogram, &info.card_cryptogram) {
         return Err(Scp03Error::CardCryptogram { key_version: info.key_version });
     }
@@ -78,7 +97,7 @@ pub fn open_derived<C: Card>(
 }
 
 /// The response data of a command that the card must accept.
-fn accepted<C: Card>(card: &mut C, command: &Command) -> Result<Vec<u8>, Scp03Error> {
+fn accepted(card: &mut dyn Card, command: &Command) -> Result<Vec<u8>, Scp03Error> {
     let response = card.transmit(command)?;
     match response.status {
         Status::OK => Ok(response.data),

@@ -8,12 +8,14 @@
 
 mod error;
 mod key;
+mod master;
 mod token;
 
 use std::path::PathBuf;
 
 pub use error::{TokenError, Tries};
 pub use key::TokenKey;
+pub use master::{MasterKey, MasterKind};
 pub use token::Token;
 
 /// Which token: a module, and the label of the token in one of its slots.

@@ -118,6 +118,40 @@ pub enum TokenError {
         /// How many.
         count: usize,
     },
+    /// The master key is not there.
+    #[error("the token {token:?} holds no master key labelled {label:?}")]
+    NoMaster {
+        /// Label of the token.
+        token: String,
+        /// Label of the key.
+        label: String,
+    },
+    /// The label does not tell the master keys apart.
+    #[error("the token {token:?} holds {count} secret keys labelled {label:?}")]
+    SeveralMasters {
+        /// Label of the token.
+        token: String,
+        /// Label of the key.
+        label: String,
+        /// How many.
+        count: usize,
+    },
+    /// A key of that label is there already.
+    #[error("the token {token:?} holds a secret key labelled {label:?} already")]
+    LabelTaken {
+        /// Label of the token.
+        token: String,
+        /// Label of the key.
+        label: String,
+    },
+    /// The key cannot be a master key, or not one for the method asked for.
+    #[error("the key {label:?} in the token {token:?} is no master key for this derivation")]
+    NotMaster {
+        /// Label of the token.
+        token: String,
+        /// Label of the key.
+        label: String,
+    },
     /// The token would give the key out.
     #[error("the key {label:?} in the token {token:?} is not protected: it can be read or extracted")]
     Unprotected {

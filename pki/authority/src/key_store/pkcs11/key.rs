@@ -17,7 +17,7 @@ use crate::key_store::{Algorithm, Signer, SigningError};
 use crate::x509::{integer, named_spki};
 
 /// Bytes of a new key's identifier.
-const ID_LENGTH: usize = 16;
+pub(super) const ID_LENGTH: usize = 16;
 
 /// A private key that stays in its token.
 pub struct TokenKey {
@@ -183,7 +183,7 @@ fn remove(session: &Session, label: &str, id: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-fn is_protected(session: &Session, key: ObjectHandle) -> Result<bool, Error> {
+pub(super) fn is_protected(session: &Session, key: ObjectHandle) -> Result<bool, Error> {
     let attributes = session.get_attributes(key, &[AttributeType::Sensitive, AttributeType::Extractable])?;
     Ok(attributes.contains(&Attribute::Sensitive(true)) && attributes.contains(&Attribute::Extractable(false)))
 }
