@@ -5,6 +5,7 @@ mod bundle;
 pub mod cvc;
 mod issuing;
 mod lists;
+mod master_key;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ pub use issuing::{
     Acts, By, Ceremony, Citizen, CitizenIssue, Csca, Ensure, EnsureCrl, Kind, Publish, Rename, Rollover, Run, Signer,
 };
 pub use lists::{MasterList, Trust};
+pub use master_key::{MasterKey, MasterKeyPlace, NewMasterKey};
 
 /// Run the national PKI: country signing CA, document signers, revocation lists, trust bundles.
 #[derive(Parser)]
@@ -79,6 +81,9 @@ pub enum Command {
     /// Certificates for the keys of citizens.
     #[command(subcommand)]
     Citizen(Citizen),
+    /// Master keys in tokens: the keys of cards are derived from them.
+    #[command(subcommand)]
+    MasterKey(MasterKey),
     /// The record of everything that was issued.
     #[command(subcommand)]
     Acts(Acts),

@@ -9,6 +9,7 @@ mod cvc;
 mod help;
 mod issue;
 mod lint;
+mod master_key;
 mod master_list;
 mod record;
 mod security_object;
@@ -50,6 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Publish(Publish::DefectList { defects, by }) => signers::defect_list(defects, by, json)?,
         Command::Publish(Publish::DeviationList { deviations, by }) => signers::deviation_list(deviations, by, json)?,
         Command::Citizen(command) => citizen::run(command, json)?,
+        Command::MasterKey(command) => master_key::run(command, json)?,
         Command::Acts(Acts::Show(place)) => record::show(&place.dir, json)?,
         Command::Acts(Acts::Verify { head, place }) => return record::verify(&place.dir, head.as_deref(), json),
         Command::Ceremony(Ceremony::Credential { name, out, passphrase }) => {

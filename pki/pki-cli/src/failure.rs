@@ -435,6 +435,13 @@ fn use_advice(error: &UseError) -> (&'static str, u8) {
     }
 }
 
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        let (remedy, exit) = token_advice(&error);
+        Failure { what: "The token did not do it.".to_owned(), why: error.to_string(), remedy: remedy.to_owned(), exit }
+    }
+}
+
 fn token_advice(error: &TokenError) -> (&'static str, u8) {
     match error {
         TokenError::Module { .. } => ("Install the vendor's PKCS#11 module, and name its path.", TRUST),
@@ -449,6 +456,13 @@ fn token_advice(error: &TokenError) -> (&'static str, u8) {
         TokenError::PinNotSet { .. } => ("Set the user PIN of the token with its vendor's program.", TRUST),
         TokenError::Full { .. } | TokenError::WriteProtected { .. } => {
             ("Remove keys that are no longer needed from the token, or use another token.", TRUST)
+        }
+        TokenError::NoMaster { .. } | TokenError::SeveralMasters { .. } => {
+            ("Check the label of the key, and that this is the token in which it was made.", TRUST)
+        }
+        TokenError::LabelTaken { .. } => ("Choose another label; a key is never replaced.", USAGE),
+        TokenError::NotMaster { .. } => {
+            ("Make a master key of the right kind with bitaqa-pki master-key new or import.", TRUST)
         }
         TokenError::NoKey { .. } | TokenError::SeveralKeys { .. } => {
             ("Check that this is the token in which the key was made, or restore the token from its backup.", TRUST)

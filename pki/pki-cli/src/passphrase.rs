@@ -32,6 +32,11 @@ pub fn of_ceremony(source: &Secret, token: Option<&str>) -> Result<Passphrase, F
     from(source)?.map_or_else(|| prompt(&words, Failure::no_passphrase), Ok)
 }
 
+/// The PIN of a token.
+pub fn of_token(source: &Secret, label: &str) -> Result<Passphrase, Failure> {
+    from(source)?.map_or_else(|| prompt(&format!("PIN of the token {label}: "), Failure::no_passphrase), Ok)
+}
+
 /// Credentials of custodians, opened.
 pub fn credentials(paths: &[PathBuf], passphrase_files: &[PathBuf]) -> Result<Vec<Credential>, Failure> {
     let open = |(place, path): (usize, &PathBuf)| {
@@ -115,12 +120,18 @@ fn first(descriptor: Option<u32>, file: Option<&Path>) -> Result<Option<Passphra
 }
 
 fn first_line(path: &Path) -> Result<Passphrase, Failure> {
+    let mut line = secret_line(path)?;
+    Ok(Passphrase::new(std::mem::take(&mut *line)))
+}
+
+/// The first line of a file of secrets, without its end.
+pub fn secret_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Reserved at once and read without a buffer: what grows or is buffered leaves copies behind that nobody wipes.
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE));
     match File::open(path).and_then(|file| read_line(file, &mut line)) {
-        Ok(()) => Ok(Passphrase::new(std::mem::take(&mut *line))),
+        Ok(()) => Ok(line),
         Err(error) => Err(Failure {
-            what: "The passphrase or PIN could not be read.".to_owned(),
+            what: "The passphrase, PIN or key could not be read.".to_owned(),
             why: format!("{}: {error}", path.display()),
             remedy: "Name a file or descriptor that holds it in its first line.".to_owned(),
             exit: USAGE,

@@ -105,6 +105,33 @@ fn from_nothing_to_a_bundle_with_keys_in_a_token() {
     holds_no_secret(&desk.path().join("pki"));
 }
 
+#[test]
+fn master_keys_are_made_imported_and_shown_by_their_check_value() {
+    let Some(desk) = Desk::new() else { return };
+    let made = desk.good("master-key new --label issuer @");
+    let shown = desk.good("master-key show --label issuer @");
+    assert_eq!((&made["check_value"], &made["kind"]), (&shown["check_value"], &Value::from("aes-256")));
+    assert!(desk.refused("pin", "master-key show --label nobody @").contains("no master key"));
+    let taken = desk.run("pin", "master-key new --label issuer @");
+    assert_eq!(taken.status.code(), Some(2));
+
+    // RFC 4493's key in two components; AES-CMAC of sixteen zero bytes as OpenSSL computes it.
+    fs::write(desk.path().join("one"), "ffffffffffffffffffffffffffffffff\n").unwrap();
+    fs::write(desk.path().join("two"), "D481EAE9D7512D595408EA77F630B0C3\n").unwrap();
+    let openssl = "printf '\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0' | \
+        openssl mac -cipher AES-128-CBC -macopt hexkey:2b7e151628aed2a6abf7158809cf4f3c CMAC";
+    let known = Command::new("sh").args(["-c", openssl]).output().unwrap();
+    let known = String::from_utf8(known.stdout).unwrap()[..10].to_owned();
+    let import = "master-key import --kind aes-128 --component one --component two --label maker";
+    let wrong = desk.run("pin", &format!("{import} --check-value 000000 @"));
+    assert_eq!(wrong.status.code(), Some(2));
+    let imported = desk.good(&format!("{import} --check-value {known} @"));
+    assert_eq!(imported["check_value"], known.as_str());
+    let short = desk.run("pin", "master-key import --kind aes-256 --component one --label short @");
+    assert_eq!(short.status.code(), Some(2));
+    assert!(!String::from_utf8_lossy(&short.stderr).contains("ffff"));
+}
+
 /// Every file of the folder, with the text in it.
 fn files(folder: &Path) -> Vec<(PathBuf, String)> {
     let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());

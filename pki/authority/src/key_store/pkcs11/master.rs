@@ -200,6 +200,14 @@ impl MasterKey {
         method.keys_by(self.kind.length(), data, |input| self.apply(input))
     }
 
+    /// Removes the key from the token, for good.
+    ///
+    /// # Errors
+    /// When the token refuses.
+    pub fn destroy(self) -> Result<(), TokenError> {
+        self.token.with_write_session(|session| session.destroy_object(self.key))
+    }
+
     /// CMAC or 3DES-ECB inside of the token.
     fn apply(&self, input: &[u8]) -> Result<Secret, TokenError> {
         let (result, length) = match self.kind {
