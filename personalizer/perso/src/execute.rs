@@ -334,6 +334,7 @@ pub(crate) fn open(
             line.ledger.append(Event::WrongCryptogram { chip: chip.clone() })?;
             Err(Unusable::WrongKeys { chip }.into())
         }
+        Err(DialogueError::Keys(error)) => Err(error.into()),
         Err(error) => Err(Unusable::Dialogue(error).into()),
     }
 }

@@ -24,7 +24,7 @@ use lds::globalplatform::{
     KeyInformation, StatusEntry, StoreData, StoreDataEncryption, StoreDataStructure, install_for_personalization,
 };
 
-use crate::rotation::CardKeys;
+use crate::rotation::{CardKeys, KeysError};
 
 const INS_SELECT: u8 = 0xA4;
 /// GlobalPlatform class byte.
@@ -56,6 +56,9 @@ pub enum DialogueError {
     /// The card confirmed other keys than it was given.
     #[error("the card confirmed other keys than it was given")]
     OtherKeys,
+    /// The keys of the card are not at hand.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// Keys that were deleted are still there.
     #[error("the card still has the keys of version {version:02X}")]
     KeysRemain {
@@ -87,13 +90,15 @@ impl From<Scp03Error> for DialogueError {
 }
 
 impl DialogueError {
-    /// True when the card is gone or the reader failed: the card is as it was left, and can be asked again.
+    /// True when the card is gone, the reader failed, or the card's keys are not at hand: the card is as it was left, and can be
+    /// asked again.
     pub fn is_interruption(&self) -> bool {
         matches!(
             self,
-            DialogueError::Transmit(
-                TransmitError::Lost | TransmitError::Reader { .. } | TransmitError::TimedOut { .. }
-            )
+            DialogueError::Keys(_)
+                | DialogueError::Transmit(
+                    TransmitError::Lost | TransmitError::Reader { .. } | TransmitError::TimedOut { .. }
+                )
         )
     }
 
@@ -162,7 +167,8 @@ impl<C: Card> IssuerDomain<C> {
         options: Options,
         random: &mut dyn Random,
     ) -> Result<SecuredDomain<C>, DialogueError> {
-        let keys = |info: &InitializeUpdateInfo| keys.of_chip(&info.diversification);
+        let keys =
+            |info: &InitializeUpdateInfo| -> Result<KeySet, DialogueError> { Ok(keys.of_chip(&info.diversification)?) };
         Ok(SecuredDomain { channel: scp03::open_derived(self.card, key_version, keys, options, random)? })
     }
 }

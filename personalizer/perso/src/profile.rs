@@ -12,6 +12,7 @@
 
 use std::path::Path;
 
+use channel::key_set::Diversification;
 use channel::scp03::{Counted, Options, SecurityLevel, Size};
 use channel::suite::{Cipher, Curve};
 use eid::keys::KeyReference;
@@ -254,6 +255,9 @@ pub enum PortraitFormat {
 pub struct Card {
     /// Version of the keys the blank arrives with.
     pub key_version: u8,
+    /// How the blank's keys come from what its maker told.
+    #[serde(default)]
+    pub key_derivation: KeyDerivation,
     /// Security level of the channel (GPCS Amendment D §7.1.2.2).
     security_level: u8,
     /// Data bytes in one STORE DATA.
@@ -310,13 +314,38 @@ pub struct Keys {
 }
 
 /// How the keys of a card come from what the issuer has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyDerivation {
     /// The same three keys on every card.
+    #[default]
     None,
-    /// From a master key and the chip's key diversification data (KDF3).
+    /// From a master key and the chip's key diversification data: SP 800-108 with AES-CMAC.
     Kdf3,
+    /// The same by the method of VISA's card program.
+    Visa2,
+    /// The same after EMV Card Personalization Specification 1.1.
+    Emv,
+}
+
+impl KeyDerivation {
+    /// Every derivation, by its name in profiles and on command lines.
+    pub const NAMED: [(&'static str, KeyDerivation); 4] = [
+        ("none", KeyDerivation::None),
+        (Diversification::Kdf3.name(), KeyDerivation::Kdf3),
+        (Diversification::Visa2.name(), KeyDerivation::Visa2),
+        (Diversification::Emv.name(), KeyDerivation::Emv),
+    ];
+
+    /// How a card's keys are made from a master key; `None` when they are not.
+    pub fn method(self) -> Option<Diversification> {
+        match self {
+            KeyDerivation::None => None,
+            KeyDerivation::Kdf3 => Some(Diversification::Kdf3),
+            KeyDerivation::Visa2 => Some(Diversification::Visa2),
+            KeyDerivation::Emv => Some(Diversification::Emv),
+        }
+    }
 }
 
 /// The citizen application (PIV) beside the travel document.

@@ -8,9 +8,9 @@
 //! Each command changes the card whole or not at all, and the old keys go only after the new ones have opened a channel: at every
 //! moment the card can be opened with keys that the line has. Which ones is asked of the card, never remembered.
 
-use channel::key_set::{Diversification, DiversificationError};
+use channel::key_set::{Diversification, KeySet};
 use channel::random::Random;
-use channel::scp03::{KeySet, Options, Scp03Error};
+use channel::scp03::Options;
 use channel::secret::Secret;
 use iso7816::Card;
 
@@ -21,29 +21,43 @@ pub trait CardKeys {
     /// The keys of the chip with these key diversification data, as INITIALIZE UPDATE answers them.
     ///
     /// # Errors
-    /// When they cannot be derived.
-    fn of_chip(&self, diversification: &[u8; 10]) -> Result<KeySet, Scp03Error>;
+    /// When they are not at hand.
+    fn of_chip(&self, diversification: &[u8; 10]) -> Result<KeySet, KeysError>;
+}
+
+/// Why the keys of a chip are not at hand. The chip is as good as before.
+#[derive(Debug, thiserror::Error)]
+#[error("the keys of the card are not at hand: {source}")]
+pub struct KeysError {
+    /// What the place where they are said.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl KeysError {
+    /// What the place where they are said.
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        KeysError { source: source.into() }
+    }
 }
 
 /// The same keys for every chip.
 impl CardKeys for KeySet {
-    fn of_chip(&self, _: &[u8; 10]) -> Result<KeySet, Scp03Error> {
+    fn of_chip(&self, _: &[u8; 10]) -> Result<KeySet, KeysError> {
         Ok(self.clone())
     }
 }
 
-/// Every chip's own keys, made from one master key (SP 800-108 with AES-CMAC, known as KDF3).
+/// Every chip's own keys, made from one master key that is in this process.
 pub struct Diversified {
-    /// The master key: AES of 16, 24 or 32 bytes, and so are the keys made from it.
+    /// How they are made.
+    pub method: Diversification,
+    /// The master key: AES of 16, 24 or 32 bytes for KDF3, else two-key 3DES. The keys made from it are as long.
     pub master: Secret,
 }
 
 impl CardKeys for Diversified {
-    fn of_chip(&self, diversification: &[u8; 10]) -> Result<KeySet, Scp03Error> {
-        Diversification::Kdf3.keys(&self.master, diversification).map_err(|error| match error {
-            DiversificationError::KeyLength { .. } => Scp03Error::KeyLength,
-            DiversificationError::OpenSsl(error) => Scp03Error::OpenSsl(error),
-        })
+    fn of_chip(&self, diversification: &[u8; 10]) -> Result<KeySet, KeysError> {
+        self.method.keys(&self.master, diversification).map_err(KeysError::new)
     }
 }
 
@@ -82,5 +96,34 @@ impl Rotation<'_> {
     pub(crate) fn is_done<C: Card>(&self, domain: &mut SecuredDomain<C>) -> Result<bool, DialogueError> {
         let versions = domain.key_versions()?;
         Ok(domain.key_version() == self.to && versions.contains(&self.to) && !versions.contains(&self.from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_vectors::{Vectors, hex_of};
+
+    use super::*;
+    use crate::profile::KeyDerivation;
+
+    #[test]
+    fn the_line_derives_the_known_keys_by_the_names_of_profiles() {
+        let vectors = Vectors::load("gp-kdf");
+        for case in vectors.list("/diversification") {
+            let name = match case["method"].as_str().unwrap() {
+                "VISA2" => "visa2",
+                "EMV (CPS 1.1)" => "emv",
+                _ => "kdf3",
+            };
+            let (_, derivation) = KeyDerivation::NAMED.into_iter().find(|(known, _)| *known == name).unwrap();
+            let master = Secret::new(hex_of(&case["master_key"]));
+            let keys: Box<dyn CardKeys> = Box::new(Diversified { method: derivation.method().unwrap(), master });
+            let keys = keys.of_chip(&hex_of(&case["key_diversification_data"]).try_into().unwrap()).unwrap();
+            for (key, field) in [(keys.enc, "key_enc"), (keys.mac, "key_mac"), (keys.dek, "key_dek")] {
+                if let Some(known) = case.get(field) {
+                    assert_eq!(key.expose(), hex_of(known), "{name} {field}");
+                }
+            }
+        }
     }
 }

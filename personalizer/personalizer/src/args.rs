@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use perso::profile::KeyDerivation;
 
 /// Make cards from orders.
 #[derive(Parser, Debug)]
@@ -83,14 +85,9 @@ pub struct Equipment {
     /// Folder for what is kept of each card: faces and result.
     #[arg(long, required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
-    /// File with the keys of the blanks: three lines, ENC, MAC, DEK in hexadecimal. The known test keys when absent,
-    /// and only for profiles of the test series ZZ.
-    #[arg(long)]
-    pub card_keys: Option<PathBuf>,
-    /// File with the issuer's keys, which take the place of the keys of the blanks when the profile has a table [keys]: one line
-    /// with a master key when it derives each card's own keys, else three lines like those of --card-keys.
-    #[arg(long, value_name = "FILE")]
-    pub issuer_keys: Option<PathBuf>,
+    /// Keys of the chips.
+    #[command(flatten)]
+    pub keys: Keys,
     /// Folder of the authority whose citizen CA certifies the keys of the citizen application: for profiles with a table [eid].
     #[arg(long, value_name = "DIR", requires = "pin_letters")]
     pub citizen_ca: Option<PathBuf>,
@@ -116,6 +113,51 @@ pub struct Equipment {
     /// Plan every card and print the plans; touch nothing.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Keys of the chips: those that blanks arrive with, and the issuer's, which take their place when the profile has a table [keys].
+#[derive(Args, Debug)]
+pub struct Keys {
+    /// File with the keys of the blanks: three lines, ENC, MAC, DEK in hexadecimal, or one with a master key when they are
+    /// derived. The known test keys when absent, and only for profiles of the test series ZZ.
+    #[arg(long, value_name = "FILE", conflicts_with = "card_key_label")]
+    pub card_keys: Option<PathBuf>,
+    /// The blanks' keys are derived, inside of the token, from its master key with this label.
+    #[arg(long, value_name = "LABEL", requires = "token")]
+    pub card_key_label: Option<String>,
+    /// How the blanks' keys are derived; the profile's choice when left out.
+    #[arg(long, value_name = "METHOD", value_parser = derivation())]
+    pub card_derivation: Option<KeyDerivation>,
+    /// File with the issuer's keys: one line with a master key when each card's keys are derived, else three lines.
+    #[arg(long, value_name = "FILE", conflicts_with = "issuer_key_label")]
+    pub issuer_keys: Option<PathBuf>,
+    /// The issuer's keys are derived, inside of the token, from its master key with this label.
+    #[arg(long, value_name = "LABEL", requires = "token")]
+    pub issuer_key_label: Option<String>,
+    /// How the issuer's keys are derived; the profile's choice when left out.
+    #[arg(long, value_name = "METHOD", value_parser = derivation())]
+    pub issuer_derivation: Option<KeyDerivation>,
+    /// The token with the master keys (`bitaqa-pki master-key`): the vendor's PKCS#11 module.
+    #[arg(long, value_name = "MODULE", requires = "token_label")]
+    pub token: Option<PathBuf>,
+    /// Label of the token.
+    #[arg(long, value_name = "LABEL", requires = "token")]
+    pub token_label: Option<String>,
+    /// Read the token's PIN from this file descriptor.
+    #[arg(long, value_name = "N", conflicts_with = "token_pin_file")]
+    pub token_pin_fd: Option<u32>,
+    /// Read the token's PIN from the first line of this file.
+    #[arg(long, value_name = "FILE", env = "BITAQA_TOKEN_PIN_FILE")]
+    pub token_pin_file: Option<PathBuf>,
+}
+
+/// The names of profiles, for a derivation.
+fn derivation() -> impl TypedValueParser<Value = KeyDerivation> {
+    let names = KeyDerivation::NAMED.map(|(name, _)| name);
+    PossibleValuesParser::new(names).try_map(|chosen| {
+        let found = KeyDerivation::NAMED.into_iter().find(|(name, _)| *name == chosen);
+        found.map(|(_, derivation)| derivation).ok_or("no such method")
+    })
 }
 
 /// Make the cards of an order file.
@@ -153,7 +195,7 @@ pub struct Machine {
     pub wait: u64,
 }
 
-fn drivers() -> clap::builder::PossibleValuesParser {
+fn drivers() -> PossibleValuesParser {
     printing::drivers::DRIVERS.iter().map(|driver| driver.name).collect::<Vec<_>>().into()
 }
 

@@ -20,7 +20,7 @@ use perso::ledger::Reading;
 use perso::order::{self, CardAccessNumber};
 use perso::plan::{Inputs, Plan, plan};
 use perso::profile::{EMBEDDED, Profile};
-use perso::rotation::{CardKeys, Rotation};
+use perso::rotation::Rotation;
 use serde_json::json;
 
 use crate::args::{Arguments, Command, Equipment, Machine, Orders, Work};
@@ -29,6 +29,7 @@ use crate::exit;
 use crate::faces::{Drawn, Faces};
 use crate::failure::Failure;
 use crate::input::{self, Item};
+use crate::keys::LineKeys;
 use crate::output::{Output, line};
 
 /// Runs the command; the exit code.
@@ -148,8 +149,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// What a line is made of, but for the parts that change from card to card.
 struct Parts {
     profile: Profile,
-    keys: channel::scp03::KeySet,
-    issuer_keys: Option<Box<dyn CardKeys>>,
+    keys: LineKeys,
     signer: input::Signer,
     citizens: Option<CitizenDesk>,
     trust: trust::TrustStore,
@@ -161,8 +161,7 @@ struct Parts {
 
 impl Parts {
     fn open(equipment: &Equipment, machine: &Machine, profile: Profile) -> Result<Self, Failure> {
-        let keys = input::card_keys(equipment, &profile)?;
-        let issuer_keys = input::issuer_keys(equipment, &profile)?;
+        let keys = LineKeys::open(equipment, &profile)?;
         let trust = input::trust(equipment)?;
         let signer = input::signer(equipment)?;
         let citizens = CitizenDesk::open(equipment, &profile)?;
@@ -171,18 +170,18 @@ impl Parts {
         let ledger = perso::ledger::Ledger::open(path)?;
         ledger::check_head(&Reading::of(path)?, equipment.head.as_deref())?;
         let must_print = crate::line::must_print(machine);
-        Ok(Parts { profile, keys, issuer_keys, signer, citizens, trust, station, ledger, must_print, random: OsRandom })
+        Ok(Parts { profile, keys, signer, citizens, trust, station, ledger, must_print, random: OsRandom })
     }
 
     /// Runs `work` with the line.
     fn with<T>(&mut self, output: &Output, work: impl FnOnce(&mut Line<'_>) -> T) -> T {
         let mut progress = |progress| output.progress(progress);
-        let rotation = self.profile.keys.as_ref().zip(self.issuer_keys.as_deref());
+        let rotation = self.profile.keys.as_ref().zip(self.keys.issuer.as_deref());
         let rotation =
             rotation.map(|(new, keys)| Rotation { from: self.profile.card.key_version, to: new.version, keys });
         let mut line = Line {
             profile: &self.profile,
-            keys: &self.keys,
+            keys: self.keys.blanks.as_ref(),
             rotation,
             signer: &self.signer,
             citizens: self.citizens.as_mut().map(|desk| Citizens { ca: &mut desk.ca, letters: &mut desk.letters }),

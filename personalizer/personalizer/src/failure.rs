@@ -172,7 +172,7 @@ impl From<Unusable> for Failure {
             Unusable::Foreign { .. } => "Take the card out and give it to the supervisor.",
             Unusable::Spoiled { .. } => "Put the card into the reject box.",
             Unusable::WrongKeys { .. } => {
-                "Check --card-keys. The chip is not tried again: failed attempts can lock a card."
+                "Check the keys of the blanks and how they are derived. The chip is not tried again: failed attempts can lock a card."
             }
             Unusable::NotBlank { .. } | Unusable::NoCitizenApplication | Unusable::Dialogue(_) => {
                 "Put a blank of the profile's kind into the station."
@@ -188,6 +188,12 @@ impl From<Perso> for Failure {
             Perso::Ledger(error) => error.into(),
             Perso::Plan(error) => error.into(),
             Perso::Unusable(error) => error.into(),
+            Perso::Keys(error) => Failure::new(
+                "The keys of the cards are not at hand.",
+                error,
+                "Check the token that derives them, then start again: no card was changed.",
+                exit::TRUST,
+            ),
             Perso::Signer(error) => Failure::new(
                 "The document signer did not sign.",
                 error,

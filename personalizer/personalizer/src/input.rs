@@ -6,13 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use authority::{DocumentSigner, Passphrase};
-use channel::scp03::KeySet;
-use channel::secret::Secret;
 use perso::execute::{SecurityObjectSigner, SignerError};
 use perso::order::{self, Order};
 use perso::portrait::{self, Face};
-use perso::profile::{KeyDerivation, Profile};
-use perso::rotation::{CardKeys, Diversified};
+use perso::profile::Profile;
 use trust::{Pin, TrustStore, bundle};
 use zeroize::Zeroizing;
 
@@ -108,77 +105,6 @@ pub fn trust(equipment: &Equipment) -> Result<TrustStore, Failure> {
     bundle::open(&bytes, &pin.into()).map(TrustStore::from_bundle).map_err(|error| refused(error.to_string()))
 }
 
-/// The keys of the blanks.
-pub fn card_keys(equipment: &Equipment, profile: &Profile) -> Result<KeySet, Failure> {
-    equipment.card_keys.as_deref().map_or_else(|| test_keys(profile), key_file)
-}
-
-/// The issuer's keys, when the profile says that the cards get them.
-pub fn issuer_keys(equipment: &Equipment, profile: &Profile) -> Result<Option<Box<dyn CardKeys>>, Failure> {
-    match (&profile.keys, &equipment.issuer_keys) {
-        (Some(keys), Some(path)) => Ok(Some(match keys.derivation {
-            KeyDerivation::None => Box::new(key_file(path)?),
-            KeyDerivation::Kdf3 => Box::new(Diversified { master: master_key(path)? }),
-        })),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(Failure::new(
-            "The issuer's keys are missing.",
-            format!("profile {} changes the keys of the cards", profile.name),
-            "Give --issuer-keys FILE.",
-            exit::USAGE,
-        )),
-        (None, Some(_)) => Err(Failure::new(
-            "The issuer's keys would not be used.",
-            format!("profile {} does not change the keys of the cards", profile.name),
-            "Leave --issuer-keys out, or add a table [keys] to the profile.",
-            exit::USAGE,
-        )),
-    }
-}
-
-/// One line: the master key.
-fn master_key(path: &Path) -> Result<Secret, Failure> {
-    let wrong = || no_keys(path, "one line is expected: the master key, 16, 24 or 32 bytes in hexadecimal");
-    key_line(&mut open_secret(path)?, path, &wrong)
-}
-
-/// Three lines: ENC, MAC, DEK.
-fn key_file(path: &Path) -> Result<KeySet, Failure> {
-    let wrong = || no_keys(path, "three lines are expected: ENC, MAC, DEK, each 16, 24 or 32 bytes in hexadecimal");
-    let mut file = open_secret(path)?;
-    let mut key = || key_line(&mut file, path, &wrong);
-    let keys = KeySet { enc: key()?, mac: key()?, dek: key()? };
-    let length = keys.enc.expose().len();
-    let uniform = [&keys.mac, &keys.dek].iter().all(|key| key.expose().len() == length);
-    if uniform { Ok(keys) } else { Err(wrong()) }
-}
-
-fn key_line(file: &mut File, path: &Path, wrong: &dyn Fn() -> Failure) -> Result<Secret, Failure> {
-    let line = secret_line(file).map_err(|error| Failure::unreadable(path, &error))?;
-    let digits = line.trim_ascii();
-    let mut bytes = Zeroizing::new(vec![0; digits.len() / 2]);
-    hex::decode_to_slice(digits, &mut bytes).map_err(|_| wrong())?;
-    if [16, 24, 32].contains(&bytes.len()) { Ok(Secret::new(std::mem::take(&mut *bytes))) } else { Err(wrong()) }
-}
-
-fn no_keys(path: &Path, expected: &str) -> Failure {
-    Failure::new(format!("{} holds no keys.", path.display()), expected, "Correct the file.", exit::USAGE)
-}
-
-/// The keys that everybody knows, for cards that nobody can mistake for real ones.
-fn test_keys(profile: &Profile) -> Result<KeySet, Failure> {
-    if profile.document.series != ["ZZ"] {
-        return Err(Failure::new(
-            "The keys of the blanks are missing.",
-            "the known test keys are only for profiles whose single series is ZZ",
-            "Give --card-keys FILE.",
-            exit::USAGE,
-        ));
-    }
-    let key = || Secret::new((0x40..=0x4F).collect());
-    Ok(KeySet { enc: key(), mac: key(), dek: key() })
-}
-
 /// The value of an option that is only optional for a dry run.
 pub fn given<'a>(path: Option<&'a Path>, name: &str) -> Result<&'a Path, Failure> {
     path.ok_or_else(|| {
@@ -187,20 +113,27 @@ pub fn given<'a>(path: Option<&'a Path>, name: &str) -> Result<&'a Path, Failure
 }
 
 fn passphrase(equipment: &Equipment) -> Result<Passphrase, Failure> {
-    secret_of("document signer", "", equipment.passphrase_fd, equipment.passphrase_file.as_deref())
+    let file = equipment.passphrase_file.as_deref();
+    secret_of("document signer's passphrase", "passphrase", equipment.passphrase_fd, file)
 }
 
 /// The passphrase of the citizen CA, or its token's PIN.
 pub fn citizen_passphrase(equipment: &Equipment) -> Result<Passphrase, Failure> {
     let file = equipment.citizen_passphrase_file.as_deref();
-    secret_of("citizen CA", "citizen-", equipment.citizen_passphrase_fd, file)
+    secret_of("citizen CA's passphrase", "citizen-passphrase", equipment.citizen_passphrase_fd, file)
 }
 
-fn secret_of(owner: &str, prefix: &str, descriptor: Option<u32>, file: Option<&Path>) -> Result<Passphrase, Failure> {
+/// The PIN of the token with the master keys of the cards.
+pub fn token_pin(equipment: &Equipment) -> Result<Passphrase, Failure> {
+    let keys = &equipment.keys;
+    secret_of("token's PIN", "token-pin", keys.token_pin_fd, keys.token_pin_file.as_deref())
+}
+
+fn secret_of(what: &str, option: &str, descriptor: Option<u32>, file: Option<&Path>) -> Result<Passphrase, Failure> {
     match (descriptor, file) {
         (Some(number), _) => first_line(&PathBuf::from(format!("/dev/fd/{number}"))),
         (None, Some(path)) => first_line(path),
-        (None, None) => prompt(owner, prefix),
+        (None, None) => prompt(what, option),
     }
 }
 
@@ -211,7 +144,7 @@ fn first_line(path: &Path) -> Result<Passphrase, Failure> {
 }
 
 /// Opens a file of secrets; one that others can read is told.
-fn open_secret(path: &Path) -> Result<File, Failure> {
+pub fn open_secret(path: &Path) -> Result<File, Failure> {
     let open = || File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
     let (file, metadata) = open().map_err(|error| Failure::unreadable(path, &error))?;
     if metadata.is_file() && metadata.permissions().mode() & 0o044 != 0 {
@@ -221,7 +154,7 @@ fn open_secret(path: &Path) -> Result<File, Failure> {
 }
 
 /// The next line, without its end.
-fn secret_line(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
+pub fn secret_line(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
     // Reserved at once and read without a buffer: what grows or is buffered leaves copies behind that nobody wipes.
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
     let mut byte = Zeroizing::new([0]);
@@ -231,20 +164,18 @@ fn secret_line(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(line)
 }
 
-fn prompt(owner: &str, prefix: &str) -> Result<Passphrase, Failure> {
+fn prompt(what: &str, option: &str) -> Result<Passphrase, Failure> {
     let no = |why: &dyn std::fmt::Display| {
+        let variable = option.to_uppercase().replace('-', "_");
         Failure::new(
-            format!("The {owner}'s passphrase is needed."),
+            format!("The {what} is needed."),
             why,
-            format!(
-                "Give --{prefix}passphrase-file FILE or --{prefix}passphrase-fd N, or set BITAQA_{}PASSPHRASE_FILE.",
-                prefix.to_uppercase().replace('-', "_")
-            ),
+            format!("Give --{option}-file FILE or --{option}-fd N, or set BITAQA_{variable}_FILE."),
             exit::USAGE,
         )
     };
     if !std::io::stdin().is_terminal() {
         return Err(no(&"there is no terminal to ask on"));
     }
-    rpassword::prompt_password(format!("Passphrase of the {owner}: ")).map(Passphrase::new).map_err(|error| no(&error))
+    rpassword::prompt_password(format!("The {what}: ")).map(Passphrase::new).map_err(|error| no(&error))
 }

@@ -13,6 +13,7 @@ mod exit;
 mod faces;
 mod failure;
 mod input;
+mod keys;
 mod line;
 mod output;
 

@@ -1,7 +1,7 @@
 //! The dialogue with the citizen application: as its issuer inside the secure channel, and as any computer outside it.
 
 use channel::random::Random;
-use channel::scp03::{self, Channel, InitializeUpdateInfo, Options, Scp03Error};
+use channel::scp03::{self, Channel, InitializeUpdateInfo, KeySet, Options, Scp03Error};
 use eid::Application;
 use eid::authentication::{Template, sign};
 use eid::keys::{Algorithm, KeyReference, PublicKey, generate};
@@ -61,7 +61,9 @@ impl<C: Card> IssuerView<C> {
         random: &mut dyn Random,
     ) -> Result<Self, DialogueError> {
         select(&mut card, &application.aid())?;
-        let keys = |info: &InitializeUpdateInfo| access.keys.of_chip(&info.diversification);
+        let keys = |info: &InitializeUpdateInfo| -> Result<KeySet, DialogueError> {
+            Ok(access.keys.of_chip(&info.diversification)?)
+        };
         let channel = scp03::open_derived(card, access.version, keys, access.options, random)?;
         // Links are protected one by one.
         let limits = Limits { command_data: access.link, ..Limits::SHORT };

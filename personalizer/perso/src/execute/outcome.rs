@@ -10,6 +10,7 @@ use super::{SignerError, StationError};
 use crate::issuer::DialogueError;
 use crate::ledger::{LedgerError, Step};
 use crate::plan::{PlanError, SignedPlan};
+use crate::rotation::KeysError;
 use crate::stage::{Document, Sealed};
 
 /// How the work on one card ended, as far as the chip goes.
@@ -133,6 +134,9 @@ pub enum Failure {
     /// No card or reader.
     #[error(transparent)]
     Station(#[from] StationError),
+    /// The keys of the cards are not at hand; the order is still open, the card as good as before.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The card in the station cannot be used; the order is still open.
     #[error("the card in the station cannot be used: {0}")]
     Unusable(#[from] Unusable),

@@ -17,7 +17,7 @@ use perso::ledger::Ledger;
 use perso::order::{self, Order};
 use perso::portrait::{self, Face};
 use perso::profile::Profile;
-use perso::rotation::Rotation;
+use perso::rotation::{CardKeys, Rotation};
 use soft_card::{BlankOptions, SoftCard, State};
 use trust::TrustStore;
 
@@ -230,7 +230,7 @@ pub fn with_whole_line<T>(
     slot: &Slot,
     profile: &Profile,
     ledger: &mut Ledger,
-    keys: &KeySet,
+    keys: &dyn CardKeys,
     rotation: Option<Rotation<'_>>,
     citizens: Option<Citizens<'_>>,
     work: impl FnOnce(&mut Line<'_>) -> T,

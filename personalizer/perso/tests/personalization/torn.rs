@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -5,7 +6,7 @@ use channel::scp03::KeySet;
 use perso::execute::{Failure, Outcome, personalize};
 use perso::ledger::{Ledger, Reading, State};
 use perso::recover::{RecoverError, Recovered, Wish, recover};
-use perso::rotation::Rotation;
+use perso::rotation::{CardKeys, KeysError, Rotation};
 use soft_card::fault::{Tear, When};
 
 use crate::bench::*;
@@ -203,4 +204,65 @@ fn pulled_a_second_time_during_recovery_it_does_so_too() {
             torn_at(at, When::After, Some(again), Keys::Kept);
         }
     }
+}
+
+/// A token that answers so many times and is then pulled out.
+struct Pulled {
+    keys: KeySet,
+    answers: Cell<u32>,
+}
+
+impl CardKeys for Pulled {
+    fn of_chip(&self, _: &[u8; 10]) -> Result<KeySet, KeysError> {
+        let left = self.answers.get().checked_sub(1).ok_or_else(|| KeysError::new("the token is gone"))?;
+        self.answers.set(left);
+        Ok(self.keys.clone())
+    }
+}
+
+#[test]
+fn a_token_that_is_pulled_out_spoils_no_card() {
+    let profile = small_profile();
+    let order = &centre().orders[0];
+    let face = face(order, &profile);
+    for answers in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let mut ledger = Ledger::open(&path).unwrap();
+        let slot = Slot::new(9);
+        let pulled = Pulled { keys: issuer_keys(), answers: Cell::new(answers) };
+        let rotation = Rotation { from: 0x30, to: ISSUER_VERSION, keys: &pulled };
+        let made = with_rotating_line(&slot, &profile, &mut ledger, &keys(), Some(rotation), |line| {
+            personalize(line, job(order, &face))
+        });
+        match made {
+            Ok(Outcome::Finished(_)) => {
+                assert!(answers > 2, "only {answers} derivations");
+                return;
+            }
+            Ok(Outcome::Rejected(rejected)) => panic!("after {answers}: rejected: {}", rejected.reason),
+            Err(Failure::Interrupted { detail, .. }) => assert!(detail.contains("the token is gone"), "{detail}"),
+            Err(other) => panic!("after {answers}: {other}"),
+        }
+        drop(ledger);
+        settle(&slot, &path, &format!("pulled after {answers}"), Keys::Changed);
+        assert_eq!(Reading::of(&path).unwrap().book.document(&order.document_number).unwrap().state, State::QaPassed);
+    }
+}
+
+#[test]
+fn without_the_keys_of_the_blanks_no_blank_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
+    let profile = small_profile();
+    let order = &centre().orders[0];
+    let face = face(order, &profile);
+    let slot = Slot::new(9);
+    let before = slot.card.borrow().state().clone();
+    let pulled = Pulled { keys: keys(), answers: Cell::new(0) };
+    let made =
+        with_whole_line(&slot, &profile, &mut ledger, &pulled, None, None, |line| personalize(line, job(order, &face)));
+    assert!(matches!(made, Err(Failure::Keys(_))));
+    assert_eq!(slot.card.borrow().state().issuer_domain.card_image_number, before.issuer_domain.card_image_number);
+    assert_eq!(ledger.book().document(&order.document_number).unwrap().state, State::Ordered);
 }
