@@ -291,6 +291,18 @@ impl CvCertificate {
     }
 }
 
+/// The certificates in a file that holds one after another.
+///
+/// # Errors
+/// When something else is in it.
+pub fn certificates(bytes: &[u8]) -> Result<Vec<CvCertificate>, CvcError> {
+    let (mut reader, mut all) = (Reader::new(bytes), Vec::new());
+    while let Some(object) = reader.next()? {
+        all.push(CvCertificate::from_bytes(object.raw)?);
+    }
+    Ok(all)
+}
+
 /// What a request says, as a requester writes it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CvRequestBody {

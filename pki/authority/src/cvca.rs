@@ -38,6 +38,7 @@ mod record;
 pub use issue::{CvGrant, CvMade, NewCvca};
 pub use lifetime::CvPeriod;
 pub use record::CvRecordError;
+pub use trust::cvc::certificates;
 
 use record::Record;
 
@@ -420,18 +421,6 @@ impl CvGeneration {
     fn key(&self, secret: &Passphrase) -> Result<StoredKey, CvError> {
         Ok(StoredKey::open(&self.directory, secret)?)
     }
-}
-
-/// The certificates in a file that holds one after another.
-///
-/// # Errors
-/// When something else is in it.
-pub fn certificates(bytes: &[u8]) -> Result<Vec<CvCertificate>, CvcError> {
-    let (mut reader, mut all) = (iso7816::tlv::Reader::new(bytes), Vec::new());
-    while let Some(object) = reader.next()? {
-        all.push(CvCertificate::from_bytes(object.raw)?);
-    }
-    Ok(all)
 }
 
 fn optional_certificate(path: &Path) -> Result<Option<CvCertificate>, CvError> {

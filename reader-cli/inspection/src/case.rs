@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use iso7816::Status;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
@@ -99,7 +100,7 @@ pub(crate) enum Integrity {
     NotRead(FileEvidence),
     /// Chip access opens it, but the evidence does not say what became of it.
     NotAsked,
-    /// Never asked for: only extended access opens it.
+    /// Not asked for, or not given to this terminal: only extended access opens it.
     Closed,
 }
 
@@ -221,13 +222,16 @@ fn integrity(listed: &LdsSecurityObject, evidence: &Evidence) -> BTreeMap<u8, In
     let hash = Hash::from_oid(listed.hash.oid());
     let judge = |(number, expected): (&u8, &Vec<u8>)| {
         let name = files::data_group(*number).map(|file| file.name).unwrap_or_default();
+        let extended = files::data_group(*number).is_some_and(|file| file.access == Access::Extended);
         let integrity = match evidence.files.get(name) {
             Some(FileEvidence::Read { content }) if hash.is_some_and(|hash| hash.digest(content) == *expected) => {
                 Integrity::Identical
             }
             Some(FileEvidence::Read { .. }) => Integrity::Different,
+            // The chip knows better than the terminal what its certificates are worth.
+            Some(FileEvidence::Refused { status: Status::SECURITY_NOT_SATISFIED }) if extended => Integrity::Closed,
             Some(other) => Integrity::NotRead(other.clone()),
-            None if files::data_group(*number).is_some_and(|file| file.access == Access::Extended) => Integrity::Closed,
+            None if extended => Integrity::Closed,
             None if evidence.is_cut() => Integrity::NotRead(FileEvidence::Interrupted),
             None => Integrity::NotAsked,
         };

@@ -20,6 +20,7 @@ mod national_number;
 mod no_downgrade;
 mod printed_mrz;
 mod sod_com;
+mod terminal_authentication;
 
 use trust::{Finding, Outcome};
 
@@ -76,6 +77,7 @@ pub const CHECKS: &[Check] = &[
     chip_authentication::CHECK,
     active_authentication::CHECK,
     chip_authenticity::CHECK,
+    terminal_authentication::CHECK,
     expiration::CHECK,
     document_status::CHECK,
     printed_mrz::CHECK,

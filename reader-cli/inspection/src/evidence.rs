@@ -45,6 +45,9 @@ pub struct Evidence {
     /// Active Authentication, when it was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_authentication: Option<ActiveAuthenticationEvidence>,
+    /// Terminal Authentication, when there was a terminal to show and something that only it opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal_authentication: Option<TerminalAuthenticationEvidence>,
     /// The machine-readable zone as printed, 90 characters, when the inspector supplied all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub printed_mrz: Option<String>,
@@ -175,6 +178,14 @@ impl FileEvidence {
             _ => None,
         }
     }
+
+    /// What a status word other than success says of a file.
+    pub(crate) fn refusal(status: Status) -> Self {
+        match status {
+            Status::FILE_NOT_FOUND => FileEvidence::Absent,
+            status => FileEvidence::Refused { status },
+        }
+    }
 }
 
 /// What was seen of Chip Authentication.
@@ -233,6 +244,41 @@ pub enum ActiveAuthenticationEvidence {
         /// The status word.
         #[serde(with = "status_word")]
         status: Status,
+    },
+    /// The session ended in the middle.
+    Interrupted,
+}
+
+/// What was seen of Terminal Authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TerminalAuthenticationEvidence {
+    /// Whom the chip believes, by EF.CVCA, the newest first.
+    pub authorities: Vec<String>,
+    /// Holders of the certificates that the chip was shown, in order.
+    pub shown: Vec<String>,
+    /// How it ended.
+    pub outcome: TerminalAuthenticationOutcome,
+}
+
+/// How Terminal Authentication ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum TerminalAuthenticationOutcome {
+    /// The chip accepted the terminal.
+    Successful {
+        /// What the certificates grant together (`read-dg3`).
+        rights: Vec<String>,
+    },
+    /// The chip refused a certificate or the signature.
+    Refused {
+        /// Which, and what it answered.
+        reason: String,
+    },
+    /// It was not begun: the terminal and the chip have nothing in common.
+    NotTried {
+        /// Why.
+        reason: String,
     },
     /// The session ended in the middle.
     Interrupted,
@@ -331,6 +377,7 @@ impl Evidence {
             files: BTreeMap::new(),
             chip_authentication: None,
             active_authentication: None,
+            terminal_authentication: None,
             printed_mrz: None,
             interrupted: None,
         }

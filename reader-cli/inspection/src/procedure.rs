@@ -4,7 +4,8 @@
 //! (EF.ATR/INFO,) EF.CardAccess -> PACE -> SELECT eMRTD -> EF.COM, EF.SOD, DG14, DG1, DG2, the rest
 //!                 (no PACE at all, and BAC allowed) -> SELECT eMRTD -> BAC -> ...
 //!                 -> Chip Authentication -> EF.SOD once more under the new keys
-//!                    (none: Active Authentication)
+//!                 -> (with a terminal's key) EF.CVCA, Terminal Authentication, DG3 and DG4
+//!                    (no Chip Authentication: Active Authentication)
 //! ```
 //!
 //! Nothing is judged here; what the chip says is only used to know what to ask next. BAC runs only when
@@ -16,6 +17,7 @@ pub(crate) mod active;
 pub(crate) mod chip;
 mod files;
 mod metered;
+mod terminal;
 
 use channel::password::Password;
 use channel::random::Random;
@@ -28,6 +30,7 @@ use self::access::Opened;
 use self::files::FileReader;
 pub use self::metered::Budget;
 use self::metered::Metered;
+pub use self::terminal::Terminal;
 use crate::evidence::{Evidence, FileEvidence, Interruption};
 
 /// What the inspector brings to open the chip.
@@ -62,12 +65,14 @@ pub struct Options {
     pub extended_length: bool,
     /// Limits against a card that never ends.
     pub budget: Budget,
+    /// Who reads, when it can show who it is: chips give fingers and irises to nobody else.
+    pub terminal: Option<Terminal>,
 }
 
 impl Options {
     /// Everything, with the ordinary limits.
     pub fn new(read_at: Timestamp) -> Self {
-        Options { read_at, skip_image: false, extended_length: false, budget: Budget::default() }
+        Options { read_at, skip_image: false, extended_length: false, budget: Budget::default(), terminal: None }
     }
 }
 
@@ -87,6 +92,8 @@ pub enum Progress {
     },
     /// The chip is asked to prove its key.
     ChipAuthentication,
+    /// The terminal proves who it is.
+    TerminalAuthentication,
     /// The procedure is over.
     Done,
 }
@@ -105,8 +112,19 @@ pub fn inspect(
     let mut evidence = Evidence::new(options.read_at);
     evidence.access.bac_allowed = access.bac == Bac::Allowed;
     evidence.printed_mrz.clone_from(&access.printed_mrz);
-    let card = Chained::new(Metered::new(card, options.budget), iso7816::Limits::SHORT);
-    evidence.interrupted = Procedure { evidence: &mut evidence, access, options, random, progress }.run(card).err();
+    // With extended length the layers below know how much fits one command.
+    let limits = if options.extended_length { iso7816::Limits::EXTENDED } else { iso7816::Limits::SHORT };
+    let card = Chained::new(Metered::new(card, options.budget), limits);
+    let mut procedure = Procedure {
+        evidence: &mut evidence,
+        access,
+        options,
+        random,
+        progress,
+        chip_identity: None,
+        terminal_key: None,
+    };
+    evidence.interrupted = procedure.run(card).err();
     progress(Progress::Done);
     evidence
 }
@@ -118,6 +136,10 @@ struct Procedure<'a> {
     options: &'a Options,
     random: &'a mut dyn Random,
     progress: &'a mut dyn FnMut(Progress),
+    /// After PACE: what Terminal Authentication calls the chip by.
+    chip_identity: Option<Vec<u8>>,
+    /// After Chip Authentication that was proved: the terminal's ephemeral key, compressed.
+    terminal_key: Option<Vec<u8>>,
 }
 
 impl Procedure<'_> {
@@ -140,6 +162,7 @@ impl Procedure<'_> {
         self.read_groups(&mut reader, &mut card)?;
         (self.progress)(Progress::ChipAuthentication);
         self.prove_chip(&mut reader, &mut card)?;
+        self.prove_terminal(&mut reader, &mut card)?;
         self.prove_chip_actively(&reader, &mut card)
     }
 

@@ -89,6 +89,13 @@ pub struct Reading {
     /// Leave the portrait out, which is most of the reading time; at best the verdict is then GENUINE_STATUS_UNKNOWN
     #[arg(long)]
     pub skip_image: bool,
+    /// Folder of this terminal, as `bitaqa-pki cvc terminal` makes it: with it, fingers and irises are read from chips that
+    /// believe its certificates
+    #[arg(long, value_name = "DIR")]
+    pub terminal: Option<PathBuf>,
+    /// File that holds the passphrase of the terminal's key in its first line; without it, the passphrase is asked for
+    #[arg(long, value_name = "FILE", requires = "terminal")]
+    pub terminal_passphrase_file: Option<PathBuf>,
 }
 
 /// Whether BAC may be used.
@@ -127,7 +134,7 @@ pub struct Verify {
     #[command(flatten)]
     pub reading: Reading,
     /// Judge stored evidence instead of a card
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["access-password", "reader", "socket", "journal", "save_evidence", "skip_image"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["access-password", "reader", "socket", "journal", "save_evidence", "skip_image", "terminal"])]
     pub evidence: Option<PathBuf>,
     /// Judge for this time (RFC 3339) instead of now; for stored evidence only
     #[arg(long, value_name = "TIME", requires = "evidence")]

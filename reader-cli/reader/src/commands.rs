@@ -20,7 +20,7 @@ use link::Recorded;
 use crate::args::{AccessKey, Command, Reading, Source};
 use crate::failure::Error;
 use crate::progress::Display;
-use crate::{access, source};
+use crate::{access, source, terminal};
 
 /// Runs a command.
 pub fn run(command: Command) -> Result<u8, Error> {
@@ -40,10 +40,14 @@ pub fn run(command: Command) -> Result<u8, Error> {
 /// Reads the card: the one place where the stack of layers is put together.
 fn evidence(from: &Source, key: &AccessKey, reading: &Reading) -> Result<Evidence, Error> {
     let access: Access = access::access(key, reading.bac.into())?;
+    let terminal = reading.terminal.as_deref();
+    let terminal = terminal.map(|folder| terminal::open(folder, reading.terminal_passphrase_file.as_deref(), now()));
+    let terminal = terminal.transpose()?;
     let mut powered = source::connect(from)?;
     let limits = powered.connection.limits();
     let mut options = Options::new(now());
     options.skip_image = reading.skip_image;
+    options.terminal = terminal;
     options.extended_length = limits.command_data > 255;
     let display = Display::new();
     let mut show = |progress| display.show(progress);

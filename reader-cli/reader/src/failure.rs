@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
+use channel::cvc::CvcError;
+use channel::terminal_auth::TerminalKeyError;
 use inspection::evidence::{FilesError, LoadEvidenceError};
 use iso7816::{CommandError, TransmitError};
 use link::{ConnectError, ServiceError};
@@ -60,6 +62,14 @@ pub enum Error {
     ThresholdMissing { pins: usize },
     #[error(transparent)]
     Pins(#[from] PinsError),
+    #[error("{}: {reason}", path.display())]
+    NoTerminal { path: PathBuf, reason: &'static str },
+    #[error("{}: {source}", path.display())]
+    TerminalCertificates { path: PathBuf, source: CvcError },
+    #[error("{}: {source}", path.display())]
+    TerminalKey { path: PathBuf, source: TerminalKeyError },
+    #[error("no passphrase was given: {reason}")]
+    NoTerminalPassphrase { reason: String },
     #[error("command {index} is not hexadecimal")]
     Hex { index: usize },
     #[error("command {index}: {source}")]
@@ -174,6 +184,22 @@ impl Error {
             Error::ThresholdMissing { .. } | Error::Pins(_) => (
                 "The pins make no sense",
                 "Give --pin once for each signer and --threshold as on the paper that came with the bundle.",
+                exit::USAGE,
+            ),
+            Error::NoTerminal { .. } | Error::TerminalCertificates { .. } => (
+                "That is no terminal",
+                "Name the folder that `bitaqa-pki cvc terminal` made for this post, with its chain.cvcerts and key.p8.",
+                exit::USAGE,
+            ),
+            Error::TerminalKey { source: TerminalKeyError::Passphrase, .. } => {
+                ("The terminal's key does not open", "Give the passphrase that it was made with.", exit::USAGE)
+            }
+            Error::TerminalKey { .. } => {
+                ("That is not the terminal's key", "Get the whole folder again from who made it.", exit::USAGE)
+            }
+            Error::NoTerminalPassphrase { .. } => (
+                "The terminal's key is locked",
+                "Name a file that holds its passphrase: --terminal-passphrase-file FILE.",
                 exit::USAGE,
             ),
             Error::Hex { .. } | Error::Apdu { .. } => (

@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod render;
 mod source;
+mod terminal;
 mod words;
 
 use std::process::ExitCode;

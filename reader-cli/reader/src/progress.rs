@@ -28,6 +28,7 @@ impl Display {
                 self.bar.set_position(done as u64);
             }
             Progress::ChipAuthentication => self.step("Proving the chip"),
+            Progress::TerminalAuthentication => self.step("Proving this terminal"),
             Progress::Done => self.bar.finish_and_clear(),
         }
     }

@@ -91,6 +91,7 @@ impl Procedure<'_> {
                 let (mapping, group) = (mapping_name(suite.mapping), suite.group.name());
                 let detail = format!("{mapping}, {group}, {}", cipher_name(suite.cipher));
                 self.established(Protocol::Pace, detail, info.to_bytes());
+                self.chip_identity = Some(opened.chip_identity);
                 Ok(Some(Opened { session: opened.session, application_selected: false }))
             }
             Err(PaceError::Transmit(lost)) => Err(Interruption::from(&lost)),

@@ -51,7 +51,9 @@ impl Procedure<'_> {
                 // The new cipher may leave less room in an answer than the old one.
                 reader.protected(&session);
                 card.replace(session);
-                self.exchange(reader, card)
+                let outcome = self.exchange(reader, card)?;
+                self.terminal_key = (outcome == Outcome::Proved).then_some(opened.ephemeral_key);
+                Ok(outcome)
             }
             Err(error) => failure(&error),
         }

@@ -73,7 +73,7 @@ impl FileReader {
     ) -> Result<FileEvidence, Interruption> {
         let status = self.select(card, file)?;
         if !status.is_ok() {
-            return Ok(refusal(status));
+            return Ok(FileEvidence::refusal(status));
         }
         let head = match self.block_at(card, 0, HEAD)? {
             Ok(bytes) => bytes,
@@ -110,7 +110,8 @@ impl FileReader {
         }
         let wanted = length.min(self.block as usize) as u32;
         let response = send(card, &Command::new(0x00, 0xB0, 0x00, 0x00).with_ne(wanted))?;
-        Ok(if response.status.is_ok() { Ok(response.data) } else { Err(response.status) })
+        let readable = response.status.is_ok() || response.status == Status::END_OF_FILE;
+        Ok(if readable { Ok(response.data) } else { Err(response.status) })
     }
 
     fn select(&self, card: &mut dyn Card, file: &File) -> Result<Status, Interruption> {
@@ -153,7 +154,7 @@ impl FileReader {
         }
         let readable = response.status.is_ok() || response.status == Status::END_OF_FILE;
         Ok(match response.data.len() {
-            _ if !readable => Err(refusal(response.status)),
+            _ if !readable => Err(FileEvidence::refusal(response.status)),
             0 => Err(FileEvidence::Malformed {
                 reason: format!("the file ends at byte {offset}, before its own length"),
             }),
@@ -194,13 +195,6 @@ fn read_binary(card: &mut dyn Card, offset: usize, wanted: u32) -> Result<Respon
 
 fn send(card: &mut dyn Card, command: &Command) -> Result<Response, Interruption> {
     card.transmit(command).map_err(|error| Interruption::from(&error))
-}
-
-fn refusal(status: Status) -> FileEvidence {
-    match status {
-        Status::FILE_NOT_FOUND => FileEvidence::Absent,
-        status => FileEvidence::Refused { status },
-    }
 }
 
 fn tag_bytes(tag: Tag) -> Vec<u8> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use authority::defect_list::SeriesDefect;
 use channel::hash::Hash;
 use channel::suite::Curve;
+use inspection::evidence::{TerminalAuthenticationEvidence, TerminalAuthenticationOutcome as Outcome};
 use inspection::{Bac, CHECKS, Evidence, Policy, Report, Verdict, judge};
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -27,6 +28,16 @@ fn document() -> Document {
 fn active() -> Document {
     let active_authentication = Active::Ecdsa(Curve::P256, Hash::Sha256);
     Document { chip_authentication: false, active_authentication, ..document() }
+}
+
+/// A document with fingers, and how Terminal Authentication ended.
+fn fingers(issuer: &Issuer, outcome: Outcome) -> Evidence {
+    let document = crate::terminal::document();
+    let mut evidence = read_state(&issuer.state(&document), &document);
+    let shown = vec!["UTDV00001".into(), "UTIS00001".into()];
+    let authorities = vec!["UTCVCA00001".into()];
+    evidence.terminal_authentication = Some(TerminalAuthenticationEvidence { authorities, shown, outcome });
+    evidence
 }
 
 struct Spoiled {
@@ -128,6 +139,9 @@ fn spoiled(issuer: &mut Issuer) -> Vec<Spoiled> {
     clone.emrtd.active_key = None;
     add("chip-authenticity", "undetermined", report(&read_state(&clone, &active()), &store, today()));
 
+    let stranger = Outcome::Refused { reason: "the chip refused the certificate of UTDV00001: 6300".into() };
+    add("terminal-authentication", "failed", report(&fingers(&issuer, stranger), &store, today()));
+
     let stolen = RevokedDocument {
         state: None,
         number: "ZZ0000017".into(),
@@ -158,11 +172,17 @@ fn every_check_has_a_passing_and_a_failing_evidence() {
     let store = issuer.store(vec![]).knowing_defects(vec![other], today());
     assert_eq!(store.defect_lists().len(), 1);
     let signed = read_state(&issuer.state(&active()), &active());
-    let passing = [&good, &signed].map(|evidence| report(evidence, &store, today()));
-    assert_eq!(passing.each_ref().map(|report| report.verdict), [inspection::Verdict::GenuineValid; 2]);
+    let known = fingers(&issuer, Outcome::Successful { rights: vec![] });
+    let passing = [&good, &signed, &known].map(|evidence| report(evidence, &store, today()));
+    assert_eq!(passing.each_ref().map(|report| report.verdict), [inspection::Verdict::GenuineValid; 3]);
     let failing = spoiled(&mut issuer);
     for check in CHECKS {
-        let seen = passing[usize::from(check.id == "active-authentication")].check(check.id).unwrap();
+        let passing = match check.id {
+            "active-authentication" => &passing[1],
+            "terminal-authentication" => &passing[2],
+            _ => &passing[0],
+        };
+        let seen = passing.check(check.id).unwrap();
         assert_eq!(seen.result.word(), "successful", "{}: {}", check.id, seen.reason);
         assert_eq!(seen.remedy, None, "{}", check.id);
         let spoiled: Vec<_> = failing.iter().filter(|spoiled| spoiled.id == check.id).collect();

@@ -7,6 +7,8 @@ mod hostile;
 mod issuer;
 mod procedure;
 mod stored;
+mod terminal;
+mod terminals;
 mod verdicts;
 
 use channel::password::{MrzKey, Password};

@@ -1,6 +1,7 @@
 //! Cards behind a socket: verdicts, exit codes, files.
 
 mod faults;
+mod terminal;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -5,5 +5,8 @@ mod cards;
 #[path = "../../../inspection/tests/inspection/issuer.rs"]
 #[allow(dead_code, reason = "shared with the tests of inspection, which use more of it")]
 mod issuer;
+#[path = "../../../inspection/tests/inspection/terminals.rs"]
+#[allow(dead_code, reason = "shared with the tests of inspection, which use more of it")]
+mod terminals;
 mod trust;
 mod usage;
