@@ -89,7 +89,7 @@ fn accepted<const N: usize>(card: &mut dyn Card, command: &Command) -> Result<[u
 }
 
 /// The chip's end of BAC: the challenge given out, if any.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ChipBac {
     challenge: Option<[u8; 8]>,
 }

@@ -9,7 +9,7 @@ use lds::globalplatform::Cplc;
 use crate::issuer_domain::{self, CardLife, SecureChannel, StoredKeySet};
 use crate::persistence::State;
 use crate::persona::Make;
-use crate::{eid, emrtd};
+use crate::{eid, emrtd, jmrtd};
 
 /// Key version of the keys that a blank is delivered with.
 pub const DEFAULT_KEY_VERSION: u8 = 0x30;
@@ -33,6 +33,8 @@ pub struct BlankOptions {
     pub applet: Option<eid::AppletKind>,
     /// Most bytes of an object, where the program lets one choose.
     pub longest_object: usize,
+    /// Whether the JMRTD passport applet takes the place of the eMRTD application.
+    pub jmrtd: bool,
 }
 
 impl Default for BlankOptions {
@@ -49,6 +51,7 @@ impl Default for BlankOptions {
             eid: false,
             applet: None,
             longest_object: eid::LONGEST_OBJECT,
+            jmrtd: false,
         }
     }
 }
@@ -90,6 +93,7 @@ impl State {
                 Some(kind) => Some(eid::Memory::of_applet(kind, options.longest_object, &mut OsRandom)?),
                 None => options.eid.then(eid::Memory::delivered),
             },
+            jmrtd: options.jmrtd.then(jmrtd::Memory::default),
         })
     }
 }

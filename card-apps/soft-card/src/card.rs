@@ -14,6 +14,7 @@ use crate::emrtd::{self, ApplicationLife, Guess};
 use crate::fault::{Faults, Line, Seeded, Tear, When};
 use crate::forge::{self, ForgeError};
 use crate::issuer_domain::{self, CardLife};
+use crate::jmrtd;
 use crate::persistence::{State, StateError, StateFile};
 
 /// A card in software, inserted and powered.
@@ -38,6 +39,7 @@ struct Volatile {
     emrtd: emrtd::Volatile,
     /// While the citizen application is selected.
     eid: Option<eid::Volatile>,
+    jmrtd: jmrtd::Volatile,
 }
 
 impl Volatile {
@@ -47,6 +49,7 @@ impl Volatile {
             issuer_domain: Default::default(),
             emrtd: emrtd::Volatile::at(Place::MasterFile),
             eid: None,
+            jmrtd: Default::default(),
         }
     }
 
@@ -202,6 +205,9 @@ impl SoftCard {
     }
 
     fn answer(&mut self, command: &Command, volatile: &mut Volatile) -> Response {
+        if self.state.jmrtd.is_some() {
+            return self.java_card(command, volatile);
+        }
         match Class::of(command.cla) {
             Err(status) => {
                 // Not secure messaging either: a session does not survive it.
@@ -217,6 +223,41 @@ impl SoftCard {
                 volatile.emrtd.end_session_if_any();
                 self.plain(command, class, volatile)
             }
+        }
+    }
+
+    /// A Java Card with an applet of others: what selects no application on it is for the one that is selected.
+    fn java_card(&mut self, command: &Command, volatile: &mut Volatile) -> Response {
+        let selection = if command.cla == 0x00 { Selection::of(command) } else { None };
+        if let Some(Ok(selection)) = selection
+            && let Ok((application, information)) = self.find(&selection, volatile)
+        {
+            // The applet forgets at a reset only.
+            let kept = std::mem::take(&mut volatile.jmrtd);
+            let response = self.select(application, information && application != Application::Emrtd, volatile);
+            volatile.jmrtd = kept;
+            return response;
+        }
+        if volatile.selected == Some(Application::Emrtd) {
+            self.before = self.stored.as_ref().map(|_| self.state.clone());
+            let Some(memory) = &mut self.state.jmrtd else { return Response::status(Status::UNKNOWN_ERROR) };
+            return jmrtd::answer(command, memory, &mut volatile.jmrtd, self.random.as_mut());
+        }
+        match Class::of(command.cla) {
+            Ok(Class::GlobalPlatform { .. }) if command.cla & CHAINING != 0 => {
+                Response::status(Status::CHAINING_NOT_SUPPORTED)
+            }
+            Ok(Class::GlobalPlatform { protected }) => self.issuer_domain(command, protected, volatile),
+            Ok(Class::Plain { chaining: false }) if command.ins == GET_DATA => {
+                self.issuer_domain(command, false, volatile)
+            }
+            // The issuer domain selects by name only.
+            Ok(Class::Plain { .. }) if command.ins == SELECT && command.p1 == 0x04 => {
+                Response::status(Status::FILE_NOT_FOUND)
+            }
+            Ok(Class::Plain { .. }) if command.ins == SELECT => Response::status(Status::INCORRECT_P1_P2),
+            Ok(_) => Response::status(Status::INSTRUCTION_NOT_SUPPORTED),
+            Err(status) => Response::status(status),
         }
     }
 
@@ -334,7 +375,7 @@ impl SoftCard {
         };
         self.before = self.stored.as_ref().map(|_| self.state.clone());
         let random = self.random.as_mut();
-        let State { make, issuer_domain: domain, emrtd, eid: memory } = &mut self.state;
+        let State { make, issuer_domain: domain, emrtd, eid: memory, jmrtd } = &mut self.state;
         let Some(memory) = memory else {
             return Response::status(Status::CONDITIONS_NOT_SATISFIED);
         };
@@ -357,6 +398,7 @@ impl SoftCard {
                 issuer_domain: domain.clone(),
                 emrtd: emrtd.clone(),
                 eid: Some(memory.clone()),
+                jmrtd: jmrtd.clone(),
             };
             match stored.as_mut().map(|file| file.save(&state)) {
                 None => true,
@@ -453,6 +495,8 @@ impl SoftCard {
 
 /// The bit of a class byte that says that more links follow.
 const CHAINING: u8 = 0x10;
+/// SELECT.
+const SELECT: u8 = 0xA4;
 /// GET DATA, the one interindustry command of the issuer domain.
 const GET_DATA: u8 = 0xCA;
 

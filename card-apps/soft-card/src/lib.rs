@@ -3,6 +3,7 @@
 //! - [`SoftCard`]: power, reset, bytes in, bytes out; it is an [`iso7816::Card`]
 //! - [`BlankOptions`]: what a new card is made of
 //! - [`emrtd`], [`mod@eid`], [`issuer_domain`]: the applications, one verb family a file
+//! - [`jmrtd`]: an applet of others in the place of the eMRTD application
 //! - [`State`]: everything the card keeps without power, and its file
 //! - [`fault`]: the catalogue of faults and lies; [`forge`] makes those that lie in the memory
 //! - [`persona`]: makes of cards, as small files
@@ -21,6 +22,7 @@ mod encoding;
 pub mod fault;
 pub mod forge;
 pub mod issuer_domain;
+pub mod jmrtd;
 mod persistence;
 pub mod persona;
 pub mod socket;

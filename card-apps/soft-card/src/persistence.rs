@@ -20,6 +20,7 @@ use serde_json::error::Category;
 use crate::eid;
 use crate::emrtd::{self, MAX_CONTENTS};
 use crate::issuer_domain::{self, MAKERS_VERSION, MAX_KEY_SETS};
+use crate::jmrtd;
 use crate::persona::Make;
 
 const FORMAT: &str = "bitaqa-soft-card";
@@ -42,6 +43,8 @@ pub struct State {
     pub emrtd: emrtd::Memory,
     /// The citizen application, on a card that has one.
     pub eid: Option<eid::Memory>,
+    /// The passport applet of others, on a card that has it in the place of the eMRTD application.
+    pub jmrtd: Option<jmrtd::Memory>,
 }
 
 /// The file as it stands.
@@ -56,6 +59,8 @@ struct Document {
     emrtd: emrtd::Memory,
     #[serde(default)]
     eid: Option<eid::Memory>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jmrtd: Option<jmrtd::Memory>,
 }
 
 /// The start of any version of the file.
@@ -148,8 +153,8 @@ impl State {
         if document.eid.is_some() && head.version < WITH_EID {
             return Err(StateError::Impossible { path: path.into(), field: "eid" });
         }
-        let Document { make, issuer_domain, emrtd, eid, .. } = document;
-        let state = State { make, issuer_domain, emrtd, eid };
+        let Document { make, issuer_domain, emrtd, eid, jmrtd, .. } = document;
+        let state = State { make, issuer_domain, emrtd, eid, jmrtd };
         match state.impossible() {
             Some(field) => Err(StateError::Impossible { path: path.into(), field }),
             None => Ok(state),
@@ -158,7 +163,7 @@ impl State {
 
     /// The first value that no card can hold.
     fn impossible(&self) -> Option<&'static str> {
-        let State { make: _, issuer_domain, emrtd, eid } = self;
+        let State { make: _, issuer_domain, emrtd, eid, jmrtd } = self;
         let keys = &issuer_domain.keys;
         let uniform = |set: &issuer_domain::StoredKeySet| {
             let length = set.enc.expose().len();
@@ -173,6 +178,9 @@ impl State {
             ("files", emrtd.size() <= MAX_CONTENTS && emrtd.files.keys().all(|id| emrtd::is_file(*id))),
             ("mrz_information", emrtd.mrz_information.as_ref().is_none_or(|text| text.expose().is_ascii())),
         ];
+        if jmrtd.as_ref().is_some_and(jmrtd::Memory::is_impossible) {
+            return Some("jmrtd");
+        }
         let wrong = checks.into_iter().find(|(_, good)| !good).map(|(field, _)| field);
         wrong.or_else(|| eid.as_ref().and_then(eid::Memory::impossible))
     }
@@ -197,6 +205,7 @@ impl State {
             issuer_domain: self.issuer_domain.clone(),
             emrtd: self.emrtd.clone(),
             eid: self.eid.clone(),
+            jmrtd: self.jmrtd.clone(),
         };
         let mut bytes = serde_json::to_vec_pretty(&document)?;
         bytes.push(b'\n');

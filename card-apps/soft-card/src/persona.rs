@@ -12,6 +12,7 @@
 //! key-version = 0x30                # of the keys it is delivered with; 0xFF: they go when the first others come
 //! applet = "pivapplet"              # or "openfips201": a PIV program of others, and no eMRTD application
 //! longest-object = 12000            # bytes of one command of PivApplet that comes in links
+//! passport-applet = "jmrtd"         # of others, in the place of the eMRTD application
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ const VERSION: u32 = 1;
 pub const EMBEDDED: &[(&str, &str)] = &[
     ("bac-only", include_str!("../personas/bac-only.toml")),
     ("counts-data-only", include_str!("../personas/counts-data-only.toml")),
+    ("jmrtd-passport", include_str!("../personas/jmrtd-passport.toml")),
     ("maker-keys", include_str!("../personas/maker-keys.toml")),
     ("medium", include_str!("../personas/medium.toml")),
     ("miserly", include_str!("../personas/miserly.toml")),
@@ -52,6 +54,8 @@ pub struct Persona {
     pub applet: Option<AppletKind>,
     /// Most bytes of one of its commands, where that can be chosen.
     pub longest_object: usize,
+    /// The JMRTD passport applet in the place of the eMRTD application.
+    pub jmrtd: bool,
 }
 
 /// What a chip can do, besides its SCP03.
@@ -134,12 +138,18 @@ impl Persona {
             key_version: Option<u8>,
             applet: Option<AppletKind>,
             longest_object: Option<usize>,
+            passport_applet: Option<PassportApplet>,
         }
         #[derive(PartialEq, Eq, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         enum Protocol {
             Bac,
             Pace,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        enum PassportApplet {
+            Jmrtd,
         }
         let document: Document = toml::from_str(text)?;
         if document.format != FORMAT || document.version != VERSION {
@@ -169,15 +179,16 @@ impl Persona {
             None => {
                 let (challenge, counts) = (document.challenge.unwrap_or_default(), document.counts.unwrap_or_default());
                 let secure_channel = SecureChannel { challenge, proofs, counts };
-                Ok(Persona { make, secure_channel, key_version, applet: document.applet, longest_object })
+                let jmrtd = matches!(document.passport_applet, Some(PassportApplet::Jmrtd));
+                Ok(Persona { make, secure_channel, key_version, applet: document.applet, longest_object, jmrtd })
             }
         }
     }
 
     /// A blank of this make.
     pub fn options(self) -> BlankOptions {
-        let Persona { make, secure_channel, key_version, applet, longest_object } = self;
-        BlankOptions { make, secure_channel, key_version, applet, longest_object, ..BlankOptions::default() }
+        let Persona { make, secure_channel, key_version, applet, longest_object, jmrtd } = self;
+        BlankOptions { make, secure_channel, key_version, applet, longest_object, jmrtd, ..BlankOptions::default() }
     }
 }
 

@@ -33,6 +33,18 @@ struct Description {
     terminal_authentication: Option<Terminals>,
     /// The citizen application, where there is one.
     eid: Option<Citizen>,
+    /// The passport applet of others, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jmrtd: Option<Jmrtd>,
+}
+
+#[derive(Serialize)]
+struct Jmrtd {
+    locked: bool,
+    /// With the bytes that count.
+    files: Vec<FileLine>,
+    bac: bool,
+    active_authentication: bool,
 }
 
 #[derive(Serialize)]
@@ -101,7 +113,7 @@ fn citizen(memory: &eid::Memory) -> Citizen {
 }
 
 fn describe(state: &State) -> Description {
-    let State { make: _, issuer_domain, emrtd, eid } = state;
+    let State { make: _, issuer_domain, emrtd, eid, jmrtd } = state;
     let name = |id: u16| {
         let file = if id == EF_CARD_ACCESS.id { Some(&EF_CARD_ACCESS) } else { files::by_id(Place::Emrtd, id) };
         file.map_or("unknown", |file| file.name)
@@ -129,6 +141,20 @@ fn describe(state: &State) -> Description {
             today: trust.today.to_string(),
         }),
         eid: eid.as_ref().map(citizen),
+        jmrtd: jmrtd.as_ref().map(|memory| Jmrtd {
+            locked: memory.locked,
+            files: memory
+                .sizes
+                .iter()
+                .map(|(id, size)| FileLine {
+                    id: format!("{id:04X}"),
+                    name: name(*id),
+                    bytes: usize::try_from(*size).unwrap_or_default(),
+                })
+                .collect(),
+            bac: memory.mrz_information.is_some(),
+            active_authentication: memory.modulus.is_some() && memory.private_exponent.is_some(),
+        }),
     }
 }
 
@@ -163,6 +189,14 @@ pub fn text(state: &State) -> String {
     }
     for file in &card.files {
         line(&format!("{} {}", file.id, file.name), &format!("{} bytes", file.bytes));
+    }
+    if let Some(applet) = &card.jmrtd {
+        line("passport applet", if applet.locked { "JMRTD, locked" } else { "JMRTD, open to anybody's writing" });
+        line("its BAC keys", if applet.bac { "yes" } else { "no" });
+        line("its AA key", if applet.active_authentication { "yes" } else { "no" });
+        for file in &applet.files {
+            line(&format!("{} {}", file.id, file.name), &format!("{} bytes", file.bytes));
+        }
     }
     if let Some(eid) = &card.eid {
         line("citizen application", eid.applet);

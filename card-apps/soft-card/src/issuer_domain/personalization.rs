@@ -38,6 +38,10 @@ pub(super) fn install(aid: &Aid, state: &mut State, volatile: &mut Volatile) -> 
     if *aid != Aid::emrtd() {
         return Err(Status::REFERENCED_DATA_NOT_FOUND);
     }
+    if state.jmrtd.is_some() {
+        // An applet that takes no data through its domain.
+        return Err(Status::CONDITIONS_NOT_SATISFIED);
+    }
     emrtd::personalization::begin(&mut state.emrtd)?;
     volatile.personalization = Some(Target::Emrtd { next: 0, encrypted: false, pending: DgiReader::new() });
     // One byte of data: no confirmation follows (GPCS §11.5.3).

@@ -7,6 +7,7 @@ mod citizen;
 mod faults;
 mod hostile;
 mod issuer;
+mod jmrtd;
 mod makes;
 mod oracle;
 mod power;
