@@ -13,6 +13,7 @@ mod outcome;
 
 use channel::random::{Random, RandomError};
 use eid::keys::KeyReference;
+use inspection::procedure::Bac;
 use iso7816::{Card, Status};
 use jiff::Timestamp;
 use lds::globalplatform::{ApplicationState, CardState};
@@ -20,10 +21,11 @@ use openssl::sha::sha256;
 use trust::chain::{Document as Judgeable, id};
 use trust::{Finding, Outcome as CheckOutcome, TrustStore, security_object};
 
+use crate::applet;
 use crate::citizen::dialogue::{self, Access};
 use crate::citizen::{self, CitizenPlan, Citizens, TransportCodes};
 use crate::issuer::{DialogueError, IssuerDomain, SecuredDomain};
-use crate::keys::ChipKey;
+use crate::keys::{ActiveKey, ChipKey};
 use crate::ledger::{Event, Ledger, LedgerError, Phase, Rule, State, Step};
 use crate::order::{CardAccessNumber, Order};
 use crate::plan::{Inputs, Plan, SignedPlan, plan};
@@ -31,7 +33,7 @@ use crate::portrait::Face;
 use crate::profile::Profile;
 use crate::quality::{self, Complaint, Expected};
 use crate::rotation::{CardKeys, Rotation};
-use crate::stage::{Binding, Blank, Bound, Document, Judged, StepError, Written};
+use crate::stage::{Binding, Blank, Bound, Document, Judged, Sealed, StepError, Written};
 
 pub use outcome::{Failure, Finished, Outcome, Reason, Rejected, Unusable};
 
@@ -147,6 +149,10 @@ impl Job<'_> {
 pub fn personalize(line: &mut Line<'_>, job: Job<'_>) -> Result<Outcome, Failure> {
     accept(line.ledger, job)?;
     let plan = prepare(line, job, (line.clock)())?;
+    if let Some(applet) = line.profile.card.applet {
+        let chip = unknown_chip(line)?;
+        return applet::personalize(line, applet, plan, (chip.serial().to_owned(), chip.into_card()));
+    }
     let (blank, made_at) = take_blank(line, &plan)?;
     let mut token = [0; TOKEN_LENGTH];
     line.random.fill(&mut token)?;
@@ -203,7 +209,8 @@ pub(crate) fn prepare(line: &mut Line<'_>, job: Job<'_>, made_at: Timestamp) -> 
         }
     };
     let chip_key = ChipKey::generate(line.profile.chip_authentication.curve())?;
-    let inputs = Inputs { made_at, access_number, chip_key: &chip_key };
+    let active_key = ActiveKey::of_profile(line.profile)?;
+    let inputs = Inputs { made_at, access_number, chip_key: &chip_key, active_key: active_key.as_ref() };
     let plan = plan(job.order, line.profile, job.face, &inputs)?;
     let cms = line.signer.sign(plan.security_object())?;
     check_signature(line, &plan, &cms)?;
@@ -273,16 +280,8 @@ fn take_blank(line: &mut Line<'_>, plan: &SignedPlan) -> Result<(Document<Blank<
     if plan.citizen().is_some() {
         dialogue::select(line.station.connect()?.as_mut(), &eid::Application::Piv.aid()).map_err(no_citizen)?;
     }
-    let mut domain = select(line)?;
+    let mut domain = unknown_chip(line)?;
     let chip = domain.serial().to_owned();
-    if let Some(record) = line.ledger.book().chip(&chip) {
-        if let Some(document) = record.document.clone() {
-            return Err(Unusable::InUse { chip, document }.into());
-        }
-        if record.spoiled {
-            return Err(Unusable::Spoiled { chip }.into());
-        }
-    }
     if domain.binding().map_err(Unusable::Dialogue)?.is_some() {
         return Err(Unusable::Foreign { chip }.into());
     }
@@ -294,6 +293,20 @@ fn take_blank(line: &mut Line<'_>, plan: &SignedPlan) -> Result<(Document<Blank<
         return Err(Unusable::NotBlank { chip, card, application }.into());
     }
     Ok((Document::new(number, &chip, secured), plan.plan().made_at()))
+}
+
+/// The chip in the station, of which the ledger says nothing that forbids to use it.
+fn unknown_chip(line: &mut Line<'_>) -> Result<IssuerDomain<StationCard>, Failure> {
+    let domain = select(line)?;
+    let chip = domain.serial().to_owned();
+    let record = line.ledger.book().chip(&chip);
+    if let Some(document) = record.and_then(|record| record.document.clone()) {
+        return Err(Unusable::InUse { chip, document }.into());
+    }
+    if record.is_some_and(|record| record.spoiled) {
+        return Err(Unusable::Spoiled { chip }.into());
+    }
+    Ok(domain)
 }
 
 /// A blank whose maker did not put the citizen application on it.
@@ -425,15 +438,22 @@ pub(crate) fn approve_and_seal(
             }
         }
     }
-    let expected = &expected;
-    let approved = match quality::approve(card.as_mut(), plan.plan().password(), expected, line.trust, now, line.random)
-    {
+    let approved = match line.profile.card.applet {
+        Some(applet) => applet.dialect().approve(line, card, &plan, &expected),
+        None => {
+            let access = (plan.plan().password(), Bac::Never);
+            quality::approve(card.as_mut(), access, &expected, line.trust, now, line.random)
+        }
+    };
+    let approved = match approved {
         Ok(approved) => approved,
         Err(Complaint::Interrupted) => return Err(interrupted("the card left while it was read back".to_owned())),
         Err(complaint) => return reject(line, &document, &chip, reason_of(complaint)).map(Outcome::Rejected),
     };
-    drop(card);
     let mut judged = written.approved(line.ledger, approved)?;
+    if line.profile.card.applet.is_some() {
+        return Ok(finished(judged.locked_before(), plan));
+    }
     let sealed = line.ledger.book().document(&document).is_some_and(|record| record.sealed);
     if plan.citizen().is_some() && !sealed {
         judged = match set_transport_pin(line, judged)? {
@@ -453,12 +473,14 @@ pub(crate) fn approve_and_seal(
         Some(Err(source)) => return fault(line, &document, StepError::Card { step: Step::Seal, source }),
     }
     match judged.seal(line.ledger, &mut secured) {
-        Ok(document) => {
-            tracing::info!(document = document.number, chip = document.chip, "personalization finished");
-            Ok(Outcome::Finished(Box::new(Finished { document, plan })))
-        }
+        Ok(document) => Ok(finished(document, plan)),
         Err(error) => fault(line, &document, error),
     }
+}
+
+fn finished(document: Document<Sealed>, plan: SignedPlan) -> Outcome {
+    tracing::info!(document = document.number, chip = document.chip, "personalization finished");
+    Outcome::Finished(Box::new(Finished { document, plan }))
 }
 
 /// What the ledger says of the citizen application.
@@ -579,10 +601,14 @@ pub(crate) fn invalidate(line: &mut Line<'_>, document: &str, chip: &str) -> Res
         digest: None,
     };
     line.ledger.append(event(Phase::Intent))?;
-    let locked = match reopen(line, document, chip) {
-        Err(Failure::Ledger(error)) => return Err(error.into()),
-        Err(failure) => Err(failure.to_string()),
-        Ok(mut secured) => lock(&mut secured).map_err(|error| error.to_string()),
+    let locked = match line.profile.card.applet {
+        Some(applet) => applet::again(line, chip)
+            .and_then(|mut card| applet.dialect().spoil(card.as_mut()).map_err(|error| error.to_string())),
+        None => match reopen(line, document, chip) {
+            Err(Failure::Ledger(error)) => return Err(error.into()),
+            Err(failure) => Err(failure.to_string()),
+            Ok(mut secured) => lock(&mut secured).map_err(|error| error.to_string()),
+        },
     };
     match locked {
         Ok(()) => {

@@ -120,11 +120,22 @@ impl<C: Card> IssuerDomain<C> {
     /// # Errors
     /// When the card refuses, answers nonsense, or is gone.
     pub fn select(mut card: C) -> Result<Self, DialogueError> {
-        let select = Command::new(0x00, INS_SELECT, 0x04, 0x00).with_data(Aid::issuer_domain().as_bytes());
-        accepted(&mut card, &select.with_ne(256))?;
+        let select = Command::new(0x00, INS_SELECT, 0x04, 0x00);
+        let named = select.clone().with_data(Aid::issuer_domain().as_bytes());
+        match card.transmit(&named.with_ne(256))?.status {
+            Status::OK => {}
+            // Chips of other makers have it under another name: a selection without one means it (GPCS §11.9).
+            Status::FILE_NOT_FOUND => drop(accepted(&mut card, &select.with_ne(256))?),
+            status => return Err(DialogueError::Refused { instruction: INS_SELECT, status }),
+        }
         let cplc = accepted(&mut card, &get_data(TAG_CPLC))?;
         let serial = Cplc::parse(&cplc.data)?.chip_serial();
         Ok(IssuerDomain { card, serial })
+    }
+
+    /// The card, with the issuer domain selected.
+    pub fn into_card(self) -> C {
+        self.card
     }
 
     /// The chip's serial, 24 hexadecimal digits.

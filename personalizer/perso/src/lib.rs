@@ -10,6 +10,7 @@
 //! [`execute::Station`], a [`execute::SecurityObjectSigner`] and perhaps a [`citizen::CitizenCa`]; knows no reader, no printer and no
 //! signing key.
 
+pub mod applet;
 pub mod breaker;
 pub mod citizen;
 pub mod execute;

@@ -8,6 +8,7 @@
 //! number, no key.
 
 use std::fmt;
+use std::sync::Arc;
 
 use channel::chip_auth::{ChipAuthSuite, KeyAgreement};
 use channel::pace::{Mapping, Suite};
@@ -26,6 +27,7 @@ use lds::dg::dg11::Dg11;
 use lds::dg::dg12::Dg12;
 use lds::dg::dg13::{Dg13, Field};
 use lds::dg::dg14::Dg14;
+use lds::dg::dg15::Dg15;
 use lds::dg::picture::PictureError;
 use lds::files::{EF_CARD_ACCESS, EF_COM, EF_SOD, File, data_group};
 use lds::globalplatform::dgi::{CAN, CHIP_AUTHENTICATION_KEY, MRZ_INFORMATION};
@@ -38,8 +40,9 @@ use openssl::error::ErrorStack;
 use openssl::hash::{MessageDigest, hash};
 use openssl::sha::sha256;
 
+use crate::applet::Applet;
 use crate::citizen::{CertificateHolder, CitizenPlan};
-use crate::keys::ChipKey;
+use crate::keys::{ActiveKey, ChipKey};
 use crate::order::{CardAccessNumber, Order, PartialDate, Sex};
 use crate::portrait::Face;
 use crate::profile::{CivilField, Hash, LdsVersion, Profile};
@@ -57,6 +60,8 @@ pub struct Inputs<'a> {
     pub access_number: &'a CardAccessNumber,
     /// The chip's own key.
     pub chip_key: &'a ChipKey,
+    /// The chip's key for Active Authentication, where the profile has one.
+    pub active_key: Option<&'a Arc<ActiveKey>>,
 }
 
 /// Everything that will be written, but for the signature.
@@ -79,6 +84,7 @@ pub struct Plan {
     secrets: Secrets,
     block_size: usize,
     issuer_keys: Option<u8>,
+    applet: Option<Applet>,
     citizen: Option<(CertificateHolder, Vec<KeyReference>)>,
 }
 
@@ -95,6 +101,7 @@ struct Secrets {
     mrz_information: Secret,
     access_number: CardAccessNumber,
     chip_key: ChipAuthenticationKey,
+    active_key: Option<Arc<ActiveKey>>,
 }
 
 /// A plan whose security object is signed.
@@ -173,6 +180,26 @@ pub enum PlanError {
         /// Bytes of DG2.
         portrait: usize,
     },
+    /// A file that is too large for the applet on the card.
+    #[error("{file} has {bytes} bytes; {applet} takes files of at most {most}")]
+    FileSize {
+        /// Its name.
+        file: &'static str,
+        /// Its size in bytes.
+        bytes: usize,
+        /// The largest size in bytes.
+        most: usize,
+        /// Name of the applet.
+        applet: &'static str,
+    },
+    /// A file that the applet on the card does not have.
+    #[error("{applet} has no {file}")]
+    NoSuchFile {
+        /// Its name.
+        file: &'static str,
+        /// Name of the applet.
+        applet: &'static str,
+    },
     /// OpenSSL failed.
     #[error("cryptography failed")]
     OpenSsl(#[from] ErrorStack),
@@ -195,6 +222,10 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
             12 => dg12(order, profile, issued, inputs.made_at)?.to_bytes(),
             13 => dg13(order, profile).to_bytes(),
             14 => dg14(profile, inputs.chip_key).to_bytes(),
+            15 => match inputs.active_key {
+                Some(key) => Dg15::new(PublicKeyInfo::rsa(key.public())).to_bytes(),
+                None => continue,
+            },
             _ => continue,
         };
         if let Some(file) = data_group(*number) {
@@ -207,11 +238,12 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         LdsVersion::V1_7 => Com::lds_1_7(numbers),
         LdsVersion::V1_8 => Com::lds_1_8(numbers),
     };
-    let card_access = SecurityInfos::new(vec![pace_info(profile)]);
-    let mut files = vec![
-        PlannedFile { file: &EF_CARD_ACCESS, bytes: card_access.to_bytes() },
-        PlannedFile { file: &EF_COM, bytes: com.to_bytes() },
-    ];
+    let mut files = Vec::new();
+    if profile.card.applet.is_none() {
+        let card_access = SecurityInfos::new(vec![pace_info(profile)]);
+        files.push(PlannedFile { file: &EF_CARD_ACCESS, bytes: card_access.to_bytes() });
+    }
+    files.push(PlannedFile { file: &EF_COM, bytes: com.to_bytes() });
     files.extend(groups);
     let plan = Plan {
         document_number: order.document_number.clone(),
@@ -226,6 +258,7 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         security_object,
         block_size: profile.card.block_size,
         issuer_keys: profile.keys.as_ref().map(|keys| keys.version),
+        applet: profile.card.applet,
         citizen: match &profile.eid {
             Some(eid) => {
                 Some((CertificateHolder::of(order).map_err(|field| PlanError::CertificateName { field })?, eid.keys()))
@@ -234,6 +267,9 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         },
     };
     plan.check_capacity(profile)?;
+    if let Some(applet) = plan.applet {
+        applet.dialect().check(&plan)?;
+    }
     Ok(plan)
 }
 
@@ -421,6 +457,7 @@ fn secrets(mrz: &Mrz, inputs: &Inputs<'_>) -> Secrets {
             key_id: None,
             private_key: key.private().expose().to_vec().into(),
         },
+        active_key: inputs.active_key.cloned(),
     }
 }
 
@@ -440,9 +477,24 @@ impl Plan {
         &self.security_object
     }
 
-    /// The access number: for the printed face.
+    /// The access number as it is printed: nothing on a card that it does not open.
+    pub fn printed_access_number(&self) -> &str {
+        if self.applet.is_some() { "" } else { self.secrets.access_number.expose() }
+    }
+
+    /// The access number.
     pub fn access_number(&self) -> &CardAccessNumber {
         &self.secrets.access_number
+    }
+
+    /// Bytes of one block that is written.
+    pub fn block_size(&self) -> usize {
+        self.block_size
+    }
+
+    /// The key of Active Authentication.
+    pub(crate) fn active_key(&self) -> Option<&ActiveKey> {
+        self.secrets.active_key.as_deref()
     }
 
     /// The password with which the card is read back.
@@ -563,12 +615,28 @@ impl fmt::Display for Plan {
             )?;
         }
         writeln!(f, "  {:04X} {:<13} signature over {} bytes", EF_SOD.id, EF_SOD.name, self.security_object.len())?;
-        writeln!(f, "secrets, enciphered under the card's data encryption key")?;
-        writeln!(
-            f,
-            "  {MRZ_INFORMATION:04X} MRZ_information, {CAN:04X} access number, {CHIP_AUTHENTICATION_KEY:04X} chip authentication key"
-        )?;
+        let steps = match self.applet {
+            Some(applet) => applet.dialect().steps(self),
+            None => {
+                writeln!(f, "secrets, enciphered under the card's data encryption key")?;
+                writeln!(
+                    f,
+                    "  {MRZ_INFORMATION:04X} MRZ_information, {CAN:04X} access number, {CHIP_AUTHENTICATION_KEY:04X} chip authentication key"
+                )?;
+                self.steps()
+            }
+        };
         writeln!(f, "steps")?;
+        for (index, step) in steps.iter().enumerate() {
+            writeln!(f, "  {:>2}. {step}", index + 1)?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// The steps on a card of this project, for people.
+    fn steps(&self) -> Vec<String> {
         let blocks = self.files.iter().map(|planned| planned.bytes.len() + 5).sum::<usize>().div_ceil(self.block_size);
         let rotation = self.issuer_keys.map(|version| {
             format!("PUT KEY version {version:02X}, a channel under these keys, DELETE those that the chip came with")
@@ -608,9 +676,6 @@ impl fmt::Display for Plan {
         ];
         let last = "SET STATUS card SECURED".to_owned();
         let steps = before.into_iter().chain(rotation).chain(citizen.into_iter().flatten()).chain(after);
-        for (index, step) in steps.chain(delivered.into_iter().flatten()).chain([last]).enumerate() {
-            writeln!(f, "  {:>2}. {step}", index + 1)?;
-        }
-        Ok(())
+        steps.chain(delivered.into_iter().flatten()).chain([last]).collect()
     }
 }

@@ -19,6 +19,8 @@ use eid::keys::KeyReference;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::applet::Applet;
+
 /// The version of the profile format.
 pub const FORMAT: u32 = 1;
 
@@ -26,6 +28,7 @@ pub const FORMAT: u32 = 1;
 pub const EMBEDDED: &[(&str, &str)] = &[
     ("specimen-uto", include_str!("../../profiles/specimen-uto.toml")),
     ("specimen-uto-eid", include_str!("../../profiles/specimen-uto-eid.toml")),
+    ("specimen-uto-jmrtd", include_str!("../../profiles/specimen-uto-jmrtd.toml")),
     ("iq-nid-compat", include_str!("../../profiles/iq-nid-compat.toml")),
 ];
 
@@ -52,6 +55,8 @@ pub struct Profile {
     pub access: Suite,
     /// Chip Authentication.
     pub chip_authentication: Suite,
+    /// Active Authentication; without it no DG15 is written.
+    pub active_authentication: Option<ActiveAuthentication>,
     /// The face in DG2.
     pub portrait: Portrait,
     /// The blank.
@@ -225,6 +230,31 @@ enum CipherName {
     Aes256,
 }
 
+/// Active Authentication.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActiveAuthentication {
+    /// The key, made on the host.
+    pub key: ActiveKeyKind,
+}
+
+/// A kind of key for Active Authentication.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub enum ActiveKeyKind {
+    /// RSA with 1024 bits: all that some applets take.
+    #[serde(rename = "RSA-1024")]
+    Rsa1024,
+}
+
+impl ActiveKeyKind {
+    /// Bits of the modulus.
+    pub fn bits(self) -> u32 {
+        match self {
+            ActiveKeyKind::Rsa1024 => 1024,
+        }
+    }
+}
+
 /// The face in DG2.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -272,6 +302,8 @@ pub struct Card {
     pub capacity: usize,
     /// Openings of the channel with a wrong cryptogram before a chip is left alone.
     pub attempts: u32,
+    /// The applet of other people that the cards have; without it they are cards of this project.
+    pub applet: Option<Applet>,
 }
 
 impl Card {
@@ -517,7 +549,7 @@ impl Profile {
         let code = |text: &str| text.len() == 2 && text.starts_with(['A', 'C', 'I']);
         let groups = &self.lds.data_groups;
         let other = |version: u8| (0x01..=0x7F).contains(&version) && version != self.card.key_version;
-        let rules: [(bool, &'static str, &'static str); 14] = [
+        let rules: [(bool, &'static str, &'static str); 15] = [
             (letters(&self.document.state, 3), "document.state", "three capital letters"),
             (letters(&self.document.nationality, 3), "document.nationality", "three capital letters"),
             (code(&self.document.code), "document.code", "two characters, the first of them A, C or I (9303-5)"),
@@ -532,14 +564,21 @@ impl Profile {
                 "between 9 and 15",
             ),
             (
-                groups.iter().all(|group| [1, 2, 11, 12, 13, 14].contains(group)),
+                groups.iter().all(|group| [1, 2, 11, 12, 13, 14, 15].contains(group)),
                 "lds.data_groups",
-                "numbers among 1, 2, 11, 12, 13, 14",
+                "numbers among 1, 2, 11, 12, 13, 14, 15",
             ),
             (
-                [1, 2, 14].iter().all(|group| groups.contains(group)),
+                [1, 2].iter().all(|group| groups.contains(group))
+                    && (self.card.applet.is_some() || groups.contains(&14)),
                 "lds.data_groups",
                 "a list with 1, 2 and 14: MRZ, face and chip authentication are never left out",
+            ),
+            (
+                self.active_authentication.is_some() == groups.contains(&15)
+                    && (self.card.applet.is_some() || !groups.contains(&15)),
+                "lds.data_groups",
+                "a list with 15 when there is a table [active_authentication], which only cards with an applet of others have",
             ),
             (
                 self.card.security_level == 0x33
@@ -575,8 +614,10 @@ impl Profile {
                 "100 to 4000 pixels a side and 2000 to 60000 bytes",
             ),
         ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, key, expected)) => Err(ProfileError::Value { name: name.to_owned(), key, expected }),
+        let broken = rules.into_iter().find(|(holds, ..)| !holds).map(|(_, key, expected)| (key, expected));
+        let broken = broken.or_else(|| self.card.applet.and_then(|applet| applet.dialect().misfit(self)));
+        match broken {
+            Some((key, expected)) => Err(ProfileError::Value { name: name.to_owned(), key, expected }),
             None => Ok(()),
         }
     }

@@ -84,10 +84,10 @@ impl Expected {
         }
     }
 
-    /// What is still known of a card whose chip key is gone: every file that does not depend on it, and the digest of
+    /// What is still known of a card whose keys are gone: every file that does not depend on them, and the digest of
     /// EF.SOD, which vouches for the rest.
     pub fn without_key(files: &[PlannedFile], security_object: [u8; 32]) -> Self {
-        let independent = files.iter().filter(|planned| planned.file.data_group != Some(14));
+        let independent = files.iter().filter(|planned| !matches!(planned.file.data_group, Some(14 | 15)));
         let entry = |planned: &PlannedFile| (planned.file.name, planned.bytes.clone());
         Expected { files: independent.map(entry).collect(), security_object, citizen: None }
     }
@@ -136,24 +136,24 @@ pub enum Complaint {
     },
 }
 
-/// Reads a card that was just powered up, and judges it.
+/// Reads a card that was just powered up, and judges it; by BAC only where it is the only access the card has.
 ///
 /// # Errors
 /// See [`Complaint`].
 pub fn approve(
     card: &mut dyn Card,
-    password: Password,
+    (password, bac): (Password, Bac),
     expected: &Expected,
     trust: &TrustStore,
     now: Timestamp,
     random: &mut dyn Random,
 ) -> Result<Approved, Complaint> {
-    let access = Access { password, bac: Bac::Never, printed_mrz: None };
+    let access = Access { password, bac, printed_mrz: None };
     let evidence = inspection::inspect(card, &access, &Options::new(now), random, &mut |_| {});
     if matches!(evidence.interrupted, Some(Interruption::CardLost | Interruption::Reader { .. })) {
         return Err(Complaint::Interrupted);
     }
-    let report = inspection::judge(&evidence, trust, &Policy { bac: Bac::Never }, now);
+    let report = inspection::judge(&evidence, trust, &Policy { bac }, now);
     if report.verdict != Verdict::GenuineValid {
         let checks = report.complaints().map(|check| (check.id, check.reason.clone())).collect();
         return Err(Complaint::Verdict { verdict: report.verdict, checks });

@@ -16,6 +16,7 @@
 
 use lds::globalplatform::{ApplicationState, CardState};
 
+use crate::applet::{self, Applet, Way};
 use crate::execute::{
     Failure, Job, Line, Outcome, Reason, Rejected, StationCard, Unusable, accept_again, approve_and_seal, go_on,
     invalidate, open, prepare, reject, select, write,
@@ -87,6 +88,12 @@ pub enum RecoverError {
         /// The chip in the station.
         chip: String,
     },
+    /// The card was begun with a profile for another kind of card.
+    #[error("document {document} was begun with a profile for another kind of card")]
+    OtherKind {
+        /// Document number.
+        document: String,
+    },
     /// As in making a card.
     #[error(transparent)]
     Failure(#[from] Failure),
@@ -107,8 +114,9 @@ pub fn recover<'j>(
     let mut domain = select(line)?;
     let chip = domain.serial().to_owned();
     let document = line.ledger.book().chip(&chip).and_then(|record| record.document.clone());
+    let applet = line.profile.card.applet;
     let Some(document) = document else {
-        return Ok(match binding(&mut domain)? {
+        return Ok(match if applet.is_some() { None } else { binding(&mut domain)? } {
             Some(_) => Recovered::Foreign { chip },
             None => Recovered::Nothing { chip },
         });
@@ -117,6 +125,7 @@ pub fn recover<'j>(
         return Ok(Recovered::Nothing { chip });
     };
     tracing::info!(document, chip, state = ?record.state, "recovery");
+    of_this_kind(line, &document, &record)?;
     if wish != Wish::Finish {
         return Ok(rejected(reject_known(line, &document, &chip, &record)?));
     }
@@ -133,14 +142,28 @@ pub fn recover<'j>(
         State::QaRejected => return Ok(Recovered::Now(Outcome::Rejected(again(line, &document, &chip, &record)?))),
         _ => {}
     }
+    let missing = || RecoverError::OrderMissing { document: document.clone(), chip: chip.clone() };
+    if let Some(applet) = applet {
+        let job = jobs(&document).ok_or_else(missing)?;
+        let card = domain.into_card();
+        return Ok(Recovered::Now(finish_applet(line, job, &record, applet, (chip, card))?));
+    }
     let binding = binding(&mut domain)?;
     if let Some(what) = disagreement(&record, binding.as_deref()) {
         return Ok(rejected(reject(line, &document, &chip, Reason::Disagreement { what })?));
     }
-    let missing = || RecoverError::OrderMissing { document: document.clone(), chip: chip.clone() };
     let job = jobs(&document).ok_or_else(missing)?;
     let unbound = binding.is_none();
     Ok(Recovered::Now(finish(line, job, &record, domain, unbound)?))
+}
+
+/// A card that takes no binding must not be asked for one, and the other way round.
+fn of_this_kind(line: &Line<'_>, document: &str, record: &DocumentRecord) -> Result<(), RecoverError> {
+    let bound_by_ledger = record.token.as_deref() == Some("");
+    match line.profile.card.applet.is_some() == bound_by_ledger {
+        true => Ok(()),
+        false => Err(RecoverError::OtherKind { document: document.to_owned() }),
+    }
 }
 
 fn binding(domain: &mut IssuerDomain<StationCard>) -> Result<Option<Vec<u8>>, Failure> {
@@ -151,6 +174,7 @@ fn binding(domain: &mut IssuerDomain<StationCard>) -> Result<Option<Vec<u8>>, Fa
 fn reject_named(line: &mut Line<'_>, document: &str) -> Result<Rejected, RecoverError> {
     let begun = line.ledger.book().document(document).and_then(|record| Some((record.clone(), record.chip.clone()?)));
     let (record, chip) = begun.ok_or_else(|| RecoverError::NotBegun { document: document.to_owned() })?;
+    of_this_kind(line, document, &record)?;
     // A card that says that it is another one is not touched, nor taken for a dead one.
     if let Ok(domain) = select(line)
         && domain.serial() != chip
@@ -225,6 +249,27 @@ fn finish(
     }
 }
 
+/// The same of a chip with an applet of other people ([`applet`]).
+fn finish_applet(
+    line: &mut Line<'_>,
+    job: Job<'_>,
+    record: &DocumentRecord,
+    applet: Applet,
+    (chip, card): (String, StationCard),
+) -> Result<Outcome, Failure> {
+    accept_again(line.ledger, job)?;
+    match applet::way(line, applet, record, (chip.clone(), card))? {
+        Way::Rewrite(card) => {
+            let plan = prepare(line, job, (line.clock)())?;
+            applet::rewrite(line, applet, plan, record, (chip, card))
+        }
+        Way::ReadBack => read_back(line, job, record, &chip),
+        Way::Reject(what) => {
+            reject(line, &job.order.document_number, &chip, Reason::Disagreement { what }).map(Outcome::Rejected)
+        }
+    }
+}
+
 /// Everything from the start on the same chip: what it holds is erased, key and signature are new.
 fn rewrite(
     line: &mut Line<'_>,
@@ -250,8 +295,10 @@ fn read_back(line: &mut Line<'_>, job: Job<'_>, record: &DocumentRecord, chip: &
     let document = job.order.document_number.clone();
     let digest = record.security_object.as_deref().and_then(|digest| hex::decode(digest).ok());
     let digest = digest.and_then(|digest| <[u8; 32]>::try_from(digest).ok());
-    let what = match (digest, record.made_at, &job.order.card_access_number) {
-        (Some(digest), Some(made_at), Some(_)) => {
+    // An applet without PACE is read back with the MRZ.
+    let has_password = line.profile.card.applet.is_some() || job.order.card_access_number.is_some();
+    let what = match (digest, record.made_at, has_password) {
+        (Some(digest), Some(made_at), true) => {
             let plan = prepare(line, job, made_at)?;
             if matches!(record.state, State::BlankAssigned | State::ChipInitialised) {
                 line.ledger.append(Event::State {
@@ -263,7 +310,7 @@ fn read_back(line: &mut Line<'_>, job: Job<'_>, record: &DocumentRecord, chip: &
             let expected = Expected::without_key(plan.plan().files(), digest);
             return approve_and_seal(line, Document::found(&document, chip), plan, &expected);
         }
-        (_, _, None) => "the access number was drawn in the interrupted session and is known to nobody",
+        (_, _, false) => "the access number was drawn in the interrupted session and is known to nobody",
         _ => "the chip is locked, but its files were never announced",
     };
     reject(line, &document, chip, Reason::Disagreement { what }).map(Outcome::Rejected)

@@ -57,6 +57,11 @@ struct Proven<C> {
     proofs: Vec<Proof>,
 }
 
+/// A chip with an applet of other people, which has no place for a binding: the ledger alone binds it.
+pub struct Held<C> {
+    card: C,
+}
+
 /// The chip carries its passwords and its key; blocks are numbered on from here.
 pub struct Keyed<C> {
     domain: SecuredDomain<C>,
@@ -163,6 +168,47 @@ impl<C: Card> Document<Blank<C>> {
             domain.bind(token)?;
             Ok(Bound { domain })
         })
+    }
+}
+
+impl<C: Card> Document<Held<C>> {
+    /// Binds document number and chip for ever, in the ledger.
+    pub(crate) fn hold(
+        number: &str,
+        chip: &str,
+        card: C,
+        ledger: &mut Ledger,
+        Binding { token, made_at, print }: Binding<'_>,
+    ) -> Result<Self, LedgerError> {
+        let (number, chip) = (number.to_owned(), chip.to_owned());
+        let token = hex::encode(token);
+        ledger.append(Event::Bound { document: number.clone(), chip: chip.clone(), token, made_at, print })?;
+        Ok(Document { number, chip, stage: Held { card } })
+    }
+
+    /// One step: announced, taken, written down. `digest` is over what is written, where nobody could guess it.
+    pub(crate) fn step(
+        self,
+        ledger: &mut Ledger,
+        step: Step,
+        digest: Option<[u8; 32]>,
+        action: impl FnOnce(&mut C) -> Result<(), DialogueError>,
+    ) -> Result<Self, StepError> {
+        self.take(ledger, step, digest, |Held { mut card }| {
+            action(&mut card)?;
+            Ok(Held { card })
+        })
+    }
+
+    /// Enters that the chip holds its keys and passwords.
+    pub(crate) fn keyed(&self, ledger: &mut Ledger) -> Result<(), LedgerError> {
+        ledger.append(self.state(State::ChipInitialised))
+    }
+
+    /// Enters that the chip holds everything and takes no more data.
+    pub(crate) fn written(self, ledger: &mut Ledger) -> Result<Document<Written>, LedgerError> {
+        ledger.append(self.state(State::Personalised))?;
+        Ok(self.with(Written(())))
     }
 }
 
@@ -336,6 +382,12 @@ impl Document<Judged> {
             IssuerView::open(card, eid::Application::Piv, access, random)?.set_codes(codes)?;
             Ok(judged)
         })
+    }
+
+    /// An applet of other people, which was locked when it was written: nothing is left to secure.
+    pub(crate) fn locked_before(self) -> Document<Sealed> {
+        let Document { number, chip, stage: Judged { approved } } = self;
+        Document { number, chip, stage: Sealed { approved } }
     }
 
     /// Secures the card.

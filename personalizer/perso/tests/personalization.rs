@@ -8,6 +8,8 @@ mod bench;
 mod citizen;
 #[path = "personalization/good.rs"]
 mod good;
+#[path = "personalization/jmrtd.rs"]
+mod jmrtd;
 #[path = "personalization/resumed.rs"]
 mod resumed;
 #[path = "personalization/secrets.rs"]

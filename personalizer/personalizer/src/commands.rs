@@ -15,7 +15,7 @@ use clap::CommandFactory;
 use jiff::Timestamp;
 use perso::citizen::Citizens;
 use perso::execute::Line;
-use perso::keys::ChipKey;
+use perso::keys::{ActiveKey, ChipKey};
 use perso::ledger::Reading;
 use perso::order::{self, CardAccessNumber};
 use perso::plan::{Inputs, Plan, plan};
@@ -61,14 +61,14 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
 
 /// A plan with a key and an access number that no card will have: to look at, and to find out what does not fit.
 fn trial_plan(item: &Item, profile: &Profile) -> Result<Plan, Failure> {
-    let key = ChipKey::generate(profile.chip_authentication.curve()).map_err(|error| {
-        Failure::new("Cryptography failed.", error, "Check the installation of OpenSSL.", exit::BUG)
-    })?;
+    let no_key = |error| Failure::new("Cryptography failed.", error, "Check the installation of OpenSSL.", exit::BUG);
+    let key = ChipKey::generate(profile.chip_authentication.curve()).map_err(no_key)?;
+    let active_key = ActiveKey::of_profile(profile).map_err(no_key)?;
     let drawn = item.order.card_access_number.clone().or_else(|| CardAccessNumber::new("000000"));
     let access_number = drawn.as_ref().ok_or_else(|| {
         Failure::new("The access number cannot be used.", "it is not six digits", "Correct the order.", exit::ORDER)
     })?;
-    let inputs = Inputs { made_at: Timestamp::now(), access_number, chip_key: &key };
+    let inputs = Inputs { made_at: Timestamp::now(), access_number, chip_key: &key, active_key: active_key.as_ref() };
     Ok(plan(&item.order, profile, &item.face, &inputs)?)
 }
 

@@ -89,7 +89,7 @@ fn fields(order: &Order, plan: &Plan) -> Vec<(&'static str, String)> {
         ("blood_group", text(&holder.blood_group)),
         ("national_number", order.national_number.clone()),
         ("document_number", order.document_number.clone()),
-        ("can", plan.access_number().expose().to_owned()),
+        ("can", plan.printed_access_number().to_owned()),
         ("authority", order.issue.authority.clone()),
         ("issue_date", day(plan.issued)),
         ("expiry_date", day(plan.expires)),

@@ -122,7 +122,8 @@ impl From<PlanError> for Failure {
             }
             PlanError::TimeZone { .. } => "Install the Debian package tzdata, or correct document.time_zone.",
             PlanError::Portrait(_) => "Replace the portrait.",
-            PlanError::Capacity { .. } => "Lower portrait.max_bytes in the profile.",
+            PlanError::Capacity { .. } | PlanError::FileSize { .. } => "Lower portrait.max_bytes in the profile.",
+            PlanError::NoSuchFile { .. } => "Leave its number out of lds.data_groups in the profile.",
             PlanError::OpenSsl(_) => "Check the installation of OpenSSL.",
         };
         Failure::new("The order does not fit the profile.", error, remedy, exit::ORDER)
@@ -173,6 +174,13 @@ impl From<Unusable> for Failure {
             Unusable::Spoiled { .. } => "Put the card into the reject box.",
             Unusable::WrongKeys { .. } => {
                 "Check the keys of the blanks and how they are derived. The chip is not tried again: failed attempts can lock a card."
+            }
+            Unusable::NoApplet { .. } => {
+                "Install the applet with a tool for GlobalPlatform cards, or use a card of the profile's kind."
+            }
+            Unusable::NotEmpty { .. } => {
+                "Take the card out. Somebody wrote on it: its applet can only be used after its package was deleted and \
+                 installed again."
             }
             Unusable::NotBlank { .. } | Unusable::NoCitizenApplication | Unusable::Dialogue(_) => {
                 "Put a blank of the profile's kind into the station."
@@ -248,6 +256,12 @@ impl From<RecoverError> for Failure {
                 "Another card is in the station.",
                 error,
                 "Put in the card to be rejected; if it is lost or dead, leave the station empty.",
+                exit::ORDER,
+            ),
+            error @ RecoverError::OtherKind { .. } => Failure::new(
+                "The card cannot be finished with this profile.",
+                error,
+                "Give the profile that it was begun with.",
                 exit::ORDER,
             ),
             error @ RecoverError::OrderMissing { .. } => Failure::new(

@@ -7,6 +7,7 @@ use lds::globalplatform::{ApplicationState, CardState};
 use openssl::error::ErrorStack;
 
 use super::{SignerError, StationError};
+use crate::applet::Condition;
 use crate::issuer::DialogueError;
 use crate::ledger::{LedgerError, Step};
 use crate::plan::{PlanError, SignedPlan};
@@ -197,6 +198,22 @@ pub enum Unusable {
         /// State of the application.
         application: ApplicationState,
     },
+    /// The applet that the profile names is not on it.
+    #[error("chip {chip} does not have {applet}")]
+    NoApplet {
+        /// The chip.
+        chip: String,
+        /// Name of the applet.
+        applet: &'static str,
+    },
+    /// Its applet is not as it was installed.
+    #[error("chip {chip} is no blank: its applet is {condition}")]
+    NotEmpty {
+        /// The chip.
+        chip: String,
+        /// How it is.
+        condition: Condition,
+    },
     /// Its maker did not put the citizen application on it.
     #[error("the card has no citizen application")]
     NoCitizenApplication,
@@ -213,6 +230,8 @@ impl Unusable {
             | Unusable::Foreign { chip }
             | Unusable::Spoiled { chip }
             | Unusable::WrongKeys { chip }
+            | Unusable::NoApplet { chip, .. }
+            | Unusable::NotEmpty { chip, .. }
             | Unusable::NotBlank { chip, .. } => Some(chip),
             Unusable::NoCitizenApplication | Unusable::Dialogue(_) => None,
         }

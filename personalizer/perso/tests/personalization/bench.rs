@@ -69,6 +69,8 @@ pub struct Slot {
     pub refuse: Rc<RefCell<Option<(u8, usize)>>>,
     /// Falsify each answer to this instruction inside secure messaging.
     pub garble: Rc<RefCell<Option<u8>>>,
+    /// Say yes to this instruction with this P1 and P2, and do nothing.
+    pub pretend: Rc<RefCell<Option<[u8; 3]>>>,
     /// With a ledger's path: the card's memory and the ledger, before and after every command.
     pub moments: Rc<RefCell<Vec<Moment>>>,
     /// The ledger whose moments are kept.
@@ -114,6 +116,7 @@ impl Slot {
             trace: Rc::default(),
             refuse: Rc::default(),
             garble: Rc::default(),
+            pretend: Rc::default(),
             moments: Rc::default(),
             ledger: None,
         }
@@ -136,6 +139,9 @@ impl Card for Slot {
             if *left == 0 {
                 return Ok(Response::status(Status::NOT_ENOUGH_MEMORY));
             }
+        }
+        if *self.pretend.borrow() == Some([command.ins, command.p1, command.p2]) {
+            return Ok(Response::status(Status::OK));
         }
         self.keep_moment();
         let mut answer = self.card.borrow_mut().transmit(command);

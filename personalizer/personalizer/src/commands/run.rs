@@ -9,6 +9,7 @@ use link::Presence;
 use perso::breaker::Breaker;
 use perso::execute::{self, Finished, Job, Outcome, Reason, Rejected, Unusable};
 use perso::ledger::{self, CertificateRecord, Event, Ledger, State, Step};
+use perso::profile::Profile;
 use perso::recover::{RecoverError, Recovered, Wish};
 use serde_json::json;
 
@@ -52,7 +53,7 @@ pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
         return Ok(exit::GOOD);
     }
     let out = given(options.equipment.out.as_deref(), "--out")?.to_owned();
-    keep_access_numbers(&items, &options.machine)?;
+    keep_access_numbers(&items, &options.machine, &profile)?;
     let mut parts = Parts::open(&options.equipment, &options.machine, profile)?;
     if let Some(count) = options.blanks {
         parts.ledger.append(Event::BlanksReceived { count })?;
@@ -220,7 +221,8 @@ impl Shift<'_> {
             Unusable::Spoiled { .. } => "a spoiled card was fed",
             Unusable::WrongKeys { .. } => "other keys",
             Unusable::NoCitizenApplication => "no citizen application",
-            Unusable::NotBlank { .. } => "no blank",
+            Unusable::NotBlank { .. } | Unusable::NotEmpty { .. } => "no blank",
+            Unusable::NoApplet { .. } => "no applet",
             Unusable::Dialogue(_) => "a card that does not answer",
         };
         if known {
@@ -347,10 +349,12 @@ fn item_of<'a>(items: &'a [Item], number: &str) -> Option<&'a Item> {
 }
 
 /// A card that is printed in another session is read back there, with the access number of its order.
-fn keep_access_numbers(items: &[Item], machine: &Machine) -> Result<(), Failure> {
+fn keep_access_numbers(items: &[Item], machine: &Machine, profile: &Profile) -> Result<(), Failure> {
+    // Applets of others are read back with the MRZ.
+    let uses_access_numbers = profile.card.applet.is_none();
     let drawn = items.iter().find(|item| item.order.card_access_number.is_none());
     match drawn {
-        Some(item) if machine.printer.is_none() => Err(Failure::new(
+        Some(item) if machine.printer.is_none() && uses_access_numbers => Err(Failure::new(
             "There is no printer.",
             format!(
                 "document {} has no access number: it would be drawn now and lost before the card is printed",

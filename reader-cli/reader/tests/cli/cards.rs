@@ -14,10 +14,11 @@ use authority::BundleRequest;
 use authority::defect_list::SeriesDefect;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use soft_card::{SoftCard, State, forge, socket};
+use soft_card::emrtd::ActiveKey;
+use soft_card::{SoftCard, State, emrtd, forge, jmrtd, socket};
 use tempfile::TempDir;
 
-use crate::issuer::{CAN, Document, Issuer};
+use crate::issuer::{Active, CAN, Document, Issuer};
 
 /// An authority, an installed trust store, and the socket of one card.
 struct Post {
@@ -123,6 +124,49 @@ fn a_wrong_number_leaves_the_chip_closed() {
     assert_eq!((code, report["verdict"].as_str()), (11, Some("UNREADABLE")));
     assert_eq!(result(&report, "access-protocol"), "failed");
     assert!(report["holder"].is_null() && report["access_protocol"].is_null());
+}
+
+/// The same document on a bought chip with the passport applet of the JMRTD project.
+fn on_a_jmrtd_applet(state: State) -> State {
+    let emrtd::Memory { files, mrz_information, active_key, .. } = state.emrtd;
+    let sizes = files.iter().map(|(id, bytes)| (*id, bytes.len() as i16)).collect();
+    let mut memory = jmrtd::Memory { locked: true, files, sizes, mrz_information, ..Default::default() };
+    if let Some(ActiveKey::Rsa { private }) = active_key {
+        let key = openssl::rsa::Rsa::private_key_from_der(private.expose()).unwrap();
+        memory.modulus = Some(key.n().to_vec());
+        memory.private_exponent = Some(key.d().to_vec().as_slice().into());
+    }
+    State { emrtd: emrtd::Memory::empty(), jmrtd: Some(memory), ..state }
+}
+
+#[test]
+fn a_jmrtd_applet_is_read_by_bac_where_that_is_allowed_and_judged_by_its_proof() {
+    let post = Post::new();
+    let document = |active_authentication| Document {
+        pace: Vec::new(),
+        chip_authentication: false,
+        active_authentication,
+        ..post.document.clone()
+    };
+    let state = |active| on_a_jmrtd_applet(post.issuer.state(&document(active)));
+    let mrz = post.document.mrz().to_string();
+    let by_bac = ["--mrz", &mrz, "--bac", "allowed"];
+    let proved = state(Active::Rsa { bits: 1024 });
+    let (code, report) = post.verify(proved.clone(), &by_bac);
+    assert_eq!((code, report["verdict"].as_str()), (0, Some("GENUINE_VALID")), "{report:#}");
+    assert!(report["access_protocol"].as_str().unwrap().starts_with("BAC"), "{}", report["access_protocol"]);
+    assert_eq!(result(&report, "active-authentication"), "successful");
+
+    let (code, report) = post.verify(proved.clone(), &["--mrz", &mrz]);
+    assert_eq!((code, report["verdict"].as_str()), (11, Some("UNREADABLE")), "{report:#}");
+    // A copy with a key of its own; a card that never had one.
+    let mut copy = proved;
+    copy.jmrtd.as_mut().unwrap().modulus = state(Active::Rsa { bits: 1024 }).jmrtd.unwrap().modulus;
+    let (code, report) = post.verify(copy, &by_bac);
+    assert_eq!((code, report["verdict"].as_str()), (15, Some("CLONE_SUSPECT")), "{report:#}");
+    let (code, report) = post.verify(state(Active::No), &by_bac);
+    assert_eq!((code, report["verdict"].as_str()), (11, Some("UNREADABLE")), "{report:#}");
+    assert_eq!(result(&report, "chip-authenticity"), "not supported");
 }
 
 #[test]
