@@ -495,8 +495,6 @@ impl SoftCard {
 
 /// The bit of a class byte that says that more links follow.
 const CHAINING: u8 = 0x10;
-/// SELECT.
-const SELECT: u8 = 0xA4;
 /// GET DATA, the one interindustry command of the issuer domain.
 const GET_DATA: u8 = 0xCA;
 
