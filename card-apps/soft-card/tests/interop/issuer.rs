@@ -61,14 +61,7 @@ pub fn personalized(folder: &Path, algorithms: [Algorithm; 4]) -> Citizen {
 
 /// Everything that makes a card a citizen's; the keys and their certificates.
 fn write(channel: &mut dyn Card, algorithms: [Algorithm; 4]) -> Vec<(KeyReference, Algorithm, X509)> {
-    let chuid = Chuid {
-        fasc_n: NO_FASC_N,
-        guid: [0x42; 16],
-        expiry: Date::new(2036, 3, 14).unwrap(),
-        cardholder: None,
-        signature: Vec::new(),
-    };
-    must(channel, &CARD_HOLDER_UNIQUE_IDENTIFIER.put(&chuid.to_bytes()));
+    must(channel, &CARD_HOLDER_UNIQUE_IDENTIFIER.put(&chuid()));
     must(channel, &CARD_CAPABILITY_CONTAINER.put(&Capability { card: [0x42; 14] }.to_bytes()));
     must(channel, &PRINTED_INFORMATION.put(&[&[0x01, PRINTED.len() as u8], PRINTED, &[0xFE, 0x00]].concat()));
     let authority = PKey::from_ec_key(EcKey::generate(&group(Algorithm::P256)).unwrap()).unwrap();
@@ -83,6 +76,12 @@ fn write(channel: &mut dyn Card, algorithms: [Algorithm; 4]) -> Vec<(KeyReferenc
     must(channel, &pin::set_puk(&Puk::parse(PUK.as_bytes()).unwrap()));
     must(channel, &Command::new(0x00, 0x24, 0x08, 0x9B).with_data(MANAGEMENT_KEY));
     keys
+}
+
+/// The content of the CHUID.
+pub fn chuid() -> Vec<u8> {
+    let expiry = Date::new(2036, 3, 14).unwrap();
+    Chuid { fasc_n: NO_FASC_N, guid: [0x42; 16], expiry, cardholder: None, signature: Vec::new() }.to_bytes()
 }
 
 pub fn must(card: &mut dyn Card, command: &Command) -> Vec<u8> {

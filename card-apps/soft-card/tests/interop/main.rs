@@ -2,6 +2,7 @@
 //! them with a special option. `make interop` shows each step.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
+mod applets;
 mod issuer;
 mod real;
 mod steps;
@@ -115,7 +116,8 @@ fn main() -> ExitCode {
     let results = std::thread::scope(|scope| {
         let cards = [curves, rsa].map(|algorithms| scope.spawn(move || citizen_s_card(algorithms)));
         let real = scope.spawn(real::real_objects_are_read_back);
-        cards.into_iter().chain([real]).map(|card| card.join()).collect::<Vec<_>>()
+        let theirs = ["pivapplet", "openfips201"].map(|name| scope.spawn(move || applets::their_card(name)));
+        cards.into_iter().chain([real]).chain(theirs).map(|card| card.join()).collect::<Vec<_>>()
     });
     // A card whose thread gave up has said why.
     let failed = results.iter().filter(|result| result.is_err()).count();

@@ -22,8 +22,17 @@ pub fn all(desk: &mut Desk, citizen: &Citizen) {
     card_is_found(desk);
     certificates_are_read(desk, citizen);
     transport_pin(desk, citizen);
-    pin_and_puk(desk);
+    pin_and_puk(desk, 3);
     protected_object(desk);
+    keys_are_used(desk, citizen);
+    own_test(desk, citizen);
+    secure_shell(desk, citizen);
+    administration(desk, citizen);
+}
+
+/// Each key does what it is for.
+pub fn keys_are_used(desk: &mut Desk, citizen: &Citizen) {
+    desk.write("message", MESSAGE);
     for (key, algorithm, certificate) in &citizen.keys {
         let public = certificate.public_key().unwrap();
         match key {
@@ -32,9 +41,6 @@ pub fn all(desk: &mut Desk, citizen: &Citizen) {
             _ => sign(desk, *key, *algorithm, certificate),
         }
     }
-    own_test(desk, citizen);
-    secure_shell(desk, citizen);
-    administration(desk, citizen);
 }
 
 fn card_is_found(desk: &mut Desk) {
@@ -52,7 +58,7 @@ fn card_is_found(desk: &mut Desk) {
     desk.pass("pkcs15-tool -D lists four keys and their certificates");
 }
 
-fn certificates_are_read(desk: &mut Desk, citizen: &Citizen) {
+pub fn certificates_are_read(desk: &mut Desk, citizen: &Citizen) {
     for (key, _, certificate) in &citizen.keys {
         assert_eq!(read_back(desk, *key), certificate.to_der().unwrap());
         desk.pass(&format!("pkcs15-tool --read-certificate {}", id(*key)));
@@ -87,15 +93,16 @@ fn transport_pin(desk: &mut Desk, citizen: &Citizen) {
     desk.pass("pkcs15-tool --change-pin makes it the holder's own");
 }
 
-fn pin_and_puk(desk: &mut Desk) {
+/// The PIN, blocked by so many wrong ones, and given back by the PUK.
+pub fn pin_and_puk(desk: &mut Desk, tries: u32) {
     desk.must("pkcs15-tool", &["--verify-pin", "--pin", OWN_PIN]);
     desk.pass("pkcs15-tool --verify-pin");
-    for _ in 0..3 {
+    for _ in 0..tries {
         desk.refused("pkcs15-tool", &["--verify-pin", "--pin", "999999"]);
     }
     let blocked = desk.refused("pkcs15-tool", &["--verify-pin", "--pin", OWN_PIN]);
     assert!(blocked.to_lowercase().contains("block"), "{blocked}");
-    desk.pass("three wrong PINs block it, and OpenSC says so");
+    desk.pass(&format!("{tries} wrong PINs block it, and OpenSC says so"));
     desk.must("pkcs15-tool", &["--unblock-pin", "--puk", PUK, "--new-pin", OWN_PIN]);
     desk.must("pkcs15-tool", &["--verify-pin", "--pin", OWN_PIN]);
     desk.pass("pkcs15-tool --unblock-pin gives it back");
@@ -196,7 +203,7 @@ fn administration(desk: &mut Desk, citizen: &Citizen) {
 }
 
 /// The response data of a command that piv-tool showed: lines of bytes in hexadecimal, then the same as text.
-fn dumped(said: &str) -> Vec<u8> {
+pub fn dumped(said: &str) -> Vec<u8> {
     let (_, lines) = said.split_once("SW1=0x90, SW2=0x00):\n").unwrap_or_else(|| panic!("{said}"));
     let bytes = |line: &str| -> Vec<u8> {
         let words = line.split(' ').take(16).take_while(|word| word.len() == 2);
