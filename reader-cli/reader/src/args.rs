@@ -28,6 +28,8 @@ pub enum Command {
     Judge(Judge),
     /// Read a card's files into a directory, without judging them
     Read(Read),
+    /// Read a card's PIV application: objects, certificates, and whose the PIN is
+    Citizen(Citizen),
     /// Send commands to a card as they are and explain its answers
     Apdu(Apdu),
     /// Install or show the trust bundle that cards are judged against
@@ -213,6 +215,28 @@ pub struct Apdu {
     pub json: bool,
 }
 
+/// Arguments of `citizen`.
+#[derive(Group)]
+#[command(
+    after_help = "Examples:\n  bitaqa-reader citizen --citizen-ca citizen-ca.der\n  bitaqa-reader citizen --trust post --json\n\n\
+    No PIN is asked for and no try is spent. Exit code 0 says that every certificate is one of a citizen CA that is believed, and in\n\
+    force; not that the card has the keys, nor that nothing is revoked.\n\
+    10 a certificate is forged, 11 there is none or no citizen CA to judge it by, 12 one is not in force, 16 another issuer."
+)]
+pub struct Citizen {
+    #[command(flatten)]
+    pub source: Source,
+    /// Certificate of a citizen CA (DER or PEM); without it, those in the folder citizen-ca of the trust store
+    #[arg(long, value_name = "FILE")]
+    pub citizen_ca: Vec<PathBuf>,
+    /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
+    #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
+    pub trust: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 const INSTALL_EXAMPLES: &str = "\
 Examples:
   bitaqa-reader trust install utopia.bundle --pin 5e3c...
@@ -296,6 +320,7 @@ impl Command {
             | Command::Verify(Verify { json, .. })
             | Command::Judge(Judge { judging: Judging { json, .. }, .. })
             | Command::Read(Read { json, .. })
+            | Command::Citizen(Citizen { json, .. })
             | Command::Apdu(Apdu { json, .. })
             | Command::Trust(Trust::Install { json, .. } | Trust::Limit { json, .. } | Trust::Show { json, .. })
             | Command::Explain(Explain { json, .. }) => *json,

@@ -1,6 +1,7 @@
 //! One file for each command; each returns its exit code.
 
 mod apdu;
+mod citizen;
 mod explain;
 mod judge;
 mod manual;
@@ -29,6 +30,7 @@ pub fn run(command: Command) -> Result<u8, Error> {
         Command::Verify(args) => verify::run(&args),
         Command::Judge(args) => judge::run(&args),
         Command::Read(args) => read::run(&args),
+        Command::Citizen(args) => citizen::run(&args),
         Command::Apdu(args) => apdu::run(&args),
         Command::Trust(args) => trust::run(&args),
         Command::Explain(args) => explain::run(&args),

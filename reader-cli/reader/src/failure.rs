@@ -76,6 +76,10 @@ pub enum Error {
     Apdu { index: usize, source: CommandError },
     #[error("no check and no verdict is called {name:?}")]
     UnknownName { name: String },
+    #[error(transparent)]
+    Citizen(#[from] inspection::citizen::ReadError),
+    #[error("{}: {source}", path.display())]
+    CitizenCa { path: PathBuf, source: trust::CertificateError },
     #[error("the result cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -209,6 +213,17 @@ impl Error {
             ),
             Error::UnknownName { .. } => {
                 ("There is no such name", "`bitaqa-reader explain` lists all checks and verdicts.", exit::USAGE)
+            }
+            Error::Citizen(inspection::citizen::ReadError::NoApplication { .. }) => (
+                "There is nothing to read",
+                "Use a card with a PIV application; `bitaqa-reader read` reads travel documents.",
+                exit::REFUSED,
+            ),
+            Error::Citizen(inspection::citizen::ReadError::Transmit(_)) => {
+                ("The card was lost", "Leave the card on the reader and try again.", exit::NO_CARD)
+            }
+            Error::CitizenCa { .. } => {
+                ("That is no certificate", "Give the certificate of the citizen CA, DER or PEM.", exit::TRUST)
             }
             Error::Json(_) => ("The program failed", "Report this as a bug.", exit::BUG),
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod cards;
+mod citizen;
 #[path = "../../../inspection/tests/inspection/issuer.rs"]
 #[allow(dead_code, reason = "shared with the tests of inspection, which use more of it")]
 mod issuer;
