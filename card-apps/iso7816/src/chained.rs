@@ -1,9 +1,11 @@
 //! The first layer over a reader: command chaining, GET RESPONSE, Le discovery, APDU size limits.
 
-use crate::{Card, Command, Response, TransmitError};
+use crate::{Card, Command, Response, Status, TransmitError};
 
 const CHAINING: u8 = 0x10;
 const GET_RESPONSE: u8 = 0xC0;
+/// The class bits of secure messaging.
+const PROTECTED: u8 = 0x0C;
 
 /// What one APDU may carry to and from this card through this reader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +30,9 @@ impl Default for Limits {
 }
 
 /// Splits long commands, fetches long responses, and repeats a command with the Le the card asks for.
+///
+/// An extended command that the card finds too long (`6700`) or the reader does not pass on goes out again in short links, and so
+/// does every later one. That is for plain commands only.
 pub struct Chained<C> {
     card: C,
     limits: Limits,
@@ -42,6 +47,31 @@ impl<C: Card> Chained<C> {
     /// Gives the card below back.
     pub fn into_inner(self) -> C {
         self.card
+    }
+
+    /// What one APDU may carry, as far as is known by now.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// From now on one APDU may carry this much.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Sends a command of any length in as many links as it takes; a refusal within them is the answer.
+    fn send(&mut self, command: &Command) -> Result<Response, TransmitError> {
+        if command.data.len() <= self.limits.command_data {
+            return self.ask(command);
+        }
+        let mut last = match self.send_head(command)? {
+            Ok(last) => last,
+            Err(refusal) => return Ok(refusal),
+        };
+        if self.limits.command_data <= Limits::SHORT.command_data {
+            last.ne = last.ne.map(|ne| ne.min(256));
+        }
+        self.ask(&last)
     }
 
     /// Sends all but the last piece of a long command; returns the last one.
@@ -95,16 +125,20 @@ fn ne_of(byte: u8) -> u32 {
 
 impl<C: Card> Card for Chained<C> {
     fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
-        let last = if command.data.len() > self.limits.command_data {
-            match self.send_head(command)? {
-                Ok(last) => last,
-                Err(refusal) => return Ok(refusal),
-            }
-        } else {
-            command.clone()
+        let long =
+            command.data.len() > Limits::SHORT.command_data && self.limits.command_data > Limits::SHORT.command_data;
+        // Under secure messaging, whatever its kind, a command cannot be said twice.
+        let plain = command.cla & PROTECTED == 0;
+        let mut response = self.send(command);
+        let too_long = match &response {
+            Ok(response) => response.status == Status::WRONG_LENGTH,
+            Err(error) => matches!(error, TransmitError::Reader { .. }),
         };
-        let response = self.ask(&last)?;
-        self.fetch(command.cla, response)
+        if too_long && long && plain {
+            self.limits.command_data = Limits::SHORT.command_data;
+            response = self.send(command);
+        }
+        self.fetch(command.cla, response?)
     }
 }
 
@@ -154,6 +188,27 @@ mod tests {
         let response = card.transmit(&Command::new(0, 0xB0, 0, 0).with_ne(256)).unwrap();
         assert_eq!(response.to_bytes(), [1, 2, 3, 4, 5, 0x90, 0x00]);
         assert_eq!(card.into_inner().asked, ["00b0000000", "00b0000003", "00c0000002"]);
+    }
+
+    #[test]
+    fn a_card_that_knows_no_extended_length_after_all_gets_short_links() {
+        let answers = ["6700", "9000", "aa9000", "9000", "9000"].into();
+        let mut card = Chained::new(Script { answers, asked: Vec::new() }, Limits::EXTENDED);
+        let long = Command::new(0x10, 0x86, 0, 0).with_data(vec![7; 264]).with_ne(crate::MAX_NE);
+        assert_eq!(card.transmit(&long).unwrap().data, [0xAA]);
+        assert_eq!(card.limits().command_data, 255);
+        card.transmit(&long).unwrap();
+        let lengths: Vec<usize> = card.into_inner().asked.iter().map(|asked| asked.len() / 2).collect();
+        assert_eq!(lengths, [4 + 3 + 264 + 2, 260, 4 + 1 + 9 + 1, 260, 15]);
+    }
+
+    #[test]
+    fn a_protected_command_is_never_said_twice() {
+        let answers = ["6700", "9000"].into();
+        let mut card = Chained::new(Script { answers, asked: Vec::new() }, Limits::EXTENDED);
+        let long = Command::new(0x0C, 0x2A, 0, 0xBE).with_data(vec![7; 264]);
+        assert_eq!(card.transmit(&long).unwrap().status, Status::WRONG_LENGTH);
+        assert_eq!(card.into_inner().asked.len(), 1);
     }
 
     #[test]

@@ -267,7 +267,7 @@ impl SoftCard {
             Ok(plain) => plain,
             Err(status) => return Response::status(status),
         };
-        let capacity = volatile.emrtd.capacity(command.ne);
+        let capacity = volatile.emrtd.capacity(self.state.make.room(command.ne));
         let response = match Selection::of(&plain) {
             Some(selection) => match selection.and_then(|selection| self.find(&selection, volatile)) {
                 // The issuer domain has a channel of its own: it is not reached through this one.
@@ -327,7 +327,8 @@ impl SoftCard {
                     // The issuer domain has no files: leave it for the master file, where they are looked for.
                     *volatile = Volatile::new();
                 }
-                self.emrtd(command, chaining, MAX_NE, volatile)
+                let capacity = self.state.make.room(Some(MAX_NE));
+                self.emrtd(command, chaining, capacity, volatile)
             }
             (Class::Secured, _) => Response::status(Status::SM_OBJECTS_INCORRECT),
         }

@@ -24,7 +24,7 @@
 mod access;
 mod applet;
 mod authentication;
-mod chain;
+pub(crate) mod chain;
 mod command;
 mod keys;
 mod objects;

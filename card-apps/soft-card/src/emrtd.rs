@@ -14,7 +14,7 @@ mod terminal;
 use channel::random::Random;
 use channel::terminal_auth::Trust;
 use iso7816::tlv::{Tag, Writer};
-use iso7816::{Aid, Command as Apdu, MAX_NE, Response, Status};
+use iso7816::{Aid, Command as Apdu, Response, Status};
 use lds::files::Place;
 
 use command::Command;
@@ -37,7 +37,10 @@ pub(crate) fn answer(
     volatile: &mut Volatile,
     random: &mut dyn Random,
 ) -> Response {
-    execute(apdu, chaining, capacity, make, memory, volatile, random).unwrap_or_else(Response::status)
+    let plain = volatile.session.is_none();
+    let response = execute(apdu, chaining, capacity, make, memory, volatile, random).unwrap_or_else(Response::status);
+    // Under secure messaging `capacity` has been seen to. A command without Le gets what a short Le can ask for.
+    if plain { volatile.pending.split(response, apdu.ne.or(Some(256))) } else { response }
 }
 
 fn execute(
@@ -82,6 +85,7 @@ fn execute(
         }
         Command::SetChipAuthentication(data) => authentication::set_chip(data, memory, volatile),
         Command::SetKeyAgreement(data) => authentication::agree_key(data, memory, volatile),
+        Command::GetResponse => volatile.pending.next(apdu.ne),
         Command::GeneralAuthenticate { data, .. } if volatile.session.is_some() => {
             authentication::chip(data, memory, volatile)
         }
@@ -152,9 +156,8 @@ impl Volatile {
     }
 
     /// How much plain data an answer of at most `ne` protected bytes carries (9303-11 §9.8: DO 87, 99, 8E).
-    pub(crate) fn capacity(&self, ne: Option<u32>) -> u32 {
+    pub(crate) fn capacity(&self, ne: u32) -> u32 {
         let block = self.session.as_ref().map_or(1, |session| session.cipher().block_length() as u32);
-        let ne = ne.unwrap_or(256).min(MAX_NE);
         // Tag, length field and padding indicator of the cryptogram; DO 99 and DO 8E.
         let head = if ne > 256 { 5 } else { 4 };
         let whole = ne.saturating_sub(head + 4 + 10) / block * block;
@@ -168,8 +171,13 @@ impl Volatile {
             self.bac = Default::default();
             self.proved.terminal.forget_challenge();
         }
+        if matches!(command, Some(Command::GetResponse)) {
+            return;
+        }
+        self.pending = Default::default();
         if !matches!(command, Some(Command::GeneralAuthenticate { .. })) {
             self.pace = Default::default();
+            self.links = Default::default();
             self.chip_authentication = Default::default();
         }
     }

@@ -15,6 +15,7 @@
 //! passport-applet = "jmrtd"         # of others, in the place of the eMRTD application
 //! ```
 
+use iso7816::MAX_NE;
 use serde::{Deserialize, Serialize};
 
 use crate::blank::{BlankOptions, DEFAULT_KEY_VERSION};
@@ -88,9 +89,16 @@ impl Make {
         self.longest_command > Self::SHORT_COMMAND
     }
 
-    /// True for a command that is too long for the chip, or asks for too much.
+    /// True for a command that is too long for the chip, or asks for too much. An extended Le of zeros asks for all that the chip
+    /// can give at once (7816-4 §5.1).
     pub(crate) fn is_too_much(&self, length: usize, ne: Option<u32>) -> bool {
-        length > self.longest_command as usize || ne.is_some_and(|ne| ne > self.longest_response)
+        let asked = ne.filter(|ne| *ne != MAX_NE || !self.knows_extended_length());
+        length > self.longest_command as usize || asked.is_some_and(|ne| ne > self.longest_response)
+    }
+
+    /// The most that an answer to a command that asks for `ne` bytes holds.
+    pub(crate) fn room(&self, ne: Option<u32>) -> u32 {
+        ne.unwrap_or(256).min(self.longest_response)
     }
 }
 

@@ -51,6 +51,9 @@ pub struct Evidence {
     /// The machine-readable zone as printed, 90 characters, when the inspector supplied all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub printed_mrz: Option<String>,
+    /// The session that broke before the one in which all this was read. A first session that holds has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted: Option<Restart>,
     /// Why the procedure ended early: the card left, a limit was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupted: Option<Interruption>,
@@ -284,6 +287,32 @@ pub enum TerminalAuthenticationOutcome {
     Interrupted,
 }
 
+/// A session that broke while files were read; access was then opened once more, and everything was read again with short commands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// The file that was being read, or was read last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// What broke.
+    pub cause: Interruption,
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a first session broke")?;
+        if let Some(file) = &self.file {
+            write!(f, " at {file}")?;
+        }
+        match &self.cause {
+            Interruption::CardLost => f.write_str(" (no answer)"),
+            Interruption::Reader { detail } | Interruption::Limit { detail } => write!(f, " ({detail})"),
+            Interruption::SecureMessaging { reason } => write!(f, " ({reason})"),
+            Interruption::WithoutChip => Ok(()),
+        }
+    }
+}
+
 /// Why a procedure ended early.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "kebab-case", deny_unknown_fields)]
@@ -379,6 +408,7 @@ impl Evidence {
             active_authentication: None,
             terminal_authentication: None,
             printed_mrz: None,
+            restarted: None,
             interrupted: None,
         }
     }

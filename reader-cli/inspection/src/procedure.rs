@@ -6,7 +6,12 @@
 //!                 -> Chip Authentication -> EF.SOD once more under the new keys
 //!                 -> (with a terminal's key) EF.CVCA, Terminal Authentication, DG3 and DG4
 //!                    (no Chip Authentication: Active Authentication)
+//! a session that breaks -> SELECT master file -> PACE or BAC once more, and everything again, in small steps
 //! ```
+//!
+//! The first session reads as fast as the card says it can. Cards and readers promise more than they keep, and an error ends secure
+//! messaging: so access is opened once more, never twice, with short commands only, and the evidence says why. What it holds of
+//! files is what the last session read.
 //!
 //! Nothing is judged here; what the chip says is only used to know what to ask next. BAC runs only when
 //! the caller allows it *and* EF.CardAccess offers no PACE of any kind: a PACE that is offered and fails ends the
@@ -19,10 +24,12 @@ mod files;
 mod metered;
 mod terminal;
 
+use std::collections::BTreeMap;
+
 use channel::password::Password;
 use channel::random::Random;
 use channel::sm::Secured;
-use iso7816::{Aid, Card, Chained, Command};
+use iso7816::{Aid, Card, Chained, Command, Limits};
 use jiff::Timestamp;
 use lds::files as table;
 
@@ -31,7 +38,7 @@ use self::files::FileReader;
 pub use self::metered::Budget;
 use self::metered::Metered;
 pub use self::terminal::Terminal;
-use crate::evidence::{Evidence, FileEvidence, Interruption};
+use crate::evidence::{Evidence, FileEvidence, Interruption, Restart};
 
 /// What the inspector brings to open the chip.
 #[derive(Clone, Debug)]
@@ -63,6 +70,8 @@ pub struct Options {
     pub skip_image: bool,
     /// The reader passes extended length on; how long an answer may be is still the card's to say, in EF.ATR/INFO.
     pub extended_length: bool,
+    /// The most data bytes that the reader passes on in one extended APDU, either way.
+    pub reader_limit: u32,
     /// Limits against a card that never ends.
     pub budget: Budget,
     /// Who reads, when it can show who it is: chips give fingers and irises to nobody else.
@@ -72,7 +81,8 @@ pub struct Options {
 impl Options {
     /// Everything, with the ordinary limits.
     pub fn new(read_at: Timestamp) -> Self {
-        Options { read_at, skip_image: false, extended_length: false, budget: Budget::default(), terminal: None }
+        let (reader_limit, budget) = (iso7816::MAX_NE, Budget::default());
+        Options { read_at, skip_image: false, extended_length: false, reader_limit, budget, terminal: None }
     }
 }
 
@@ -112,9 +122,7 @@ pub fn inspect(
     let mut evidence = Evidence::new(options.read_at);
     evidence.access.bac_allowed = access.bac == Bac::Allowed;
     evidence.printed_mrz.clone_from(&access.printed_mrz);
-    // With extended length the layers below know how much fits one command.
-    let limits = if options.extended_length { iso7816::Limits::EXTENDED } else { iso7816::Limits::SHORT };
-    let card = Chained::new(Metered::new(card, options.budget), limits);
+    let card = Chained::new(Metered::new(card, options.budget), Limits::SHORT);
     let mut procedure = Procedure {
         evidence: &mut evidence,
         access,
@@ -145,25 +153,92 @@ struct Procedure<'a> {
 impl Procedure<'_> {
     fn run(&mut self, mut card: Chained<Metered<'_>>) -> Result<(), Interruption> {
         (self.progress)(Progress::Access);
-        let mut reader = FileReader::new(self.options.budget);
+        let mut reader = FileReader::new(self.options.budget, self.options.reader_limit);
         if self.options.extended_length {
-            reader.learn_block_size(&mut card)?;
+            let limits = reader.learn_sizes(&mut card)?;
+            card.set_limits(limits);
         }
         self.read(&mut reader, &mut card, &table::EF_CARD_ACCESS)?;
+        let before_access = self.evidence.files.clone();
 
-        let Some(Opened { session, application_selected }) = self.open(&mut card)? else { return Ok(()) };
-        reader.protected(&session);
-        let mut card = Secured::new(session, card);
-        if !application_selected && !select_emrtd(&mut card)? {
+        let extended = card.limits() != Limits::SHORT;
+        let (card, result) = self.session(&mut reader, card);
+        let opened = self.evidence.access.established.is_some();
+        match result {
+            Err(cause) if !matches!(cause, Interruption::Limit { .. }) && (opened || extended) => {
+                self.read_again(reader, card, before_access, cause)
+            }
+            result => result,
+        }
+    }
+
+    /// Opens access once more after a session that broke, and reads everything in small steps. When the card does not open again,
+    /// the first session is what there is, and why it broke is the error.
+    fn read_again(
+        &mut self,
+        reader: FileReader,
+        mut card: Chained<Metered<'_>>,
+        before_access: BTreeMap<String, FileEvidence>,
+        cause: Interruption,
+    ) -> Result<(), Interruption> {
+        let first = self.evidence.clone();
+        let restart = Restart { file: reader.current().map(str::to_owned), cause: cause.clone() };
+        card.set_limits(Limits::SHORT);
+        // The first plain command may be spent on ending what is left of the old session.
+        if !matches!(files::select_master_file(&mut card), Ok(status) if status.is_ok()) {
+            files::select_master_file(&mut card).map_err(|_| cause.clone())?;
+        }
+        self.evidence.files = before_access;
+        self.evidence.access.established = None;
+        self.evidence.chip_authentication = None;
+        self.evidence.active_authentication = None;
+        self.evidence.terminal_authentication = None;
+        (self.chip_identity, self.terminal_key) = (None, None);
+        let (_, result) = self.session(&mut reader.careful(), card);
+        if self.evidence.access.established.is_none() {
+            let attempts = std::mem::take(&mut self.evidence.access.attempts);
+            *self.evidence = first;
+            self.evidence.access.attempts = attempts;
+            return Err(cause);
+        }
+        self.evidence.restarted = Some(restart);
+        result
+    }
+
+    /// One session: access, and all that is behind it.
+    fn session<'c>(
+        &mut self,
+        reader: &mut FileReader,
+        mut card: Chained<Metered<'c>>,
+    ) -> (Chained<Metered<'c>>, Result<(), Interruption>) {
+        match self.open(&mut card) {
+            Ok(Some(Opened { session, application_selected })) => {
+                reader.protected(&session);
+                let mut card = Secured::new(session, card);
+                let result = self.behind_access(reader, &mut card, application_selected);
+                (card.into_inner(), result)
+            }
+            Ok(None) => (card, Ok(())),
+            Err(interruption) => (card, Err(interruption)),
+        }
+    }
+
+    fn behind_access(
+        &mut self,
+        reader: &mut FileReader,
+        card: &mut Secured<Chained<Metered<'_>>>,
+        application_selected: bool,
+    ) -> Result<(), Interruption> {
+        if !application_selected && !select_emrtd(card)? {
             return Ok(());
         }
-        self.read(&mut reader, &mut card, &table::EF_COM)?;
-        self.read(&mut reader, &mut card, &table::EF_SOD)?;
-        self.read_groups(&mut reader, &mut card)?;
+        self.read(reader, card, &table::EF_COM)?;
+        self.read(reader, card, &table::EF_SOD)?;
+        self.read_groups(reader, card)?;
         (self.progress)(Progress::ChipAuthentication);
-        self.prove_chip(&mut reader, &mut card)?;
-        self.prove_terminal(&mut reader, &mut card)?;
-        self.prove_chip_actively(&reader, &mut card)
+        self.prove_chip(reader, card)?;
+        self.prove_terminal(reader, card)?;
+        self.prove_chip_actively(reader, card)
     }
 
     /// Reads every listed data group that chip access opens: DG14 first (a later step needs it), then by number.

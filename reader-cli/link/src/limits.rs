@@ -14,12 +14,15 @@ const INTEGER: Tag = Tag(0x02);
 const APDU_OVERHEAD: usize = 4 + 3 + 2;
 
 pub(crate) fn discover(card: &mut dyn Card, atr: &[u8], reader_limit: Option<usize>) -> Limits {
-    let reader = reader_limit.unwrap_or(iso7816::MAX_DATA);
-    if reader < 256 || !answer_to_reset::announces_extended_length(atr) {
-        return Limits::SHORT;
-    }
+    let Some(reader) = announced(atr, reader_limit) else { return Limits::SHORT };
     let card = announced_by_file(card).unwrap_or(iso7816::MAX_DATA);
     Limits { command_data: card.min(reader).clamp(255, iso7816::MAX_DATA), ..Limits::EXTENDED }
+}
+
+/// What the reader passes on, when both it and the card announce extended length.
+pub(crate) fn announced(atr: &[u8], reader_limit: Option<usize>) -> Option<usize> {
+    let reader = reader_limit.unwrap_or(iso7816::MAX_DATA).min(iso7816::MAX_DATA);
+    (reader >= 256 && answer_to_reset::announces_extended_length(atr)).then_some(reader)
 }
 
 /// The most command data bytes by EF.ATR/INFO; `None` when it cannot be read or says nothing.

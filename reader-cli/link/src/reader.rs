@@ -76,6 +76,12 @@ impl Connection {
     pub fn limits(&mut self) -> Limits {
         limits::discover(&mut self.card, &self.answer_to_reset, self.reader_limit)
     }
+
+    /// The most data bytes that the reader passes on in one APDU when reader and card both announce extended length: rules 1 and 2,
+    /// which ask the card nothing. `None` for short APDUs only.
+    pub fn extended_length(&self) -> Option<u32> {
+        limits::announced(&self.answer_to_reset, self.reader_limit).map(|limit| limit as u32)
+    }
 }
 
 impl Card for Connection {

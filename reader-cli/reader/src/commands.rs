@@ -14,7 +14,6 @@ use std::path::PathBuf;
 
 use channel::random::OsRandom;
 use inspection::{Access, Evidence, Options, inspect};
-use iso7816::Chained;
 use jiff::Timestamp;
 use link::Recorded;
 
@@ -46,19 +45,20 @@ fn evidence(from: &Source, key: &AccessKey, reading: &Reading) -> Result<Evidenc
     let terminal = terminal.map(|folder| terminal::open(folder, reading.terminal_passphrase_file.as_deref(), now()));
     let terminal = terminal.transpose()?;
     let mut powered = source::connect(from)?;
-    let limits = powered.connection.limits();
+    let extended = powered.connection.extended_length();
     let mut options = Options::new(now());
     options.skip_image = reading.skip_image;
     options.terminal = terminal;
-    options.extended_length = limits.command_data > 255;
+    options.extended_length = extended.is_some();
+    options.reader_limit = extended.unwrap_or(options.reader_limit);
     let display = Display::new();
     let mut show = |progress| display.show(progress);
     Ok(match powered.journal {
         Some(journal) => {
-            let mut card = Chained::new(Recorded::new(powered.connection, journal), limits);
+            let mut card = Recorded::new(powered.connection, journal);
             inspect(&mut card, &access, &options, &mut OsRandom, &mut show)
         }
-        None => inspect(&mut Chained::new(powered.connection, limits), &access, &options, &mut OsRandom, &mut show),
+        None => inspect(&mut powered.connection, &access, &options, &mut OsRandom, &mut show),
     })
 }
 

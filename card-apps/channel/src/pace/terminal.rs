@@ -1,7 +1,7 @@
 //! The terminal's end: a straight line.
 
 use iso7816::tlv::{Writer, encode, sole};
-use iso7816::{Card, Command, Status};
+use iso7816::{Card, Command, MAX_NE, Status};
 
 use super::cam::MappingProof;
 use super::ladder::Variant;
@@ -77,9 +77,10 @@ fn set_at(card: &mut dyn Card, suite: Suite, password: &Password, variant: Varia
 /// One GENERAL AUTHENTICATE: sends the content of `7C`, gets that of the answer.
 fn authenticate(card: &mut dyn Card, step: u8, content: &[u8]) -> Result<Vec<u8>, PaceError> {
     let last = step == 4;
-    let command = Command::new(if last { 0x00 } else { 0x10 }, 0x86, 0x00, 0x00)
-        .with_data(encode(DYNAMIC_AUTHENTICATION, content))
-        .with_ne(256);
+    let data = encode(DYNAMIC_AUTHENTICATION, content);
+    // A key of 2048 bits is answered by one.
+    let ne = if data.len() > 255 { MAX_NE } else { 256 };
+    let command = Command::new(if last { 0x00 } else { 0x10 }, 0x86, 0x00, 0x00).with_data(data).with_ne(ne);
     let response = card.transmit(&command)?;
     match response.status {
         Status::OK => {}

@@ -56,11 +56,11 @@ impl Chain {
 
 /// What of an answer waits to be fetched. It may be deciphered text: it is wiped.
 #[derive(Default)]
-pub(super) struct Pending(Option<Secret>);
+pub(crate) struct Pending(Option<Secret>);
 
 impl Pending {
     /// The first part of an answer, at most `ne` bytes; the rest waits.
-    pub(super) fn split(&mut self, response: Response, ne: Option<u32>) -> Response {
+    pub(crate) fn split(&mut self, response: Response, ne: Option<u32>) -> Response {
         let room = ne.unwrap_or(0).min(MAX_NE) as usize;
         match response.data.split_at_checked(room) {
             Some((first, rest)) if !rest.is_empty() && response.status.is_ok() => {
@@ -73,7 +73,7 @@ impl Pending {
     }
 
     /// GET RESPONSE: the rest, which [`Pending::split`] divides again.
-    pub(super) fn next(&mut self, ne: Option<u32>) -> Result<Response, Status> {
+    pub(crate) fn next(&mut self, ne: Option<u32>) -> Result<Response, Status> {
         let waiting = self.0.take().ok_or(Status::CONDITIONS_NOT_SATISFIED)?;
         match ne {
             Some(_) => Ok(Response::ok(waiting.expose())),

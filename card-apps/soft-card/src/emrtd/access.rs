@@ -42,7 +42,7 @@ pub(super) fn allowed(command: &Command<'_>, make: &Make, memory: &Memory, volat
         {
             Err(Status::INSTRUCTION_NOT_SUPPORTED)
         }
-        Command::SelectMasterFile => Ok(()),
+        Command::SelectMasterFile | Command::GetResponse => Ok(()),
         Command::SelectFile { .. } | Command::ReadBinary(_) => condition(personalized || !application),
         Command::GetChallenge | Command::ExternalAuthenticate(_) if !session => condition(personalized && application),
         Command::GetChallenge | Command::ExternalAuthenticate(_) if memory.terminal_trust.is_none() => {

@@ -13,6 +13,9 @@ use lds::security_infos::{ID_CA_ECDH_3DES, SecurityInfo, SecurityInfos};
 
 use super::state::{Memory, Proved, Volatile};
 
+/// The longest data of a step of PACE: a key of 2048 bits and its heads, with room to spare.
+const LONGEST_STEP: usize = 512;
+
 /// EXTERNAL AUTHENTICATE: the answer goes out bare, then secure messaging begins.
 pub(super) fn basic_access(
     data: &[u8],
@@ -82,7 +85,13 @@ pub(super) fn pace(
     volatile: &mut Volatile,
     random: &mut dyn Random,
 ) -> Result<Response, Status> {
-    match volatile.pace.general_authenticate(chaining, data, random)? {
+    let mut whole = std::mem::take(&mut volatile.links);
+    whole.extend_from_slice(data);
+    if chaining && goes_on(&whole) {
+        volatile.links = whole;
+        return Ok(Response::status(Status::OK));
+    }
+    match volatile.pace.general_authenticate(chaining, &whole, random)? {
         PaceStep::Continue(answer) => Ok(Response::ok(answer)),
         PaceStep::Done(answer, session) => {
             volatile.session = Some(session);
@@ -98,6 +107,12 @@ fn succeed(session: Session<Chip>, volatile: &mut Volatile) {
     let terminal_key = volatile.chip_authentication.terminal_key().map(<[u8]>::to_vec);
     volatile.successor = Some(session);
     volatile.proved = Proved { identity: volatile.proved.identity.take(), terminal_key, ..Proved::default() };
+}
+
+/// Whether more links of one command follow. Bit 5 of the class cannot say so, as it also stands in every step but the last
+/// (9303-11 §4.4.4.2): what is not yet as long as its own length says is not whole.
+fn goes_on(links: &[u8]) -> bool {
+    tlv::total_length(links).is_ok_and(|total| (links.len() + 1..=LONGEST_STEP).contains(&total))
 }
 
 fn mrz_key(memory: &Memory) -> Option<MrzKey> {

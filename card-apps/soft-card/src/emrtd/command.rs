@@ -40,6 +40,8 @@ pub enum Command<'a> {
     VerifyCertificate(&'a [u8]),
     /// MSE:Set AT for Terminal Authentication (`002281A4`).
     SetTerminal(&'a [u8]),
+    /// GET RESPONSE: the rest of an answer that was too long.
+    GetResponse,
     /// GENERAL AUTHENTICATE, a link of a chain or the last one.
     GeneralAuthenticate {
         /// True for a link that is not the last.
@@ -99,8 +101,9 @@ impl<'a> Command<'a> {
             (0x22, 0x81B6) => Ok(Command::SetVerificationKey(&apdu.data)),
             (0x22, 0x81A4) => Ok(Command::SetTerminal(&apdu.data)),
             (0x2A, 0x00BE) => Ok(Command::VerifyCertificate(&apdu.data)),
+            (0xC0, 0x0000) => Ok(Command::GetResponse),
             (0x86, 0x0000) => Ok(Command::GeneralAuthenticate { chaining, data: &apdu.data }),
-            (0x22 | 0x2A | 0x82 | 0x84 | 0x86 | 0x88, _) => Err(Status::INCORRECT_P1_P2),
+            (0x22 | 0x2A | 0x82 | 0x84 | 0x86 | 0x88 | 0xC0, _) => Err(Status::INCORRECT_P1_P2),
             _ => Err(Status::INSTRUCTION_NOT_SUPPORTED),
         }
     }

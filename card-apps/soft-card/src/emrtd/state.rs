@@ -16,6 +16,8 @@ use channel::terminal_auth::{ChipTerminalAuth, Trust};
 use lds::files::{File, Place};
 use serde::{Deserialize, Serialize};
 
+use crate::eid::chain::Pending;
+
 /// Most bytes of file contents in all: what a large chip of the field offers.
 pub const MAX_CONTENTS: usize = 160 * 1024;
 
@@ -170,6 +172,10 @@ pub(crate) struct Volatile {
     pub(super) current: Option<&'static File>,
     pub(super) bac: ChipBac,
     pub(super) pace: ChipPace,
+    /// Links of a command of PACE that is longer than an APDU.
+    pub(super) links: Vec<u8>,
+    /// The rest of an answer that is longer than what was asked for.
+    pub(super) pending: Pending,
     pub(super) chip_authentication: ChipAuthentication,
     /// Secure messaging, once access was granted.
     pub(super) session: Option<Session<Chip>>,
@@ -212,6 +218,8 @@ impl Volatile {
             current: None,
             bac: ChipBac::default(),
             pace: ChipPace::default(),
+            links: Vec::new(),
+            pending: Pending::default(),
             chip_authentication: ChipAuthentication::default(),
             session: None,
             proved: Proved::default(),

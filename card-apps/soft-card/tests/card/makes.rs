@@ -58,6 +58,8 @@ fn a_card_takes_what_it_says_that_it_takes() {
         let asking = |ne| iso7816::Command::new(0, 0xB0, 0, 0).with_ne(ne).to_bytes();
         assert!(!tried(&mut card, &asking(response)), "{name}");
         assert!(response == 65_536 || tried(&mut card, &asking(response + 1)), "{name}");
+        // Le 0000 asks for what there is.
+        assert_eq!(tried(&mut card, &asking(iso7816::MAX_NE)), command == 261, "{name}");
     }
 }
 

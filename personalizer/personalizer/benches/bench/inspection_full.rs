@@ -23,7 +23,7 @@ use channel::scp03::KeySet;
 use channel::secret::Secret;
 use inspection::{Access, Bac, Options, Policy, Verdict, inspect, judge};
 use iso7816::frame::{self, Request};
-use iso7816::{Card, Chained, Command, Limits, Response, TransmitError};
+use iso7816::{Card, Command, Response, TransmitError};
 use jiff::Timestamp;
 use link::Reader;
 use link::socket::SocketReader;
@@ -55,7 +55,7 @@ pub fn row(centre: &Centre) -> Result<Row, Box<dyn Error>> {
     thread::spawn(move || socket::serve_all(&mut card, &listener, |error| eprintln!("inspection_full: {error}")));
     let mut genuine = SocketReader::connect_to(genuine);
     let inspector = Inspector {
-        limits: genuine.connect()?.limits(),
+        extended_length: genuine.connect()?.extended_length().is_some(),
         access: Access { password, bac: Bac::Never, printed_mrz: None },
         trust: &centre.trust,
     };
@@ -77,7 +77,7 @@ pub fn row(centre: &Centre) -> Result<Row, Box<dyn Error>> {
 
 /// An inspection as `bitaqa-reader verify` does it.
 struct Inspector<'a> {
-    limits: Limits,
+    extended_length: bool,
     access: Access,
     trust: &'a TrustStore,
 }
@@ -86,9 +86,8 @@ impl Inspector<'_> {
     fn inspect(&self, card: &mut dyn Card) -> Result<(), Box<dyn Error>> {
         let now = Timestamp::now();
         let mut options = Options::new(now);
-        options.extended_length = self.limits.command_data > 255;
-        let mut card = Chained::new(card, self.limits);
-        let evidence = inspect(&mut card, &self.access, &options, &mut OsRandom, &mut |_| {});
+        options.extended_length = self.extended_length;
+        let evidence = inspect(card, &self.access, &options, &mut OsRandom, &mut |_| {});
         let report = judge(&evidence, self.trust, &Policy::default(), now);
         if report.verdict == Verdict::GenuineValid { Ok(()) } else { Err(report.meaning.into()) }
     }
@@ -140,7 +139,7 @@ fn replay(listener: &UnixListener, answer_to_reset: &[u8], recording: Vec<(Vec<u
 }
 
 /// The first specimen order as a card, and the password printed on it.
-fn personalized(centre: &Centre, folder: &Path) -> Result<(SoftCard, Password), Box<dyn Error>> {
+pub fn personalized(centre: &Centre, folder: &Path) -> Result<(SoftCard, Password), Box<dyn Error>> {
     let profile = Profile::load(PROFILE)?;
     let orders = test_vectors::path("orders/specimen.jsonl");
     let pictures = orders.parent().ok_or("no folder of orders")?;

@@ -19,6 +19,7 @@ mod master_list_import;
 mod pace;
 mod passive_auth_warm;
 mod pcsc_roundtrip;
+mod reading;
 mod report;
 mod secure_messaging;
 mod sod_sign_pkcs11;
@@ -71,6 +72,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if wanted("inspection_full") {
         rows.push(inspection_full::row(&centre)?);
+    }
+    if wanted("read_apdus") || wanted("read_bytes") {
+        rows.extend(reading::rows(&centre)?);
     }
     report::print(&rows);
     report::write(&rows)

@@ -39,6 +39,11 @@ impl Row {
         Row::new(name, "us", Better::Lower, microseconds(medians.value), microseconds(medians.floor))
     }
 
+    /// Numbers of `unit`, counted.
+    pub fn count(name: &'static str, unit: &'static str, value: u64, floor: u64) -> Self {
+        Row::new(name, unit, Better::Lower, value as f64, floor as f64)
+    }
+
     /// How much is done in a second, when `amount` of `unit` (per second) was done in each of the times.
     pub fn rate(name: &'static str, unit: &'static str, amount: f64, medians: &Medians) -> Self {
         let rate = |time: Duration| amount / time.as_secs_f64();

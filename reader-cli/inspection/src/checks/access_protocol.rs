@@ -26,7 +26,12 @@ fn judge(case: &Case<'_>) -> Judgement {
         Some(established) if established.protocol == Protocol::Bac && case.policy.bac == Bac::Never => {
             Judgement::failed("the card was read under BAC, which the policy does not allow")
         }
-        Some(established) => Judgement::successful(established.to_string()),
+        Some(established) => match &case.evidence.restarted {
+            None => Judgement::successful(established.to_string()),
+            Some(restart) => {
+                Judgement::successful(format!("{established}; {restart}, so all was read again in small steps"))
+            }
+        },
         None if case.evidence.without_chip() => Judgement::aborted("files were given, no chip was opened"),
         None if case.evidence.interrupted.is_some() => Judgement::aborted("the session ended before the chip was open"),
         None => match access.attempts.last().and_then(|attempt| attempt.error.as_deref()) {

@@ -13,6 +13,9 @@ use super::files::FileReader;
 use super::metered::Metered;
 use crate::evidence::{ChipAuthenticationEvidence, ChipAuthenticationOutcome as Outcome, Interruption};
 
+/// Bytes read again under the new keys. Any answer that verifies is the proof; these fill one block of either cipher.
+const PROOF: usize = 7;
+
 impl Procedure<'_> {
     /// Runs Chip Authentication when DG14 offers it, and reads a piece of EF.SOD again under the new keys.
     pub(super) fn prove_chip(
@@ -62,7 +65,7 @@ impl Procedure<'_> {
     /// Reads the head of EF.SOD again: only the chip that holds the private key can answer.
     fn exchange(&mut self, reader: &mut FileReader, card: &mut dyn Card) -> Result<Outcome, Interruption> {
         let known = self.evidence.content(EF_SOD.name).unwrap_or_default();
-        match reader.first_block(card, &EF_SOD, known.len()) {
+        match reader.first_block(card, &EF_SOD, known.len().min(PROOF)) {
             Ok(Ok(bytes)) if !bytes.is_empty() && known.starts_with(&bytes) => Ok(Outcome::Proved),
             Ok(Ok(_)) => Ok(Outcome::NotProved { reason: "EF.SOD reads differently under the new keys".into() }),
             Ok(Err(status)) => {

@@ -1,19 +1,25 @@
-//! Reading elementary files in blocks whose size the card decides (9303-10 §3.6, 7816-4 §11.2).
+//! Reading elementary files with as few commands as the card goes along with (9303-10 §3.6, 7816-4 §11.2).
+//!
+//! A file is begun by READ BINARY with its short identifier, which asks for a whole block: most files end in it. A card that
+//! does not know short identifiers gets a SELECT first, one that will not be asked for more than there is gets a look at the head of
+//! the file first; both are remembered. The block is what the card said in EF.ATR/INFO, and smaller where it says `6700`.
 
 use channel::role::Terminal;
 use channel::sm::Session;
 use iso7816::tlv::{self, Tag};
-use iso7816::{Card, Command, Response, Status};
+use iso7816::{Card, Command, Limits, Response, Status};
 use lds::files::{EF_ATR_INFO, File, Place};
 
 use super::Progress;
 use super::metered::Budget;
 use crate::evidence::{FileEvidence, Interruption};
 
-/// Bytes asked for first: enough for any tag and length.
+/// Enough for any tag and length.
 const HEAD: u32 = 6;
 /// Offsets up to here fit P1-P2 of READ BINARY.
 const LAST_SHORT_OFFSET: usize = 0x7FFF;
+/// In P1 of READ BINARY: a short identifier follows.
+const BY_SHORT_ID: u8 = 0x80;
 /// The discretionary data object that answers READ BINARY with an odd instruction (7816-4 §11.2.3).
 const DISCRETIONARY: Tag = Tag(0x53);
 /// Offset data object (7816-4 §11.2.2).
@@ -21,42 +27,78 @@ const OFFSET: Tag = Tag(0x54);
 /// Extended length information in EF.ATR/INFO: two INTEGERs, the longest command and the longest response (7816-4 §12.7.1).
 const EXTENDED_LENGTH: Tag = Tag(0x7F66);
 const INTEGER: Tag = Tag(0x02);
+/// What an extended command holds besides its data: header, Lc, Le.
+const COMMAND_HEAD: u32 = 4 + 3 + 2;
 /// What secure messaging may add to an extended response: three data objects and one block of padding.
 const PROTECTION: u32 = 40;
-/// The most asked for in one command: larger blocks gain nothing and cost memory.
-const LARGEST_BLOCK: u32 = 0x2000;
+/// The most asked for in one command: nearly every file of the field.
+const LARGEST_BLOCK: u32 = 0x8000;
 
-/// Reads files; remembers how much the card gives at once.
+/// Reads files; remembers what the card goes along with.
 pub(super) struct FileReader {
     budget: Budget,
-    /// Bytes per READ BINARY.
+    /// The most data that the reader passes on in one APDU.
+    reader_limit: u32,
+    /// Bytes per READ BINARY, and the fewest that every card gives under the cipher in use.
     block: u32,
+    smallest: u32,
     /// Bytes of an unprotected response, when the card says that it knows extended length.
     extended: Option<u32>,
+    /// Where short identifiers did not lead to a file that SELECT found.
+    selected_at: Vec<Place>,
+    /// The card refused to be asked for a whole block of a file that may be shorter.
+    head_first: bool,
+    /// The file that is being read.
+    current: Option<&'static str>,
 }
 
 impl FileReader {
-    pub(super) fn new(budget: Budget) -> Self {
-        FileReader { budget, block: 256, extended: None }
+    pub(super) fn new(budget: Budget, reader_limit: u32) -> Self {
+        FileReader {
+            budget,
+            reader_limit,
+            block: 256,
+            smallest: 256,
+            extended: None,
+            selected_at: Vec::new(),
+            head_first: false,
+            current: None,
+        }
     }
 
-    /// Asks EF.ATR/INFO whether the card answers more than 256 bytes at once. A card without that file does not.
-    pub(super) fn learn_block_size(&mut self, card: &mut dyn Card) -> Result<(), Interruption> {
-        if !self.select(card, &EF_ATR_INFO)?.is_ok() {
-            return Ok(());
+    /// The reader for the session after one that broke: short commands, SELECT before every file, its head before the rest.
+    pub(super) fn careful(self) -> Self {
+        let selected_at = vec![Place::MasterFile, Place::Emrtd];
+        FileReader { selected_at, head_first: true, ..FileReader::new(self.budget, 0) }
+    }
+
+    /// The file that was being read last.
+    pub(super) fn current(&self) -> Option<&'static str> {
+        self.current
+    }
+
+    /// Asks EF.ATR/INFO how long APDUs may be. A card without that file gets short ones.
+    pub(super) fn learn_sizes(&mut self, card: &mut dyn Card) -> Result<Limits, Interruption> {
+        let short_id = EF_ATR_INFO.short_id.unwrap_or_default();
+        let mut response = send(card, &Command::new(0x00, 0xB0, BY_SHORT_ID | short_id, 0x00).with_ne(256))?;
+        // What answers so has no such file, or does not know short identifiers.
+        if !has_data(&response) && response.status != Status::FILE_NOT_FOUND && self.select(card, &EF_ATR_INFO)?.is_ok()
+        {
+            response = send(card, &Command::new(0x00, 0xB0, 0x00, 0x00).with_ne(256))?;
         }
-        let response = send(card, &Command::new(0x00, 0xB0, 0x00, 0x00).with_ne(256))?;
-        self.extended = longest_response(&response.data);
-        Ok(())
+        let Some((command, response)) = longest_apdus(&response.data) else { return Ok(Limits::SHORT) };
+        self.extended = Some(response.min(self.reader_limit)).filter(|longest| *longest > 256);
+        let command_data = command.saturating_sub(COMMAND_HEAD).min(self.reader_limit) as usize;
+        Ok(Limits { command_data: command_data.clamp(255, iso7816::MAX_DATA), ..Limits::SHORT })
     }
 
     /// From now on secure messaging takes its share of every response.
     pub(super) fn protected(&mut self, session: &Session<Terminal>) {
         let short = session.cipher().short_read();
-        self.block = match self.extended {
-            Some(longest) => longest.saturating_sub(PROTECTION).clamp(short, LARGEST_BLOCK),
-            None => short,
-        };
+        self.smallest = short.min(channel::suite::Cipher::Aes128.short_read());
+        let block = self.extended.map(|longest| longest.saturating_sub(PROTECTION).min(LARGEST_BLOCK));
+        // Less than that goes into a short answer, and has to fit it.
+        self.block = block.filter(|block| *block > 256).unwrap_or(short);
     }
 
     /// The most that may be asked of the card in one answer.
@@ -71,25 +113,20 @@ impl FileReader {
         file: &'static File,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<FileEvidence, Interruption> {
-        let status = self.select(card, file)?;
-        if !status.is_ok() {
-            return Ok(FileEvidence::refusal(status));
-        }
-        let head = match self.block_at(card, 0, HEAD)? {
-            Ok(bytes) => bytes,
-            Err(refused) => return Ok(refused),
+        self.current = Some(file.name);
+        let mut content = match self.begin(card, file)? {
+            Ok(head) => head,
+            Err(seen) => return Ok(seen),
         };
-        let total = match self.expected_length(&head, file) {
+        let total = match self.expected_length(&content, file) {
             Ok(total) => total,
             Err(reason) => return Ok(FileEvidence::Malformed { reason }),
         };
-        let mut content = head;
         while content.len() < total {
             progress(Progress::File { name: file.name, done: content.len(), total });
-            let wanted = (total - content.len()).min(self.block as usize) as u32;
-            match self.block_at(card, content.len(), wanted)? {
+            match self.go_on(card, content.len(), total - content.len())? {
                 Ok(bytes) => content.extend(bytes),
-                Err(refused) => return Ok(refused),
+                Err(seen) => return Ok(seen),
             }
         }
         content.truncate(total);
@@ -97,21 +134,135 @@ impl FileReader {
         Ok(FileEvidence::Read { content })
     }
 
-    /// The first bytes of a file, at most one block; `None` when the card does not give them.
+    /// The first bytes of a file, at most one block; or what the card says instead.
     pub(super) fn first_block(
         &mut self,
         card: &mut dyn Card,
         file: &File,
         length: usize,
     ) -> Result<Result<Vec<u8>, Status>, Interruption> {
+        let wanted = length.clamp(1, self.block as usize) as u32;
+        if let Some(id) = self.usable_short_id(file) {
+            let response = send(card, &Command::new(0x00, 0xB0, BY_SHORT_ID | id, 0x00).with_ne(wanted))?;
+            if has_data(&response) {
+                return Ok(Ok(response.data));
+            }
+        }
         let status = self.select(card, file)?;
         if !status.is_ok() {
             return Ok(Err(status));
         }
-        let wanted = length.min(self.block as usize) as u32;
         let response = send(card, &Command::new(0x00, 0xB0, 0x00, 0x00).with_ne(wanted))?;
         let readable = response.status.is_ok() || response.status == Status::END_OF_FILE;
         Ok(if readable { Ok(response.data) } else { Err(response.status) })
+    }
+
+    /// The first bytes of a file, which is then the current one.
+    fn begin(
+        &mut self,
+        card: &mut dyn Card,
+        file: &'static File,
+    ) -> Result<Result<Vec<u8>, FileEvidence>, Interruption> {
+        let short_id = self.usable_short_id(file);
+        if let Some(id) = short_id
+            && let Ok(head) = self.first(card, BY_SHORT_ID | id)?
+            && starts_right(&head, file)
+        {
+            return Ok(Ok(head));
+        }
+        // A card that knows no short identifiers has many ways to say so; what SELECT says counts.
+        let status = self.select(card, file)?;
+        if !status.is_ok() {
+            return Ok(Err(FileEvidence::refusal(status)));
+        }
+        let asked_for_heads = self.head_first;
+        let mut head = self.first(card, 0x00)?;
+        if head.is_err() && !self.head_first {
+            self.head_first = true;
+            head = self.first(card, 0x00)?;
+        }
+        // The short identifier may have been right, and the length wrong.
+        if head.is_ok() && short_id.is_some() && self.head_first == asked_for_heads {
+            self.selected_at.push(file.place);
+        }
+        Ok(head)
+    }
+
+    /// READ BINARY at the beginning of a file.
+    fn first(&mut self, card: &mut dyn Card, p1: u8) -> Result<Result<Vec<u8>, FileEvidence>, Interruption> {
+        let wanted = |reader: &Self| if reader.head_first { HEAD } else { reader.block };
+        self.ask(card, 0, &|reader| (Command::new(0x00, 0xB0, p1, 0x00), wanted(reader)))
+    }
+
+    /// READ BINARY of the next of `left` bytes; beyond 32 KiB with the odd instruction and an offset data object.
+    fn go_on(
+        &mut self,
+        card: &mut dyn Card,
+        offset: usize,
+        left: usize,
+    ) -> Result<Result<Vec<u8>, FileEvidence>, Interruption> {
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        if let Ok(short) = u16::try_from(offset)
+            && offset <= LAST_SHORT_OFFSET
+        {
+            let [p1, p2] = short.to_be_bytes();
+            return self.ask(card, offset, &|reader| (Command::new(0x00, 0xB0, p1, p2), reader.block.min(left)));
+        }
+        let bytes = (offset as u32).to_be_bytes();
+        let zeros = (offset as u32).leading_zeros() as usize / 8;
+        let position = tlv::encode(OFFSET, bytes.get(zeros..).unwrap_or(&bytes));
+        let command = Command::new(0x00, 0xB1, 0x00, 0x00).with_data(position);
+        self.ask(card, offset, &|reader| (command.clone(), reader.block.min(left.saturating_add(wrapping(left)))))
+    }
+
+    /// Sends a READ BINARY with its Ne, in smaller blocks as long as the card finds the length wrong.
+    fn ask(
+        &mut self,
+        card: &mut dyn Card,
+        offset: usize,
+        command: &dyn Fn(&Self) -> (Command, u32),
+    ) -> Result<Result<Vec<u8>, FileEvidence>, Interruption> {
+        let (mut response, mut wanted);
+        loop {
+            let (asked, ne) = command(self);
+            (response, wanted) = (send(card, &asked.clone().with_ne(ne))?, ne);
+            if let Some(exact) = response.status.exact_le().filter(|exact| (1..ne).contains(&u32::from(*exact))) {
+                wanted = exact.into();
+                response = send(card, &asked.with_ne(wanted))?;
+            }
+            if response.status != Status::WRONG_LENGTH || !self.shrink(ne) {
+                break;
+            }
+        }
+        let wrapped = command(self).0.ins == 0xB1;
+        if wrapped && !response.data.is_empty() {
+            response.data = tlv::sole(&response.data, DISCRETIONARY).map(<[u8]>::to_vec).unwrap_or_default();
+        }
+        let ends = format!("the file ends at byte {offset}, before its own length");
+        Ok(match response.status {
+            Status::OK | Status::END_OF_FILE if response.data.is_empty() => {
+                Err(FileEvidence::Malformed { reason: ends })
+            }
+            Status::OK | Status::END_OF_FILE if response.data.len() > wanted as usize => Err(FileEvidence::Malformed {
+                reason: format!("{} bytes came where {wanted} were asked for", response.data.len()),
+            }),
+            Status::OK | Status::END_OF_FILE => Ok(response.data),
+            Status::WRONG_P1_P2 if offset > 0 => Err(FileEvidence::Malformed { reason: ends }),
+            status => Err(FileEvidence::refusal(status)),
+        })
+    }
+
+    /// Halves the block, down to what every card gives; false when `asked` was no more than that.
+    fn shrink(&mut self, asked: u32) -> bool {
+        if asked <= self.smallest {
+            return false;
+        }
+        self.block = (asked / 2).max(self.smallest);
+        true
+    }
+
+    fn usable_short_id(&self, file: &File) -> Option<u8> {
+        file.short_id.filter(|_| !self.selected_at.contains(&file.place))
     }
 
     fn select(&self, card: &mut dyn Card, file: &File) -> Result<Status, Interruption> {
@@ -121,8 +272,7 @@ impl FileReader {
             return Ok(status);
         }
         // Some cards want the master file selected by name before its files are found.
-        let master = Command::new(0x00, 0xA4, 0x00, 0x0C).with_data([0x3F, 0x00]);
-        if !send(card, &master)?.status.is_ok() {
+        if !select_master_file(card)?.is_ok() {
             return Ok(status);
         }
         Ok(send(card, &select)?.status)
@@ -130,8 +280,7 @@ impl FileReader {
 
     fn expected_length(&self, head: &[u8], file: &File) -> Result<usize, String> {
         let total = tlv::total_length(head).map_err(|error| error.to_string())?;
-        let starts_right = file.tag.is_none_or(|tag| head.starts_with(&tag_bytes(tag)));
-        if !starts_right {
+        if !starts_right(head, file) {
             return Err(format!("{} does not start with its tag", file.name));
         }
         if total > self.budget.file {
@@ -139,62 +288,23 @@ impl FileReader {
         }
         Ok(total)
     }
-
-    /// Reads up to `wanted` bytes; asks for less once when the card finds the length wrong.
-    fn block_at(
-        &mut self,
-        card: &mut dyn Card,
-        offset: usize,
-        wanted: u32,
-    ) -> Result<Result<Vec<u8>, FileEvidence>, Interruption> {
-        let mut response = read_binary(card, offset, wanted)?;
-        if response.status == Status::WRONG_LENGTH && wanted > self.smaller_block() {
-            self.block = self.smaller_block();
-            response = read_binary(card, offset, self.block)?;
-        }
-        let readable = response.status.is_ok() || response.status == Status::END_OF_FILE;
-        Ok(match response.data.len() {
-            _ if !readable => Err(FileEvidence::refusal(response.status)),
-            0 => Err(FileEvidence::Malformed {
-                reason: format!("the file ends at byte {offset}, before its own length"),
-            }),
-            length if length > wanted as usize => {
-                Err(FileEvidence::Malformed { reason: format!("{length} bytes came where {wanted} were asked for") })
-            }
-            _ => Ok(response.data),
-        })
-    }
-
-    /// What every card can answer under either cipher.
-    fn smaller_block(&self) -> u32 {
-        channel::suite::Cipher::Aes128.short_read().min(self.block)
-    }
 }
 
-/// READ BINARY; beyond 32 KiB with the odd instruction and an offset data object.
-fn read_binary(card: &mut dyn Card, offset: usize, wanted: u32) -> Result<Response, Interruption> {
-    if offset <= LAST_SHORT_OFFSET {
-        let [p1, p2] = (offset as u16).to_be_bytes();
-        return send(card, &Command::new(0x00, 0xB0, p1, p2).with_ne(wanted));
-    }
-    // Room for tag and length of the data object that the answer is wrapped in.
-    let wanted = wanted.saturating_sub(4).max(1);
-    let head = match wanted {
-        0..0x80 => 2,
-        0x80..0x100 => 3,
-        _ => 4,
-    };
-    let [_, offset @ ..] = (offset as u32).to_be_bytes();
-    let command = Command::new(0x00, 0xB1, 0x00, 0x00).with_data(tlv::encode(OFFSET, offset)).with_ne(wanted + head);
-    let mut response = send(card, &command)?;
-    if !response.data.is_empty() {
-        response.data = tlv::sole(&response.data, DISCRETIONARY).map(<[u8]>::to_vec).unwrap_or_default();
-    }
-    Ok(response)
+/// SELECT of the master file by its identifier.
+pub(super) fn select_master_file(card: &mut dyn Card) -> Result<Status, Interruption> {
+    Ok(send(card, &Command::new(0x00, 0xA4, 0x00, 0x0C).with_data([0x3F, 0x00]))?.status)
 }
 
 fn send(card: &mut dyn Card, command: &Command) -> Result<Response, Interruption> {
     card.transmit(command).map_err(|error| Interruption::from(&error))
+}
+
+fn has_data(response: &Response) -> bool {
+    matches!(response.status, Status::OK | Status::END_OF_FILE) && !response.data.is_empty()
+}
+
+fn starts_right(head: &[u8], file: &File) -> bool {
+    file.tag.is_none_or(|tag| head.starts_with(&tag_bytes(tag)))
 }
 
 fn tag_bytes(tag: Tag) -> Vec<u8> {
@@ -203,15 +313,25 @@ fn tag_bytes(tag: Tag) -> Vec<u8> {
     bytes
 }
 
-/// The longest response of 7F66, when the bytes hold one over 256.
-fn longest_response(info: &[u8]) -> Option<u32> {
+/// Tag and length of the data object that so many bytes are wrapped in.
+fn wrapping(bytes: u32) -> u32 {
+    match bytes {
+        0..0x80 => 2,
+        0x80..0x100 => 3,
+        _ => 4,
+    }
+}
+
+/// The longest command and the longest response of 7F66, in bytes of whole APDUs.
+fn longest_apdus(info: &[u8]) -> Option<(u32, u32)> {
     // Some cards put a status indicator byte before the data objects, or end in padding: stop at what is no data object.
     let sizes = tlv::find(info, EXTENDED_LENGTH).ok()??;
     let mut sizes = tlv::Reader::new(sizes);
-    sizes.expect(INTEGER).ok()?;
-    let longest = sizes.expect(INTEGER).ok()?;
-    let longest = longest.iter().try_fold(0u32, |sum, byte| sum.checked_mul(256)?.checked_add(u32::from(*byte)))?;
-    (longest > 256).then_some(longest)
+    let mut size = || {
+        let bytes = sizes.expect(INTEGER).ok()?;
+        bytes.iter().try_fold(0u32, |sum, byte| sum.checked_mul(256)?.checked_add(u32::from(*byte)))
+    };
+    Some((size()?, size()?))
 }
 
 #[cfg(test)]
@@ -221,9 +341,9 @@ mod tests {
     #[test]
     fn buffer_sizes_are_read_from_ef_atr_info() {
         let info = hex::decode("4301B8 7F660A0202 03E8 0204 00008000".replace(' ', "")).unwrap();
-        assert_eq!(longest_response(&info), Some(0x8000));
-        assert_eq!(longest_response(&[]), None);
-        assert_eq!(longest_response(&[0x7F, 0x66, 0x81]), None);
+        assert_eq!(longest_apdus(&info), Some((0x3E8, 0x8000)));
+        assert_eq!(longest_apdus(&[]), None);
+        assert_eq!(longest_apdus(&[0x7F, 0x66, 0x81]), None);
     }
 
     #[test]

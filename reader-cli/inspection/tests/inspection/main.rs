@@ -3,6 +3,7 @@
 
 mod active;
 mod checks;
+mod coping;
 mod hostile;
 mod issuer;
 mod procedure;

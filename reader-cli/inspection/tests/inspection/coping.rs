@@ -1,0 +1,278 @@
+//! Cards and readers that keep less than they promise, or want to be asked otherwise: all of them are read.
+
+use std::path::Path;
+
+use channel::pace::{Mapping, Suite};
+use channel::random::OsRandom;
+use channel::suite::{Cipher, Curve, Group};
+use inspection::evidence::{ChipAuthenticationOutcome, Interruption};
+use inspection::{Bac, Evidence, Options, Verdict, inspect};
+use iso7816::{Card, Command, Response, Status, TransmitError};
+use lds::security_infos::SecurityInfo;
+use soft_card::fault::Faults;
+use soft_card::{SoftCard, State};
+
+use crate::issuer::{Document, Issuer};
+use crate::{judged, result, today, with_can, with_mrz};
+
+/// A card behind something that answers some commands itself.
+struct Behind<F> {
+    card: SoftCard,
+    /// The answer to a command that does not reach the card.
+    instead: F,
+    commands: u32,
+    longest_command: usize,
+    longest_answer: usize,
+}
+
+impl<F: FnMut(&Command) -> Option<Result<Response, TransmitError>>> Behind<F> {
+    fn new(card: SoftCard, instead: F) -> Self {
+        Behind { card, instead, commands: 0, longest_command: 0, longest_answer: 0 }
+    }
+
+    fn read(&mut self, extended_length: bool) -> Evidence {
+        let options = Options { extended_length, ..Options::new(today()) };
+        inspect(self, &with_can(), &options, &mut OsRandom, &mut |_| {})
+    }
+}
+
+impl<F: FnMut(&Command) -> Option<Result<Response, TransmitError>>> Card for Behind<F> {
+    fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+        self.commands += 1;
+        self.longest_command = self.longest_command.max(command.to_bytes().len());
+        let response = match (self.instead)(command) {
+            Some(answer) => answer?,
+            None => self.card.transmit(command)?,
+        };
+        self.longest_answer = self.longest_answer.max(response.data.len());
+        Ok(response)
+    }
+}
+
+fn honest(_: &Command) -> Option<Result<Response, TransmitError>> {
+    None
+}
+
+fn answer(status: u16) -> Option<Result<Response, TransmitError>> {
+    Some(Ok(Response::status(Status(status))))
+}
+
+/// Plain READ BINARY by a short identifier.
+fn by_short_id(command: &Command) -> bool {
+    command.ins == 0xB0 && command.p1 & 0x80 != 0
+}
+
+/// The specimen with `make` of the chip changed.
+fn specimen(issuer: &Issuer, document: &Document, longest: Option<(u32, u32)>) -> State {
+    let mut state = issuer.state(document);
+    if let Some((command, response)) = longest {
+        state.make.longest_command = command;
+        state.make.longest_response = response;
+    }
+    state
+}
+
+const SHORT: Option<(u32, u32)> = Some((261, 256));
+
+/// DH keys of 2048 bits need chaining and GET RESPONSE over short APDUs.
+#[test]
+fn pace_over_wide_groups_goes_through_short_and_extended_apdus() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let wide = Suite::all().filter(|suite| match suite.group {
+        Group::Modp(_) => suite.cipher == Cipher::Aes256 || suite.cipher == Cipher::TripleDes,
+        Group::Curve(curve) => {
+            curve == Curve::P521 && suite.cipher == Cipher::Aes256 && suite.mapping != Mapping::ChipAuthentication
+        }
+    });
+    let suites: Vec<Suite> = wide.collect();
+    assert_eq!(suites.len(), 3 * 2 * 2 + 2);
+    for suite in suites {
+        let pace = vec![SecurityInfo::pace(&suite.oid(), suite.group.parameter_id())];
+        let document = Document { pace, ..Document::specimen() };
+        for (longest, extended) in [(SHORT, false), (SHORT, true), (None, false), (None, true)] {
+            let mut card = Behind::new(SoftCard::from_state(&specimen(&issuer, &document, longest)), honest);
+            let evidence = card.read(extended);
+            let seen = format!("{suite:?} {longest:?} {extended} {:?}", evidence.access);
+            assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid, "{seen}");
+            assert_eq!(evidence.restarted, None, "{seen}");
+            assert_eq!(evidence.access.attempts.len(), 1, "{seen}");
+            if longest.is_some() || !extended {
+                assert!(card.longest_command <= 261 && card.longest_answer <= 256, "{seen}");
+            }
+        }
+    }
+}
+
+/// What the reader's side does not pass on, however it says so, and however much it is.
+#[test]
+fn apdus_that_turn_out_too_long_cost_one_session_and_no_more() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let state = issuer.state(&Document::specimen());
+    for (command, response) in [(261, 256), (255, 256), (300, 300), (1_000, 512), (2_048, 2_048), (65_535, 40_000)] {
+        let text = format!(
+            "format = \"bitaqa-soft-card-fault\"\nversion = 1\nseed = 7\n[[fault]]\nkind = \"limits\"\ncommand = {command}\nresponse = {response}\n"
+        );
+        let faults = Faults::parse(&text, Path::new("x")).unwrap();
+        let mut card = Behind::new(SoftCard::from_state(&state).with_faults(&faults).unwrap(), honest);
+        let evidence = card.read(true);
+        let report = judged(&evidence, &store);
+        assert_eq!(report.verdict, Verdict::GenuineValid, "{command} {response}");
+        let restart = evidence.restarted.as_ref().unwrap();
+        assert!(matches!(restart.cause, Interruption::SecureMessaging { .. }), "{restart}");
+        assert_eq!(evidence.access.attempts.len(), 2);
+        assert!(report.check("access-protocol").unwrap().reason.contains("a first session broke at EF."));
+        assert_eq!(Evidence::from_json(evidence.to_json().unwrap().as_bytes()).unwrap(), evidence);
+    }
+    let extended = |command: &Command| command.is_extended();
+    let refusals: [fn() -> Option<Result<Response, TransmitError>>; 4] = [
+        || answer(0x6700),
+        || Some(Err(TransmitError::Lost)),
+        || Some(Err(TransmitError::Reader { detail: "too long".into() })),
+        || answer(0x6D00),
+    ];
+    for refusal in refusals {
+        let instead = |command: &Command| if extended(command) { refusal() } else { None };
+        let mut card = Behind::new(SoftCard::from_state(&state), instead);
+        let evidence = card.read(true);
+        assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid, "{:?}", evidence.restarted);
+        assert!(evidence.restarted.is_some());
+    }
+    // A reader that cuts what is longer than it can pass on.
+    struct Cutting(SoftCard);
+    impl Card for Cutting {
+        fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+            let mut response = self.0.transmit(command)?;
+            response.data.truncate(256);
+            Ok(response)
+        }
+    }
+    let options = Options { extended_length: true, ..Options::new(today()) };
+    let evidence =
+        inspect(&mut Cutting(SoftCard::from_state(&state)), &with_can(), &options, &mut OsRandom, &mut |_| {});
+    assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid);
+    assert!(evidence.restarted.is_some());
+}
+
+#[test]
+fn honest_limits_of_card_and_reader_are_kept_without_a_second_session() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    for longest in [None, SHORT, Some((2_048, 2_048)), Some((65_535, 300)), Some((300, 65_536))] {
+        for reader_limit in [256, 290, 1_000, 65_536] {
+            let card = SoftCard::from_state(&specimen(&issuer, &Document::specimen(), longest));
+            let limit = longest.map_or(65_536, |(_, response)| response).min(reader_limit);
+            let mut card = Behind::new(card, honest);
+            let options = Options { extended_length: true, reader_limit, ..Options::new(today()) };
+            let evidence = inspect(&mut card, &with_can(), &options, &mut OsRandom, &mut |_| {});
+            assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid, "{longest:?} {reader_limit}");
+            assert_eq!(evidence.restarted, None, "{longest:?} {reader_limit}");
+            assert!(card.longest_answer <= limit as usize, "{} {longest:?} {reader_limit}", card.longest_answer);
+        }
+    }
+    // Extended length is known, but EF.ATR/INFO is not there to say so.
+    let card = SoftCard::from_state(&issuer.state(&Document::specimen()));
+    let instead = |command: &Command| {
+        let info = command.data == [0x2F, 0x01] || (by_short_id(command) && command.p1 == 0x81 && command.cla == 0);
+        if info { answer(0x6A82) } else { None }
+    };
+    let mut card = Behind::new(card, instead);
+    let evidence = card.read(true);
+    assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid);
+    assert_eq!((evidence.restarted, card.longest_answer <= 256), (None, true));
+}
+
+/// Plain cards first, then chips whose secure messaging goes on: the word comes from inside.
+#[test]
+fn cards_that_know_no_short_identifiers_are_read_by_select() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let state = issuer.state(&Document::specimen());
+    let usual = {
+        let mut card = Behind::new(SoftCard::from_state(&state), honest);
+        card.read(false);
+        card.commands
+    };
+    for status in [0x6A82, 0x6A86, 0x6D00, 0x6982, 0x6986, 0x6B00, 0x6700, 0x6F00] {
+        let instead = |command: &Command| if by_short_id(command) && command.cla == 0 { answer(status) } else { None };
+        let mut card = Behind::new(SoftCard::from_state(&state), instead);
+        let evidence = card.read(false);
+        assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid, "{status:04X}");
+        assert_eq!(evidence.restarted, None, "{status:04X}");
+        assert_eq!(card.commands, usual + 2, "{status:04X}: SELECT and READ BINARY for EF.CardAccess");
+    }
+    // Under secure messaging a bare refusal ends the session; the second one does without.
+    for status in [0x6A86, 0x6D00, 0x6E00] {
+        let instead = |command: &Command| if by_short_id(command) && command.cla != 0 { answer(status) } else { None };
+        let mut card = Behind::new(SoftCard::from_state(&state), instead);
+        let evidence = card.read(false);
+        assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid, "{status:04X}");
+        assert!(evidence.restarted.is_some());
+    }
+}
+
+#[test]
+fn an_old_card_that_keeps_ef_card_access_to_itself_is_read_by_bac() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let document = Document { pace: vec![], ..Document::specimen() };
+    let state = issuer.state(&document);
+    for status in [0x6982, 0x6986, 0x6985, 0x6A82, 0x6D00, 0x6F00] {
+        let instead = |command: &Command| {
+            let asked = by_short_id(command) || command.data == [0x01, 0x1C] || command.data == [0x3F, 0x00];
+            if asked && command.cla == 0 { answer(status) } else { None }
+        };
+        let mut card = Behind::new(SoftCard::from_state(&state), instead);
+        let access = with_mrz(&document, Bac::Allowed);
+        let evidence = inspect(&mut card, &access, &Options::new(today()), &mut OsRandom, &mut |_| {});
+        let report = inspection::judge(&evidence, &store, &inspection::Policy { bac: Bac::Allowed }, today());
+        assert_eq!(report.verdict, Verdict::GenuineValid, "{status:04X} {:?}", evidence.access);
+        assert_eq!(evidence.chip_authentication.unwrap().outcome, ChipAuthenticationOutcome::Proved);
+        // And by BAC again when the first session breaks.
+        let mut spoilt = false;
+        let instead = |command: &Command| {
+            let asked = by_short_id(command) || command.data == [0x01, 0x1C] || command.data == [0x3F, 0x00];
+            let first = command.cla == 0x0C && !std::mem::replace(&mut spoilt, true);
+            if first || (asked && command.cla == 0) { answer(status) } else { None }
+        };
+        let mut card = Behind::new(SoftCard::from_state(&state), instead);
+        let evidence = inspect(&mut card, &access, &Options::new(today()), &mut OsRandom, &mut |_| {});
+        let report = inspection::judge(&evidence, &store, &inspection::Policy { bac: Bac::Allowed }, today());
+        assert_eq!(report.verdict, Verdict::GenuineValid, "{status:04X} {:?}", evidence.access);
+        assert_eq!(evidence.access.attempts.len(), 2);
+    }
+}
+
+#[test]
+fn a_session_is_opened_again_once_only_and_its_first_reading_is_forgotten() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let state = issuer.state(&Document::specimen());
+    // Every session breaks at its tenth protected command.
+    let mut counted = 0;
+    let instead = |command: &Command| {
+        counted = if command.cla == 0x0C { counted + 1 } else { 0 };
+        if counted == 10 { answer(0x6988) } else { None }
+    };
+    let mut card = Behind::new(SoftCard::from_state(&state), instead);
+    let evidence = card.read(false);
+    assert_eq!(evidence.access.attempts.len(), 2);
+    assert!(evidence.restarted.is_some() && evidence.interrupted.is_some());
+    assert_eq!(judged(&evidence, &store).verdict, Verdict::Unreadable);
+    // It breaks, and does not open again: what was read stays.
+    let mut broken = false;
+    let mut counted = 0;
+    let instead = |command: &Command| {
+        counted += u32::from(command.cla == 0x0C);
+        broken |= counted == 10;
+        if broken { answer(0x6988) } else { None }
+    };
+    let mut card = Behind::new(SoftCard::from_state(&state), instead);
+    let evidence = card.read(false);
+    assert!(evidence.restarted.is_none() && evidence.content("EF.COM").is_some());
+    assert!(matches!(evidence.interrupted, Some(Interruption::SecureMessaging { .. })));
+    let report = judged(&evidence, &store);
+    assert_eq!(report.verdict, Verdict::Unreadable);
+    assert_eq!(result(&report, "access-protocol"), "successful");
+}
