@@ -46,6 +46,13 @@ pub enum Applet {
 }
 
 impl Applet {
+    /// Whether the secure channel of the chip's issuer domain is opened: a line then needs the keys of the blanks.
+    pub fn opens_channel(self) -> bool {
+        match self {
+            Applet::JmrtdPassport => false,
+        }
+    }
+
     /// How it is spoken to.
     pub(crate) fn dialect(self) -> &'static dyn Dialect {
         match self {

@@ -37,6 +37,15 @@ impl CardKeys for InToken {
     }
 }
 
+/// For cards whose channel is never opened.
+struct NoKeys;
+
+impl CardKeys for NoKeys {
+    fn of_chip(&self, _: &[u8; 10]) -> Result<KeySet, KeysError> {
+        Err(KeysError::new("the cards of this profile are opened with no keys"))
+    }
+}
+
 /// Where one of the two is.
 #[derive(Clone, Copy)]
 enum Source<'a> {
@@ -61,6 +70,7 @@ impl LineKeys {
                 let names = Names { label: "--card-key-label", derivation: "--card-derivation" };
                 keys(source, derivation, &names, equipment, &mut token)?
             }
+            None if profile.card.applet.is_some_and(|applet| !applet.opens_channel()) => Box::new(NoKeys),
             None => Box::new(test_keys(profile)?),
         };
         let issuer = source(options.issuer_keys.as_deref(), options.issuer_key_label.as_deref());

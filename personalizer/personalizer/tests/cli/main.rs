@@ -1,6 +1,7 @@
 //! The program as an operator runs it: against a soft card on a socket.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod applet;
 mod token;
 
 use std::collections::BTreeSet;
