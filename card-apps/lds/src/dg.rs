@@ -6,9 +6,12 @@
 //! Cards in the field differ from the standard in known ways. Reading accepts these and reports each as a [`Defect`]
 //! (`parse_noting`); writing follows the standard.
 
+mod biometric;
 mod details;
 pub mod dg01;
 pub mod dg02;
+pub mod dg03;
+pub mod dg04;
 pub mod dg05;
 pub mod dg06;
 pub mod dg07;
@@ -20,6 +23,7 @@ pub mod dg15;
 pub mod dg16;
 mod displayed;
 pub mod features;
+mod iso39794;
 pub mod picture;
 
 use std::fmt;

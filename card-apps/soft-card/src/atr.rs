@@ -22,7 +22,7 @@
 //! where hosts look for extended length before they use it. To OpenSC 0.23 a card with the PIV application and this
 //! answer is a PIV card without known faults: it offers ECDSA and ECDH, which it does not for the contactless form.
 
-use iso7816::tlv::{self, Tag, Writer};
+use lds::info::{AtrInfo, ExtendedLength};
 
 use crate::persona::Make;
 
@@ -53,29 +53,13 @@ fn capabilities(make: &Make) -> [u8; 3] {
 
 /// The content of EF.ATR/INFO: service data, capabilities, extended length information (7816-4 §12).
 pub(crate) fn info_file(make: &Make) -> Vec<u8> {
-    let mut writer = Writer::new();
-    writer.put(Tag(0x43), [SERVICE_DATA]);
-    writer.put(Tag(0x47), capabilities(make));
-    if make.knows_extended_length() {
-        // Positive INTEGERs, of whole APDUs: 65,535 stands for all that the encoding can hold.
-        let size = |bytes: u32| {
-            let [_, number @ ..] = bytes.min(0xFFFF).to_be_bytes();
-            tlv::encode(Tag(0x02), number)
-        };
-        writer.nest(Tag(0x7F66), |lengths| {
-            lengths.raw(size(make.longest_command)).raw(size(make.longest_response));
-        });
-    }
-    writer.finish()
-}
-
-/// The content of EF.DIR: one application template for the eMRTD application (7816-4 §12).
-pub(crate) fn directory_file() -> Vec<u8> {
-    let mut writer = Writer::new();
-    writer.nest(Tag(0x61), |template| {
-        template.put(Tag(0x4F), iso7816::Aid::emrtd().as_bytes());
-    });
-    writer.finish()
+    // Of whole APDUs: 65,535 stands for all that the encoding can hold.
+    let size = |bytes: u32| bytes.min(0xFFFF);
+    let extended_length = make
+        .knows_extended_length()
+        .then(|| ExtendedLength { command: size(make.longest_command), response: size(make.longest_response) });
+    let capabilities = capabilities(make).to_vec();
+    AtrInfo { service_data: Some(SERVICE_DATA), capabilities, extended_length, others: Vec::new() }.to_bytes()
 }
 
 #[cfg(test)]

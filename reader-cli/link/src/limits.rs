@@ -1,15 +1,11 @@
 //! How long one APDU may be; the rule is documented at [`crate::Connection::limits`].
 
-use iso7816::tlv::{self, Tag};
 use iso7816::{Card, Command, Limits};
+use lds::files::EF_ATR_INFO;
+use lds::info::AtrInfo;
 
 use crate::answer_to_reset;
 
-/// EF.ATR/INFO (9303-10 §3.11.2).
-const EF_ATR_INFO: [u8; 2] = [0x2F, 0x01];
-/// Extended length information (7816-4 §12.7.1): two `02`, command then response, in bytes of whole APDUs.
-const EXTENDED_LENGTH_INFORMATION: Tag = Tag(0x7F66);
-const INTEGER: Tag = Tag(0x02);
 /// Header, extended Lc and extended Le: what an APDU holds besides its data.
 const APDU_OVERHEAD: usize = 4 + 3 + 2;
 
@@ -27,18 +23,12 @@ pub(crate) fn announced(atr: &[u8], reader_limit: Option<usize>) -> Option<usize
 
 /// The most command data bytes by EF.ATR/INFO; `None` when it cannot be read or says nothing.
 fn announced_by_file(card: &mut dyn Card) -> Option<usize> {
-    let select = Command::new(0x00, 0xA4, 0x02, 0x0C).with_data(EF_ATR_INFO);
+    let select = Command::new(0x00, 0xA4, 0x02, 0x0C).with_data(EF_ATR_INFO.id.to_be_bytes());
     let read = Command::new(0x00, 0xB0, 0x00, 0x00).with_ne(256);
     card.transmit(&select).ok().filter(|response| response.status.is_ok())?;
     let file = card.transmit(&read).ok()?.data;
-    command_limit(&file)
-}
-
-fn command_limit(file: &[u8]) -> Option<usize> {
-    let information = tlv::find(file, EXTENDED_LENGTH_INFORMATION).ok()??;
-    let command = tlv::find(information, INTEGER).ok()??;
-    let bytes = command.iter().try_fold(0_usize, |sum, byte| sum.checked_mul(256)?.checked_add(usize::from(*byte)))?;
-    Some(bytes.saturating_sub(APDU_OVERHEAD))
+    let lengths = AtrInfo::parse(&file).extended_length?;
+    Some(usize::try_from(lengths.command).ok()?.saturating_sub(APDU_OVERHEAD))
 }
 
 #[cfg(test)]

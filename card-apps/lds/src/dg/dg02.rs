@@ -1,40 +1,29 @@
-//! DG2: the encoded face (9303-10 §4.7.2; ISO/IEC 7816-11, ISO/IEC 19794-5:2005).
+//! DG2: the encoded face (9303-10 §4.7.2), in a record of ISO/IEC 19794-5:2005 or of ISO/IEC 39794-5:2019.
 //!
 //! ```text
-//! 75 { 7F61 { 02 number of templates
-//!             7F60 { A1 { 81 type   82 subtype   87 format owner 0101   88 format type 0008 }
-//!                    5F2E facial record } .. } }
-//!
-//! facial record: "FAC" 00, "010" 00, length 4, number of faces 2, then for each face
-//!     face information   20: length 4, feature points 2, gender 1, eyes 1, hair 1, properties 3, expression 2,
-//!                            pose 3, uncertainty 3
-//!     feature points     8 each
-//!     image information  12: type 1, format 1, width 2, height 2, colour space 1, source 1, device 2, quality 2
-//!     the picture
+//! 75 { 7F61 { 02 number   7F60 { A1 { 81 02   82 00   87 0101   88 0008 } 5F2E record of ISO/IEC 19794-5 } ..
+//!                         7F60 { A1 { 81 02   82 00   87 0101   88 002A } 7F2E { A1 { 65 { .. } } } } .. } }
 //! ```
-//!
-//! Feature points are skipped on reading and never written. Records of ISO/IEC 39794-5 are recognised as not supported.
 
-use iso7816::tlv::{Reader, Tag, Writer};
+mod iso19794;
+mod iso39794;
 
+use iso7816::tlv::Tag;
+
+pub use super::biometric::Encoding;
+use super::biometric::{self, Record, Written};
 pub use super::picture::ImageFormat;
 use super::picture::{Picture, PictureError, inspect};
-use super::{Defect, ReadError, content};
+use super::{Defect, ReadError};
 use crate::files::group_tag;
 
 const DG2: Tag = group_tag(2);
-const GROUP: Tag = Tag(0x7F61);
-const COUNT: Tag = Tag(0x02);
-const TEMPLATE: Tag = Tag(0x7F60);
-const HEADER: Tag = Tag(0xA1);
-const DATA: Tag = Tag(0x5F2E);
-const DATA_CONSTRUCTED: Tag = Tag(0x7F2E);
-
-const MAGIC: &[u8; 8] = b"FAC\x00010\x00";
-const RECORD_HEADER: usize = 14;
-const FACE_INFORMATION: usize = 20;
-const FEATURE_POINT: usize = 8;
-const IMAGE_INFORMATION: usize = 12;
+/// Biometric type: facial features.
+const FACIAL_FEATURES: u8 = 0x02;
+/// Face image data of ISO/IEC 19794-5.
+const FORMAT_19794: u16 = 0x0008;
+/// Face image data of ISO/IEC 39794-5 in DER.
+const FORMAT_39794: u16 = 0x002A;
 /// The most faces read from one file.
 const MOST_FACES: usize = 16;
 
@@ -52,8 +41,14 @@ pub struct Face {
     format: ImageFormat,
     width: u16,
     height: u16,
-    image_type: u8,
-    colour_space: u8,
+    kind: Kind,
+}
+
+/// The record a face stands in, and what only that record says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Iso19794 { image_type: u8, colour_space: u8 },
+    Iso39794,
 }
 
 impl std::fmt::Debug for Face {
@@ -63,7 +58,8 @@ impl std::fmt::Debug for Face {
 }
 
 impl Face {
-    /// A full frontal portrait from an encoded picture, whose headers give format and size.
+    /// A full frontal portrait from an encoded picture, whose headers give format and size. It is written as
+    /// ISO/IEC 19794-5.
     ///
     /// # Errors
     /// When it is neither JPEG nor JPEG 2000, or larger than 65,535 pixels a side.
@@ -77,7 +73,39 @@ impl Face {
             3 => 0x01,
             _ => 0x00,
         };
-        Ok(Face { image, format, width, height, image_type: 0x01, colour_space })
+        Ok(Face { image, format, width, height, kind: Kind::Iso19794 { image_type: 0x01, colour_space } })
+    }
+
+    /// The same face, to be written as ISO/IEC 39794-5.
+    #[must_use]
+    pub fn in_iso39794(self) -> Self {
+        Face { kind: Kind::Iso39794, ..self }
+    }
+
+    /// A face as a record gives it: what the picture says of itself goes before what the record says.
+    fn read(
+        image: &[u8],
+        said: Option<ImageFormat>,
+        size: Option<(u16, u16)>,
+        kind: Kind,
+        defects: &mut Vec<Defect>,
+    ) -> Result<Self, ReadError> {
+        let picture = inspect(image).ok();
+        if let Some(picture) = picture {
+            if said != Some(picture.format) {
+                defects.push(Defect::PictureFormat);
+            }
+            let of_picture = (picture.width, picture.height);
+            if let Some(header) = size.filter(|(width, height)| (u32::from(*width), u32::from(*height)) != of_picture) {
+                defects.push(Defect::PictureSize { header, picture: of_picture });
+            }
+        }
+        let unknown = ReadError::NotSupported { what: "the image format" };
+        let format = picture.map(|picture| picture.format).or(said).ok_or(unknown)?;
+        let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
+        let of_picture = picture.map(|picture| (side(picture.width), side(picture.height)));
+        let (width, height) = size.or(of_picture).unwrap_or_default();
+        Ok(Face { image: image.to_vec(), format, width, height, kind })
     }
 
     /// The encoded picture, byte for byte.
@@ -85,24 +113,35 @@ impl Face {
         &self.image
     }
 
-    /// The compression: what the picture itself says, else the record header.
+    /// The compression: what the picture itself says, else the record.
     pub fn format(&self) -> ImageFormat {
         self.format
     }
 
-    /// Width in pixels as the record header gives it.
+    /// Width in pixels as the record gives it, else as the picture does; 0 when neither does.
     pub fn width(&self) -> u16 {
         self.width
     }
 
-    /// Height in pixels as the record header gives it.
+    /// Height in pixels as the record gives it, else as the picture does; 0 when neither does.
     pub fn height(&self) -> u16 {
         self.height
     }
 
-    /// Face image type: 0 basic, 1 full frontal, 2 token frontal.
-    pub fn image_type(&self) -> u8 {
-        self.image_type
+    /// The series of the record.
+    pub fn encoding(&self) -> Encoding {
+        match self.kind {
+            Kind::Iso19794 { .. } => Encoding::Iso19794,
+            Kind::Iso39794 => Encoding::Iso39794,
+        }
+    }
+
+    /// Face image type of ISO/IEC 19794-5: 0 basic, 1 full frontal, 2 token frontal.
+    pub fn image_type(&self) -> Option<u8> {
+        match self.kind {
+            Kind::Iso19794 { image_type, .. } => Some(image_type),
+            Kind::Iso39794 => None,
+        }
     }
 
     /// What the picture says of itself.
@@ -113,51 +152,14 @@ impl Face {
         inspect(&self.image)
     }
 
-    fn record(&self) -> Vec<u8> {
-        let block = (FACE_INFORMATION + IMAGE_INFORMATION + self.image.len()) as u32;
-        let mut record = MAGIC.to_vec();
-        record.extend((block + RECORD_HEADER as u32).to_be_bytes());
-        record.extend(1u16.to_be_bytes());
-        record.extend(block.to_be_bytes());
-        // No feature points, and nothing said of gender, colours, properties, expression and pose.
-        record.extend([0; FACE_INFORMATION - 4]);
-        let format = match self.format {
-            ImageFormat::Jpeg => 0x00,
-            ImageFormat::Jpeg2000 => 0x01,
-        };
-        record.extend([self.image_type, format]);
-        record.extend(self.width.to_be_bytes());
-        record.extend(self.height.to_be_bytes());
-        record.extend([self.colour_space, 0, 0, 0, 0, 0]);
-        record.extend_from_slice(&self.image);
-        record
-    }
-
-    fn parse_block(block: &[u8], defects: &mut Vec<Defect>) -> Result<Self, ReadError> {
-        let malformed = ReadError::Field { field: "facial record" };
-        let points = block.get(4..6).and_then(|points| points.try_into().ok()).map(u16::from_be_bytes);
-        let points = usize::from(points.ok_or(malformed.clone())?);
-        let rest = block.get(FACE_INFORMATION + points * FEATURE_POINT..).ok_or(malformed.clone())?;
-        let (information, image) = rest.split_first_chunk::<IMAGE_INFORMATION>().ok_or(malformed)?;
-        let [image_type, format, w1, w0, h1, h0, colour_space, ..] = *information;
-        let said = match format {
-            0x00 => Some(ImageFormat::Jpeg),
-            0x01 => Some(ImageFormat::Jpeg2000),
-            _ => None,
-        };
-        let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
-        let picture = inspect(image).ok();
-        if let Some(picture) = picture {
-            if said != Some(picture.format) {
-                defects.push(Defect::PictureFormat);
+    fn written(&self) -> Written {
+        let (format, record) = match self.kind {
+            Kind::Iso19794 { image_type, colour_space } => {
+                (FORMAT_19794, iso19794::write(self, image_type, colour_space))
             }
-            if (picture.width, picture.height) != (u32::from(width), u32::from(height)) {
-                defects.push(Defect::PictureSize { header: (width, height), picture: (picture.width, picture.height) });
-            }
-        }
-        let unknown = ReadError::NotSupported { what: "the image format" };
-        let format = picture.map(|picture| picture.format).or(said).ok_or(unknown)?;
-        Ok(Face { image: image.to_vec(), format, width, height, image_type, colour_space })
+            Kind::Iso39794 => (FORMAT_39794, iso39794::write(self)),
+        };
+        Written { kind: FACIAL_FEATURES, subtype: 0, format, encoding: self.encoding(), record }
     }
 }
 
@@ -169,28 +171,14 @@ impl Dg2 {
 
     /// The whole file: one template for each face.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
-        writer.nest(DG2, |w| {
-            w.nest(GROUP, |w| {
-                w.put(COUNT, [u8::try_from(self.faces.len()).unwrap_or(u8::MAX)]);
-                for face in &self.faces {
-                    w.nest(TEMPLATE, |w| {
-                        w.nest(HEADER, |w| {
-                            w.put(Tag(0x81), [0x02]).put(Tag(0x82), [0x00]);
-                            w.put(Tag(0x87), [0x01, 0x01]).put(Tag(0x88), [0x00, 0x08]);
-                        });
-                        w.put(DATA, face.record());
-                    });
-                }
-            });
-        });
-        writer.finish()
+        let templates: Vec<Written> = self.faces.iter().map(Face::written).collect();
+        biometric::write(DG2, &templates, None)
     }
 
     /// Reads the whole file.
     ///
     /// # Errors
-    /// When it does not hold facial records of ISO/IEC 19794-5.
+    /// When it does not hold facial records of ISO/IEC 19794-5:2005 or ISO/IEC 39794-5.
     pub fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
         Self::parse_noting(bytes, &mut Vec::new())
     }
@@ -198,72 +186,21 @@ impl Dg2 {
     /// The same, with a note for each deviation from the standard.
     ///
     /// # Errors
-    /// When it does not hold facial records of ISO/IEC 19794-5.
+    /// When it does not hold facial records of ISO/IEC 19794-5:2005 or ISO/IEC 39794-5.
     pub fn parse_noting(bytes: &[u8], defects: &mut Vec<Defect>) -> Result<Self, ReadError> {
-        let mut outer = Reader::new(content(bytes, DG2)?);
-        let mut reader = Reader::new(outer.expect(GROUP)?);
-        let announced = reader.expect(COUNT)?;
-        let (mut faces, mut templates) = (Vec::new(), 0);
-        while let Some(tlv) = reader.next()? {
-            if tlv.tag != TEMPLATE {
-                defects.push(Defect::UnknownObject { tag: tlv.tag });
-                continue;
+        let templates = biometric::read(bytes, DG2, iso19794::MAGIC, super::iso39794::FACE, defects)?;
+        let mut faces = Vec::new();
+        for record in templates.records {
+            match record {
+                Record::Binary(record) => iso19794::read(record, &mut faces, defects)?,
+                Record::Asn1(record) => iso39794::read(record, &mut faces, defects)?,
             }
-            templates += 1;
-            parse_record(template_data(tlv.value)?, &mut faces, defects)?;
-        }
-        let announced = announced.first().copied().map_or(0, usize::from);
-        if announced != templates {
-            defects.push(Defect::WrongCount { announced, found: templates });
         }
         if faces.is_empty() {
             return Err(ReadError::Field { field: "number of faces" });
         }
         Ok(Dg2 { faces })
     }
-}
-
-/// The biometric data block of a template.
-fn template_data(template: &[u8]) -> Result<&[u8], ReadError> {
-    let mut reader = Reader::new(template);
-    while let Some(tlv) = reader.next()? {
-        match tlv.tag {
-            DATA | DATA_CONSTRUCTED => return Ok(tlv.value),
-            _ => {}
-        }
-    }
-    Err(iso7816::tlv::TlvError::Missing { tag: DATA }.into())
-}
-
-fn parse_record(record: &[u8], faces: &mut Vec<Face>, defects: &mut Vec<Defect>) -> Result<(), ReadError> {
-    let other = ReadError::NotSupported { what: "a facial record other than ISO/IEC 19794-5:2005" };
-    let malformed = ReadError::Field { field: "facial record" };
-    let rest = record.strip_prefix(MAGIC).ok_or(other)?;
-    let (length, rest) = rest.split_first_chunk::<4>().ok_or(malformed.clone())?;
-    let (count, mut rest) = rest.split_first_chunk::<2>().ok_or(malformed.clone())?;
-    if u32::from_be_bytes(*length) as usize != record.len() {
-        defects.push(Defect::RecordLength);
-    }
-    let count = u16::from_be_bytes(*count);
-    for index in 0..count {
-        if faces.len() >= MOST_FACES {
-            return Err(ReadError::TooMany { field: "facial record" });
-        }
-        let length = rest.first_chunk::<4>().map(|length| u32::from_be_bytes(*length) as usize);
-        let block = match length.ok_or(malformed.clone())? {
-            length if length <= rest.len() && (index + 1 < count || length == rest.len()) => length,
-            // The last face reaches to the end, whatever its length says.
-            _ if index + 1 == count => {
-                defects.push(Defect::RecordLength);
-                rest.len()
-            }
-            _ => return Err(malformed),
-        };
-        let (block, after) = rest.split_at_checked(block).ok_or(malformed.clone())?;
-        faces.push(Face::parse_block(block, defects)?);
-        rest = after;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -313,7 +250,7 @@ mod tests {
     fn feature_points_are_skipped_and_wrong_headers_noted() {
         let image = jp2_of(413, 531);
         let face = Face::new(image.clone()).unwrap();
-        let mut record = face.record();
+        let mut record = face.written().record;
         record[8..12].copy_from_slice(&7u32.to_be_bytes());
         record[14 + 5] = 2;
         record[14 + 20 + 1] = 0;
@@ -321,7 +258,7 @@ mod tests {
         record.splice(34..34, [0xAB; 16]);
         let mut faces = Vec::new();
         let mut defects = Vec::new();
-        parse_record(&record, &mut faces, &mut defects).unwrap();
+        iso19794::read(&record, &mut faces, &mut defects).unwrap();
         assert_eq!((faces[0].image(), faces[0].format()), (&image[..], ImageFormat::Jpeg2000));
         assert_eq!(
             defects,
@@ -335,10 +272,54 @@ mod tests {
     }
 
     #[test]
-    fn newer_records_are_not_supported() {
+    fn bytes_and_meaning_in_asn1() {
+        let image = jpeg_of(413, 531);
+        let dg2 = Dg2::new(Face::new(image.clone()).unwrap().in_iso39794());
+        let bytes = dg2.to_bytes();
+        let expected = format!(
+            "75727f616f0201017f6069a10e810102820100870201018802002a7f2e56a1546552a007800103810207e3a1473045800100a140a03ea03c8029\
+             {}a10fa003800102a7088002019d81020213",
+            hex::encode(&image)
+        );
+        assert_eq!(hex::encode(&bytes), expected);
+        let mut defects = Vec::new();
+        let read = Dg2::parse_noting(&bytes, &mut defects).unwrap();
+        assert_eq!(read, dg2);
+        assert_eq!((read.faces[0].encoding(), read.faces[0].image_type()), (Encoding::Iso39794, None));
+        assert_eq!(defects, []);
+    }
+
+    #[test]
+    fn asn1_records_of_other_makers() {
+        // Directly in 7F2E, with fields that are skipped, the format in an extension and without size.
+        let image = jp2_of(413, 531);
+        let information =
+            iso7816::tlv::encode(Tag(0xA1), hex::decode("a005a103800103a10380010 0".replace(' ', "")).unwrap());
+        let flat = [iso7816::tlv::encode(Tag(0x80), &image), information].concat();
+        let nested = [0xA0, 0xA0, 0xA1].iter().fold(flat, |inner, tag| iso7816::tlv::encode(Tag(*tag), inner));
+        let representation =
+            [&hex::decode("800101").unwrap()[..], &nested, &hex::decode("a2038 00164".replace(' ', "")).unwrap()]
+                .concat();
+        let blocks = iso7816::tlv::encode(Tag(0xA1), iso7816::tlv::encode(Tag(0x30), representation));
+        let record = iso7816::tlv::encode(Tag(0x65), [hex::decode("a007800103810207e3").unwrap(), blocks].concat());
+        let template = iso7816::tlv::encode(Tag(0x7F60), iso7816::tlv::encode(Tag(0x7F2E), record));
+        let group = iso7816::tlv::encode(Tag(0x7F61), [&[0x02, 0x01, 0x01][..], &template].concat());
+        let mut defects = Vec::new();
+        let dg2 = Dg2::parse_noting(&iso7816::tlv::encode(DG2, group), &mut defects).unwrap();
+        let face = &dg2.faces[0];
+        assert_eq!((face.image(), face.width(), face.height()), (&image[..], 413, 531));
+        assert_eq!(defects, []);
+    }
+
+    #[test]
+    fn what_is_neither_is_not_supported() {
         let file = hex::decode("75127f610f0201017f60097f2e06a10430020500").unwrap();
-        let expected = ReadError::NotSupported { what: "a facial record other than ISO/IEC 19794-5:2005" };
-        assert_eq!(Dg2::parse(&file), Err(expected));
+        let what = "a biometric record of neither ISO/IEC 19794 nor ISO/IEC 39794";
+        assert_eq!(Dg2::parse(&file), Err(ReadError::NotSupported { what }));
+        // A shape in three dimensions.
+        let record = hex::decode("a10b3009800100a104a002a100").unwrap();
+        let what = "a face that is no picture in two dimensions";
+        assert_eq!(iso39794::read(&record, &mut Vec::new(), &mut Vec::new()), Err(ReadError::NotSupported { what }));
     }
 
     #[test]
@@ -348,7 +329,7 @@ mod tests {
         let mut defects = Vec::new();
         let dg2 = Dg2::parse_noting(&bytes, &mut defects).unwrap();
         let face = &dg2.faces[0];
-        assert_eq!((dg2.faces.len(), face.format(), face.image_type()), (1, ImageFormat::Jpeg2000, 1));
+        assert_eq!((dg2.faces.len(), face.format(), face.image_type()), (1, ImageFormat::Jpeg2000, Some(1)));
         assert_eq!((face.width(), face.height()), (337, 449));
         assert_eq!(defects, [Defect::PictureSize { header: (337, 449), picture: (413, 531) }]);
     }
@@ -357,22 +338,30 @@ mod tests {
         #[test]
         fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Dg2::parse(&bytes);
-            let _ = parse_record(&[MAGIC, &bytes[..]].concat(), &mut Vec::new(), &mut Vec::new());
+            let record = [b"FAC\x00010\x00", &bytes[..]].concat();
+            let _ = iso19794::read(&record, &mut Vec::new(), &mut Vec::new());
+            let _ = iso39794::read(&bytes, &mut Vec::new(), &mut Vec::new());
         }
 
         #[test]
         fn an_altered_byte_never_panics(at in 0usize..110, value: u8) {
-            let mut bytes = Dg2::new(Face::new(jpeg_of(413, 531)).unwrap()).to_bytes();
-            if let Some(byte) = bytes.get_mut(at) {
-                *byte = value;
+            let face = Face::new(jpeg_of(413, 531)).unwrap();
+            for face in [face.clone(), face.in_iso39794()] {
+                let mut bytes = Dg2::new(face).to_bytes();
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = value;
+                }
+                let _ = Dg2::parse(&bytes);
             }
-            let _ = Dg2::parse(&bytes);
         }
 
         #[test]
         fn written_files_read_back(width in 1u16.., height in 1u16.., tail in prop::collection::vec(any::<u8>(), 0..400)) {
-            let dg2 = Dg2::new(Face::new([jpeg_of(width, height), tail].concat()).unwrap());
-            prop_assert_eq!(Dg2::parse(&dg2.to_bytes()).unwrap(), dg2);
+            let face = Face::new([jpeg_of(width, height), tail].concat()).unwrap();
+            for face in [face.clone(), face.in_iso39794()] {
+                let dg2 = Dg2::new(face);
+                prop_assert_eq!(Dg2::parse(&dg2.to_bytes()).unwrap(), dg2);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use channel::sm::Session;
 use iso7816::tlv::{self, Tag};
 use iso7816::{Card, Command, Limits, Response, Status};
 use lds::files::{EF_ATR_INFO, File, Place};
+use lds::info::AtrInfo;
 
 use super::Progress;
 use super::metered::Budget;
@@ -24,9 +25,6 @@ const BY_SHORT_ID: u8 = 0x80;
 const DISCRETIONARY: Tag = Tag(0x53);
 /// Offset data object (7816-4 §11.2.2).
 const OFFSET: Tag = Tag(0x54);
-/// Extended length information in EF.ATR/INFO: two INTEGERs, the longest command and the longest response (7816-4 §12.7.1).
-const EXTENDED_LENGTH: Tag = Tag(0x7F66);
-const INTEGER: Tag = Tag(0x02);
 /// What an extended command holds besides its data: header, Lc, Le.
 const COMMAND_HEAD: u32 = 4 + 3 + 2;
 /// What secure messaging may add to an extended response: three data objects and one block of padding.
@@ -322,16 +320,10 @@ fn wrapping(bytes: u32) -> u32 {
     }
 }
 
-/// The longest command and the longest response of 7F66, in bytes of whole APDUs.
+/// The longest command and the longest response that the beginning of EF.ATR/INFO announces, in bytes of whole APDUs.
 fn longest_apdus(info: &[u8]) -> Option<(u32, u32)> {
-    // Some cards put a status indicator byte before the data objects, or end in padding: stop at what is no data object.
-    let sizes = tlv::find(info, EXTENDED_LENGTH).ok()??;
-    let mut sizes = tlv::Reader::new(sizes);
-    let mut size = || {
-        let bytes = sizes.expect(INTEGER).ok()?;
-        bytes.iter().try_fold(0u32, |sum, byte| sum.checked_mul(256)?.checked_add(u32::from(*byte)))
-    };
-    Some((size()?, size()?))
+    let lengths = AtrInfo::parse(info).extended_length?;
+    Some((lengths.command, lengths.response))
 }
 
 #[cfg(test)]
