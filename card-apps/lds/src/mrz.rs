@@ -1,11 +1,14 @@
-//! The machine readable zone (9303-3 §4.2, 9303-4, 9303-5, 9303-6): TD1 written and read, TD2 and TD3 read.
+//! The machine readable zone (9303-3 §4.2, 9303-4, 9303-5, 9303-6): TD1, TD2 and TD3, written and read.
 //!
-//! [`Td1`] is what an issuer fills in; [`Mrz`] is the text as printed or as read from DG1, with views of its fields.
+//! [`Td1`], [`Td2`] and [`Td3`] are what an issuer fills in; [`Mrz`] is the text as printed or as read from DG1, with views of its fields.
 //! Reading never corrects: wrong check digits are told by [`Mrz::wrong_check_digits`], the text stays as it is.
 
 mod date;
+mod fields;
 mod name;
 mod td1;
+mod td2;
+mod td3;
 
 use std::fmt;
 use std::ops::Range;
@@ -15,6 +18,8 @@ use crate::date::DateError;
 pub use date::MrzDate;
 pub use name::{NameField, NoSurname, NoSurnameRefused, holder_name, name_field};
 pub use td1::Td1;
+pub use td2::Td2;
+pub use td3::Td3;
 
 /// The three sizes of machine readable zones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

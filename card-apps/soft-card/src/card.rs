@@ -337,8 +337,11 @@ impl SoftCard {
     /// A command for the eMRTD application or the master file, which a command may also select.
     fn emrtd(&mut self, command: &Command, chaining: bool, capacity: u32, volatile: &mut Volatile) -> Response {
         let State { make, emrtd: memory, .. } = &self.state;
+        let listed = [Application::Emrtd, Application::Piv, Application::National];
+        let applications: Vec<_> = listed.into_iter().filter(|one| self.has(*one)).map(Application::aid).collect();
+        let host = emrtd::Host { make, applications: &applications };
         let random = self.random.as_mut();
-        let response = emrtd::answer(command, chaining, capacity, make, memory, &mut volatile.emrtd, random);
+        let response = emrtd::answer(command, chaining, capacity, host, memory, &mut volatile.emrtd, random);
         let (learned, guess) = (volatile.emrtd.take_learned(), volatile.emrtd.take_guess());
         let wrong = self.state.emrtd.wrong_passwords;
         let counted = match guess {
@@ -446,15 +449,20 @@ impl SoftCard {
         matches!(self.state.issuer_domain.life_cycle, CardLife::CardLocked | CardLife::Terminated)
     }
 
-    /// The application a selection means, and whether file control information is wanted.
-    fn find(&self, selection: &Selection<'_>, volatile: &Volatile) -> Result<(Application, bool), Status> {
-        let selectable = |application| match application {
+    /// Whether the application is on this card and can be selected.
+    fn has(&self, application: Application) -> bool {
+        match application {
             Application::IssuerDomain => true,
             Application::Emrtd => self.state.has_emrtd() && self.state.emrtd.life_cycle != ApplicationLife::Locked,
             Application::Piv => self.state.eid.is_some(),
             Application::National => self.state.eid.as_ref().is_some_and(|eid| eid.applet.is_own()),
-        };
-        let found = selection.find(volatile.selected, selectable).ok_or(Status::FILE_NOT_FOUND)?;
+        }
+    }
+
+    /// The application a selection means, and whether file control information is wanted.
+    fn find(&self, selection: &Selection<'_>, volatile: &Volatile) -> Result<(Application, bool), Status> {
+        let found =
+            selection.find(volatile.selected, |application| self.has(application)).ok_or(Status::FILE_NOT_FOUND)?;
         match found {
             // GPCS §11.9: a locked card has no application to select.
             Application::Emrtd | Application::Piv | Application::National if self.is_dead() => {

@@ -77,7 +77,8 @@ impl Application {
         }
     }
 
-    fn aid(self) -> Aid {
+    /// The application identifier.
+    pub(crate) fn aid(self) -> Aid {
         match self {
             Application::IssuerDomain => Aid::issuer_domain(),
             Application::Emrtd => Aid::emrtd(),

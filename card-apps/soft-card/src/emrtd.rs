@@ -25,6 +25,15 @@ pub(crate) use personalization::is_file;
 pub use state::{ActiveKey, ApplicationLife, ChipKey, MAX_CONTENTS, Memory};
 pub(crate) use state::{Guess, Volatile};
 
+/// What the application knows of the card that it is on.
+#[derive(Clone, Copy)]
+pub(crate) struct Host<'a> {
+    /// What the chip can do.
+    pub(crate) make: &'a Make,
+    /// Every application that EF.DIR lists, this one among them.
+    pub(crate) applications: &'a [Aid],
+}
+
 /// Answers a command of class `00` or `10`, or one that came out of secure messaging.
 ///
 /// At most `capacity` bytes of response data fit the answer that carries them.
@@ -32,13 +41,13 @@ pub(crate) fn answer(
     apdu: &Apdu,
     chaining: bool,
     capacity: u32,
-    make: &Make,
+    host: Host<'_>,
     memory: &Memory,
     volatile: &mut Volatile,
     random: &mut dyn Random,
 ) -> Response {
     let plain = volatile.session.is_none();
-    let response = execute(apdu, chaining, capacity, make, memory, volatile, random).unwrap_or_else(Response::status);
+    let response = execute(apdu, chaining, capacity, host, memory, volatile, random).unwrap_or_else(Response::status);
     // Under secure messaging `capacity` has been seen to. A command without Le gets what a short Le can ask for.
     if plain { volatile.pending.split(response, apdu.ne.or(Some(256))) } else { response }
 }
@@ -47,7 +56,7 @@ fn execute(
     apdu: &Apdu,
     chaining: bool,
     capacity: u32,
-    make: &Make,
+    host: Host<'_>,
     memory: &Memory,
     volatile: &mut Volatile,
     random: &mut dyn Random,
@@ -55,14 +64,14 @@ fn execute(
     let parsed = Command::parse(apdu, chaining);
     volatile.expect_only(parsed.as_ref().ok());
     let command = parsed?;
-    access::allowed(&command, make, memory, volatile)?;
+    access::allowed(&command, host.make, memory, volatile)?;
     match command {
         Command::SelectMasterFile => {
             volatile.enter(Place::MasterFile);
             Ok(Response::status(Status::OK))
         }
-        Command::SelectFile { id, information } => read::select(id, information, make, memory, volatile),
-        Command::ReadBinary(what) => read::read(what, capacity, make, memory, volatile),
+        Command::SelectFile { id, information } => read::select(id, information, host, memory, volatile),
+        Command::ReadBinary(what) => read::read(what, capacity, host, memory, volatile),
         Command::SetVerificationKey(data) => terminal::set_dst(data, memory, volatile),
         Command::VerifyCertificate(data) => terminal::verify_certificate(data, memory, volatile),
         Command::SetTerminal(data) => terminal::set_at(data, volatile),

@@ -45,7 +45,7 @@ use crate::citizen::{CertificateHolder, CitizenPlan};
 use crate::keys::{ActiveKey, ChipKey};
 use crate::order::{CardAccessNumber, Order, PartialDate, Sex};
 use crate::portrait::Face;
-use crate::profile::{CivilField, Hash, LdsVersion, Profile};
+use crate::profile::{CivilField, Hash, LdsVersion, PortraitRecord, Profile};
 
 /// Width of the name field of a TD1.
 const NAME_WIDTH: usize = 30;
@@ -217,7 +217,7 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
     for number in &profile.lds.data_groups {
         let bytes = match number {
             1 => Dg1::new(mrz.clone()).to_bytes(),
-            2 => Dg2::new(CodedFace::new(face.coded.clone())?).to_bytes(),
+            2 => dg2(face, profile)?.to_bytes(),
             11 => dg11(order)?.to_bytes(),
             12 => dg12(order, profile, issued, inputs.made_at)?.to_bytes(),
             13 => dg13(order, profile).to_bytes(),
@@ -346,6 +346,14 @@ fn partial(date: PartialDate) -> Result<Date, DateError> {
 fn whole(day: Day) -> Result<Date, DateError> {
     let part = |part: i8| u8::try_from(part).unwrap_or_default();
     Date::new(u16::try_from(day.year()).unwrap_or_default(), part(day.month()), part(day.day()))
+}
+
+fn dg2(face: &Face, profile: &Profile) -> Result<Dg2, PlanError> {
+    let coded = CodedFace::new(face.coded.clone())?;
+    Ok(Dg2::new(match profile.portrait.record {
+        PortraitRecord::Iso19794 => coded,
+        PortraitRecord::Iso39794 => coded.in_iso39794(),
+    }))
 }
 
 fn dg11(order: &Order) -> Result<Dg11, PlanError> {

@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn profile(format: PortraitFormat, max_bytes: usize) -> Portrait {
-        Portrait { format, width: 413, height: 531, max_bytes }
+        Portrait { format, width: 413, height: 531, max_bytes, record: Default::default() }
     }
 
     #[test]

@@ -267,6 +267,21 @@ pub struct Portrait {
     pub height: u16,
     /// Largest coded size in bytes.
     pub max_bytes: usize,
+    /// The record it stands in.
+    #[serde(default)]
+    pub record: PortraitRecord,
+}
+
+/// The record that holds the face in DG2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+pub enum PortraitRecord {
+    /// ISO/IEC 19794-5:2005, which every reader knows.
+    #[default]
+    #[serde(rename = "19794-5")]
+    Iso19794,
+    /// ISO/IEC 39794-5:2019, which readers of today begin to know.
+    #[serde(rename = "39794-5")]
+    Iso39794,
 }
 
 /// Coding of the face in DG2.

@@ -15,7 +15,7 @@ use trust::{Authentic, Finding, Hash, Leniency, Outcome, SecurityObject, TrustSt
 
 use crate::checks::{CHECKS, Judgement};
 use crate::evidence::{Evidence, FileEvidence};
-use crate::holder::{Contents, Holder, Portrait};
+use crate::holder::{Contents, DisplayedPicture, Holder, Portrait};
 use crate::procedure::Bac;
 use crate::report::{CheckResult, Report, VERSION};
 use crate::verdict::{Class, Verdict, Weight, decide};
@@ -70,6 +70,7 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
         checks: checks.collect(),
         leniencies: case.leniencies(),
         holder: Holder::of(&case.contents, case.authentic().is_some(), case.today()),
+        displayed: DisplayedPicture::of(&case.contents),
         portrait: Portrait::of(&case.contents),
     }
 }

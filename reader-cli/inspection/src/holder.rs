@@ -7,10 +7,13 @@ use lds::date::Date;
 use lds::dg::ReadError;
 use lds::dg::dg01::Dg1;
 use lds::dg::dg02::{Dg2, ImageFormat};
+use lds::dg::dg05::{Dg5, DisplayedImage};
+use lds::dg::dg07::Dg7;
 use lds::dg::dg11::Dg11;
 use lds::dg::dg12::Dg12;
 use lds::dg::dg13::{Dg13, Field};
-use lds::mrz::Sex;
+use lds::dg::dg16::{Dg16, Person};
+use lds::mrz::{Format, Sex};
 use serde::Serialize;
 
 /// Whom the document names. Absent fields are `null` or empty; dates are ISO 8601, shortened where the day or the month is unknown.
@@ -18,6 +21,8 @@ use serde::Serialize;
 pub struct Holder {
     /// True when the security object is authentic; false when the fields only agree with an object that nobody trusted vouches for.
     pub authentic: bool,
+    /// Size of the MRZ: `TD1` a card, `TD2`, `TD3` a passport.
+    pub mrz_format: Option<&'static str>,
     /// Document code of the MRZ: `ID`.
     pub document_code: Option<String>,
     /// Issuing State of the MRZ: `IRQ`.
@@ -42,14 +47,60 @@ pub struct Holder {
     pub date_of_birth: Option<String>,
     /// Place of birth, from the town upwards.
     pub place_of_birth: Vec<String>,
+    /// Permanent address in parts.
+    pub address: Vec<String>,
+    /// Telephone number.
+    pub telephone: Option<String>,
+    /// Profession.
+    pub profession: Option<String>,
+    /// Title.
+    pub title: Option<String>,
+    /// Personal summary.
+    pub summary: Option<String>,
+    /// Numbers of other valid travel documents.
+    pub other_documents: Vec<String>,
+    /// Custody information.
+    pub custody: Option<String>,
     /// Issuing authority.
     pub authority: Option<String>,
     /// Date of issue.
     pub date_of_issue: Option<String>,
     /// Date of expiry.
     pub date_of_expiry: Option<String>,
+    /// Other persons in the document.
+    pub other_persons: Vec<String>,
+    /// Endorsements and observations.
+    pub endorsements: Option<String>,
+    /// Tax or exit requirements.
+    pub exit_requirements: Option<String>,
+    /// Persons to notify in an emergency.
+    pub persons_to_notify: Vec<PersonToNotify>,
     /// Fields of the national profile (DG13) that may be shown.
     pub national: BTreeMap<&'static str, String>,
+}
+
+/// One entry of DG16.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PersonToNotify {
+    /// The name as it is said.
+    pub name: Option<String>,
+    /// Telephone number.
+    pub telephone: Option<String>,
+    /// Address in parts.
+    pub address: Vec<String>,
+    /// When the entry was recorded.
+    pub recorded: Option<String>,
+}
+
+impl From<&Person> for PersonToNotify {
+    fn from(person: &Person) -> Self {
+        PersonToNotify {
+            name: person.name.as_deref().map(spoken),
+            telephone: person.telephone.clone(),
+            address: person.address.clone(),
+            recorded: person.recorded.map(|date| date.to_string()),
+        }
+    }
 }
 
 /// The holder's portrait.
@@ -61,6 +112,22 @@ pub struct Portrait {
     pub image: Vec<u8>,
 }
 
+/// A picture that the issuer put there to be looked at: the displayed portrait (DG5), the signature or usual mark (DG7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DisplayedPicture {
+    /// The data group: 5 or 7.
+    pub data_group: u8,
+    /// Media type: `image/jpeg` or `image/jp2`.
+    pub media_type: &'static str,
+    /// Width in pixels, as the picture says.
+    pub width: u32,
+    /// Height in pixels, as the picture says.
+    pub height: u32,
+    /// The picture, as it stands in the data group.
+    #[serde(skip)]
+    pub image: Vec<u8>,
+}
+
 /// One data group: absent (or not as listed), or parsed, or not what it should be.
 type Group<T> = Option<Result<T, ReadError>>;
 
@@ -69,9 +136,12 @@ type Group<T> = Option<Result<T, ReadError>>;
 pub(crate) struct Contents {
     pub dg1: Group<Dg1>,
     pub dg2: Option<Vec<u8>>,
+    pub dg5: Option<Vec<u8>>,
+    pub dg7: Option<Vec<u8>>,
     pub dg11: Group<Dg11>,
     pub dg12: Group<Dg12>,
     pub dg13: Group<Dg13>,
+    pub dg16: Group<Dg16>,
 }
 
 impl Contents {
@@ -80,9 +150,12 @@ impl Contents {
         Contents {
             dg1: bytes(1).map(Dg1::parse),
             dg2: bytes(2).map(<[u8]>::to_vec),
+            dg5: bytes(5).map(<[u8]>::to_vec),
+            dg7: bytes(7).map(<[u8]>::to_vec),
             dg11: bytes(11).map(Dg11::parse),
             dg12: bytes(12).map(Dg12::parse),
             dg13: bytes(13).map(Dg13::parse),
+            dg16: bytes(16).map(Dg16::parse),
         }
     }
 
@@ -96,6 +169,11 @@ impl Contents {
 
     pub fn details(&self) -> Option<&Dg12> {
         self.dg12.as_ref()?.as_ref().ok()
+    }
+
+    fn persons_to_notify(&self) -> Vec<PersonToNotify> {
+        let dg16 = self.dg16.as_ref().and_then(|dg16| dg16.as_ref().ok());
+        dg16.into_iter().flat_map(|dg16| dg16.persons()).map(PersonToNotify::from).collect()
     }
 
     pub fn document_code(&self) -> Option<String> {
@@ -148,7 +226,8 @@ impl Holder {
     /// `None` when no data group with personal data is as listed.
     pub(crate) fn of(contents: &Contents, authentic: bool, today: civil::Date) -> Option<Self> {
         let (mrz, personal, details) = (contents.mrz(), contents.personal(), contents.details());
-        if mrz.is_none() && personal.is_none() && details.is_none() {
+        let persons_to_notify = contents.persons_to_notify();
+        if mrz.is_none() && personal.is_none() && details.is_none() && persons_to_notify.is_empty() {
             return None;
         }
         let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(|text| text.replace('<', " "));
@@ -156,6 +235,7 @@ impl Holder {
         let national = personal.and_then(|personal| personal.personal_number.as_deref());
         Some(Holder {
             authentic,
+            mrz_format: mrz.map(|mrz| mrz_format(mrz.format())),
             document_code: contents.document_code(),
             issuing_state: contents.issuing_state(),
             document_number: contents.document_number(),
@@ -170,9 +250,22 @@ impl Holder {
             sex: mrz.and_then(|mrz| mrz.sex()).map(sex),
             date_of_birth: contents.date_of_birth(today).map(|date| date.to_string()),
             place_of_birth: personal.map(|personal| personal.birth_place.clone()).unwrap_or_default(),
+            address: personal.map(|personal| personal.address.clone()).unwrap_or_default(),
+            telephone: text(personal.and_then(|personal| personal.telephone.as_deref())),
+            profession: text(personal.and_then(|personal| personal.profession.as_deref())),
+            title: text(personal.and_then(|personal| personal.title.as_deref())),
+            summary: text(personal.and_then(|personal| personal.summary.as_deref())),
+            other_documents: personal.map(|personal| personal.other_documents.clone()).unwrap_or_default(),
+            custody: text(personal.and_then(|personal| personal.custody.as_deref())),
             authority: details.and_then(|details| details.authority.clone()),
             date_of_issue: details.and_then(|details| details.issue_date).map(|date| date.to_string()),
             date_of_expiry: contents.date_of_expiry(today).map(|date| date.to_string()),
+            other_persons: details
+                .map(|details| details.other_persons.iter().map(|name| spoken(name)).collect())
+                .unwrap_or_default(),
+            endorsements: text(details.and_then(|details| details.endorsements.as_deref())),
+            exit_requirements: text(details.and_then(|details| details.exit_requirements.as_deref())),
+            persons_to_notify,
             national: contents.national(),
         })
     }
@@ -205,6 +298,21 @@ fn national_key(field: Field) -> Option<&'static str> {
     })
 }
 
+fn mrz_format(format: Format) -> &'static str {
+    match format {
+        Format::Td1 => "TD1",
+        Format::Td2 => "TD2",
+        Format::Td3 => "TD3",
+    }
+}
+
+fn media_type(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Jpeg => "image/jpeg",
+        ImageFormat::Jpeg2000 => "image/jp2",
+    }
+}
+
 fn sex(sex: Sex) -> &'static str {
     match sex {
         Sex::Male => "male",
@@ -221,10 +329,27 @@ impl Portrait {
     /// The first face of a DG2 file; nothing is verified here.
     pub fn from_dg2(file: &[u8]) -> Option<Self> {
         let face = Dg2::parse(file).ok()?.faces.into_iter().next()?;
-        let media_type = match face.format() {
-            ImageFormat::Jpeg => "image/jpeg",
-            ImageFormat::Jpeg2000 => "image/jp2",
-        };
-        Some(Portrait { media_type, image: face.image().to_vec() })
+        Some(Portrait { media_type: media_type(face.format()), image: face.image().to_vec() })
+    }
+}
+
+impl DisplayedPicture {
+    pub(crate) fn of(contents: &Contents) -> Vec<Self> {
+        Self::from_files(contents.dg5.as_deref(), contents.dg7.as_deref())
+    }
+
+    /// The pictures of a DG5 and a DG7 file, those of a known format; nothing is verified here.
+    pub fn from_files(dg5: Option<&[u8]>, dg7: Option<&[u8]>) -> Vec<Self> {
+        let portraits = dg5.and_then(|file| Dg5::parse(file).ok()).map(|dg5| dg5.portraits).unwrap_or_default();
+        let signatures = dg7.and_then(|file| Dg7::parse(file).ok()).map(|dg7| dg7.signatures).unwrap_or_default();
+        let portraits = portraits.iter().filter_map(|image| Self::new(5, image));
+        portraits.chain(signatures.iter().filter_map(|image| Self::new(7, image))).collect()
+    }
+
+    fn new(data_group: u8, image: &DisplayedImage) -> Option<Self> {
+        let picture = image.picture().ok()?;
+        let (width, height) = (picture.width, picture.height);
+        let media_type = media_type(picture.format);
+        Some(DisplayedPicture { data_group, media_type, width, height, image: image.image().to_vec() })
     }
 }

@@ -47,7 +47,7 @@ pub struct Access {
     pub password: Password,
     /// Whether Basic Access Control may be used on a card that offers no PACE.
     pub bac: Bac,
-    /// The machine-readable zone as printed (90 characters), when all of it is at hand.
+    /// The machine-readable zone as printed, without line breaks (90, 72 or 88 characters), when all of it is at hand.
     pub printed_mrz: Option<String>,
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use trust::{Leniency, Outcome};
 
-use crate::holder::{Holder, Portrait};
+use crate::holder::{DisplayedPicture, Holder, Portrait};
 use crate::verdict::{Class, Verdict};
 
 /// The version of the JSON form.
@@ -39,6 +39,8 @@ pub struct Report {
     pub checks: Vec<CheckResult>,
     /// Departures from the standard that were tolerated while the security object was judged; `text()` says each in words.
     pub leniencies: Vec<Leniency>,
+    /// Pictures of DG5 and DG7, from files whose hashes are those of the security object.
+    pub displayed: Vec<DisplayedPicture>,
     /// The holder's portrait, when DG2 was read and its hash is that of the security object.
     #[serde(skip)]
     pub portrait: Option<Portrait>,

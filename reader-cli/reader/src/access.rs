@@ -7,7 +7,7 @@ use std::path::Path;
 use channel::password::{MrzKey, Password};
 use channel::secret::Secret;
 use inspection::{Access, Bac};
-use lds::mrz::{Format, Mrz, MrzDate, mrz_information};
+use lds::mrz::{Mrz, MrzDate, mrz_information};
 
 use crate::args::AccessKey;
 use crate::failure::Error;
@@ -80,8 +80,8 @@ fn mrz(text: &str, bac: Bac) -> Result<Access, Error> {
     if let Some(wrong) = mrz.wrong_check_digits().first() {
         return Err(Error::Mrz { reason: format!("the check digit of the {wrong} is wrong") });
     }
-    let printed_mrz = (mrz.format() == Format::Td1).then_some(joined);
-    Ok(Access { password: Password::Mrz(MrzKey::from_information(&mrz.information())), bac, printed_mrz })
+    let password = Password::Mrz(MrzKey::from_information(&mrz.information()));
+    Ok(Access { password, bac, printed_mrz: Some(joined) })
 }
 
 /// Arabic-Indic digits as the keyboards of the posts give them.

@@ -3,7 +3,7 @@
 pub mod html;
 pub mod human;
 
-use inspection::holder::Holder;
+use inspection::holder::{DisplayedPicture, Holder, PersonToNotify};
 
 /// The holder's fields with their labels (English, Arabic), those that are present.
 pub fn fields(holder: &Holder) -> Vec<(&'static str, &'static str, String)> {
@@ -19,14 +19,43 @@ pub fn fields(holder: &Holder) -> Vec<(&'static str, &'static str, String)> {
         ("Sex", "الجنس", holder.sex.unwrap_or_default().to_owned()),
         ("Date of birth", "تاريخ الولادة", text(&holder.date_of_birth)),
         ("Place of birth", "محل الولادة", holder.place_of_birth.join(" – ")),
+        ("Title", "اللقب", text(&holder.title)),
+        ("Profession", "المهنة", text(&holder.profession)),
+        ("Address", "العنوان", holder.address.join(" – ")),
+        ("Telephone", "رقم الهاتف", text(&holder.telephone)),
+        ("Summary", "نبذة", text(&holder.summary)),
+        ("Other documents", "وثائق أخرى", holder.other_documents.join(", ")),
+        ("Custody", "الحضانة", text(&holder.custody)),
         ("Issuing State", "دولة الإصدار", text(&holder.issuing_state)),
         ("Issuing authority", "جهة الاصدار", text(&holder.authority)),
         ("Date of issue", "تأريخ الاصدار", text(&holder.date_of_issue)),
         ("Date of expiry", "تأريخ النفاذ", text(&holder.date_of_expiry)),
+        ("Other persons", "أشخاص آخرون", holder.other_persons.join(", ")),
+        ("Endorsements", "ملاحظات", text(&holder.endorsements)),
+        ("Exit requirements", "متطلبات الخروج", text(&holder.exit_requirements)),
     ];
     let national =
         NATIONAL.iter().filter_map(|(key, label, arabic)| Some((*label, *arabic, holder.national.get(key)?.clone())));
-    all.into_iter().chain(national).filter(|(_, _, value)| !value.is_empty()).collect()
+    let notify = holder.persons_to_notify.iter().map(|person| ("Notify", "يُبلَّغ", notify(person)));
+    all.into_iter().chain(national).chain(notify).filter(|(_, _, value)| !value.is_empty()).collect()
+}
+
+/// A person to notify in one line.
+fn notify(person: &PersonToNotify) -> String {
+    let parts = [person.name.clone(), person.telephone.clone(), Some(person.address.join(" – "))];
+    let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    match &person.recorded {
+        Some(recorded) => format!("{} (recorded {recorded})", parts.join(", ")),
+        None => parts.join(", "),
+    }
+}
+
+/// What a displayed picture shows.
+pub fn caption(picture: &DisplayedPicture) -> (&'static str, &'static str) {
+    match picture.data_group {
+        5 => ("Displayed portrait", "الصورة المعروضة"),
+        _ => ("Signature or usual mark", "التوقيع أو العلامة"),
+    }
 }
 
 /// Fields of the national profile: key in the report, labels.

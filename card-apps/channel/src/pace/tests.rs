@@ -182,6 +182,22 @@ fn both_ends_speak_the_examples_of_integrated_mapping() {
     let chip = chip.finish(&from_terminal).unwrap();
     assert_eq!(terminal.object(), encode(Tag(0x85), bytes("t_ifd")));
     assert_eq!(chip.object(), encode(Tag(0x86), bytes("t_ic")));
+    terminal.finish(&encode(Tag(0x86), bytes("t_ic"))).unwrap();
+    chip.finish(&encode(Tag(0x85), bytes("t_ifd")), None).unwrap();
+
+    // Of the chip of H.2 the private key is not printed: the terminal alone, which finds the chip's token right.
+    let bytes = |key: &str| root.bytes(&format!("/dh/{key}"));
+    let suite = Suite { mapping: Mapping::Integrated, group: Group::from_parameter_id(0).unwrap(), ..suite };
+    let mut random = Fixed::new([bytes("nonce_t"), bytes("key_agreement/sk_dh_ifd")].concat());
+    let terminal = MappingStep::<Terminal>::begin(suite, Secret::new(bytes("nonce_s")), &mut random).unwrap();
+    let terminal = terminal.finish(&nothing, &mut random).unwrap();
+    let terminal = terminal.finish(&encode(Tag(0x84), bytes("key_agreement/pk_dh_ic"))).unwrap();
+    assert_eq!(terminal.object(), encode(Tag(0x85), bytes("t_ifd")));
+    let mut session = terminal.finish(&encode(Tag(0x86), bytes("t_ic"))).unwrap().session;
+    let key = |name: &str| Secret::new(bytes(name));
+    let mut chip = Session::<Chip>::with_keys(Cipher::Aes128, &key("ks_enc"), &key("ks_mac"), 0).unwrap();
+    let command = Command::new(0, 0xB0, 0, 0).with_ne(8);
+    assert_eq!(chip.open_command(&session.protect_command(&command).unwrap()).unwrap(), command);
 }
 
 /// Does the session use the keys of the example?

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use std::ops::RangeInclusive;
-
+use super::fields::{field, number_and_optional};
 use super::{Format, Mrz, MrzDate, MrzError, Sex, check_digit, is_letter, is_mrz};
 
 /// The fields of a TD1 (9303-5 §4.2), without fillers and check digits.
@@ -47,7 +46,8 @@ impl Td1 {
     pub fn to_mrz(&self) -> Result<Mrz, MrzError> {
         let code = field("document code", &self.document_code, 1..=2, is_letter)?;
         let state = field("issuing State", &self.issuing_state, 1..=3, is_letter)?;
-        let (number, check, optional_1) = self.number_and_optional()?;
+        let (number, check, optional_1) =
+            number_and_optional(&self.document_number, ("optional data of line 1", &self.optional_1), 15)?;
         let nationality = field("nationality", &self.nationality, 1..=3, is_letter)?;
         let optional_2 = field("optional data of line 2", &self.optional_2, 0..=11, is_mrz)?;
         let name = field("name", &self.name, 1..=30, is_letter)?;
@@ -86,48 +86,6 @@ impl Td1 {
             name: mrz.name().to_owned(),
         })
     }
-
-    /// Nine characters, check digit, fifteen characters (9303-5 §4.2, long document numbers).
-    fn number_and_optional(&self) -> Result<(String, char, String), MrzError> {
-        let number = self.document_number.as_str();
-        let allowed = |byte: u8| is_mrz(byte) && byte != b'<';
-        check("document number", number, 1..=22, allowed)?;
-        let Some((principal, rest)) = number.split_at_checked(9).filter(|(_, rest)| !rest.is_empty()) else {
-            let optional = field("optional data of line 1", &self.optional_1, 0..=15, is_mrz)?;
-            let number = format!("{number:<<9}");
-            let check = check_digit(&number);
-            return Ok((number, check, optional));
-        };
-        let room = 15 - (rest.len() + 2);
-        let optional = field("optional data of line 1", &self.optional_1, 0..=room, is_mrz)?;
-        Ok((principal.to_owned(), '<', format!("{rest}{}<{optional}", check_digit(number))))
-    }
-}
-
-/// The field filled up with `<` to its greatest length.
-fn field(
-    field: &'static str,
-    text: &str,
-    lengths: RangeInclusive<usize>,
-    allowed: impl Fn(u8) -> bool,
-) -> Result<String, MrzError> {
-    let width = *lengths.end();
-    check(field, text, lengths, allowed)?;
-    Ok(format!("{text:<<width$}"))
-}
-
-fn check(
-    field: &'static str,
-    text: &str,
-    lengths: RangeInclusive<usize>,
-    allowed: impl Fn(u8) -> bool,
-) -> Result<(), MrzError> {
-    if !text.bytes().all(allowed) {
-        return Err(MrzError::FieldCharacter { field });
-    }
-    let (min, max) = (*lengths.start(), *lengths.end());
-    let length = text.len();
-    if lengths.contains(&length) { Ok(()) } else { Err(MrzError::FieldLength { field, length, min, max }) }
 }
 
 #[cfg(test)]

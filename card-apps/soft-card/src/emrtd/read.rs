@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use iso7816::tlv::{self, Tag, Writer};
 use iso7816::{Response, Status};
+use lds::directory::Directory;
 use lds::files::{self, EF_ATR_INFO, EF_CARD_ACCESS, EF_CVCA, EF_DIR, File, Place};
 
-use super::access;
 use super::command::{Read, Source};
 use super::state::{ApplicationLife, Memory, Volatile};
+use super::{Host, access};
 use crate::atr;
-use crate::persona::Make;
 
 /// The data object that an odd-instruction READ BINARY answers with.
 const DISCRETIONARY: Tag = Tag(0x53);
@@ -19,13 +19,13 @@ const DISCRETIONARY: Tag = Tag(0x53);
 pub(super) fn select(
     id: u16,
     information: bool,
-    make: &Make,
+    host: Host<'_>,
     memory: &Memory,
     volatile: &mut Volatile,
 ) -> Result<Response, Status> {
     volatile.current = None;
     let file = access::readable(files::by_id(volatile.place, id), volatile)?;
-    let contents = contents(file, make, memory).ok_or(Status::FILE_NOT_FOUND)?;
+    let contents = contents(file, host, memory).ok_or(Status::FILE_NOT_FOUND)?;
     volatile.current = Some(file);
     if !information {
         return Ok(Response::status(Status::OK));
@@ -43,12 +43,12 @@ pub(super) fn select(
 pub(super) fn read(
     read: Read,
     capacity: u32,
-    make: &Make,
+    host: Host<'_>,
     memory: &Memory,
     volatile: &mut Volatile,
 ) -> Result<Response, Status> {
     let file = source(read.source, volatile)?;
-    let contents = contents(file, make, memory).ok_or(Status::FILE_NOT_FOUND)?;
+    let contents = contents(file, host, memory).ok_or(Status::FILE_NOT_FOUND)?;
     volatile.current = Some(file);
     let rest = match contents.get(read.offset..) {
         Some(rest) if !rest.is_empty() => rest,
@@ -78,13 +78,13 @@ fn source(source: Source, volatile: &Volatile) -> Result<&'static File, Status> 
 }
 
 /// The bytes of a file, when it is on this card.
-fn contents<'a>(file: &File, make: &Make, memory: &'a Memory) -> Option<Cow<'a, [u8]>> {
+fn contents<'a>(file: &File, host: Host<'_>, memory: &'a Memory) -> Option<Cow<'a, [u8]>> {
     let stored = || memory.files.get(&file.id).map(|bytes| Cow::Borrowed(bytes.as_slice()));
     if *file == EF_DIR {
-        return Some(atr::directory_file().into());
+        return Some(Directory::of(host.applications.iter().cloned()).to_bytes().into());
     }
     if *file == EF_ATR_INFO {
-        return Some(atr::info_file(make).into());
+        return Some(atr::info_file(host.make).into());
     }
     if memory.life_cycle != ApplicationLife::Personalized {
         return None;
@@ -94,7 +94,7 @@ fn contents<'a>(file: &File, make: &Make, memory: &'a Memory) -> Option<Cow<'a, 
     }
     // EF.CardAccess and EF.CVCA share one identifier at two places, EF.SOD and EF.CardSecurity another.
     match file.place {
-        Place::MasterFile if *file == EF_CARD_ACCESS && make.pace => stored(),
+        Place::MasterFile if *file == EF_CARD_ACCESS && host.make.pace => stored(),
         Place::Emrtd if file.id != EF_CARD_ACCESS.id => stored(),
         _ => None,
     }

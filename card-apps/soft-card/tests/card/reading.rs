@@ -8,7 +8,8 @@ use channel::suite::{Cipher, Curve};
 use channel::{bac, pace};
 use iso7816::tlv::{Tag, encode, sole};
 use iso7816::{Aid, Card, Chained, Command, Limits, Response, Status, TransmitError};
-use soft_card::SoftCard;
+use lds::directory::Directory;
+use soft_card::{BlankOptions, SoftCard};
 
 use crate::support::*;
 
@@ -323,6 +324,21 @@ fn a_recorded_command_cannot_be_repeated() {
     let read = session.protect_command(&Command::new(0x00, 0xB0, 0x81, 0x00).with_ne(16)).unwrap();
     assert!(card.transmit(&read).unwrap().status.is_ok());
     assert_eq!(card.transmit(&read).unwrap().status, Status::SM_OBJECTS_INCORRECT);
+}
+
+#[test]
+fn the_directory_lists_every_application_of_the_card() {
+    let listed = |eid| {
+        let mut card = SoftCard::blank(BlankOptions { eid, ..BlankOptions::default() }).unwrap();
+        let directory = Directory::parse(&send(&mut card, "00b09e0000").data).unwrap();
+        let identifiers: Vec<_> = directory.applications.into_iter().map(|listed| listed.identifier).collect();
+        // Each can be selected by the name that is listed.
+        identifiers.iter().for_each(|aid| assert!(must(&mut card, &select(aid)).is_ok(), "{aid}"));
+        identifiers
+    };
+    let citizen = [eid::Application::Piv.aid(), eid::Application::National.aid()];
+    assert_eq!(listed(false), [Aid::emrtd()]);
+    assert_eq!(listed(true), [vec![Aid::emrtd()], citizen.to_vec()].concat());
 }
 
 #[test]

@@ -57,9 +57,15 @@ fn failed(error: std::io::Error) -> PortraitError {
 mod tests {
     use super::super::tests::rings;
     use super::*;
-    use crate::profile::PortraitFormat;
+    use crate::profile::{PortraitFormat, PortraitRecord};
 
-    const PROFILE: Portrait = Portrait { format: PortraitFormat::Jpeg2000, width: 413, height: 531, max_bytes: 18_000 };
+    const PROFILE: Portrait = Portrait {
+        format: PortraitFormat::Jpeg2000,
+        width: 413,
+        height: 531,
+        max_bytes: 18_000,
+        record: PortraitRecord::Iso19794,
+    };
 
     #[test]
     fn a_coded_picture_fits_and_its_header_is_recognised() {

@@ -1,4 +1,5 @@
 use iso7816::Status;
+use lds::dg::dg02::{Dg2, Encoding};
 use lds::globalplatform::{ApplicationState, CardState};
 use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
 use perso::ledger::{Ledger, Reading, State, Step};
@@ -30,6 +31,24 @@ fn every_specimen_order_becomes_a_card() {
     }
     let reading = Reading::of(&path).unwrap();
     assert_eq!(reading.book.documents().count(), 20);
+}
+
+#[test]
+fn a_face_in_asn1_is_written_and_approved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
+    let profile = Profile::parse("p", "extends = \"specimen-uto\"\n[portrait]\nrecord = \"39794-5\"").unwrap();
+    let order = &centre().orders[0];
+    let face = face(order, &profile);
+    let slot = Slot::new(1);
+    let outcome =
+        with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face))).unwrap();
+    let Outcome::Finished(finished) = outcome else { panic!("not finished") };
+    let report = finished.document.approved().report();
+    assert_eq!(report.verdict, inspection::Verdict::GenuineValid);
+    assert_eq!(report.portrait.as_ref().unwrap().image, face.coded);
+    let written = Dg2::parse(&slot.card.borrow().state().emrtd.files[&0x0102]).unwrap();
+    assert_eq!(written.faces[0].encoding(), Encoding::Iso39794);
 }
 
 #[test]

@@ -215,6 +215,8 @@ pub struct Document {
     pub hash: HashAlgorithm,
     /// Data groups besides the usual ones, or instead of them.
     pub extra: BTreeMap<u8, Vec<u8>>,
+    /// A zone of another size in the place of `td1`.
+    pub zone: Option<Mrz>,
     /// Overrides characters of the MRZ: position and character.
     pub misprint: Option<(usize, char)>,
 }
@@ -270,12 +272,13 @@ impl Document {
             active_authentication: Active::No,
             hash: HashAlgorithm::Sha256,
             extra: BTreeMap::new(),
+            zone: None,
             misprint: None,
         }
     }
 
     pub fn mrz(&self) -> Mrz {
-        let mrz = self.td1.to_mrz().unwrap();
+        let mrz = self.zone.clone().unwrap_or_else(|| self.td1.to_mrz().unwrap());
         let Some((position, character)) = self.misprint else { return mrz };
         let text = mrz.as_str().chars().enumerate().map(|(at, c)| if at == position { character } else { c });
         Mrz::parse(&text.collect::<String>()).unwrap()
@@ -305,6 +308,14 @@ impl Document {
         groups.extend(self.extra.clone());
         (groups, key, active_key)
     }
+}
+
+/// A signature, as a JPEG.
+pub fn signature() -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 60);
+    encoder.encode(&[255; 60 * 20], 60, 20, jpeg_encoder::ColorType::Luma).unwrap();
+    jpeg
 }
 
 fn in_lds(day: civil::Date) -> Date {

@@ -1,15 +1,22 @@
 //! Each verdict for its own reason.
 
+use std::collections::BTreeMap;
+
 use inspection::evidence::{ChipAuthenticationOutcome, FileEvidence};
 use inspection::{Bac, Policy, Verdict, judge};
 use iso7816::tlv::{Reader, Tag, encode, sole};
 use jiff::civil::date;
+use lds::date::Date;
+use lds::dg::dg02::{Dg2, Face};
+use lds::dg::dg05::{Dg5, DisplayedImage};
+use lds::dg::dg07::Dg7;
+use lds::dg::dg16::{Dg16, Person};
 use lds::security_infos::SecurityInfo;
 use soft_card::{SoftCard, forge};
 use trust::bundle::RevocationReason;
 use trust::{Bundle, Leniency, RevokedDocument, TrustStore};
 
-use crate::issuer::{Document, Issuer, noon};
+use crate::issuer::{Document, Issuer, noon, signature};
 use crate::{judged, read, result, today, with_can, with_mrz};
 
 #[test]
@@ -26,6 +33,49 @@ fn a_genuine_card_names_its_holder() {
     assert_eq!(holder.national.get("blood_group").map(String::as_str), Some("O+"));
     assert_eq!(holder.national.len(), 1);
     assert_eq!(report.portrait.unwrap().media_type, "image/jpeg");
+}
+
+/// Data groups that other States use: a face in ASN.1, displayed pictures, persons to notify.
+#[test]
+fn what_other_states_write_is_shown_once_it_is_vouched_for() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let specimen = Document::specimen();
+    let face = Face::new(specimen.portrait.clone()).unwrap().in_iso39794();
+    let picture = DisplayedImage::new(signature()).unwrap();
+    let person = Person {
+        recorded: Some(Date::new(2024, 3, 1).unwrap()),
+        name: Some("ERIKSSON<<LARS".into()),
+        telephone: Some("46855512345".into()),
+        address: vec!["Storgatan 1".into(), "Utopia".into()],
+    };
+    let extra = BTreeMap::from([
+        (2, Dg2::new(face).to_bytes()),
+        (5, Dg5::new(DisplayedImage::new(specimen.portrait.clone()).unwrap()).to_bytes()),
+        (7, Dg7::new(picture).to_bytes()),
+        (16, Dg16::new(vec![person]).unwrap().to_bytes()),
+    ]);
+    let state = issuer.state(&Document { extra, ..specimen.clone() });
+    let report = judged(&read(&mut SoftCard::from_state(&state), &with_can()), &store);
+    assert_eq!(report.verdict, Verdict::GenuineValid, "{:?}", report.because);
+    assert_eq!(report.portrait.unwrap().image, specimen.portrait);
+    let shown: Vec<_> = report.displayed.iter().map(|picture| (picture.data_group, picture.width)).collect();
+    assert_eq!(shown, [(5, 240), (7, 60)]);
+    assert_eq!(report.displayed[1].image, signature());
+    let notify = &report.holder.unwrap().persons_to_notify[0];
+    assert_eq!((notify.name.as_deref(), notify.recorded.as_deref()), (Some("LARS ERIKSSON"), Some("2024-03-01")));
+
+    for number in [2, 5, 7, 16] {
+        let forged = forge::alter_data_group(&state, number).unwrap();
+        let report = judged(&read(&mut SoftCard::from_state(&forged), &with_can()), &store);
+        let check = if number == 2 { "dg2-integrity" } else { "other-groups-integrity" };
+        assert_eq!((report.verdict, &report.because[..]), (Verdict::NotGenuine, &[check][..]), "DG{number}");
+        match number {
+            2 => assert!(report.portrait.is_none()),
+            16 => assert_eq!(report.holder.unwrap().persons_to_notify, []),
+            _ => assert!(report.displayed.iter().all(|picture| picture.data_group != number)),
+        }
+    }
 }
 
 #[test]

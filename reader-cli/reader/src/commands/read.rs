@@ -2,7 +2,7 @@
 
 use inspection::Evidence;
 use inspection::evidence::FileEvidence;
-use inspection::holder::Portrait;
+use inspection::holder::{DisplayedPicture, Portrait};
 use serde_json::{Value, json};
 
 use super::evidence;
@@ -35,7 +35,7 @@ pub fn run(args: &Read) -> Result<u8, Error> {
     })
 }
 
-/// Writes every file that was read, the portrait and the evidence.
+/// Writes every file that was read, the pictures and the evidence.
 fn write(args: &Read, evidence: &Evidence) -> Result<Vec<Value>, Error> {
     let mut list = Vec::new();
     for (name, seen) in &evidence.files {
@@ -56,11 +56,25 @@ fn write(args: &Read, evidence: &Evidence) -> Result<Vec<Value>, Error> {
         list.push(json!({ "name": name, "state": state, "file": file, "bytes": bytes }));
     }
     if let Some(portrait) = evidence.content("EF.DG2").and_then(Portrait::from_dg2) {
-        let file = if portrait.media_type == "image/jpeg" { "portrait.jpg" } else { "portrait.jp2" };
+        let file = picture_name("portrait", 1, portrait.media_type);
         output::private_file(&args.out.join(file), &portrait.image)?;
+    }
+    let displayed = DisplayedPicture::from_files(evidence.content("EF.DG5"), evidence.content("EF.DG7"));
+    for group in displayed.chunk_by(|one, next| one.data_group == next.data_group) {
+        for (number, picture) in (1..).zip(group) {
+            let name = if picture.data_group == 5 { "displayed-portrait" } else { "signature" };
+            let file = picture_name(name, number, picture.media_type);
+            output::private_file(&args.out.join(file), &picture.image)?;
+        }
     }
     output::private_file(&args.out.join("evidence.json"), evidence.to_json()?.as_bytes())?;
     Ok(list)
+}
+
+/// `signature.jpg`, and `signature-2.jpg` for the next one.
+fn picture_name(name: &str, number: usize, media_type: &str) -> String {
+    let extension = if media_type == "image/jpeg" { "jpg" } else { "jp2" };
+    if number == 1 { format!("{name}.{extension}") } else { format!("{name}-{number}.{extension}") }
 }
 
 fn tell(args: &Read, evidence: &Evidence, files: &[Value]) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use inspection::{CheckResult, Class, Report, Verdict};
 use trust::Outcome;
 
-use super::fields;
+use super::{caption, fields};
 use crate::words::{arabic, kurdish};
 
 const STYLE: &str = "\
@@ -25,6 +25,8 @@ body{font:16px/1.5 system-ui,'Noto Sans','Noto Sans Arabic','Noto Naskh Arabic',
 .who{display:flex;flex-wrap:wrap;gap:1.5rem;align-items:flex-start;margin-top:1.5rem}
 .who img,.none{width:11rem;border:1px solid var(--line);border-radius:.25rem;background:var(--soft)}
 .none{aspect-ratio:35/45;display:grid;place-items:center;text-align:center;color:var(--grey);font-size:.85rem;padding:1rem}
+figure{margin:0;width:11rem}
+figcaption{color:var(--grey);font-size:.85rem}
 .fields{flex:1 1 24rem}
 .warn{color:var(--bad);font-weight:600}
 table{border-collapse:collapse;width:100%}
@@ -111,17 +113,33 @@ fn who(out: &mut String, report: &Report) -> std::fmt::Result {
             writeln!(out, "</table>")?;
         }
     }
-    writeln!(out, "</div>\n</section>")
+    writeln!(out, "</div>\n{}</section>", displayed(report))
+}
+
+/// The pictures of DG5 and DG7.
+fn displayed(report: &Report) -> String {
+    let figures = report.displayed.iter().map(|picture| {
+        let (label, label_ar) = caption(picture);
+        let caption = format!("{label} · <span lang=\"ar\" dir=\"rtl\">{label_ar}</span>");
+        let shown = image(picture.media_type, &picture.image, label)
+            .unwrap_or_else(|| "<div class=\"none\">JPEG 2000, which browsers do not show.</div>".to_owned());
+        format!("<figure>{shown}<figcaption>{caption}</figcaption></figure>\n")
+    });
+    figures.collect()
+}
+
+/// The element of a picture that browsers show.
+fn image(media_type: &str, bytes: &[u8], label: &str) -> Option<String> {
+    (media_type == "image/jpeg")
+        .then(|| format!("<img alt=\"{label}\" src=\"data:{media_type};base64,{}\">", STANDARD.encode(bytes)))
 }
 
 fn portrait(report: &Report) -> String {
     match &report.portrait {
-        Some(portrait) if portrait.media_type == "image/jpeg" => format!(
-            "<img alt=\"The portrait in the chip\" src=\"data:{};base64,{}\">\n",
-            portrait.media_type,
-            STANDARD.encode(&portrait.image)
-        ),
-        Some(_) => "<div class=\"none\">The portrait is JPEG 2000, which browsers do not show.</div>\n".to_owned(),
+        Some(portrait) => match image(portrait.media_type, &portrait.image, "The portrait in the chip") {
+            Some(image) => format!("{image}\n"),
+            None => "<div class=\"none\">The portrait is JPEG 2000, which browsers do not show.</div>\n".to_owned(),
+        },
         None => "<div class=\"none\">No portrait that the security object vouches for.</div>\n".to_owned(),
     }
 }

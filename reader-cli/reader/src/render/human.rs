@@ -5,7 +5,7 @@ use std::fmt::Write;
 use inspection::{CheckResult, Class, Report, Verdict};
 use trust::Outcome;
 
-use super::fields;
+use super::{caption, fields};
 use crate::words::{arabic, isolated, kurdish};
 
 /// The whole report; colour is decoration only.
@@ -52,6 +52,11 @@ fn holder(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "\nHolder ({note})")?;
     for (label, _, value) in fields(holder) {
         writeln!(out, "  {label:23} {}", isolated(&value))?;
+    }
+    for picture in &report.displayed {
+        let (label, _) = caption(picture);
+        let kind = picture.media_type.trim_start_matches("image/");
+        writeln!(out, "  {label:23} {kind}, {}x{} pixels (shown in --report)", picture.width, picture.height)?;
     }
     Ok(())
 }

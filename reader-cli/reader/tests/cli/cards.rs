@@ -3,6 +3,7 @@
 mod faults;
 mod terminal;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -13,12 +14,15 @@ use assert_cmd::Command;
 use authority::BundleRequest;
 use authority::defect_list::SeriesDefect;
 use jiff::{SignedDuration, Timestamp};
+use lds::dg::dg07::{Dg7, DisplayedImage};
+use lds::dg::dg16::{Dg16, Person};
+use lds::mrz::{Td2, Td3};
 use serde_json::Value;
 use soft_card::emrtd::ActiveKey;
 use soft_card::{SoftCard, State, emrtd, forge, jmrtd, socket};
 use tempfile::TempDir;
 
-use crate::issuer::{Active, CAN, Document, Issuer};
+use crate::issuer::{Active, CAN, Document, Issuer, signature};
 
 /// An authority, an installed trust store, and the socket of one card.
 struct Post {
@@ -185,6 +189,98 @@ fn the_mrz_opens_the_chip_from_argument_file_and_standard_input() {
     let mut command = Command::cargo_bin("bitaqa-reader").unwrap();
     let args = ["verify", "--socket", &socket, "--trust", &post.path("trust"), "--json", "--can-file", "-"];
     command.args(args).write_stdin(format!("{CAN}\n")).assert().success();
+}
+
+/// Documents of the other two sizes, opened with the zone as it is printed, over PACE and over BAC.
+#[test]
+fn a_passport_and_a_td2_are_opened_with_their_zone() {
+    let post = Post::new();
+    let td1 = &post.document.td1;
+    let passport = Td3 {
+        document_code: "P".into(),
+        issuing_state: "UTO".into(),
+        name: "ERIKSSON<<ANNA<MARIA".into(),
+        document_number: "ZZ8902C36".into(),
+        nationality: "UTO".into(),
+        birth: td1.birth,
+        sex: td1.sex,
+        expiry: td1.expiry,
+        personal_number: "199900000011".into(),
+    };
+    let td2 = Td2 {
+        document_code: "I".into(),
+        issuing_state: "UTO".into(),
+        name: "ERIKSSON<<ANNA<MARIA".into(),
+        // Three characters run over into the optional data.
+        document_number: "ZZ0000017XYZ".into(),
+        nationality: "UTO".into(),
+        birth: td1.birth,
+        sex: td1.sex,
+        expiry: td1.expiry,
+        optional: String::new(),
+    };
+    for (format, zone, verdict, number) in [
+        // The signer is one of identity cards only: it may not sign a passport, and that is seen.
+        ("TD3", passport.to_mrz().unwrap(), "UNTRUSTED_ISSUER", "ZZ8902C36"),
+        ("TD2", td2.to_mrz().unwrap(), "GENUINE_VALID", "ZZ0000017XYZ"),
+    ] {
+        let printed = zone.to_string();
+        for (pace, protocol) in [(post.document.pace.clone(), "PACE with the MRZ"), (Vec::new(), "BAC")] {
+            let document = Document { zone: Some(zone.clone()), pace, ..post.document.clone() };
+            let (_, report) = post.verify(post.issuer.state(&document), &["--mrz", &printed, "--bac", "allowed"]);
+            let access = report["access_protocol"].as_str().unwrap();
+            assert!(access.starts_with(protocol), "{format}: {access}");
+            assert_eq!(report["verdict"], verdict, "{format} {report:#}");
+            for id in ["dg1-integrity", "printed-mrz", "mrz-check-digits", "chip-authentication", "sod-signature"] {
+                assert_eq!(result(&report, id), "successful", "{format} {id}");
+            }
+            let holder = &report["holder"];
+            assert_eq!((&holder["mrz_format"], &holder["document_number"]), (&format.into(), &number.into()));
+            assert_eq!(holder["mrz_primary"], "ERIKSSON");
+        }
+        // Number and dates alone make the same key.
+        let fields = format!("{number},{},{}", td1.birth.as_str(), td1.expiry.as_str());
+        let document = Document { zone: Some(zone.clone()), ..post.document.clone() };
+        let (_, report) = post.verify(post.issuer.state(&document), &["--mrz", &fields]);
+        assert_eq!(
+            (&report["verdict"], result(&report, "printed-mrz")),
+            (&verdict.into(), "not supported"),
+            "{format}"
+        );
+    }
+}
+
+#[test]
+fn pictures_and_persons_of_other_states_are_shown_and_written() {
+    let post = Post::new();
+    let person =
+        Person { name: Some("ERIKSSON<<LARS".into()), telephone: Some("46855512345".into()), ..Person::default() };
+    let extra = BTreeMap::from([
+        (7, Dg7::new(DisplayedImage::new(signature()).unwrap()).to_bytes()),
+        (16, Dg16::new(vec![person]).unwrap().to_bytes()),
+    ]);
+    let state = post.issuer.state(&Document { extra, ..post.document.clone() });
+    let page = post.path("report.html");
+    let (code, report) = post.verify(state.clone(), &["--report", &page]);
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(
+        report["displayed"],
+        serde_json::json!([
+            { "data_group": 7, "media_type": "image/jpeg", "width": 60, "height": 20 }
+        ])
+    );
+    assert_eq!(report["holder"]["persons_to_notify"][0]["name"], "LARS ERIKSSON");
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("<figcaption>Signature or usual mark") && html.contains("LARS ERIKSSON, 46855512345"));
+
+    let socket = post.insert("pictures", state);
+    let text = post.run(&["verify", "--socket", &socket, "--trust", &post.path("trust"), "--can", CAN]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("jpeg, 60x20 pixels") && text.contains("LARS ERIKSSON"), "{text}");
+    let out = post.path("out");
+    let output = post.run(&["read", "--socket", &socket, "--can", CAN, "--out", &out]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read(format!("{out}/signature.jpg")).unwrap(), signature());
 }
 
 #[test]
