@@ -259,18 +259,18 @@ fn different(own: &[u8], peer: &[u8]) -> Result<(), PaceError> {
 }
 
 /// Makes tokens: the MAC over `7F49{ 06 object identifier, 86 or 84 the receiver's public key }`, as it was sent.
-struct Tokens {
+pub(super) struct Tokens {
     suite: Suite,
     mac: Mac,
 }
 
 impl Tokens {
-    fn new(suite: Suite, shared_secret: &Secret) -> Result<Self, ErrorStack> {
+    pub(super) fn new(suite: Suite, shared_secret: &Secret) -> Result<Self, ErrorStack> {
         let key = kdf::derive(shared_secret.expose(), suite.cipher, Purpose::Mac);
         Ok(Tokens { suite, mac: Mac::new(suite.cipher, &key)? })
     }
 
-    fn over(&mut self, public: &[u8]) -> Result<[u8; 8], ErrorStack> {
+    pub(super) fn over(&mut self, public: &[u8]) -> Result<[u8; 8], ErrorStack> {
         let input = token_input(self.suite, public);
         let padding = match self.suite.cipher {
             Cipher::TripleDes => padding(input.len(), 8),
