@@ -11,7 +11,7 @@
 //! | writing | SCP03, data groupings | [`Dialect::write`], each step by [`Document::step`](crate::stage::Document) |
 //! | reading back | PACE, inspection, the planned bytes | [`Dialect::approve`] |
 //! | what is secured at the end | the card | nothing more: what locks the applet belongs to writing |
-//! | a rejected chip | the application is locked | [`Dialect::spoil`] |
+//! | a rejected chip | the application is locked | [`Dialect::spoil`], where the applet lets it be |
 //!
 //! A torn card is asked for its condition and compared with the ledger, since no token in the chip vouches for it:
 //!
@@ -137,7 +137,7 @@ pub(crate) trait Dialect: Sync {
     /// Makes the applet of a rejected chip useless.
     ///
     /// # Errors
-    /// When the card is gone or does not obey.
+    /// When the card is gone or does not obey, or when nothing makes it useless: its holder must destroy it then.
     fn spoil(&self, card: &mut dyn Card) -> Result<(), DialogueError>;
 }
 

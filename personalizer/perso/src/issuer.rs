@@ -65,6 +65,9 @@ pub enum DialogueError {
         /// Their version.
         version: u8,
     },
+    /// An applet of others that takes no more commands which could make it useless.
+    #[error("the applet is locked, and nothing makes it useless any more")]
+    Locked,
     /// The citizen application's answer is not what the standard says.
     #[error("the citizen application: {what}")]
     Citizen {

@@ -150,8 +150,20 @@ impl Dialect for JmrtdPassport {
 
     fn spoil(&self, card: &mut dyn Card) -> Result<(), DialogueError> {
         match condition(card)? {
-            Condition::Absent | Condition::Locked => Ok(()),
-            Condition::Empty | Condition::Begun => put_data(card, LOCK, &[]),
+            Condition::Absent => Ok(()),
+            Condition::Locked => Err(DialogueError::Locked),
+            Condition::Empty | Condition::Begun => {
+                for file in files() {
+                    if card.transmit(&select_file(file.id))?.status.is_ok() {
+                        match create(card, file.id, 0) {
+                            // Without its security object it is nobody's document: the rest is emptied if the card lets it be.
+                            Err(DialogueError::Refused { .. }) if *file != EF_SOD => {}
+                            emptied => emptied?,
+                        }
+                    }
+                }
+                put_data(card, LOCK, &[])
+            }
         }
     }
 }
@@ -162,6 +174,11 @@ fn has_file(file: &File) -> bool {
     file.place == Place::Emrtd && (*file == EF_COM || *file == EF_SOD || file.data_group.as_ref().is_some_and(group))
 }
 
+/// Every file that it can have.
+fn files() -> impl Iterator<Item = &'static File> {
+    lds::files::FILES.iter().filter(|file| has_file(file))
+}
+
 fn condition(card: &mut dyn Card) -> Result<Condition, DialogueError> {
     let select = Command::new(0x00, SELECT, 0x04, 0x0C).with_data(Aid::emrtd().as_bytes());
     match card.transmit(&select)?.status {
@@ -170,7 +187,7 @@ fn condition(card: &mut dyn Card) -> Result<Condition, DialogueError> {
         status => return Err(DialogueError::Refused { instruction: SELECT, status }),
     }
     // Locked, it tells nobody whether a file is there.
-    for file in lds::files::FILES.iter().filter(|file| has_file(file)) {
+    for file in files() {
         match card.transmit(&select_file(file.id))?.status {
             Status::OK => return Ok(Condition::Begun),
             Status::FILE_NOT_FOUND => {}

@@ -1,16 +1,17 @@
 //! Cards with the passport applet of the JMRTD project, which the ledger alone binds.
 
-use iso7816::{Card, Command, Status};
+use iso7816::{Aid, Card, Command, Response, Status, TransmitError};
 use perso::applet::Condition;
 use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
+use perso::issuer::IssuerDomain;
 use perso::ledger::{Ledger, Reading, State, Step};
 use perso::plan::PlanError;
 use perso::profile::Profile;
 use perso::recover::{RecoverError, Recovered, Wish, recover};
-use soft_card::BlankOptions;
 use soft_card::fault::{Tear, When};
 use soft_card::jmrtd::Memory;
 use soft_card::persona::{EMBEDDED, Persona};
+use soft_card::{BlankOptions, SoftCard};
 
 use crate::bench::*;
 
@@ -91,7 +92,7 @@ fn what_is_no_empty_applet_is_left_alone() {
         [(1, vec![file], Condition::Begun), (2, vec![keys], Condition::Begun), (3, vec![lock], Condition::Locked)]
     {
         let slot = blank(number);
-        let select = Command::new(0x00, 0xA4, 0x04, 0x0C).with_data(iso7816::Aid::emrtd().as_bytes());
+        let select = Command::new(0x00, 0xA4, 0x04, 0x0C).with_data(Aid::emrtd().as_bytes());
         for command in [select].iter().chain(&commands) {
             assert_eq!(slot.card.borrow_mut().transmit(command).unwrap().status, Status::OK);
         }
@@ -103,11 +104,35 @@ fn what_is_no_empty_applet_is_left_alone() {
         }
         assert!(memory(&slot) == before);
     }
+    // A chip that does not say who it is cannot be accounted for.
+    let mute = blank(7);
+    mute.refuse.replace(Some((0xCA, 1)));
+    assert!(matches!(make(&mute, &profile, &mut ledger), Err(Failure::Unusable(Unusable::Dialogue(_)))));
+    assert!(memory(&mute) == Memory::default());
     // A card of this project is no such card, and such a card is none of this project's.
     let own = Slot::new(9);
     assert!(matches!(make(&own, &profile, &mut ledger), Err(Failure::Unusable(_))));
     assert!(matches!(make(&blank(8), &small_profile(), &mut ledger), Err(Failure::Unusable(_))));
     assert_eq!(ledger.book().document(&centre().orders[0].document_number).unwrap().state, State::Ordered);
+}
+
+/// A chip whose issuer domain has the name of another maker.
+struct OtherMaker(SoftCard);
+
+impl Card for OtherMaker {
+    fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+        if command.ins == 0xA4 && command.data == Aid::issuer_domain().as_bytes() {
+            return Ok(Response::status(Status::FILE_NOT_FOUND));
+        }
+        self.0.transmit(command)
+    }
+}
+
+#[test]
+fn a_chip_says_who_it_is_whatever_its_issuer_domain_is_called() {
+    let card = SoftCard::from_state(blank(1).card.borrow().state());
+    let serial = card.state().chip_serial();
+    assert_eq!(IssuerDomain::select(OtherMaker(card)).unwrap().serial(), serial);
 }
 
 /// Puts the card back until it is finished or rejected, and compares ledger and chip.
@@ -169,16 +194,23 @@ fn torn_at(at: u64, when: When, again: Option<u64>) -> Option<State> {
     Some(settle(&slot, &path, &format!("torn at {at}")))
 }
 
-#[test]
-fn pulled_at_any_command_the_card_is_finished_when_it_comes_back() {
-    for when in [When::Before, When::After] {
-        let mut at = 0;
-        while let Some(state) = torn_at(at, when, None) {
-            assert_eq!(state, State::QaPassed, "{at}");
-            at += 1;
-        }
-        assert!(at > 60, "only {at} commands");
+fn torn_everywhere(when: When) {
+    let mut at = 0;
+    while let Some(state) = torn_at(at, when, None) {
+        assert_eq!(state, State::QaPassed, "{at}");
+        at += 1;
     }
+    assert!(at > 60, "only {at} commands");
+}
+
+#[test]
+fn pulled_before_any_command_the_card_is_finished_when_it_comes_back() {
+    torn_everywhere(When::Before);
+}
+
+#[test]
+fn pulled_after_any_command_the_card_is_finished_when_it_comes_back() {
+    torn_everywhere(When::After);
 }
 
 #[test]
@@ -246,7 +278,7 @@ fn chip_and_ledger_that_do_not_agree_are_rejected() {
     else {
         panic!("not rejected")
     };
-    assert!(matches!(rejected.reason, Reason::Disagreement { .. }) && rejected.invalidated);
+    assert!(matches!(rejected.reason, Reason::Disagreement { .. }) && !rejected.invalidated, "what is locked stays");
     assert_eq!(ledger.book().document(&centre().orders[0].document_number).unwrap().state, State::QaRejected);
 
     // Finished, and empty when it comes back.
@@ -260,6 +292,28 @@ fn chip_and_ledger_that_do_not_agree_are_rejected() {
     };
     assert!(matches!(rejected.reason, Reason::Disagreement { .. }) && rejected.invalidated);
     assert!(memory(&slot).locked);
+}
+
+#[test]
+fn a_rejected_card_is_emptied_while_it_can_be_and_told_when_it_cannot() {
+    let reject = |slot: &Slot, ledger: &mut Ledger| {
+        let recovered = with_line(slot, &small(), ledger, &keys(), |line| {
+            recover(line, &|_| None, Wish::Reject { document: None })
+        });
+        let Ok(Recovered::Now(Outcome::Rejected(rejected))) = recovered else { panic!("not rejected") };
+        rejected.invalidated
+    };
+    let (_folder, mut ledger, slot) = torn(WRITING);
+    assert!(reject(&slot, &mut ledger));
+    let emptied = memory(&slot);
+    assert!(emptied.locked && !emptied.sizes.is_empty() && emptied.sizes.values().all(|size| *size == 0));
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
+    let slot = blank(2);
+    assert!(matches!(make(&slot, &small(), &mut ledger), Ok(Outcome::Finished(_))));
+    assert!(!reject(&slot, &mut ledger), "a finished card cannot be undone");
+    assert!(!ledger.book().document(&centre().orders[0].document_number).unwrap().invalidated);
 }
 
 #[test]
