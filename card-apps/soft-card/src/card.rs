@@ -449,13 +449,16 @@ impl SoftCard {
         matches!(self.state.issuer_domain.life_cycle, CardLife::CardLocked | CardLife::Terminated)
     }
 
-    /// Whether the application is on this card and can be selected.
+    /// Whether the application is on this card and can be selected: the issuer takes applications away by locking them.
     fn has(&self, application: Application) -> bool {
+        let citizen = |part| self.state.eid.as_ref().filter(|memory| memory.life(part) != ApplicationLife::Locked);
         match application {
             Application::IssuerDomain => true,
             Application::Emrtd => self.state.has_emrtd() && self.state.emrtd.life_cycle != ApplicationLife::Locked,
-            Application::Piv => self.state.eid.is_some(),
-            Application::National => self.state.eid.as_ref().is_some_and(|eid| eid.applet.is_own()),
+            Application::Piv => citizen(::eid::Application::Piv).is_some(),
+            Application::National => {
+                citizen(::eid::Application::National).is_some_and(|memory| memory.applet.is_own())
+            }
         }
     }
 

@@ -45,7 +45,7 @@ use command::Command;
 pub use applet::{Applet, AppletKind, CreatedKey, Defaults, Modes, OpenFips201, PivApplet};
 pub(crate) use pivapplet::LONGEST_OBJECT;
 pub(crate) use state::Volatile;
-pub use state::{KeyPair, MAX_CONTENTS, ManagementKey, Memory, PIN_TRIES, PUK_TRIES, Reference};
+pub use state::{KeyPair, LifeCycles, MAX_CONTENTS, ManagementKey, Memory, PIN_TRIES, PUK_TRIES, Reference};
 
 /// The version of this application, for clients that ask as they would ask a YubiKey (INS `FD`).
 const VERSION: [u8; 3] = [1, 0, 0];

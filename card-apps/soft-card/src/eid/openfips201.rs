@@ -73,6 +73,7 @@ pub(super) fn delivered(random: &mut dyn Random) -> Result<Memory, RandomError> 
         management_key: None,
         keys: Default::default(),
         applet: Applet::Openfips201(OpenFips201::default()),
+        life_cycles: None,
     })
 }
 

@@ -92,6 +92,7 @@ fn contents(random: &mut dyn Random) -> Result<Memory, RandomError> {
         management_key: ManagementKey::new(ManagementAlgorithm::TripleDes, &DEFAULT_KEY),
         keys: Default::default(),
         applet: Applet::Bitaqa,
+        life_cycles: None,
     })
 }
 

@@ -15,6 +15,7 @@ use super::authentication::Exchange;
 use super::chain::{Chain, Pending};
 use super::command::Command;
 use super::keys;
+use crate::emrtd::ApplicationLife;
 
 /// Most bytes of object contents in all.
 pub const MAX_CONTENTS: usize = 96 * 1024;
@@ -103,6 +104,28 @@ pub struct Memory {
     /// Whose program answers: this project's, where the file does not say.
     #[serde(default, skip_serializing_if = "Applet::is_own")]
     pub applet: Applet,
+    /// Life cycles of the two applications. A file written before they were kept has none: they follow from the PIN then.
+    #[serde(default)]
+    pub life_cycles: Option<LifeCycles>,
+}
+
+/// The life cycles of the two applications.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LifeCycles {
+    /// Of the PIV application.
+    pub piv: ApplicationLife,
+    /// Of the national file set.
+    pub national: ApplicationLife,
+}
+
+impl LifeCycles {
+    fn of(&mut self, application: Application) -> &mut ApplicationLife {
+        match application {
+            Application::Piv => &mut self.piv,
+            Application::National => &mut self.national,
+        }
+    }
 }
 
 impl Memory {
@@ -116,7 +139,45 @@ impl Memory {
             management_key: None,
             keys: BTreeMap::new(),
             applet: Applet::Bitaqa,
+            life_cycles: Some(LifeCycles { piv: ApplicationLife::Selectable, national: ApplicationLife::Selectable }),
         }
+    }
+
+    /// The life cycle of one of the applications.
+    pub fn life(&self, application: Application) -> ApplicationLife {
+        *self.life_cycles().of(application)
+    }
+
+    /// Programs of others know nothing of the issuer's word PERSONALIZED: it follows from the PIN.
+    fn life_cycles(&self) -> LifeCycles {
+        let life = if self.pin.is_some() { ApplicationLife::Personalized } else { ApplicationLife::Selectable };
+        let kept = self.life_cycles.filter(|kept| self.applet.is_own() || kept.piv == ApplicationLife::Locked);
+        kept.unwrap_or(LifeCycles { piv: life, national: life })
+    }
+
+    /// The issuer has done its work. `6985` when there is no PIN yet, when it was done before, or for a program of others.
+    pub(crate) fn personalize(&mut self, application: Application) -> Result<(), Status> {
+        let ready = self.life(application) == ApplicationLife::Selectable && self.pin.is_some();
+        if !ready || !self.applet.is_own() {
+            return Err(Status::CONDITIONS_NOT_SATISFIED);
+        }
+        self.live(application, ApplicationLife::Personalized);
+        Ok(())
+    }
+
+    /// Nobody selects the application any more; `6985` when it was so before.
+    pub(crate) fn lock(&mut self, application: Application) -> Result<(), Status> {
+        if self.life(application) == ApplicationLife::Locked {
+            return Err(Status::CONDITIONS_NOT_SATISFIED);
+        }
+        self.live(application, ApplicationLife::Locked);
+        Ok(())
+    }
+
+    fn live(&mut self, application: Application, life: ApplicationLife) {
+        let mut both = self.life_cycles();
+        *both.of(application) = life;
+        self.life_cycles = Some(both);
     }
 
     /// True once the holder has a PIN that nobody else knows: before, no key works.

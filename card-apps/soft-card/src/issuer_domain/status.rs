@@ -1,7 +1,7 @@
 //! GET STATUS and SET STATUS: the life cycles of the card and of its applications (GPCS 2.3.1 §11.4, §11.10).
 //!
-//! The citizen application is listed: SELECTABLE until it has a PIN, then PERSONALIZED. Its state follows from its
-//! content and is not set.
+//! The citizen's applications are set one by one: PERSONALIZED needs a PIN, and changes nothing but what is listed, because the
+//! issuer goes on writing them in the field; LOCKED takes the application away for good.
 
 use iso7816::{Aid, Response, Status};
 use lds::globalplatform::StatusEntry;
@@ -33,9 +33,11 @@ pub(super) fn get(scope: Scope, prefix: &[u8], state: &State) -> Result<Response
 fn applications(state: &State) -> Vec<StatusEntry> {
     let entry = |aid, life: ApplicationLife| StatusEntry { aid, state: life as u8, privileges: vec![0; 3] };
     let citizen = state.eid.iter().flat_map(|memory| {
-        let life = if memory.pin.is_some() { ApplicationLife::Personalized } else { ApplicationLife::Selectable };
         let own = memory.applet.is_own().then_some(eid::Application::National);
-        [Some(eid::Application::Piv), own].into_iter().flatten().map(move |application| entry(application.aid(), life))
+        [Some(eid::Application::Piv), own]
+            .into_iter()
+            .flatten()
+            .map(move |application| entry(application.aid(), memory.life(application)))
     });
     let emrtd = state.has_emrtd().then(|| entry(Aid::emrtd(), state.emrtd.life_cycle));
     emrtd.into_iter().chain(citizen).collect()
@@ -65,6 +67,19 @@ fn set_card(target: u8, aid: &[u8], state: &mut State) -> Result<(), Status> {
 }
 
 fn set_application(target: u8, aid: &[u8], state: &mut State) -> Result<(), Status> {
+    if let Some(memory) = &mut state.eid
+        && let Some(application) = [eid::Application::Piv, eid::Application::National]
+            .into_iter()
+            .find(|application| aid == application.aid().as_bytes())
+        && (application == eid::Application::Piv || memory.applet.is_own())
+    {
+        return match target {
+            0x0F => memory.personalize(application),
+            0x80.. => memory.lock(application),
+            0x03 | 0x07 => Err(Status::CONDITIONS_NOT_SATISFIED),
+            _ => Err(Status::WRONG_DATA),
+        };
+    }
     if aid != Aid::emrtd().as_bytes() {
         return Err(Status::REFERENCED_DATA_NOT_FOUND);
     }

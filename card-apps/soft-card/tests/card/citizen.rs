@@ -539,16 +539,54 @@ fn a_cut_at_every_command_leaves_a_card_that_the_issuer_finishes() {
 }
 
 #[test]
-fn the_issuer_domain_lists_the_applications() {
+fn the_issuer_domain_lists_the_applications_and_sets_their_states() {
     use lds::globalplatform::StatusEntry;
-    for (mut card, life) in [(delivered(), 0x07), (posted(), 0x0F)] {
-        let mut channel = support::open(&mut card, channel::scp03::SecurityLevel::Full).unwrap();
-        let listed = StatusEntry::parse_all(&must(&mut channel, &support::get_status(0x40))).unwrap();
-        let listed: Vec<_> = listed.into_iter().map(|entry| (entry.aid, entry.state)).collect();
-        let [piv, national] = [Application::Piv, Application::National].map(Application::aid);
-        assert_eq!(listed, [(Aid::emrtd(), 0x07), (piv.clone(), life), (national, life)]);
-        assert_eq!(says(&mut channel, &support::set_status(0x40, 0x83, Some(piv))), 0x6A88);
+    let [piv, national] = [Application::Piv, Application::National].map(Application::aid);
+    let listed = |channel: &mut dyn Card| -> Vec<u8> {
+        let listed = StatusEntry::parse_all(&must(channel, &support::get_status(0x40))).unwrap();
+        assert!(listed.iter().map(|entry| &entry.aid).eq([&Aid::emrtd(), &piv, &national]));
+        listed.iter().map(|entry| entry.state).collect()
+    };
+    let set = |state, aid: &Aid| support::set_status(0x40, state, Some(aid.clone()));
+    let level = channel::scp03::SecurityLevel::Full;
+    let mut card = delivered();
+    {
+        let mut channel = support::open(&mut card, level).unwrap();
+        assert_eq!(says(&mut channel, &set(0x0F, &piv)), 0x6985, "nobody gave it a PIN");
+        assert_eq!(listed(&mut channel), [0x07; 3]);
     }
+    let mut card = posted();
+    {
+        let mut channel = support::open(&mut card, level).unwrap();
+        must(&mut channel, &set(0x0F, &piv));
+        assert_eq!(listed(&mut channel), [0x07, 0x0F, 0x07]);
+        for (state, says_so) in [(0x0F, 0x6985), (0x07, 0x6985), (0x03, 0x6985), (0x05, 0x6A80)] {
+            assert_eq!(says(&mut channel, &set(state, &piv)), says_so, "{state:02X}");
+        }
+        must(&mut channel, &set(0x83, &national));
+        assert_eq!(says(&mut channel, &set(0x83, &national)), 0x6985);
+        assert_eq!(listed(&mut channel), [0x07, 0x0F, 0x83]);
+    }
+    // One is gone, the other is as it was; and the memory of it is the card's.
+    let mut card = SoftCard::from_state(card.state());
+    assert_eq!(says(&mut card, &select(&national)), 0x6A82);
+    must(&mut card, &select(&piv));
+    let mut channel = support::open(&mut card, level).unwrap();
+    must(&mut channel, &set(0xFF, &piv));
+    drop(channel);
+    assert_eq!(says(&mut card, &select(&piv)), 0x6A82);
+    assert_eq!(status(&mut card, "00a4040005a00000030800"), 0x6A82);
+}
+
+#[test]
+fn a_card_from_before_its_states_were_kept_has_those_of_its_pin() {
+    let mut old = posted().state().clone();
+    old.eid.as_mut().unwrap().life_cycles = None;
+    let (mut card, level) = (SoftCard::from_state(&old), channel::scp03::SecurityLevel::Full);
+    let mut channel = support::open(&mut card, level).unwrap();
+    let piv = Application::Piv.aid();
+    assert_eq!(says(&mut channel, &support::set_status(0x40, 0x0F, Some(piv.clone()))), 0x6985, "it is PERSONALIZED");
+    must(&mut channel, &support::set_status(0x40, 0x83, Some(piv)));
 }
 
 #[test]
