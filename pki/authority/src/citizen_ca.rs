@@ -56,6 +56,11 @@ const MAX_NAME: usize = 64;
 /// Key usage nonRepudiation (contentCommitment) as a BIT STRING's value.
 const NON_REPUDIATION: &[u8] = &[0x06, 0x40];
 
+/// Key usage keyEncipherment, of RSA keys that decrypt.
+const KEY_ENCIPHERMENT: &[u8] = &[0x05, 0x20];
+/// Key usage keyAgreement, of keys on curves that decrypt.
+const KEY_AGREEMENT: &[u8] = &[0x03, 0x08];
+
 /// What a citizen's key is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,6 +69,8 @@ pub enum Purpose {
     Authentication,
     /// To sign.
     Signature,
+    /// To decrypt what others encrypted for the citizen.
+    KeyManagement,
 }
 
 impl Purpose {
@@ -72,6 +79,7 @@ impl Purpose {
         match self {
             Self::Authentication => "authentication",
             Self::Signature => "signature",
+            Self::KeyManagement => "key-management",
         }
     }
 }
@@ -276,9 +284,38 @@ impl Authority {
         passphrase: &Passphrase,
         now: Timestamp,
     ) -> Result<CitizenCertificate, CitizenError> {
+        self.certify_citizen(proven_key(request)?, purpose, holder, passphrase, now)
+    }
+
+    /// Certifies a citizen's key for key agreement, which cannot sign a request. That the citizen holds it the caller has seen: the
+    /// key agreed with one of the caller's own (RFC 4211 §4, raVerified). Asked again it gives the same certificate.
+    ///
+    /// # Errors
+    /// When the key (SubjectPublicKeyInfo, DER) is not on P-256 or P-384, or is in use; when a passphrase is wrong.
+    pub fn issue_agreement_certificate(
+        &mut self,
+        spki: &[u8],
+        holder: &Holder,
+        passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<CitizenCertificate, CitizenError> {
+        let key = accepted_key(spki)?;
+        match key.kind() {
+            KeyKind::Ec(_) => self.certify_citizen(key, Purpose::KeyManagement, holder, passphrase, now),
+            _ => Err(CitizenError::Request("a key that can sign proves itself: it needs a request of its own")),
+        }
+    }
+
+    fn certify_citizen(
+        &mut self,
+        key: PublicKey,
+        purpose: Purpose,
+        holder: &Holder,
+        passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<CitizenCertificate, CitizenError> {
         let _lock = self.lock()?;
         let mut ca = CitizenCa::open(self)?;
-        let key = proven_key(request)?;
         let subject = holder.name(self.profile().country)?;
         let end = Period::months(ca.certificate.not_before(), ca.profile.usage_months)?.to;
         if now > end {
@@ -304,6 +341,8 @@ impl Authority {
             let usage = match purpose {
                 Purpose::Authentication => x509::DIGITAL_SIGNATURE,
                 Purpose::Signature => NON_REPUDIATION,
+                Purpose::KeyManagement if matches!(key.kind(), KeyKind::Ec(_)) => KEY_AGREEMENT,
+                Purpose::KeyManagement => KEY_ENCIPHERMENT,
             };
             x509::extension(extensions, known::KEY_USAGE, true, &encode(BIT_STRING, usage));
             if purpose == Purpose::Authentication {
@@ -616,12 +655,18 @@ fn proven_key(request: &[u8]) -> Result<PublicKey, CitizenError> {
     if !parsed.verify(&key).is_ok_and(|good| good) {
         return Err(refused("its signature does not verify: the sender did not prove that the key is his"));
     }
-    let key = PublicKey::from_spki(&key.public_key_to_der()?).map_err(|_| refused("its key is not acceptable"))?;
+    accepted_key(&key.public_key_to_der()?)
+}
+
+/// A key that is strong enough and well encoded. RSA of 2048 bits is what PIV cards of today have (SP 800-78-4 §3.1).
+fn accepted_key(spki: &[u8]) -> Result<PublicKey, CitizenError> {
+    let refused = CitizenError::Request;
+    let key = PublicKey::from_spki(spki).map_err(|_| refused("its key is not acceptable"))?;
     let named = |curve: EllipticCurve| key.spki().windows(curve.oid().len()).any(|window| window == curve.oid());
     match key.kind() {
         KeyKind::Ec(curve @ (EllipticCurve::P256 | EllipticCurve::P384)) if named(curve) => Ok(key),
-        KeyKind::Rsa { bits } if bits >= 3072 => Ok(key),
-        _ => Err(refused("its key is not on P-256 or P-384 by name, nor RSA of 3072 bits or more")),
+        KeyKind::Rsa { bits } if bits >= 2048 => Ok(key),
+        _ => Err(refused("its key is not on P-256 or P-384 by name, nor RSA of 2048 bits or more")),
     }
 }
 

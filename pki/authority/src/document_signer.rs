@@ -22,6 +22,9 @@ use crate::key_store::{
 use crate::passphrase::Passphrase;
 use crate::x509::{explicit_spki, time};
 
+/// id-data (RFC 5652 §4).
+const DATA: &[u8] = &asn1_rs::oid!(raw 1.2.840.113549.1.7.1);
+
 /// Name of the certificate in a signer's directory.
 pub(crate) const CERTIFICATE_FILE: &str = "certificate.der";
 
@@ -192,9 +195,9 @@ impl<K: Signer> DocumentSigner<K> {
             return Err(SignError::OutsideUsagePeriod { from, to });
         }
         lint::security_object_content(content)?;
-        let attributes = self.signed_attributes(content, now);
+        let attributes = self.signed_attributes(oid::LDS_SECURITY_OBJECT, content, now);
         let signature = self.key.sign(&encode(SET, &attributes))?;
-        let signed = self.content_info(content, &attributes, &signature);
+        let signed = self.content_info(oid::LDS_SECURITY_OBJECT, Some(content), &attributes, &signature);
         // Signed data and certificate are those of every document to come; what differs was asked above.
         if !self.linted.load(Ordering::Relaxed) {
             lint::accept(&signed, Kind::SecurityObject)?;
@@ -203,32 +206,72 @@ impl<K: Signer> DocumentSigner<K> {
         Ok(signed)
     }
 
+    /// Signs a record that stands outside the security object, such as a residence record, now; the result is a CMS ContentInfo
+    /// of the type id-data without the record in it (RFC 5652 §5.2).
+    ///
+    /// # Errors
+    /// When the clock is outside the private key usage period, or the key store refuses.
+    pub fn sign_record(&self, record: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.sign_record_at(record, Timestamp::now())
+    }
+
+    /// The same at a given time.
+    ///
+    /// # Errors
+    /// As [`DocumentSigner::sign_record`].
+    pub fn sign_record_at(&self, record: &[u8], now: Timestamp) -> Result<Vec<u8>, SignError> {
+        let (from, to) = self.usage_period();
+        if now < from || now > to {
+            return Err(SignError::OutsideUsagePeriod { from, to });
+        }
+        let attributes = self.signed_attributes(DATA, record, now);
+        let signature = self.key.sign(&encode(SET, &attributes))?;
+        Ok(self.content_info(DATA, None, &attributes, &signature))
+    }
+
     /// The attributes in DER order, without the tag around them.
-    fn signed_attributes(&self, content: &[u8], now: Timestamp) -> Vec<u8> {
+    fn signed_attributes(&self, content_type: &[u8], content: &[u8], now: Timestamp) -> Vec<u8> {
         let mut attributes = Writer::with_capacity(160);
         // DER sorts a SET OF by its bytes, and the shortest of these begin with the smallest.
-        attribute(&mut attributes, oid::CONTENT_TYPE, &encode(OID, oid::LDS_SECURITY_OBJECT));
+        attribute(&mut attributes, oid::CONTENT_TYPE, &encode(OID, content_type));
         attribute(&mut attributes, oid::SIGNING_TIME, &time(now));
         attribute(&mut attributes, oid::MESSAGE_DIGEST, &encode(OCTET_STRING, self.hash.digest(content)));
         attributes.finish()
     }
 
-    fn content_info(&self, content: &[u8], attributes: &[u8], signature: &[u8]) -> Vec<u8> {
-        let mut info = Writer::with_capacity(content.len() + self.certificate.der().len() + 512);
+    fn content_info(
+        &self,
+        content_type: &[u8],
+        content: Option<&[u8]>,
+        attributes: &[u8],
+        signature: &[u8],
+    ) -> Vec<u8> {
+        let mut info = Writer::with_capacity(content.map_or(0, <[u8]>::len) + self.certificate.der().len() + 512);
         info.nest(SEQUENCE, |info| {
             info.put(OID, oid::SIGNED_DATA).nest(context_constructed(0), |tagged| {
-                tagged.nest(SEQUENCE, |data| self.signed_data(data, content, attributes, signature));
+                tagged.nest(SEQUENCE, |data| self.signed_data(data, (content_type, content), attributes, signature));
             });
         });
         info.finish()
     }
 
-    fn signed_data(&self, data: &mut Writer, content: &[u8], attributes: &[u8], signature: &[u8]) {
-        data.put(INTEGER, [3]).put(SET, &self.digest_algorithm);
+    fn signed_data(
+        &self,
+        data: &mut Writer,
+        (content_type, content): (&[u8], Option<&[u8]>),
+        attributes: &[u8],
+        signature: &[u8],
+    ) {
+        // Version 1 where the content is id-data and the signer is named by issuer and serial number (RFC 5652 §5.1).
+        let version = if content_type == DATA { 1 } else { 3 };
+        data.put(INTEGER, [version]).put(SET, &self.digest_algorithm);
         data.nest(SEQUENCE, |encapsulated| {
-            encapsulated.put(OID, oid::LDS_SECURITY_OBJECT).nest(context_constructed(0), |tagged| {
-                tagged.put(OCTET_STRING, content);
-            });
+            encapsulated.put(OID, content_type);
+            if let Some(content) = content {
+                encapsulated.nest(context_constructed(0), |tagged| {
+                    tagged.put(OCTET_STRING, content);
+                });
+            }
         });
         data.put(context_constructed(0), self.certificate.der());
         data.nest(SET, |signers| {

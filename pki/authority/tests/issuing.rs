@@ -577,12 +577,23 @@ fn citizens_certificates_verify_with_openssl_also_against_their_lists() {
     let second =
         issue(&request(&folder, "two", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"]), Purpose::Signature)
             .unwrap();
+    // A key that only agrees signs no request; one that signs must.
+    let own = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::SECP384R1).unwrap();
+    let own = openssl::pkey::PKey::from_ec_key(openssl::ec::EcKey::generate(&own).unwrap()).unwrap();
+    let rsa = openssl::pkey::PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap();
+    let mut agree = |spki: &[u8]| place.authority.issue_agreement_certificate(spki, &holder, &passphrase(), now());
+    let third = agree(&own.public_key_to_der().unwrap()).unwrap();
+    assert_eq!(agree(&own.public_key_to_der().unwrap()).unwrap().certificate, third.certificate);
+    let usage = third.certificate.extensions().key_usage;
+    assert!(agree(&rsa.public_key_to_der().unwrap()).is_err(), "{usage:?}");
+    let mut issue =
+        |csr: &[u8], purpose| place.authority.issue_citizen_certificate(csr, purpose, &holder, &passphrase(), now());
     // Possession must be proven, the key strong, its curve named.
     let mut altered = csr.clone();
     *altered.last_mut().unwrap() ^= 1;
     assert!(matches!(issue(&altered, Purpose::Authentication), Err(CitizenError::Request(_))));
     for weak in [
-        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"][..],
+        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"][..],
         &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"],
         &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1"],
     ] {

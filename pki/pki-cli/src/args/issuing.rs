@@ -413,6 +413,8 @@ pub enum Purpose {
     Authentication,
     /// To sign.
     Signature,
+    /// To decrypt.
+    KeyManagement,
 }
 
 impl From<Purpose> for authority::citizen_ca::Purpose {
@@ -420,6 +422,7 @@ impl From<Purpose> for authority::citizen_ca::Purpose {
         match purpose {
             Purpose::Authentication => Self::Authentication,
             Purpose::Signature => Self::Signature,
+            Purpose::KeyManagement => Self::KeyManagement,
         }
     }
 }

@@ -49,12 +49,15 @@ fn certificate_kind(certificate: &RawCertificate<'_>) -> Kind {
         Kind::Communication
     } else if has(oids::OCSP_SIGNING) {
         Kind::OcspResponder
-    } else if purposes.is_some() || usage.is_some_and(|usage| oids::usage_bits(usage) & oids::NON_REPUDIATION != 0) {
+    } else if purposes.is_some() || usage.is_some_and(|usage| oids::usage_bits(usage) & CITIZENS_USES != 0) {
         Kind::Citizen
     } else {
         Kind::DocumentSigner
     }
 }
+
+/// What no key of the document PKI is for.
+const CITIZENS_USES: u16 = oids::NON_REPUDIATION | oids::KEY_ENCIPHERMENT | oids::KEY_AGREEMENT;
 
 /// Told from the key identifiers; without them an equal name is taken for a self-signed certificate.
 fn is_self_signed(certificate: &RawCertificate<'_>) -> bool {

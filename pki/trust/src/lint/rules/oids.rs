@@ -79,6 +79,10 @@ pub const DSA_SHA256: &[u8] = &oid!(raw 2.16.840.1.101.3.4.3.2);
 pub const DIGITAL_SIGNATURE: u16 = 1;
 /// nonRepudiation, also called contentCommitment.
 pub const NON_REPUDIATION: u16 = 1 << 1;
+/// keyEncipherment.
+pub const KEY_ENCIPHERMENT: u16 = 1 << 2;
+/// keyAgreement.
+pub const KEY_AGREEMENT: u16 = 1 << 4;
 /// keyCertSign.
 pub const KEY_CERT_SIGN: u16 = 1 << 5;
 /// cRLSign.
