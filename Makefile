@@ -49,6 +49,7 @@ fuzz: packages $(CARGO_FUZZ)
 
 interruptions: test-packages
 	BITAQA_TESTS=all BITAQA_INTERRUPTIONS=all $(CARGO) test --locked -p pki-cli --test interruptions -- --nocapture
+	BITAQA_INTERRUPTIONS=all $(CARGO) test --locked -p perso --test personalization whole -- --nocapture
 
 interop: test-packages
 	BITAQA_TESTS=all $(CARGO) test --locked -p soft-card --test interop

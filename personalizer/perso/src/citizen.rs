@@ -1,12 +1,13 @@
 //! The citizen application beside the travel document: what is planned for it, and who helps.
 //!
 //! ```text
-//! GENERATE 9A 9C in the issuer's channel -> the card signs a request with each -> citizen CA -> certificates and objects
+//! GENERATE 9A 9C 9D in the issuer's channel -> the card signs a request with each -> citizen CA -> certificates and objects
 //!   -> read back -> transport PIN and PUK, and their letter
 //! ```
 //!
 //! A card lets no key work before its PIN is the holder's own. To prove that the keys are on the card the line is that holder
-//! for a moment: it sets a PIN that it forgets, changes it, signs, and sets a transport PIN again.
+//! for a moment: it sets a PIN that it forgets, changes it, signs, and sets a transport PIN again. A key that only agrees (9D on a
+//! curve) agrees with a key of the line in place of signing.
 
 pub(crate) mod dialogue;
 pub(crate) mod request;
@@ -16,11 +17,13 @@ use channel::secret::Secret;
 use eid::capability::{Capability, OWN_LENGTH};
 use eid::chuid::{Chuid, NO_FASC_N};
 use eid::discovery::Discovery;
-use eid::keys::KeyReference;
+use eid::keys::{Algorithm, KeyReference};
 use eid::objects::{
-    CARD_CAPABILITY_CONTAINER, CARD_HOLDER_UNIQUE_IDENTIFIER, DISCOVERY_OBJECT, Object, SECURITY_OBJECT, STATUS_HINT,
+    CARD_CAPABILITY_CONTAINER, CARD_HOLDER_UNIQUE_IDENTIFIER, DISCOVERY_OBJECT, Object, RESIDENCE, SECURITY_OBJECT,
+    STATUS_HINT,
 };
 use eid::pin::{Pin, PinError, Puk};
+use eid::residence::{Residence, SignedResidence};
 use eid::security_object::SecurityObject;
 use eid::status_hint::{CardStatus, StatusHint};
 use lds::date::Date;
@@ -48,16 +51,25 @@ pub struct CertificateHolder {
     pub number: String,
 }
 
+/// How a key that was made on the card was proved to be there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KeyProof {
+    /// A request (PKCS#10, DER) that the card signed with it.
+    Request(Vec<u8>),
+    /// The key (SubjectPublicKeyInfo, DER) cannot sign; the card and the line agreed with it on a secret.
+    Agreed(Vec<u8>),
+}
+
 /// The citizen CA: a key that this crate never sees.
 pub trait CitizenCa {
-    /// Certifies the key of a request (PKCS#10, DER) that the card signed with it; the certificate in DER. Asked again with the
-    /// same key and holder it gives the same certificate.
+    /// Certifies a key that was proved; the certificate in DER. Asked again with the same key and holder it gives the same
+    /// certificate.
     ///
     /// # Errors
     /// When it issues nothing.
     fn issue(
         &mut self,
-        request: &[u8],
+        proof: &KeyProof,
         key: KeyReference,
         holder: &CertificateHolder,
     ) -> Result<Vec<u8>, CertificateError>;
@@ -101,10 +113,17 @@ pub enum CertificateError {
     OtherKey,
 }
 
+/// What the order and the profile ask for.
+pub(crate) struct Wanted {
+    pub(crate) holder: CertificateHolder,
+    pub(crate) keys: Vec<(KeyReference, Algorithm)>,
+    pub(crate) residence: Option<Residence>,
+}
+
 /// What is written besides the certificates.
 pub(crate) struct CitizenPlan {
     pub(crate) holder: CertificateHolder,
-    pub(crate) keys: Vec<KeyReference>,
+    pub(crate) keys: Vec<(KeyReference, Algorithm)>,
     /// Objects with their contents, in the order in which they are written.
     pub(crate) objects: Vec<(&'static Object, Vec<u8>)>,
 }
@@ -138,8 +157,7 @@ impl CertificateHolder {
 impl CitizenPlan {
     /// Draws the card's identifiers and has what no certificate covers signed.
     pub(crate) fn new(
-        holder: CertificateHolder,
-        keys: &[KeyReference],
+        wanted: &Wanted,
         days: (Date, Date),
         random: &mut dyn Random,
         signer: &dyn SecurityObjectSigner,
@@ -156,14 +174,19 @@ impl CitizenPlan {
         let hashes = numbered().map(|(number, (_, content))| (number, sha256(content).to_vec())).collect();
         let signed = signer.sign(&LdsSecurityObject::v0(HashAlgorithm::Sha256, hashes).to_bytes())?;
         let mapping = numbered().map(|(number, (object, _))| (number, object.container)).collect();
-        let objects = vec![
+        let mut objects = vec![
             (&CARD_CAPABILITY_CONTAINER, capability),
             (&CARD_HOLDER_UNIQUE_IDENTIFIER, chuid),
             (&DISCOVERY_OBJECT, Discovery::own().to_bytes()),
             (&SECURITY_OBJECT, SecurityObject { mapping, signed }.to_bytes()),
             (&STATUS_HINT, StatusHint { status: CardStatus::Inactive, date: issued }.to_bytes()),
         ];
-        Ok(CitizenPlan { holder, keys: keys.to_vec(), objects })
+        if let Some(residence) = &wanted.residence {
+            let record = residence.to_bytes();
+            let signature = signer.sign_record(&record)?;
+            objects.push((&RESIDENCE, SignedResidence { record: &record, signature: &signature }.to_bytes()));
+        }
+        Ok(CitizenPlan { holder: wanted.holder.clone(), keys: wanted.keys.clone(), objects })
     }
 }
 

@@ -12,7 +12,8 @@
 mod outcome;
 
 use channel::random::{Random, RandomError};
-use eid::keys::KeyReference;
+use eid::keys::{Algorithm, KeyReference};
+use eid::objects::Access as Reading;
 use inspection::procedure::Bac;
 use iso7816::{Card, Status};
 use jiff::Timestamp;
@@ -73,6 +74,12 @@ pub trait SecurityObjectSigner {
     /// # Errors
     /// When the signer cannot sign.
     fn sign(&self, lds_security_object: &[u8]) -> Result<Vec<u8>, SignerError>;
+
+    /// Signs a record of the national file set; the answer is a CMS ContentInfo without the record in it.
+    ///
+    /// # Errors
+    /// When the signer cannot sign.
+    fn sign_record(&self, record: &[u8]) -> Result<Vec<u8>, SignerError>;
 }
 
 /// Why the document signer did not sign.
@@ -219,11 +226,11 @@ pub(crate) fn prepare(line: &mut Line<'_>, job: Job<'_>, made_at: Timestamp) -> 
 }
 
 fn plan_citizen(line: &mut Line<'_>, plan: &Plan) -> Result<Option<CitizenPlan>, Failure> {
-    let Some((holder, keys)) = plan.citizen() else { return Ok(None) };
+    let Some(wanted) = plan.citizen() else { return Ok(None) };
     if line.citizens.is_none() {
         return Err(Failure::NoCitizenCa);
     }
-    match CitizenPlan::new(holder.clone(), keys, plan.days()?, line.random, line.signer) {
+    match CitizenPlan::new(wanted, plan.days()?, line.random, line.signer) {
         Ok(citizen) => Ok(Some(citizen)),
         Err(citizen::PlanError::Random(error)) => Err(error.into()),
         Err(citizen::PlanError::Signer(error)) => Err(error.into()),
@@ -288,6 +295,9 @@ fn take_blank(line: &mut Line<'_>, plan: &SignedPlan) -> Result<(Document<Blank<
     let mut secured = open(line, domain)?;
     let card = secured.card_state().map_err(Unusable::Dialogue)?;
     let application = secured.application_state().map_err(Unusable::Dialogue)?;
+    let citizen = secured.citizen_states().map_err(Unusable::Dialogue)?;
+    let used = citizen.into_iter().map(|(_, state)| state).find(|state| *state != ApplicationState::SELECTABLE);
+    let application = if plan.citizen().is_some() { used.unwrap_or(application) } else { application };
     let blank = [CardState::OP_READY, CardState::INITIALIZED].contains(&card);
     if !blank || application != ApplicationState::SELECTABLE {
         return Err(Unusable::NotBlank { chip, card, application }.into());
@@ -472,7 +482,7 @@ pub(crate) fn approve_and_seal(
         }
         Some(Err(source)) => return fault(line, &document, StepError::Card { step: Step::Seal, source }),
     }
-    match judged.seal(line.ledger, &mut secured) {
+    match judged.seal(line.ledger, &mut secured, plan.citizen().is_some()) {
         Ok(document) => Ok(finished(document, plan)),
         Err(error) => fault(line, &document, error),
     }
@@ -487,14 +497,15 @@ fn finished(document: Document<Sealed>, plan: SignedPlan) -> Outcome {
 fn expect_citizen(line: &Line<'_>, document: &str, plan: &SignedPlan) -> Option<quality::ExpectedCitizen> {
     let record = line.ledger.book().document(document)?;
     let bytes = |text: &str| hex::decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    let certificate = |key: &KeyReference| {
+    let certificate = |(key, algorithm): &(KeyReference, Algorithm)| {
         let name = format!("{:02X}", *key as u8);
         let certificate = record.in_force().find(|certificate| certificate.key == name)?;
-        Some((*key, bytes(certificate.digest.as_deref()?)?))
+        Some((*key, *algorithm, bytes(certificate.digest.as_deref()?)?))
     };
     let citizen = plan.citizen()?;
     let certificates = citizen.keys.iter().map(certificate).collect::<Option<_>>()?;
-    let objects = citizen.objects.iter().map(|(object, _)| *object).collect();
+    let read = citizen.objects.iter().map(|(object, _)| *object).filter(|object| object.read == Reading::Free);
+    let objects = read.collect();
     Some(quality::ExpectedCitizen { objects, certificates, digest: bytes(record.citizen_files.as_deref()?)? })
 }
 
@@ -629,9 +640,15 @@ pub(crate) fn invalidate(line: &mut Line<'_>, document: &str, chip: &str) -> Res
     }
 }
 
+/// The travel document first, then what else of ours the card has.
 fn lock<C: Card>(secured: &mut SecuredDomain<C>) -> Result<(), DialogueError> {
-    if secured.application_state()?.is_locked() {
-        return Ok(());
+    if !secured.application_state()?.is_locked() {
+        secured.set_application(ApplicationState::LOCKED)?;
     }
-    secured.set_application(ApplicationState::LOCKED)
+    for (application, state) in secured.citizen_states()? {
+        if !state.is_locked() {
+            secured.set_citizen(application, ApplicationState::LOCKED)?;
+        }
+    }
+    Ok(())
 }

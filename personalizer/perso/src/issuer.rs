@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use channel::random::Random;
 use channel::scp03::{self, Channel, InitializeUpdateInfo, KeySet, Options, Scp03Error, key_check_value};
 use channel::secret::Secret;
+use eid::Application;
 use iso7816::tlv::{self, Tag};
 use iso7816::{Aid, Card, Command, Response, Status, TransmitError};
 use lds::globalplatform::keys::{EncipheredKey, NewKeySet, delete_key_set};
@@ -256,10 +257,27 @@ impl<C: Card> SecuredDomain<C> {
         self.state(SCOPE_APPLICATIONS, &Aid::emrtd()).map(ApplicationState)
     }
 
-    fn state(&mut self, scope: u8, aid: &Aid) -> Result<u8, DialogueError> {
+    /// The life cycle states of the citizen's applications that the card lists.
+    ///
+    /// # Errors
+    /// When the card refuses, answers nonsense, or is gone.
+    pub fn citizen_states(&mut self) -> Result<Vec<(Application, ApplicationState)>, DialogueError> {
+        let entries = self.entries(SCOPE_APPLICATIONS)?;
+        let state = |application: Application| {
+            let entry = entries.iter().find(|entry| entry.aid == application.aid())?;
+            Some((application, ApplicationState(entry.state)))
+        };
+        Ok([Application::Piv, Application::National].into_iter().filter_map(state).collect())
+    }
+
+    fn entries(&mut self, scope: u8) -> Result<Vec<StatusEntry>, DialogueError> {
         let command = Command::new(CLA, INS_GET_STATUS, scope, 0x02).with_data(ALL_AIDS).with_ne(256);
         let response = accepted(&mut self.channel, &command)?;
-        let entries = StatusEntry::parse_all(&response.data)?;
+        Ok(StatusEntry::parse_all(&response.data)?)
+    }
+
+    fn state(&mut self, scope: u8, aid: &Aid) -> Result<u8, DialogueError> {
+        let entries = self.entries(scope)?;
         let entry = entries.iter().find(|entry| entry.aid == *aid);
         entry.map(|entry| entry.state).ok_or_else(|| DialogueError::NoApplication { aid: aid.clone() })
     }
@@ -320,6 +338,14 @@ impl<C: Card> SecuredDomain<C> {
     /// When the card refuses or is gone.
     pub fn set_application(&mut self, state: ApplicationState) -> Result<(), DialogueError> {
         self.set(SCOPE_APPLICATIONS, state.0, &Aid::emrtd())
+    }
+
+    /// Puts one of the citizen's applications into another state.
+    ///
+    /// # Errors
+    /// When the card refuses or is gone.
+    pub fn set_citizen(&mut self, application: Application, state: ApplicationState) -> Result<(), DialogueError> {
+        self.set(SCOPE_APPLICATIONS, state.0, &application.aid())
     }
 
     /// Puts the card into another state.

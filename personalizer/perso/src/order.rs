@@ -62,6 +62,8 @@ pub struct Order {
     pub holder: Holder,
     /// Where the person stands in the civil register (goes to DG13).
     pub civil_record: Option<CivilRecord>,
+    /// Where the person lives, as the residence office entered it; written by profiles with the citizen application.
+    pub residence: Option<Residence>,
     /// Who issues the card and when.
     pub issue: Issue,
     /// The portrait, PNG or JPEG: printed, and encoded for the chip as the profile says.
@@ -189,6 +191,29 @@ pub struct CivilRecord {
     pub father_nationality: Option<String>,
     /// Mother's nationality.
     pub mother_nationality: Option<String>,
+}
+
+/// An entry of the residence register, each text of at most 120 bytes in UTF-8.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Residence {
+    /// The day of the entry, YYYY-MM-DD.
+    #[schemars(with = "PartialDate")]
+    pub date: jiff::civil::Date,
+    /// Code of the office that made it.
+    pub office: String,
+    /// Governorate (muhafaza).
+    pub governorate: String,
+    /// District (qadha).
+    pub district: Option<String>,
+    /// Sub-district (nahiya).
+    pub sub_district: Option<String>,
+    /// Quarter (mahalla).
+    pub quarter: Option<String>,
+    /// Lane (zuqaq).
+    pub lane: Option<String>,
+    /// House (dar).
+    pub house: Option<String>,
 }
 
 /// Who issues the card and when.

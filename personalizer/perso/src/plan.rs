@@ -14,7 +14,7 @@ use channel::chip_auth::{ChipAuthSuite, KeyAgreement};
 use channel::pace::{Mapping, Suite};
 use channel::password::Password;
 use channel::secret::Secret;
-use eid::keys::KeyReference;
+use eid::residence::{Address, Residence, ResidenceError};
 use iso7816::Aid;
 use jiff::civil::Date as Day;
 use jiff::tz::TimeZone;
@@ -41,11 +41,11 @@ use openssl::hash::{MessageDigest, hash};
 use openssl::sha::sha256;
 
 use crate::applet::Applet;
-use crate::citizen::{CertificateHolder, CitizenPlan};
+use crate::citizen::{CertificateHolder, CitizenPlan, Wanted};
 use crate::keys::{ActiveKey, ChipKey};
-use crate::order::{CardAccessNumber, Order, PartialDate, Sex};
+use crate::order::{self, CardAccessNumber, Order, PartialDate, Sex};
 use crate::portrait::Face;
-use crate::profile::{CivilField, Hash, LdsVersion, PortraitRecord, Profile};
+use crate::profile::{CivilField, Eid, Hash, LdsVersion, PortraitRecord, Profile};
 
 /// Width of the name field of a TD1.
 const NAME_WIDTH: usize = 30;
@@ -85,7 +85,7 @@ pub struct Plan {
     block_size: usize,
     issuer_keys: Option<u8>,
     applet: Option<Applet>,
-    citizen: Option<(CertificateHolder, Vec<KeyReference>)>,
+    citizen: Option<Wanted>,
 }
 
 /// One file.
@@ -169,6 +169,12 @@ pub enum PlanError {
     CertificateName {
         /// The field of the order.
         field: &'static str,
+    },
+    /// An entry that the residence record cannot hold.
+    #[error("field residence: {source}")]
+    Residence {
+        /// Why.
+        source: ResidenceError,
     },
     /// More bytes than the chip holds.
     #[error("the card's files need {needed} bytes, the chip has {capacity}; the portrait takes {portrait} of them")]
@@ -259,12 +265,7 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         block_size: profile.card.block_size,
         issuer_keys: profile.keys.as_ref().map(|keys| keys.version),
         applet: profile.card.applet,
-        citizen: match &profile.eid {
-            Some(eid) => {
-                Some((CertificateHolder::of(order).map_err(|field| PlanError::CertificateName { field })?, eid.keys()))
-            }
-            None => None,
-        },
+        citizen: profile.eid.as_ref().map(|eid| citizen(order, eid)).transpose()?,
     };
     plan.check_capacity(profile)?;
     if let Some(applet) = plan.applet {
@@ -398,6 +399,35 @@ fn dg13(order: &Order, profile: &Profile) -> Dg13 {
     group
 }
 
+fn citizen(order: &Order, eid: &Eid) -> Result<Wanted, PlanError> {
+    let holder = CertificateHolder::of(order).map_err(|field| PlanError::CertificateName { field })?;
+    let residence = order.residence.as_ref().map(|residence| residence_record(order, residence)).transpose()?;
+    Ok(Wanted { holder, keys: eid.keys(), residence })
+}
+
+fn residence_record(order: &Order, entry: &order::Residence) -> Result<Residence, PlanError> {
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    let address = Address {
+        governorate: entry.governorate.clone(),
+        district: part(&entry.district),
+        sub_district: part(&entry.sub_district),
+        quarter: part(&entry.quarter),
+        lane: part(&entry.lane),
+        house: part(&entry.house),
+    };
+    let record = Residence {
+        national_number: order.national_number.clone(),
+        date: whole(entry.date)?,
+        office: entry.office.clone(),
+        address,
+    };
+    // Whoever reads the card must be able to read it.
+    match Residence::parse(&record.to_bytes()) {
+        Ok(_) => Ok(record),
+        Err(source) => Err(PlanError::Residence { source }),
+    }
+}
+
 /// A fact of the civil register with its place in DG13; `None` when the order does not give it.
 fn civil_fact(order: &Order, field: CivilField) -> Option<(Field, &str)> {
     let record = order.civil_record.as_ref();
@@ -510,8 +540,8 @@ impl Plan {
         Password::Can(Secret::from(self.secrets.access_number.expose().as_bytes()))
     }
 
-    /// Whose certificates the citizen application gets, and for which keys.
-    pub(crate) fn citizen(&self) -> Option<&(CertificateHolder, Vec<KeyReference>)> {
+    /// What the citizen application gets.
+    pub(crate) fn citizen(&self) -> Option<&Wanted> {
         self.citizen.as_ref()
     }
 
@@ -655,21 +685,26 @@ impl Plan {
             "GET STATUS: application SELECTABLE, no binding".to_owned(),
             "STORE DATA 45: bind the chip to this document".to_owned(),
         ];
-        let keys = self.citizen.iter().flat_map(|(_, keys)| keys).map(|key| format!("{:02X}", *key as u8));
-        let keys = keys.collect::<Vec<_>>().join(" ");
-        let citizen = self.citizen.as_ref().map(|_| {
+        let keys = self.citizen.iter().flat_map(|wanted| &wanted.keys);
+        let keys = keys.map(|(key, algorithm)| format!("{:02X} {algorithm:?}", *key as u8));
+        let keys = keys.collect::<Vec<_>>().join(", ");
+        let citizen = self.citizen.as_ref().map(|wanted| {
+            let residence = if wanted.residence.is_some() { ", residence record" } else { "" };
             [
-                format!("SELECT {}, a channel on it, GENERATE {keys} on P-256", eid::Application::Piv.aid()),
-                format!("a PIN for the moment, the card signs a certificate request with each of {keys}"),
-                "citizen CA: a certificate for each request".to_owned(),
-                "PUT DATA capability container, CHUID, discovery object, security object, certificates, card status"
+                format!("SELECT {}, a channel on it, GENERATE {keys}", eid::Application::Piv.aid()),
+                "a PIN for the moment, the card proves each key: it signs a certificate request, or agrees on a secret"
                     .to_owned(),
+                "citizen CA: a certificate for each key".to_owned(),
+                format!(
+                    "PUT DATA capability container, CHUID, discovery object, security object, certificates, card status{residence}"
+                ),
             ]
         });
         let delivered = self.citizen.as_ref().map(|_| {
             [
                 "read back the citizen application: objects, certificates, no key works".to_owned(),
                 "transport PIN and PUK, and their letter".to_owned(),
+                "SET STATUS citizen applications PERSONALIZED".to_owned(),
             ]
         });
         let after = [

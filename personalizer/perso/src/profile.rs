@@ -15,7 +15,7 @@ use std::path::Path;
 use channel::key_set::Diversification;
 use channel::scp03::{Counted, Options, SecurityLevel, Size};
 use channel::suite::{Cipher, Curve};
-use eid::keys::KeyReference;
+use eid::keys::{Algorithm, KeyReference};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -400,32 +400,66 @@ impl KeyDerivation {
 #[serde(deny_unknown_fields)]
 pub struct Eid {
     keys: Vec<EidKey>,
+    #[serde(default)]
+    algorithms: EidAlgorithms,
 }
 
 impl Eid {
-    /// The keys that are made on the card, on P-256, each with a certificate of the citizen CA.
-    pub fn keys(&self) -> Vec<KeyReference> {
-        self.keys.iter().map(|key| key.reference()).collect()
+    /// The keys that are made on the card, each with a certificate of the citizen CA.
+    pub fn keys(&self) -> Vec<(KeyReference, Algorithm)> {
+        let EidAlgorithms { authentication, signature, key_management } = self.algorithms;
+        let of = |key: &EidKey| match key {
+            EidKey::Authentication => (KeyReference::Authentication, authentication),
+            EidKey::Signature => (KeyReference::Signature, signature),
+            EidKey::KeyManagement => (KeyReference::KeyManagement, key_management),
+        };
+        self.keys.iter().map(of).map(|(key, algorithm)| (key, algorithm.algorithm())).collect()
+    }
+}
+
+/// What each key is; P-256 where nothing is said.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+struct EidAlgorithms {
+    authentication: EidAlgorithm,
+    signature: EidAlgorithm,
+    key_management: EidAlgorithm,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+enum EidAlgorithm {
+    #[default]
+    #[serde(rename = "P-256")]
+    P256,
+    #[serde(rename = "P-384")]
+    P384,
+    #[serde(rename = "RSA-2048")]
+    Rsa2048,
+    #[serde(rename = "RSA-3072")]
+    Rsa3072,
+}
+
+impl EidAlgorithm {
+    fn algorithm(self) -> Algorithm {
+        match self {
+            EidAlgorithm::P256 => Algorithm::P256,
+            EidAlgorithm::P384 => Algorithm::P384,
+            EidAlgorithm::Rsa2048 => Algorithm::Rsa2048,
+            EidAlgorithm::Rsa3072 => Algorithm::Rsa3072,
+        }
     }
 }
 
 /// A key of the holder that gets a certificate.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum EidKey {
     /// `9A`.
     Authentication,
     /// `9C`.
     Signature,
-}
-
-impl EidKey {
-    fn reference(self) -> KeyReference {
-        match self {
-            EidKey::Authentication => KeyReference::Authentication,
-            EidKey::Signature => KeyReference::Signature,
-        }
-    }
+    /// `9D`.
+    KeyManagement,
 }
 
 /// Personalization details.
@@ -616,9 +650,9 @@ impl Profile {
             (
                 self.eid
                     .as_ref()
-                    .is_none_or(|eid| matches!(*eid.keys, [_] | [EidKey::Authentication, EidKey::Signature])),
+                    .is_none_or(|eid| !eid.keys.is_empty() && eid.keys.is_sorted_by(|key, next| key < next)),
                 "eid.keys",
-                "\"authentication\", \"signature\", or both in this order",
+                "one or more of \"authentication\", \"signature\", \"key-management\", in this order",
             ),
             ((1..=ATTEMPTS_CAP).contains(&self.card.attempts), "card.attempts", "between 1 and 3"),
             (
@@ -697,6 +731,8 @@ mod tests {
             ("[keys]\n", "missing field `version`"),
             ("[keys]\nversion = 0x31\nderivation = \"guess\"", "unknown variant"),
             ("[eid]\nkeys = []", "eid.keys must be"),
+            ("[eid]\nkeys = [\"signature\", \"authentication\"]", "in this order"),
+            ("[eid]\nkeys = [\"signature\"]\nalgorithms = { signature = \"RSA-1024\" }", "unknown variant"),
             ("[card]\nsecurity_level = 1", "commands are always encrypted"),
             ("[lds]\ndata_groups = [1, 2]", "never left out"),
             ("[lds]\ndata_groups = [1, 2, 3, 14]", "numbers among"),

@@ -10,7 +10,7 @@ use channel::password::Password;
 use channel::random::Random;
 use eid::Application;
 use eid::certificate::Container;
-use eid::keys::KeyReference;
+use eid::keys::{Algorithm, KeyReference};
 use eid::objects::Object;
 use inspection::evidence::Interruption;
 use inspection::procedure::{Access, Bac, Options};
@@ -37,10 +37,10 @@ pub struct Expected {
 /// What must be in the citizen application.
 #[derive(Clone, Debug)]
 pub(crate) struct ExpectedCitizen {
-    /// Objects that were written before the certificates, in their order.
+    /// Objects that anybody reads and that were written before the certificates, in their order.
     pub(crate) objects: Vec<&'static Object>,
     /// SHA-256 of the certificate of each key.
-    pub(crate) certificates: Vec<(KeyReference, [u8; 32])>,
+    pub(crate) certificates: Vec<(KeyReference, Algorithm, [u8; 32])>,
     /// Digest over all contents.
     pub(crate) digest: [u8; 32],
 }
@@ -48,14 +48,14 @@ pub(crate) struct ExpectedCitizen {
 impl ExpectedCitizen {
     /// Reads it as any computer does: what is not as it must be.
     fn difference(&self, card: &mut dyn Card) -> Result<Option<&'static str>, DialogueError> {
-        let certificates: Vec<_> = self.certificates.iter().map(|(key, _)| key.certificate()).collect();
+        let certificates: Vec<_> = self.certificates.iter().map(|(key, ..)| key.certificate()).collect();
         let objects: Vec<_> = self.objects.iter().copied().chain(certificates.iter().copied()).collect();
         let of = |application| objects.iter().copied().filter(move |object| object.application == application);
         let mut contents = dialogue::read(card, Application::National, &of(Application::National).collect::<Vec<_>>())?;
         contents.extend(dialogue::read(card, Application::Piv, &of(Application::Piv).collect::<Vec<_>>())?);
         let content =
             |object: &Object| contents.iter().find(|(read, _)| *read == object).map(|(_, content)| &content[..]);
-        for (key, digest) in &self.certificates {
+        for (key, _, digest) in &self.certificates {
             let read = content(key.certificate()).and_then(|content| Container::parse(content).ok()?.der().ok());
             if read.map(sha256) != Some(*digest) {
                 return Ok(Some(key.certificate().name));
@@ -64,8 +64,8 @@ impl ExpectedCitizen {
         if citizen_digest(objects.iter().filter_map(|object| content(object))) != self.digest {
             return Ok(Some("the citizen application"));
         }
-        for (key, _) in &self.certificates {
-            if !dialogue::is_locked(card, *key)? {
+        for (key, algorithm, _) in &self.certificates {
+            if !dialogue::is_locked(card, *key, *algorithm)? {
                 return Ok(Some("the lock on the citizen's keys"));
             }
         }

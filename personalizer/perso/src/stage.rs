@@ -7,6 +7,7 @@
 use channel::random::Random;
 use channel::scp03::Options;
 use eid::certificate::Container;
+use eid::objects::Access as Reading;
 use iso7816::Card;
 use jiff::Timestamp;
 use lds::globalplatform::{ApplicationState, CardState, Dgi, StoreDataEncryption};
@@ -247,7 +248,8 @@ impl<C: Card> Document<Bound<C>> {
             let certificate = proven.certify(ledger, plan, ca, proof)?;
             objects.push((proof.key.certificate(), Container::write(&certificate)));
         }
-        let digest = citizen_digest(objects.iter().map(|(_, content)| content.as_slice()));
+        let read = objects.iter().filter(|(object, _)| object.read == Reading::Free);
+        let digest = citizen_digest(read.map(|(_, content)| content.as_slice()));
         proven.take(ledger, Step::CitizenFiles, Some(digest), |Proven { card, version, .. }| {
             let card = dialogue::write(card, &objects, Access { version, ..access }, random)?;
             let domain = IssuerDomain::select(card)?.open(version, access.keys, access.options, random)?;
@@ -302,7 +304,7 @@ impl<C: Card> Document<Proven<C>> {
             key: format!("{:02X}", proof.key as u8),
             key_identifier: key_identifier.clone(),
         })?;
-        let der = ca.issue(&proof.request, proof.key, &plan.holder)?;
+        let der = ca.issue(&proof.proof, proof.key, &plan.holder)?;
         let certificate = Certificate::from_der(&der).map_err(|_| CertificateError::OtherKey)?;
         ledger.append(Event::CertificateIssued {
             document: self.number.clone(),
@@ -318,7 +320,7 @@ impl<C: Card> Document<Proven<C>> {
     }
 }
 
-/// One digest over the contents of objects, in their order.
+/// One digest over the contents of objects that anybody reads, in their order.
 pub(crate) fn citizen_digest<'a>(contents: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
     sha256(&contents.flat_map(sha256).collect::<Vec<u8>>())
 }
@@ -390,13 +392,19 @@ impl Document<Judged> {
         Document { number, chip, stage: Sealed { approved } }
     }
 
-    /// Secures the card.
+    /// Secures the card, and its citizen's applications if it has them.
     pub(crate) fn seal<C: Card>(
         self,
         ledger: &mut Ledger,
         domain: &mut SecuredDomain<C>,
+        citizen: bool,
     ) -> Result<Document<Sealed>, StepError> {
         self.take(ledger, Step::Seal, None, |Judged { approved }| {
+            for (application, state) in if citizen { domain.citizen_states()? } else { Vec::new() } {
+                if state != ApplicationState::PERSONALIZED {
+                    domain.set_citizen(application, ApplicationState::PERSONALIZED)?;
+                }
+            }
             match domain.card_state()? {
                 CardState::SECURED => {}
                 CardState::OP_READY => {

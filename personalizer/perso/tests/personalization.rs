@@ -16,3 +16,5 @@ mod resumed;
 mod secrets;
 #[path = "personalization/torn.rs"]
 mod torn;
+#[path = "personalization/whole.rs"]
+mod whole;

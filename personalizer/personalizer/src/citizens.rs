@@ -9,7 +9,7 @@ use authority::citizen_ca::{CitizenError, Holder, Purpose};
 use authority::{Authority, Passphrase};
 use eid::keys::KeyReference;
 use jiff::Timestamp;
-use perso::citizen::{CertificateError, CertificateHolder, CitizenCa, PinLetter, PinLetters};
+use perso::citizen::{CertificateError, CertificateHolder, CitizenCa, KeyProof, PinLetter, PinLetters};
 use perso::profile::Profile;
 use zeroize::Zeroizing;
 
@@ -74,18 +74,24 @@ impl CitizenDesk {
 impl CitizenCa for Ca {
     fn issue(
         &mut self,
-        request: &[u8],
+        proof: &KeyProof,
         key: KeyReference,
         holder: &CertificateHolder,
     ) -> Result<Vec<u8>, CertificateError> {
         let purpose = match key {
             KeyReference::Signature => Purpose::Signature,
-            _ => Purpose::Authentication,
+            KeyReference::KeyManagement => Purpose::KeyManagement,
+            KeyReference::Authentication | KeyReference::CardAuthentication => Purpose::Authentication,
         };
         let CertificateHolder { given_names, surname, number } = holder.clone();
         let holder = Holder { given_names, surname, number };
-        let issued =
-            self.authority.issue_citizen_certificate(request, purpose, &holder, &self.passphrase, Timestamp::now());
+        let (authority, passphrase, now) = (&mut self.authority, &self.passphrase, Timestamp::now());
+        let issued = match proof {
+            KeyProof::Request(request) => {
+                authority.issue_citizen_certificate(request, purpose, &holder, passphrase, now)
+            }
+            KeyProof::Agreed(spki) => authority.issue_agreement_certificate(spki, &holder, passphrase, now),
+        };
         let issued = issued.map_err(|error: CitizenError| CertificateError::Failed(Box::new(error)))?;
         Ok(issued.certificate.der().to_vec())
     }

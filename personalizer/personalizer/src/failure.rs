@@ -112,6 +112,9 @@ impl From<PlanError> for Failure {
         let remedy = match &error {
             PlanError::Letter { .. } => "Correct the name in the register, or choose the profile's transliteration.",
             PlanError::NoSurname(_) => "Add the surname, or set names.no_surname in the profile.",
+            PlanError::Residence { .. } => {
+                "Correct the entry; a residence record names its holder by a national number of 12 digits."
+            }
             PlanError::CertificateName { .. } => {
                 "Shorten it in the register, or use a profile without the citizen application."
             }

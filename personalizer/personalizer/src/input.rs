@@ -67,6 +67,10 @@ impl SecurityObjectSigner for Signer {
     fn sign(&self, lds_security_object: &[u8]) -> Result<Vec<u8>, SignerError> {
         self.0.sign_security_object(lds_security_object).map_err(|error| SignerError { source: Box::new(error) })
     }
+
+    fn sign_record(&self, record: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.0.sign_record(record).map_err(|error| SignerError { source: Box::new(error) })
+    }
 }
 
 /// Loads the document signer.

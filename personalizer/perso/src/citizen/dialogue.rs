@@ -3,14 +3,14 @@
 use channel::random::Random;
 use channel::scp03::{self, Channel, InitializeUpdateInfo, KeySet, Options, Scp03Error};
 use eid::Application;
-use eid::authentication::{Template, sign};
-use eid::keys::{Algorithm, KeyReference, PublicKey, generate};
-use eid::objects::Object;
+use eid::authentication::{Template, agree, sign};
+use eid::keys::{Algorithm, KeyReference, Purpose, generate};
+use eid::objects::{Access as Reading, Object};
 use eid::pin::{PinError, change_pin, set_puk, set_transport_pin, verify};
-use iso7816::{Aid, Card, Chained, Command, Limits, Status};
+use iso7816::{Aid, Card, Chained, Command, Limits, MAX_NE, Status};
 
-use super::TransportCodes;
-use super::request::Request;
+use super::request::CardKey;
+use super::{KeyProof, TransportCodes};
 use crate::issuer::{DialogueError, accepted};
 use crate::rotation::CardKeys;
 
@@ -26,11 +26,11 @@ pub(crate) struct Access<'a> {
     pub(crate) link: usize,
 }
 
-/// A key that was made on the card, and a request that the card signed with it.
+/// A key that was made on the card, and how it was proved.
 pub(crate) struct Proof {
     pub(crate) key: KeyReference,
     pub(crate) identifier: Vec<u8>,
-    pub(crate) request: Vec<u8>,
+    pub(crate) proof: KeyProof,
 }
 
 /// The application in the issuer's channel.
@@ -75,17 +75,28 @@ impl<C: Card> IssuerView<C> {
         self.card.into_inner().into_inner()
     }
 
-    /// Makes a key pair; the request that it is to sign.
-    fn generate(&mut self, key: KeyReference) -> Result<Request, DialogueError> {
-        let answer = accepted(&mut self.card, &generate(key, Algorithm::P256))?;
-        let public = PublicKey::parse(Algorithm::P256, &answer.data);
-        let Ok(PublicKey::Point(point)) = public else { return Err(nonsense("no public key came")) };
-        let request = Request::new(&point).map_err(Scp03Error::from)?;
-        request.ok_or_else(|| nonsense("the public key is no point on its curve"))
+    /// Makes a key pair.
+    fn generate(&mut self, key: KeyReference, algorithm: Algorithm) -> Result<CardKey, DialogueError> {
+        // Inside the channel long answers come in one piece.
+        let command = generate(key, algorithm);
+        let command = if algorithm.is_rsa() { command.with_ne(MAX_NE) } else { command };
+        let answer = accepted(&mut self.card, &command)?;
+        let public = CardKey::parse(algorithm, &answer.data).map_err(Scp03Error::from)?;
+        public.ok_or_else(|| nonsense("the public key is none of its algorithm"))
     }
 
+    /// Writes an object. One that nobody but the holder reads is read again here; the others are read as any computer does.
     pub(crate) fn put(&mut self, object: &Object, content: &[u8]) -> Result<(), DialogueError> {
-        accepted(&mut self.card, &object.put(content)).map(drop)
+        accepted(&mut self.card, &object.put(content))?;
+        if object.read == Reading::Free {
+            return Ok(());
+        }
+        let answer = accepted(&mut self.card, &object.get().with_ne(MAX_NE))?;
+        if object.decode(&answer.data) == Ok(content) {
+            Ok(())
+        } else {
+            Err(nonsense("an object is not as it was written"))
+        }
     }
 
     pub(crate) fn set_codes(&mut self, codes: &TransportCodes) -> Result<(), DialogueError> {
@@ -94,17 +105,17 @@ impl<C: Card> IssuerView<C> {
     }
 }
 
-/// Makes key pairs, and has each sign its request under a PIN that is then forgotten.
+/// Makes key pairs, and has each prove itself under a PIN that is then forgotten.
 pub(crate) fn make_keys<C: Card>(
     card: C,
-    keys: &[KeyReference],
+    keys: &[(KeyReference, Algorithm)],
     access: Access<'_>,
     random: &mut dyn Random,
 ) -> Result<(C, Vec<Proof>), DialogueError> {
     let mut issuer = IssuerView::open(card, Application::Piv, access, random)?;
-    let mut requests = Vec::new();
-    for key in keys {
-        requests.push((*key, issuer.generate(*key)?));
+    let mut made = Vec::new();
+    for (key, algorithm) in keys {
+        made.push((*key, issuer.generate(*key, *algorithm)?));
     }
     let first = TransportCodes::draw(random).map_err(Scp03Error::from)?;
     let mut own = first.pin()?;
@@ -112,19 +123,38 @@ pub(crate) fn make_keys<C: Card>(
         own = TransportCodes::draw(random).map_err(Scp03Error::from)?.pin()?;
     }
     issuer.set_codes(&first)?;
-    let mut card = issuer.into_card();
+    let mut card = Chained::new(issuer.into_card(), Limits::SHORT);
     select(&mut card, &Application::Piv.aid())?;
     accepted(&mut card, &change_pin(&first.pin()?, &own))?;
     let mut proofs = Vec::new();
-    for (key, request) in requests {
+    for (key, public) in made {
         accepted(&mut card, &verify(&own))?;
-        let answer = accepted(&mut card, &sign(key, Algorithm::P256, &request.digest()))?;
-        let signature = Template::parse(&answer.data).ok().and_then(|template| template.response);
-        let signed = request.signed(signature.unwrap_or_default()).map_err(Scp03Error::from)?;
-        let request_bytes = signed.ok_or_else(|| nonsense("a signature does not verify with the key just made"))?;
-        proofs.push(Proof { key, identifier: request.identifier().to_vec(), request: request_bytes });
+        let proof = prove(&mut card, key, &public)?;
+        proofs.push(Proof { key, identifier: public.identifier().to_vec(), proof });
     }
-    Ok((card, proofs))
+    Ok((card.into_inner(), proofs))
+}
+
+/// Has the card use a key that it made: to sign a request, or, where the key only agrees, to agree with a key of ours.
+fn prove(card: &mut dyn Card, key: KeyReference, public: &CardKey) -> Result<KeyProof, DialogueError> {
+    let algorithm = public.algorithm();
+    let mut ask = |command: &Command| -> Result<Vec<u8>, DialogueError> {
+        let answer = accepted(card, command)?;
+        let response = Template::parse(&answer.data).ok().and_then(|template| template.response.map(<[u8]>::to_vec));
+        Ok(response.unwrap_or_default())
+    };
+    if key.purpose() == Purpose::Agree && !algorithm.is_rsa() {
+        let agreement = public.agreement().map_err(Scp03Error::from)?;
+        let answer = ask(&agree(key, algorithm, agreement.point()))?;
+        return match agreement.proves(public, &answer).map_err(Scp03Error::from)? {
+            true => Ok(KeyProof::Agreed(public.spki().to_vec())),
+            false => Err(nonsense("it came to another secret than the key just made does")),
+        };
+    }
+    let request = public.request();
+    let signature = ask(&sign(key, algorithm, &request.input(public)))?;
+    let signed = request.signed(public, &signature).map_err(Scp03Error::from)?;
+    signed.map(KeyProof::Request).ok_or_else(|| nonsense("a signature does not verify with the key just made"))
 }
 
 /// Writes objects, each into its application; no key works any more until there are new codes.
@@ -165,7 +195,7 @@ pub(crate) fn read(
 }
 
 /// True when a key of the selected application works for nobody yet.
-pub(crate) fn is_locked(card: &mut dyn Card, key: KeyReference) -> Result<bool, DialogueError> {
-    let answer = card.transmit(&sign(key, Algorithm::P256, &[0; 32]))?;
+pub(crate) fn is_locked(card: &mut dyn Card, key: KeyReference, algorithm: Algorithm) -> Result<bool, DialogueError> {
+    let answer = card.transmit(&sign(key, algorithm, &[0; 32]))?;
     Ok(answer.status == Status::CONDITIONS_NOT_SATISFIED)
 }

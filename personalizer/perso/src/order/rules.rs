@@ -38,6 +38,14 @@ const RULES: &[(&str, Rule)] = &[
     ("/civil_record/mother_birth_place", text),
     ("/civil_record/father_nationality", text),
     ("/civil_record/mother_nationality", text),
+    ("/residence/date", whole_date),
+    ("/residence/office", code),
+    ("/residence/governorate", address),
+    ("/residence/district", address),
+    ("/residence/sub_district", address),
+    ("/residence/quarter", address),
+    ("/residence/lane", address),
+    ("/residence/house", address),
     ("/issue/authority", text),
     ("/issue/date", whole_date),
     ("/issue/expiry", whole_date),
@@ -180,6 +188,15 @@ fn text(value: &str) -> Result<(), Fault> {
         Some(index) => Err(Fault::Character { code: '<' as u32, position: index + 1, allowed: ALLOWED }),
         None => Ok(()),
     }
+}
+
+/// A part of an address, as the residence record takes it.
+fn address(value: &str) -> Result<(), Fault> {
+    text(value)?;
+    form(
+        value.len() <= eid::residence::MAX_TEXT,
+        "text of at most 120 bytes in UTF-8: about 60 letters of Arabic script",
+    )
 }
 
 fn spaced(text: &str, limit: usize) -> Result<(), Fault> {

@@ -35,6 +35,10 @@ impl SecurityObjectSigner for Signer<'_> {
     fn sign(&self, object: &[u8]) -> Result<Vec<u8>, SignerError> {
         self.0.sign_security_object(object).map_err(|error| SignerError { source: Box::new(error) })
     }
+
+    fn sign_record(&self, record: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.0.sign_record(record).map_err(|error| SignerError { source: Box::new(error) })
+    }
 }
 
 /// The centre.

@@ -1,28 +1,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use channel::scp03::KeySet;
 use channel::secret::Secret;
-use eid::authentication::{Template, sign};
+use eid::Application;
+use eid::authentication::{Template, agree, sign};
 use eid::certificate::Container;
-use eid::keys::{Algorithm, KeyReference};
-use eid::objects::{CARD_HOLDER_UNIQUE_IDENTIFIER, STATUS_HINT};
+use eid::keys::KeyReference;
+use eid::objects::{CARD_HOLDER_UNIQUE_IDENTIFIER, RESIDENCE, STATUS_HINT};
 use eid::pin::{Pin, Puk, change_pin, reset, verify};
+use eid::residence::SignedResidence;
 use iso7816::{Card, Chained, Command, Limits, Status};
 use openssl::asn1::Asn1Time;
-use openssl::bn::BigNum;
-use openssl::ec::{EcGroup, EcKey};
+use openssl::bn::{BigNum, BigNumContext};
+use openssl::cms::{CMSOptions, CmsContentInfo};
+use openssl::derive::Deriver;
+use openssl::ec::{EcGroup, EcKey, PointConversionForm};
 use openssl::ecdsa::EcdsaSig;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::{PKey, Private, Public};
+use openssl::rsa::Padding;
 use openssl::x509::{X509, X509Builder, X509NameBuilder, X509Req};
-use perso::citizen::{CertificateError, CertificateHolder, CitizenCa, Citizens, PinLetter, PinLetters};
+use perso::citizen::{CertificateError, CertificateHolder, CitizenCa, Citizens, KeyProof, PinLetter, PinLetters};
 use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
 use perso::ledger::{DocumentRecord, Event, Ledger, Reading, State};
 use perso::profile::Profile;
 use perso::recover::{RecoverError, Recovered, Wish, recover};
 use soft_card::BlankOptions;
-use soft_card::fault::{Tear, When};
+use soft_card::emrtd::ApplicationLife;
 
 use crate::bench::*;
 
@@ -42,7 +48,7 @@ impl QuickCa {
         QuickCa { key, issued: BTreeMap::new(), failures: Vec::new() }
     }
 
-    fn certify(&self, request: &X509Req, holder: &CertificateHolder) -> Vec<u8> {
+    fn certify(&self, key: &PKey<Public>, holder: &CertificateHolder) -> Vec<u8> {
         let mut builder = X509Builder::new().unwrap();
         let mut name = X509NameBuilder::new().unwrap();
         name.append_entry_by_text("SN", &holder.surname).unwrap();
@@ -52,7 +58,7 @@ impl QuickCa {
         builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
         builder.set_subject_name(&name).unwrap();
         builder.set_issuer_name(&name).unwrap();
-        builder.set_pubkey(&request.public_key().unwrap()).unwrap();
+        builder.set_pubkey(key).unwrap();
         builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
         builder.set_not_after(&Asn1Time::days_from_now(365).unwrap()).unwrap();
         builder.sign(&self.key, MessageDigest::sha256()).unwrap();
@@ -63,19 +69,28 @@ impl QuickCa {
 impl CitizenCa for QuickCa {
     fn issue(
         &mut self,
-        request: &[u8],
-        _: KeyReference,
+        proof: &KeyProof,
+        reference: KeyReference,
         holder: &CertificateHolder,
     ) -> Result<Vec<u8>, CertificateError> {
-        let parsed = X509Req::from_der(request).unwrap();
-        let key = parsed.public_key().unwrap();
-        assert!(parsed.verify(&key).unwrap(), "the card did not prove its key");
+        let key = match proof {
+            KeyProof::Request(request) => {
+                let parsed = X509Req::from_der(request).unwrap();
+                let key = parsed.public_key().unwrap();
+                assert!(parsed.verify(&key).unwrap(), "the card did not prove its key");
+                key
+            }
+            KeyProof::Agreed(spki) => {
+                assert_eq!(reference, KeyReference::KeyManagement, "a key that signs must sign");
+                PKey::public_key_from_der(spki).unwrap()
+            }
+        };
         let failure = self.failures.pop();
         if failure == Some(false) {
             return Err(CertificateError::Failed("the CA is away".into()));
         }
         let public = trust::PublicKey::from_spki(&key.public_key_to_der().unwrap()).unwrap();
-        let der = self.certify(&parsed, holder);
+        let der = self.certify(&key, holder);
         let serial = hex::encode(trust::Certificate::from_der(&der).unwrap().serial());
         let der = self.issued.entry(hex::encode(public.key_identifier())).or_insert((serial, der)).1.clone();
         match failure {
@@ -104,34 +119,43 @@ pub fn citizen_profile() -> Profile {
 }
 
 /// A blank with the citizen application.
-fn citizen_slot(serial: u8) -> Slot {
+pub fn citizen_slot(serial: u8) -> Slot {
     Slot::with(BlankOptions { serial: Some([serial; 6]), eid: true, ..BlankOptions::default() })
 }
 
 /// A line's helpers, and its ledger on the disk.
-struct Desk {
+pub struct Desk {
     folder: tempfile::TempDir,
     ca: QuickCa,
     letters: Letters,
     profile: Profile,
+    /// The issuer's keys, where the line changes them.
+    issuer: Option<KeySet>,
 }
 
 impl Desk {
     fn new() -> Self {
+        Desk::with(citizen_profile(), None)
+    }
+
+    pub fn with(profile: Profile, issuer: Option<KeySet>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Desk { folder, ca: QuickCa::new(), letters: Letters::default(), profile: citizen_profile() }
+        Desk { folder, ca: QuickCa::new(), letters: Letters::default(), profile, issuer }
     }
 
     fn path(&self) -> std::path::PathBuf {
         self.folder.path().join("ledger.jsonl")
     }
 
-    fn make(&mut self, slot: &Slot) -> Result<Outcome, Failure> {
+    pub fn make(&mut self, slot: &Slot) -> Result<Outcome, Failure> {
         let mut ledger = Ledger::open(&self.path()).unwrap();
         let order = &centre().orders[0];
         let face = face(order, &self.profile);
         let citizens = Citizens { ca: &mut self.ca, letters: &mut self.letters };
-        with_citizen_line(slot, &self.profile, &mut ledger, None, citizens, |line| personalize(line, job(order, &face)))
+        let rotation = self.issuer.as_ref().map(rotation);
+        with_citizen_line(slot, &self.profile, &mut ledger, rotation, citizens, |line| {
+            personalize(line, job(order, &face))
+        })
     }
 
     fn recover(&mut self, slot: &Slot) -> Result<Recovered, RecoverError> {
@@ -139,13 +163,14 @@ impl Desk {
         let order = &centre().orders[0];
         let face = face(order, &self.profile);
         let citizens = Citizens { ca: &mut self.ca, letters: &mut self.letters };
-        with_citizen_line(slot, &self.profile, &mut ledger, None, citizens, |line| {
+        let rotation = self.issuer.as_ref().map(rotation);
+        with_citizen_line(slot, &self.profile, &mut ledger, rotation, citizens, |line| {
             recover(line, &|_| Some(job(order, &face)), Wish::Finish)
         })
     }
 
     /// Puts the card back until it is finished or rejected; then everything must fit together.
-    fn settle(&mut self, slot: &Slot, at: &str) {
+    pub fn settle(&mut self, slot: &Slot, at: &str) {
         for _ in 0..4 {
             match self.recover(slot) {
                 Ok(Recovered::Now(_) | Recovered::Complete { .. }) => break,
@@ -177,13 +202,22 @@ impl Desk {
         for named in record.in_force().chain(record.to_revoke()).filter(|named| named.serial.is_some()) {
             assert_eq!(named.serial.as_ref(), self.ca.issued.get(&named.key_identifier).map(|(serial, _)| serial));
         }
+        let card = slot.card.borrow().state().clone();
+        let citizen = card.eid.as_ref().unwrap();
+        let lives = [Application::Piv, Application::National].map(|application| citizen.life(application));
         match record.state {
             State::QaPassed => {
                 assert!(record.sealed, "{at}");
-                assert_eq!(in_force.len(), 2, "{at}");
+                assert_eq!(in_force.len(), self.profile.eid.as_ref().unwrap().keys().len(), "{at}");
+                assert_eq!(lives, [ApplicationLife::Personalized; 2], "{at}");
+                let versions: Vec<u8> = card.issuer_domain.keys.keys().copied().collect();
+                assert_eq!(versions, [if self.issuer.is_some() { ISSUER_VERSION } else { 0x30 }], "{at}");
                 self.hand_over(slot, &in_force);
             }
-            State::QaRejected => assert_eq!(in_force.len(), 0, "{at}"),
+            State::QaRejected => {
+                assert_eq!(in_force.len(), 0, "{at}");
+                assert_eq!((lives, card.emrtd.life_cycle), ([ApplicationLife::Locked; 2], ApplicationLife::Locked));
+            }
             other => panic!("{at}: the ledger says {other:?}"),
         }
     }
@@ -200,7 +234,7 @@ impl Desk {
         };
         must(&Command::new(0x00, 0xA4, 0x04, 0x00).with_data(eid::PIV_AID).with_ne(256));
         must(&change_pin(&transport, &own));
-        for key in [KeyReference::Authentication, KeyReference::Signature] {
+        for (key, algorithm) in self.profile.eid.as_ref().unwrap().keys() {
             let object = must(&key.certificate().get());
             let content = key.certificate().decode(&object).unwrap();
             let der = Container::parse(content).unwrap().der().unwrap();
@@ -208,14 +242,43 @@ impl Desk {
             let identifier = hex::encode(trust::Certificate::from_der(der).unwrap().public_key().key_identifier());
             assert!(in_force.contains(&identifier));
             must(&verify(&own));
-            let answer = must(&sign(key, Algorithm::P256, &[7; 32]));
-            let signature = EcdsaSig::from_der(Template::parse(&answer).unwrap().response.unwrap()).unwrap();
-            assert!(signature.verify(&[7; 32], &certificate.public_key().unwrap().ec_key().unwrap()).unwrap());
+            let public = certificate.public_key().unwrap();
+            let mut used = |command: &Command| Template::parse(&must(command)).unwrap().response.unwrap().to_vec();
+            if algorithm.is_rsa() {
+                let mut block = vec![7; algorithm.width()];
+                block[0] = 0;
+                let (signature, mut recovered) = (used(&sign(key, algorithm, &block)), vec![0; algorithm.width()]);
+                public.rsa().unwrap().public_decrypt(&signature, &mut recovered, Padding::NONE).unwrap();
+                assert_eq!(recovered, block);
+            } else if key == KeyReference::KeyManagement {
+                let card_key = public.ec_key().unwrap();
+                let group = card_key.group();
+                let sender = EcKey::generate(group).unwrap();
+                let mut context = BigNumContext::new().unwrap();
+                let form = PointConversionForm::UNCOMPRESSED;
+                let point = sender.public_key().to_bytes(group, form, &mut context).unwrap();
+                let sender = PKey::from_ec_key(sender).unwrap();
+                let mut deriver = Deriver::new(&sender).unwrap();
+                deriver.set_peer(&public).unwrap();
+                assert_eq!(used(&agree(key, algorithm, &point)), deriver.derive_to_vec().unwrap());
+            } else {
+                let signature = EcdsaSig::from_der(&used(&sign(key, algorithm, &[7; 32]))).unwrap();
+                assert!(signature.verify(&[7; 32], &public.ec_key().unwrap()).unwrap());
+            }
         }
         must(&CARD_HOLDER_UNIQUE_IDENTIFIER.get());
         must(&reset(&Puk::parse(puk.expose()).unwrap(), &own));
         must(&Command::new(0x00, 0xA4, 0x04, 0x00).with_data(eid::NATIONAL_AID).with_ne(256));
         must(&STATUS_HINT.get());
+        must(&verify(&own));
+        let residence = must(&RESIDENCE.get());
+        let signed = SignedResidence::parse(RESIDENCE.decode(&residence).unwrap()).unwrap();
+        let (order, entry) = (&centre().orders[0], signed.residence().unwrap());
+        assert_eq!((entry.national_number, entry.address.house), (order.national_number.clone(), "7".to_owned()));
+        let mut cms = CmsContentInfo::from_der(signed.signature).unwrap();
+        let options = CMSOptions::BINARY | CMSOptions::NO_SIGNER_CERT_VERIFY;
+        cms.verify(None, None, Some(signed.record), None, options).unwrap();
+        assert!(cms.verify(None, None, Some(&[signed.record, b" "].concat()), None, options).is_err());
     }
 }
 
@@ -232,10 +295,26 @@ fn a_card_with_the_citizen_application_is_its_holder_s() {
     let (mut desk, slot) = (Desk::new(), citizen_slot(1));
     finished(desk.make(&slot));
     desk.check(&slot, "never torn");
-    assert_eq!((desk.ca.issued.len(), desk.record().to_revoke().count()), (2, 0));
+    assert_eq!((desk.ca.issued.len(), desk.record().to_revoke().count()), (3, 0));
     // Whatever is asked again, the letter stays that of the card.
     assert!(matches!(desk.recover(&slot), Ok(Recovered::Now(Outcome::Finished(_)))));
     desk.check(&slot, "read back again");
+}
+
+#[test]
+fn keys_are_of_the_algorithms_that_the_profile_names() {
+    for algorithms in [
+        "{ authentication = \"P-384\", signature = \"RSA-2048\", key-management = \"P-384\" }",
+        "{ authentication = \"RSA-2048\", key-management = \"RSA-2048\" }",
+    ] {
+        let source = format!(
+            "extends = \"specimen-uto-eid\"\nname = \"small\"\n[portrait]\nwidth = 100\nheight = 128\n\
+             max_bytes = 3000\n[eid]\nalgorithms = {algorithms}\n"
+        );
+        let (mut desk, slot) = (Desk::with(Profile::parse("small", &source).unwrap(), None), citizen_slot(1));
+        finished(desk.make(&slot));
+        desk.check(&slot, algorithms);
+    }
 }
 
 #[test]
@@ -260,7 +339,7 @@ fn a_certificate_whose_key_was_lost_is_named_for_revocation() {
         desk.settle(&slot, "the CA failed");
         let lost: Vec<_> = desk.record().to_revoke().map(|old| old.serial.clone()).collect();
         assert_eq!((lost, desk.record().state), (vec![None], State::QaPassed));
-        assert_eq!(desk.ca.issued.len(), 2 + usize::from(issued));
+        assert_eq!(desk.ca.issued.len(), 3 + usize::from(issued));
     }
 }
 
@@ -271,11 +350,17 @@ fn a_certificate_that_is_not_the_one_issued_rejects_the_card_and_is_revoked() {
     let mut state = slot.card.borrow().state().clone();
     let tag = KeyReference::Signature.certificate().tag.0;
     *state.eid.as_mut().unwrap().objects.get_mut(&tag).unwrap().last_mut().unwrap() ^= 1;
-    let Ok(Recovered::Now(Outcome::Rejected(rejected))) = desk.recover(&Slot::holding(&state)) else {
-        panic!("not rejected")
-    };
+    let slot = Slot::holding(&state);
+    let Ok(Recovered::Now(Outcome::Rejected(rejected))) = desk.recover(&slot) else { panic!("not rejected") };
+    // Nothing of it answers any more.
+    for aid in [&eid::PIV_AID[..], &eid::NATIONAL_AID, iso7816::Aid::emrtd().as_bytes()] {
+        let select = Command::new(0x00, 0xA4, 0x04, 0x00).with_data(aid).with_ne(256);
+        assert_eq!(slot.card.borrow_mut().transmit(&select).unwrap().status, Status::FILE_NOT_FOUND);
+    }
+    desk.check(&slot, "rejected");
     assert!(matches!(rejected.reason, Reason::Differs { .. }), "{}", rejected.reason);
-    assert_eq!((desk.record().to_revoke().count(), desk.record().in_force().count()), (2, 0));
+    assert_eq!((desk.record().to_revoke().count(), desk.record().in_force().count()), (3, 0));
+    assert!(rejected.invalidated);
 }
 
 #[test]
@@ -291,38 +376,6 @@ fn the_ledger_takes_no_second_certificate_for_a_key() {
         key_identifier: "00".repeat(20),
     };
     assert!(ledger.append(asked).is_err());
-}
-
-/// Pulls the card at one command; false when there are fewer.
-fn torn_at(at: u64, when: When) -> bool {
-    let (mut desk, slot) = (Desk::new(), citizen_slot(9));
-    slot.card.borrow_mut().tear(Tear { at, when });
-    match desk.make(&slot) {
-        Ok(Outcome::Finished(_)) => return false,
-        Ok(Outcome::Rejected(rejected)) => panic!("torn at {at}, rejected at once: {}", rejected.reason),
-        Err(Failure::Interrupted { .. } | Failure::Unusable(_)) => {}
-        Err(error) => panic!("torn at {at}: {error}"),
-    }
-    desk.settle(&slot, &format!("torn at {at}"));
-    true
-}
-
-/// The commands around the citizen application, and some of the others: those are pulled elsewhere.
-fn moments() -> impl Iterator<Item = u64> {
-    let (mut desk, slot) = (Desk::new(), citizen_slot(9));
-    finished(desk.make(&slot));
-    let count = slot.card.borrow().commands();
-    (8..count).filter(move |at| *at < 36 || at % 16 == 0 || *at + 26 > count)
-}
-
-#[test]
-fn pulled_before_any_command_no_certificate_is_forgotten() {
-    moments().for_each(|at| assert!(torn_at(at, When::Before)));
-}
-
-#[test]
-fn pulled_after_any_command_no_certificate_is_forgotten() {
-    moments().for_each(|at| assert!(torn_at(at, When::After)));
 }
 
 #[test]

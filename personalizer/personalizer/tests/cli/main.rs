@@ -202,7 +202,7 @@ fn a_card_is_made_and_nothing_written_holds_a_secret() {
     let letter: Value = serde_json::from_slice(&std::fs::read(&letters[0]).unwrap()).unwrap();
     let (certified, written): (Vec<PathBuf>, Vec<PathBuf>) =
         written.into_iter().partition(|path| path.starts_with(centre.path("pki")));
-    assert_eq!(certified.iter().filter(|path| path.extension().is_some_and(|kind| kind == "der")).count(), 2);
+    assert_eq!(certified.iter().filter(|path| path.extension().is_some_and(|kind| kind == "der")).count(), 3);
     let names: Vec<&str> =
         written.iter().map(|path| path.strip_prefix(centre.folder.path()).unwrap().to_str().unwrap()).collect();
     let kept = ["front.png", "back.png", "result.json"].map(|name| format!("out/ZZ0000017/{name}"));
@@ -288,7 +288,7 @@ fn certificates_of_a_card_that_was_pulled_are_named_and_can_be_revoked() {
     let said = lines(&recovered);
     assert_eq!(said[0]["outcome"], "finished");
     let revoke = said[0]["revoke"].as_array().unwrap();
-    assert_eq!(revoke.len(), 2);
+    assert_eq!(revoke.len(), 3);
     let mut authority = Authority::open(&centre.path("pki")).unwrap();
     for certificate in revoke {
         let serial = certificate["serial"].as_str().unwrap();
@@ -296,7 +296,7 @@ fn certificates_of_a_card_that_was_pulled_are_named_and_can_be_revoked() {
     }
     let record = Reading::of(&centre.path("ledger.jsonl")).unwrap().book.document("ZZ0000017").unwrap().clone();
     let keys: Vec<&str> = record.in_force().map(|certificate| certificate.key.as_str()).collect();
-    assert_eq!(keys, ["9A", "9C"]);
+    assert_eq!(keys, ["9A", "9C", "9D"]);
     assert!(centre.path("letters/ZZ0000017.json").exists());
 }
 
