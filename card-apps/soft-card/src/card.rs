@@ -456,9 +456,7 @@ impl SoftCard {
             Application::IssuerDomain => true,
             Application::Emrtd => self.state.has_emrtd() && self.state.emrtd.life_cycle != ApplicationLife::Locked,
             Application::Piv => citizen(::eid::Application::Piv).is_some(),
-            Application::National => {
-                citizen(::eid::Application::National).is_some_and(|memory| memory.applet.is_own())
-            }
+            Application::National => citizen(::eid::Application::National).is_some_and(|memory| memory.applet.is_own()),
         }
     }
 

@@ -160,8 +160,36 @@ fn derivation() -> impl TypedValueParser<Value = KeyDerivation> {
     })
 }
 
+// Lines that fit into a terminal of 80 columns: longer ones are broken where they may not be.
+const RUN_EXAMPLES: &str = "\
+Examples:
+  bitaqa-personalizer run orders.jsonl --dry-run
+  bitaqa-personalizer run orders.jsonl --reader ACS --printer /dev/ttyUSB0 \\
+      --signer ds-0001 --trust trust --ledger ledger.jsonl --out cards
+
+Keys from a token (bitaqa-pki master-key), for a profile with a table [keys]:
+  bitaqa-personalizer run orders.jsonl --profile ours.toml ... \\
+      --token /usr/lib/softhsm/libsofthsm2.so --token-label national \\
+      --card-key-label transport-2026 --issuer-key-label issuer-2026
+
+The citizen application, for a profile with a table [eid]:
+  bitaqa-personalizer run orders.jsonl --profile specimen-uto-eid ... \\
+      --citizen-ca pki --pin-letters letters";
+
+const RECOVER_EXAMPLES: &str = "\
+Examples:
+  bitaqa-personalizer recover orders.jsonl --reader ACS \\
+      --signer ds-0001 --trust trust --ledger ledger.jsonl --out cards
+  bitaqa-personalizer recover orders.jsonl ... --printer /dev/ttyUSB0
+  bitaqa-personalizer recover orders.jsonl ... --reject --document ZZ0000017
+
+With a printer, a card that is inside is looked at first; else the next one
+from the feeder, and only when a card is open in the ledger. A blank is given
+back as it was.";
+
 /// Make the cards of an order file.
 #[derive(Args, Debug)]
+#[command(after_help = RUN_EXAMPLES)]
 pub struct Run {
     #[command(flatten)]
     pub work: Work,
@@ -201,6 +229,7 @@ fn drivers() -> PossibleValuesParser {
 
 /// Bring an interrupted or unprinted card to its end: with a printer, the card is the next one in its feeder.
 #[derive(Args, Debug)]
+#[command(after_help = RECOVER_EXAMPLES)]
 pub struct Recover {
     #[command(flatten)]
     pub work: Work,

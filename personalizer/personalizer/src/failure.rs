@@ -15,6 +15,10 @@ use serde_json::json;
 use crate::exit;
 use crate::output::line;
 
+/// What to do about a card that an earlier run left in the printer.
+pub const CARD_INSIDE: &str = "Run `bitaqa-personalizer recover` with the orders, ledger and printer of the run that ended there: it looks at this \
+    card before it feeds another one, and finishes it, rejects it, or gives it back as a blank.";
+
 /// A failure for people and for programs.
 #[derive(Debug)]
 pub struct Failure {
@@ -164,7 +168,10 @@ impl From<ConnectError> for Failure {
 
 impl From<MachineError> for Failure {
     fn from(error: MachineError) -> Self {
-        let remedy = error.cause().map_or("Look at the printer and at its cable.", |cause| cause.advice());
+        let remedy = match &error {
+            MachineError::CardInside => CARD_INSIDE,
+            error => error.cause().map_or("Look at the printer and at its cable.", |cause| cause.advice()),
+        };
         Failure::new("The printer does not work.", &error, remedy, exit::PRINTER)
     }
 }

@@ -9,7 +9,7 @@ use link::{ConnectError, Detail, Journal, Presence, Reader, Recorded};
 use perso::execute::{Station, StationCard, StationError};
 use perso::ledger::{self, Event, Ledger, LedgerError, Phase, State, Step};
 use printing::drivers::{Connection, Driver};
-use printing::machine::Station as Place;
+use printing::machine::{Cause, Station as Place};
 use printing::{CardMachine, MachineError};
 
 use crate::args::{Equipment, Machine};
@@ -98,8 +98,19 @@ impl Printer {
         tracing::info!(model = identity.model, serial = identity.serial, "printer");
         let status = machine.status()?;
         match status.fault {
+            // What an earlier run left inside can be looked at without anything in the feeder.
+            Some(Cause::InputEmpty) if status.card_inside == Some(true) => Ok(Printer::Machine(machine)),
             Some(cause) => Err(Failure::new("The printer is not ready.", cause, cause.advice(), exit::PRINTER)),
             None => Ok(Printer::Machine(machine)),
+        }
+    }
+
+    /// Whether a card is inside: an earlier run may have ended with one there. A machine that cannot tell refuses by itself to feed
+    /// another one.
+    pub fn holds_card(&mut self) -> Result<bool, MachineError> {
+        match self {
+            Printer::None => Ok(false),
+            Printer::Machine(machine) => Ok(machine.status()?.card_inside == Some(true)),
         }
     }
 

@@ -250,7 +250,7 @@ pub enum MachineError {
         reply: Reply,
     },
     /// A card of an earlier job is still inside.
-    #[error("a card is still inside the printer; reject it before feeding the next")]
+    #[error("a card is still inside the printer")]
     CardInside,
     /// The model has no such part.
     #[error("the model {model} has no {part}")]

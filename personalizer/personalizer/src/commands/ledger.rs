@@ -67,6 +67,21 @@ fn balance(reading: &Reading, counted: Option<i64>, output: &Output) -> Result<u
             exit::ORDER,
         ));
     }
+    if balance.left < 0 {
+        return Err(Failure::new(
+            "More blanks were used than were entered as received.",
+            format!(
+                "received {}  good {}  spoiled {}  in work {}: {} too many",
+                balance.received,
+                balance.good,
+                balance.spoiled,
+                balance.in_work,
+                balance.left.unsigned_abs()
+            ),
+            "Find the delivery that was not entered, and enter it with `run --blanks COUNT`.",
+            exit::ORDER,
+        ));
+    }
     let words = format!(
         "received {}  good {}  spoiled {}  in work {}  left {}",
         balance.received, balance.good, balance.spoiled, balance.in_work, balance.left

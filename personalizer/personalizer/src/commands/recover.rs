@@ -2,7 +2,7 @@
 
 use link::Presence;
 use perso::execute::Unusable;
-use perso::ledger;
+use perso::ledger::{self, State};
 use perso::recover::{Recovered, Wish};
 use serde_json::json;
 
@@ -21,13 +21,27 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     let out = given(options.equipment.out.as_deref(), "--out")?;
     let faces = Faces::load(&profile)?;
     let parts = Parts::open(&options.equipment, &options.machine, profile)?;
-    let printer = Printer::open(&options.machine)?;
+    let mut printer = Printer::open(&options.machine)?;
+    // A run that was killed leaves its card in the machine.
+    let inside = printer.holds_card()?;
+    if matches!(printer, Printer::Machine(_)) && !inside && options.document.is_none() && !is_open(&parts) {
+        let words = "nothing is open in this ledger: no card was fed";
+        output.say("recovered", json!({ "outcome": "nothing-open" }), words);
+        return Ok(exit::GOOD);
+    }
     let wait = options.machine.wait;
     let mut shift = Shift { wait, output, items: &items, faces: &faces, out, parts, printer };
-    shift.move_card(ledger::Motion::Feed, None)?;
+    if !inside {
+        shift.move_card(ledger::Motion::Feed, None)?;
+    }
     // A card that is rejected by its number may be dead, or gone.
-    if options.document.is_none() {
-        shift.parts.station.wait(Presence::Card, wait)?;
+    if options.document.is_none() && !shift.parts.station.wait(Presence::Card, wait)? && inside {
+        return Err(Failure::new(
+            "The card in the printer cannot be read.",
+            "it is inside, and not in the chip station: the run before may have ended while it was printed",
+            "Open the printer, take the card out along its path, put it on top in the feeder, and run `recover` again.",
+            exit::NO_CARD,
+        ));
     }
     let recovered = shift.recover(match options.reject {
         true => Wish::Reject { document: options.document.as_deref() },
@@ -50,6 +64,12 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     })
 }
 
+/// True when a document was begun, and is neither in the tray of good cards nor rejected.
+fn is_open(parts: &Parts) -> bool {
+    let mut documents = parts.ledger.book().documents();
+    documents.any(|(_, record)| !matches!(record.state, State::Ordered | State::Packed | State::QaRejected))
+}
+
 /// A card on which there was nothing to do.
 fn leave(recovered: Recovered, shift: &mut Shift<'_>) -> Result<u8, Failure> {
     match recovered {
@@ -63,8 +83,13 @@ fn leave(recovered: Recovered, shift: &mut Shift<'_>) -> Result<u8, Failure> {
             Ok(exit::GOOD)
         }
         Recovered::Nothing { chip } => {
-            shift.put_away(Some(chip.clone()), "fed for recovery, and a blank")?;
-            let words = format!("chip {chip}: nothing was begun on it, it is a blank");
+            // It is as good as before; no machine puts it back into its feeder.
+            shift.move_card(ledger::Motion::Eject, Some(&chip))?;
+            let place = match shift.printer {
+                Printer::Machine(_) => ": take it out of the tray and put it back into the feeder",
+                Printer::None => "",
+            };
+            let words = format!("chip {chip}: nothing was begun on it, it is a blank{place}");
             shift.output.say("recovered", json!({ "chip": chip, "outcome": "blank" }), &words);
             Ok(exit::GOOD)
         }

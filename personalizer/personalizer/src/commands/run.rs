@@ -11,6 +11,7 @@ use perso::execute::{self, Finished, Job, Outcome, Reason, Rejected, Unusable};
 use perso::ledger::{self, CertificateRecord, Event, Ledger, State, Step};
 use perso::profile::Profile;
 use perso::recover::{RecoverError, Recovered, Wish};
+use printing::MachineError;
 use serde_json::json;
 
 use super::{Parts, preflight, put, save, trial_plan};
@@ -58,7 +59,10 @@ pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
     if let Some(count) = options.blanks {
         parts.ledger.append(Event::BlanksReceived { count })?;
     }
-    let printer = Printer::open(&options.machine)?;
+    let mut printer = Printer::open(&options.machine)?;
+    if printer.holds_card()? {
+        return Err(MachineError::CardInside.into());
+    }
     let wait = options.machine.wait;
     let mut shift = Shift { wait, output, items: &items, faces: &faces, out: &out, parts, printer };
     shift.work(options)
@@ -128,13 +132,20 @@ impl Shift<'_> {
             }
         }
         let balance = self.parts.ledger.book().balance();
+        let missing = balance.left.min(0).unsigned_abs();
         let object = json!({
             "good": good, "unprinted": unprinted, "rejected": rejected, "balance": balance,
-            "ledger_head": self.parts.ledger.head(),
+            "blanks_not_entered": missing, "ledger_head": self.parts.ledger.head(),
         });
         let waiting =
             if unprinted > 0 { format!(", {unprinted} to be printed with `recover --printer`") } else { String::new() };
-        self.output.say("summary", object, &format!("{good} card(s) good, {rejected} rejected{waiting}"));
+        let unentered = match missing {
+            0 => String::new(),
+            count => format!(
+                "\n  {count} blank(s) more were used than were entered as received: enter them with `run --blanks COUNT`"
+            ),
+        };
+        self.output.say("summary", object, &format!("{good} card(s) good, {rejected} rejected{waiting}{unentered}"));
         Ok(worst)
     }
 

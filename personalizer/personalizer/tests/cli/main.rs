@@ -536,3 +536,86 @@ fn profiles_completions_and_the_manual_page_are_printed() {
         assert!(output.stdout.len() > 80, "{arguments:?}");
     }
 }
+
+#[test]
+fn recovery_with_nothing_open_feeds_no_card() {
+    let centre = Centre::new();
+    let state = centre.blank();
+    centre.insert(&state, None);
+    let before = std::fs::read(&state).unwrap();
+    let output = centre.command_with_printer("recover").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(lines(&output)[0]["outcome"], "nothing-open");
+    assert!(Reading::of(&centre.path("ledger.jsonl")).unwrap().entries.is_empty(), "something was moved");
+    assert_eq!(std::fs::read(&state).unwrap(), before);
+}
+
+#[test]
+fn a_card_that_a_killed_run_left_inside_is_looked_at_before_another_one() {
+    let centre = Centre::new();
+    let state = centre.blank();
+    centre.insert(&state, None);
+    let port = centre.printer();
+    let with = |verb: &str| {
+        let mut command = centre.command_without_printer(verb);
+        command.arg("--printer").arg(&port).output().unwrap()
+    };
+    // The run before fed a blank and was killed.
+    let driver = printing::drivers::Driver::named("evolis").unwrap();
+    let mut machine = (driver.open)(printing::drivers::Connection::new(&port));
+    machine.connect().unwrap();
+    machine.feed_to_station(printing::machine::Station::Contact).unwrap();
+    drop(machine);
+
+    let refused = with("run");
+    let error = &lines(&refused)[0]["error"];
+    assert_eq!((refused.status.code(), &error["exit"]), (Some(30), &Value::from(30)), "{error}");
+    assert!(error["remedy"].as_str().unwrap().contains("recover"), "{error}");
+    let before = std::fs::read(&state).unwrap();
+    let recovered = with("recover");
+    assert_eq!(lines(&recovered)[0]["outcome"], "blank", "{}", String::from_utf8_lossy(&recovered.stdout));
+    assert_eq!(std::fs::read(&state).unwrap(), before);
+    let reading = Reading::of(&centre.path("ledger.jsonl")).unwrap();
+    assert_eq!(reading.book.balance().spoiled, 0);
+    // Nothing stands in the way any more, and what was not entered is told.
+    let made = with("run");
+    let said = lines(&made);
+    assert_eq!(
+        (&said[0]["outcome"], said.last().unwrap()["event"].as_str()),
+        (&Value::from("finished"), Some("error"))
+    );
+}
+
+#[test]
+fn blanks_that_were_not_entered_are_told() {
+    let centre = Centre::new();
+    centre.insert(&centre.blank(), None);
+    let output = centre.command("run").args(["--limit", "1"]).output().unwrap();
+    assert_eq!(lines(&output)[1]["blanks_not_entered"], 1, "{}", String::from_utf8_lossy(&output.stdout));
+    let balance = || {
+        let mut command = Command::cargo_bin("bitaqa-personalizer").unwrap();
+        let output = command.args(["--json", "ledger", "balance"]).arg(centre.path("ledger.jsonl")).output().unwrap();
+        (output.status.code(), lines(&output).remove(0))
+    };
+    let (code, told) = balance();
+    assert!(code == Some(50) && told["error"]["why"].as_str().unwrap().contains("1 too many"), "{told}");
+    centre.command("run").args(["--limit", "0", "--blanks", "1"]).assert().code(0);
+    assert_eq!(balance().1["left"], 0);
+}
+
+#[test]
+fn a_wrong_command_line_is_an_error_like_any_other() {
+    let run = |arguments: &[&str]| Command::cargo_bin("bitaqa-personalizer").unwrap().args(arguments).output().unwrap();
+    for arguments in [&["--json", "run"][..], &["run", "x", "--json", "--surprise"], &["--json", "nothing"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let error = &lines(&output)[0]["error"];
+        assert!(error["exit"] == 2 && error["why"].as_str().is_some_and(|why| why.len() > 20), "{error}");
+    }
+    assert!(lines(&run(&["--json", "run"]))[0]["error"]["why"].as_str().unwrap().contains("<ORDERS>"));
+    // People get the parser's words, and help is help.
+    assert!(String::from_utf8(run(&["run"]).stderr).unwrap().contains("Usage:"));
+    let help = String::from_utf8(run(&["--json", "run", "--help"]).stdout).unwrap();
+    let examples = help.split("Examples:").nth(1).unwrap();
+    assert!(examples.contains("--issuer-key-label issuer-2026") && examples.lines().all(|line| line.len() < 80));
+}
