@@ -30,6 +30,8 @@ pub enum Command {
     Read(Read),
     /// Read a card's PIV application: objects, certificates, and whose the PIN is
     Citizen(Citizen),
+    /// Show what files of a chip hold, field by field, without judging them
+    Show(Show),
     /// Send commands to a card as they are and explain its answers
     Apdu(Apdu),
     /// Install or show the trust bundle that cards are judged against
@@ -202,6 +204,24 @@ pub struct Read {
     pub json: bool,
 }
 
+/// Arguments of `show`.
+#[derive(Group)]
+#[command(
+    after_help = "Example:\n  bitaqa-reader show out/EF_DG1.bin out/EF_COM.bin\n  bitaqa-reader show --as EF.ATR/INFO out/EF_ATR_INFO.bin\n\n\
+    What a file is, its first byte says. Whether it is genuine, only judge and verify say."
+)]
+pub struct Show {
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Take the files for this one (EF.DG1, DG1, EF.ATR/INFO)
+    #[arg(long = "as", value_name = "NAME")]
+    pub kind: Option<String>,
+    /// Print one JSON object for each file
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `apdu`.
 #[derive(Group)]
 pub struct Apdu {
@@ -319,6 +339,7 @@ impl Command {
             Command::Readers(Readers { json })
             | Command::Verify(Verify { json, .. })
             | Command::Judge(Judge { judging: Judging { json, .. }, .. })
+            | Command::Show(Show { json, .. })
             | Command::Read(Read { json, .. })
             | Command::Citizen(Citizen { json, .. })
             | Command::Apdu(Apdu { json, .. })

@@ -7,6 +7,7 @@ mod judge;
 mod manual;
 mod read;
 mod readers;
+mod show;
 mod trust;
 mod verify;
 
@@ -29,6 +30,7 @@ pub fn run(command: Command) -> Result<u8, Error> {
         Command::Verify(args) => verify::run(&args),
         Command::Judge(args) => judge::run(&args),
         Command::Read(args) => read::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Citizen(args) => citizen::run(&args),
         Command::Apdu(args) => apdu::run(&args),
         Command::Trust(args) => trust::run(&args),

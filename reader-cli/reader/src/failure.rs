@@ -48,6 +48,8 @@ pub enum Error {
     Evidence(#[from] LoadEvidenceError),
     #[error("{}: {source}", path.display())]
     Files { path: PathBuf, source: FilesError },
+    #[error("{}: {reason}", path.display())]
+    NotTaken { path: PathBuf, reason: String },
     #[error("neither --trust nor XDG_DATA_HOME nor HOME says where the trust store is")]
     NoTrustDirectory,
     #[error("no trust bundle is installed in {}", directory.display())]
@@ -209,6 +211,11 @@ impl Error {
             Error::Hex { .. } | Error::Apdu { .. } => (
                 "That is no command",
                 "Write CLA INS P1 P2 [Lc data] [Le] in hexadecimal, as in 00A4040C07A0000002471001.",
+                exit::USAGE,
+            ),
+            Error::NotTaken { .. } => (
+                "a file is not one of a chip's, or not the one it should be",
+                "Give files as a chip holds them; --as NAME says which one it is (EF.DG1, EF.COM, EF.ATR/INFO).",
                 exit::USAGE,
             ),
             Error::UnknownName { .. } => {

@@ -292,6 +292,43 @@ fn pictures_and_persons_of_other_states_are_shown_and_written() {
 }
 
 #[test]
+fn files_on_disk_are_shown_field_by_field() {
+    let post = Post::new();
+    let socket = post.insert("shown", post.state());
+    let out = post.path("shown-files");
+    let read = post.run(&["read", "--socket", &socket, "--can", CAN, "--out", &out]);
+    assert_eq!(read.status.code(), Some(0), "{}", String::from_utf8_lossy(&read.stderr));
+    for (name, words) in [
+        ("COM", "data groups             1, 2, 11, 12, 13, 14"),
+        ("SOD", "hash                    SHA-256"),
+        ("DG1", "document number         ZZ0000017"),
+        ("DG2", "Iso19794, Jpeg, 240x320 pixels"),
+        ("DG11", "زينب"),
+        ("DG12", "issuing authority"),
+        ("DG13", "BloodGroup: O+"),
+        ("DG14", "ChipAuthentication"),
+        ("CardAccess", "Pace"),
+    ] {
+        let shown = post.run(&["show", &format!("{out}/EF_{name}.bin")]);
+        let text = String::from_utf8(shown.stdout).unwrap();
+        assert_eq!(shown.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&shown.stderr));
+        assert!(text.contains(words) && text.contains("not judged") && !text.contains("never to be shown"), "{text}");
+    }
+    let json = post.run(&["show", "--json", "--as", "dg1", &format!("{out}/EF_DG1.bin")]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(
+        (&json["name"], &json["judged"], &json["fields"][0]["value"]),
+        (&"EF.DG1".into(), &false.into(), &"TD1".into())
+    );
+    for (kind, words) in [("EF.DG2", "data group"), ("nothing", "no file is called")] {
+        let refused = post.run(&["show", "--json", "--as", kind, &format!("{out}/EF_DG1.bin")]);
+        let told: Value = serde_json::from_slice(&refused.stdout).unwrap();
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(told["error"]["why"].as_str().unwrap().contains(words), "{told}");
+    }
+}
+
+#[test]
 fn evidence_is_judged_again_offline() {
     let post = Post::new();
     let (evidence, page) = (post.path("evidence.json"), post.path("report.html"));
