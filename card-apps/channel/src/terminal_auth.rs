@@ -30,6 +30,9 @@ const MANAGE_SECURITY_ENVIRONMENT: u8 = 0x22;
 const VERIFY_CERTIFICATE: u8 = 0x2A;
 const GET_CHALLENGE: u8 = 0x84;
 const EXTERNAL_AUTHENTICATE: u8 = 0x82;
+/// The most data bytes of a command that secure messaging leaves a short one: of 255, ten go to the checksum, four to the head of
+/// the cryptogram, and the padding takes one.
+pub const SHORT_COMMAND: usize = 239;
 /// Bytes of the chip's challenge.
 const CHALLENGE: usize = 8;
 

@@ -268,7 +268,8 @@ impl SoftCard {
             Err(status) => return Response::status(status),
         };
         let capacity = volatile.emrtd.capacity(self.state.make.room(command.ne));
-        let response = match Selection::of(&plain) {
+        let chaining = plain.cla & CHAINING != 0;
+        let response = match Selection::of(&plain).filter(|_| !chaining) {
             Some(selection) => match selection.and_then(|selection| self.find(&selection, volatile)) {
                 // The issuer domain has a channel of its own: it is not reached through this one.
                 // The citizen application is not offered under it.
@@ -282,7 +283,7 @@ impl SoftCard {
                 }
                 Err(status) => Response::status(status),
             },
-            None => self.emrtd(&plain, false, capacity, volatile),
+            None => self.emrtd(&plain, chaining, capacity, volatile),
         };
         volatile.emrtd.protect(&response)
     }

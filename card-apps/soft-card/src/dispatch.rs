@@ -10,7 +10,7 @@ pub(crate) enum Class {
         /// Not the last command of a chain.
         chaining: bool,
     },
-    /// `0C`: interindustry under ISO secure messaging.
+    /// `0C`, and `1C` for a link of a chain, protected by itself: interindustry under ISO secure messaging.
     Secured,
     /// `80`, and `84` or `04`: GlobalPlatform; `94` and `14` for a link of a chain.
     GlobalPlatform {
@@ -23,14 +23,12 @@ impl Class {
     /// Judges a class byte.
     ///
     /// # Errors
-    /// `6881` for another logical channel, `6882` for another kind of secure messaging, `6884` for a chain under
-    /// secure messaging, `6E00` for the rest.
+    /// `6881` for another logical channel, `6882` for another kind of secure messaging, `6E00` for the rest.
     pub(crate) fn of(cla: u8) -> Result<Self, Status> {
         match cla {
             0x00 => Ok(Class::Plain { chaining: false }),
             0x10 => Ok(Class::Plain { chaining: true }),
-            0x0C => Ok(Class::Secured),
-            0x1C => Err(Status::CHAINING_NOT_SUPPORTED),
+            0x0C | 0x1C => Ok(Class::Secured),
             0x80 => Ok(Class::GlobalPlatform { protected: false }),
             0x04 | 0x84 | 0x14 | 0x94 => Ok(Class::GlobalPlatform { protected: true }),
             _ => Err(refusal(cla)),
@@ -180,7 +178,7 @@ mod tests {
 
     #[test]
     fn every_class_byte_has_one_meaning() {
-        assert_eq!(Class::of(0x0C), Ok(Class::Secured));
+        assert_eq!([0x0C, 0x1C].map(Class::of), [Ok(Class::Secured); 2]);
         for class in [0x04, 0x14, 0x84, 0x94] {
             assert_eq!(Class::of(class), Ok(Class::GlobalPlatform { protected: true }));
         }
@@ -190,7 +188,6 @@ mod tests {
             (0x40, Status::CHANNEL_NOT_SUPPORTED),
             (0x81, Status::CHANNEL_NOT_SUPPORTED),
             (0x08, Status::SECURE_MESSAGING_NOT_SUPPORTED),
-            (0x1C, Status::CHAINING_NOT_SUPPORTED),
             (0x90, Status::CLASS_NOT_SUPPORTED),
             (0x20, Status::CLASS_NOT_SUPPORTED),
             (0xA0, Status::CLASS_NOT_SUPPORTED),

@@ -73,7 +73,7 @@ fn execute(
         Command::SelectFile { id, information } => read::select(id, information, host, memory, volatile),
         Command::ReadBinary(what) => read::read(what, capacity, host, memory, volatile),
         Command::SetVerificationKey(data) => terminal::set_dst(data, memory, volatile),
-        Command::VerifyCertificate(data) => terminal::verify_certificate(data, memory, volatile),
+        Command::VerifyCertificate { chaining, data } => terminal::verify_certificate(chaining, data, memory, volatile),
         Command::SetTerminal(data) => terminal::set_at(data, volatile),
         Command::GetChallenge if volatile.session.is_some() => terminal::get_challenge(volatile, random),
         Command::ExternalAuthenticate(data) if volatile.session.is_some() => {
@@ -184,6 +184,9 @@ impl Volatile {
             return;
         }
         self.pending = Default::default();
+        if !matches!(command, Some(Command::VerifyCertificate { .. })) {
+            self.proved.certificate.clear();
+        }
         if !matches!(command, Some(Command::GeneralAuthenticate { .. })) {
             self.pace = Default::default();
             self.links = Default::default();

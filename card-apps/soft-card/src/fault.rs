@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use channel::random::{Random, RandomError};
+use jiff::civil::Date;
 use serde::Deserialize;
 
 pub(crate) use line::Line;
@@ -57,6 +58,12 @@ pub enum Fault {
     },
     /// EF.CardAccess is gone: the card pretends to know no PACE.
     NoPace {},
+    /// The day that the card takes for the current one is another: a card that nobody read for years lets in terminals whose
+    /// certificates have ended, one that was told a day to come keeps out those of today.
+    CardDate {
+        /// `YYYY-MM-DD`, of this century.
+        date: Date,
+    },
     /// The power goes at one command.
     Torn {
         /// Index of the command.
@@ -292,6 +299,7 @@ impl Fault {
                 | Fault::SwappedSecurityObject { .. }
                 | Fault::Certificate { .. }
                 | Fault::NoPace {}
+                | Fault::CardDate { .. }
         )
     }
 
@@ -313,6 +321,7 @@ impl Fault {
     fn impossible(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Fault::Altered { data_group } if !(1..=16).contains(data_group) => Some(("data-group", "1 to 16")),
+            Fault::CardDate { date } if !(2000..2100).contains(&date.year()) => Some(("date", "a day of this century")),
             Fault::Slow { milliseconds, .. } if *milliseconds > MAX_PAUSE => Some(("milliseconds", "at most 600000")),
             Fault::Latency { command, byte_in, byte_out }
                 if [command, byte_in, byte_out].iter().any(|us| **us > 1_000_000) =>

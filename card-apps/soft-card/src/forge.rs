@@ -32,6 +32,9 @@ pub enum ForgeError {
     /// The card has no EF.CardAccess.
     #[error("the card has no EF.CardAccess")]
     NoCardAccess,
+    /// The card knows no terminals.
+    #[error("the card believes no terminal, and has no current date")]
+    NoTerminals,
     /// The card that something was to come from.
     #[error(transparent)]
     Other(#[from] StateError),
@@ -70,6 +73,11 @@ pub fn forge(state: &State, faults: &Faults) -> Result<State, ForgeError> {
         Fault::NoPace {} => {
             let mut forged = state;
             forged.emrtd.files.remove(&EF_CARD_ACCESS.id).ok_or(ForgeError::NoCardAccess)?;
+            Ok(forged)
+        }
+        Fault::CardDate { date } => {
+            let mut forged = state;
+            forged.emrtd.terminal_trust.as_mut().ok_or(ForgeError::NoTerminals)?.today = *date;
             Ok(forged)
         }
         _ => Ok(state),

@@ -55,7 +55,7 @@ pub enum TerminalAuthError {
 
 /// Shows the certificates (links, document verifier, terminal) and signs the chip's challenge with the terminal's key.
 ///
-/// `sign` gets the message, and gives the signature in the form of the last certificate's algorithm: ECDSA plain.
+/// A certificate longer than `longest` bytes goes out in a chain of commands, each protected by itself. `sign` gets the message, and gives the signature in the form of the last certificate's algorithm: ECDSA plain.
 ///
 /// # Errors
 /// See [`TerminalAuthError`].
@@ -64,10 +64,11 @@ pub fn authenticate(
     certificates: &[CvCertificate],
     binding: Binding<'_>,
     sign: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
+    longest: usize,
 ) -> Result<(), TerminalAuthError> {
     let terminal = certificates.last().ok_or(TerminalAuthError::NoCertificate)?;
     for certificate in certificates {
-        show(card, certificate)?;
+        show(card, certificate, longest)?;
     }
     let holder = encode(REFERENCE, terminal.body().holder.bytes());
     let set_at = Command::new(0x00, MANAGE_SECURITY_ENVIRONMENT, 0x81, 0xA4).with_data(holder);
@@ -80,7 +81,10 @@ pub fn authenticate(
     accepted(card, &Command::new(0x00, EXTERNAL_AUTHENTICATE, 0x00, 0x00).with_data(signature)).map(drop)
 }
 
-fn show(card: &mut dyn Card, certificate: &CvCertificate) -> Result<(), TerminalAuthError> {
+/// The class of a command that is not the last of its chain.
+const CHAINING: u8 = 0x10;
+
+fn show(card: &mut dyn Card, certificate: &CvCertificate, longest: usize) -> Result<(), TerminalAuthError> {
     let body = certificate.body();
     let authority = encode(REFERENCE, body.authority.bytes());
     let set_dst = Command::new(0x00, MANAGE_SECURITY_ENVIRONMENT, 0x81, 0xB6).with_data(authority);
@@ -89,12 +93,16 @@ fn show(card: &mut dyn Card, certificate: &CvCertificate) -> Result<(), Terminal
         return Err(TerminalAuthError::UnknownAuthority { authority: body.authority.clone(), status });
     }
     // Body and signature as received, without the tag around them.
-    let verify = Command::new(0x00, VERIFY_CERTIFICATE, 0x00, 0xBE).with_data(certificate.content());
-    let status = card.transmit(&verify)?.status;
-    match status.is_ok() {
-        true => Ok(()),
-        false => Err(TerminalAuthError::Certificate { holder: body.holder.clone(), status }),
+    let mut links = certificate.content().chunks(longest.max(1)).peekable();
+    while let Some(link) = links.next() {
+        let class = if links.peek().is_some() { CHAINING } else { 0x00 };
+        let verify = Command::new(class, VERIFY_CERTIFICATE, 0x00, 0xBE).with_data(link);
+        let status = card.transmit(&verify)?.status;
+        if !status.is_ok() {
+            return Err(TerminalAuthError::Certificate { holder: body.holder.clone(), status });
+        }
     }
+    Ok(())
 }
 
 fn accepted(card: &mut dyn Card, command: &Command) -> Result<Vec<u8>, TerminalAuthError> {

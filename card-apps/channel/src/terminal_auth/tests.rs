@@ -155,7 +155,7 @@ impl Hierarchy {
     }
 
     fn run(&self, card: &mut Reading) -> Result<(), TerminalAuthError> {
-        authenticate(card, &self.chain, BINDING, &mut |message| Some(self.terminal.sign(message)))
+        authenticate(card, &self.chain, BINDING, &mut |message| Some(self.terminal.sign(message)), usize::MAX)
     }
 }
 
@@ -182,7 +182,7 @@ fn both_ends_speak_the_worked_example() {
         assert_eq!(message, bytes("signed_data"));
         Some(bytes("signature_plain_r_s"))
     };
-    authenticate(&mut card, &chain, binding, &mut sign).unwrap();
+    authenticate(&mut card, &chain, binding, &mut sign, usize::MAX).unwrap();
     assert_eq!(card.state.granted().unwrap().terminal_type(), TerminalType::Authentication);
     assert_eq!(card.trust.today, date(2010, 10, 1));
     let key = crate::group::compressed(Curve::BrainpoolP256r1.into(), &vectors.bytes("/chip_authentication/pk_pcd"));
@@ -238,7 +238,8 @@ fn another_session_or_another_key_grants_nothing() {
             _ => {}
         }
         let signer = if change == 2 { &stranger } else { &hierarchy.terminal };
-        let result = authenticate(&mut card, &hierarchy.chain, BINDING, &mut |message| Some(signer.sign(message)));
+        let result =
+            authenticate(&mut card, &hierarchy.chain, BINDING, &mut |message| Some(signer.sign(message)), usize::MAX);
         let refused = TerminalAuthError::Refused { instruction: 0x82, status: Status::AUTHENTICATION_FAILED };
         assert_eq!(result.unwrap_err().to_string(), refused.to_string());
         assert_eq!(card.state.granted(), None);
@@ -274,9 +275,9 @@ fn steps_out_of_order_are_refused() {
     assert!(card.state.granted().is_some());
     assert_eq!(card.answer(&set(0xB6, &dv.body().authority)), Ok(vec![]));
     assert_eq!(card.state.granted(), None);
-    let nobody = authenticate(&mut card, &[], BINDING, &mut |_| None);
+    let nobody = authenticate(&mut card, &[], BINDING, &mut |_| None, usize::MAX);
     assert!(matches!(nobody, Err(TerminalAuthError::NoCertificate)));
-    let mute = authenticate(&mut card, &hierarchy.chain, BINDING, &mut |_| None);
+    let mute = authenticate(&mut card, &hierarchy.chain, BINDING, &mut |_| None, usize::MAX);
     assert!(matches!(mute, Err(TerminalAuthError::NoSignature)));
 }
 
@@ -298,7 +299,7 @@ fn the_card_knows_the_date_from_certificates() {
         foreign.certify(&terminal, chat(Level::Terminal, BOTH), date(2026, 5, 1), to),
     ];
     let mut card = hierarchy.card(date(2026, 1, 15));
-    authenticate(&mut card, &chain, BINDING, &mut |message| Some(terminal.sign(message))).unwrap();
+    authenticate(&mut card, &chain, BINDING, &mut |message| Some(terminal.sign(message)), usize::MAX).unwrap();
     assert_eq!(card.trust.today, date(2026, 2, 1));
 }
 
@@ -317,7 +318,7 @@ fn a_link_certificate_makes_a_new_trust_point_for_good() {
     let terminal_certificate = dv.certify(&terminal, chat(Level::Terminal, BOTH), from, to);
     let chain = [link.clone(), dv_certificate.clone(), terminal_certificate.clone()];
     let mut sign = |message: &[u8]| Some(terminal.sign(message));
-    authenticate(&mut card, &chain, BINDING, &mut sign).unwrap();
+    authenticate(&mut card, &chain, BINDING, &mut sign, usize::MAX).unwrap();
     // The rights are those of the new CVCA certificate.
     assert_eq!(card.state.granted().unwrap().right_names(), ["read-dg4"]);
     let holders = |card: &Reading| {
@@ -327,16 +328,16 @@ fn a_link_certificate_makes_a_new_trust_point_for_good() {
     assert_eq!(holders(&card), ["UTCVCA00002", "UTCVCA00001"]);
     // Without power the trust points stay, and the new one needs no link.
     card.state = ChipTerminalAuth::default();
-    authenticate(&mut card, &chain[1..], BINDING, &mut sign).unwrap();
+    authenticate(&mut card, &chain[1..], BINDING, &mut sign, usize::MAX).unwrap();
     // The link again changes nothing; the old point goes when it has expired.
     card.state = ChipTerminalAuth::default();
-    authenticate(&mut card, &chain, BINDING, &mut sign).unwrap();
+    authenticate(&mut card, &chain, BINDING, &mut sign, usize::MAX).unwrap();
     assert_eq!(holders(&card), ["UTCVCA00002", "UTCVCA00001"]);
     let late = Holder::new("UTDV00003", KeyAlgorithm::Ecdsa(Hash::Sha384), Curve::BrainpoolP384r1);
     let late_certificate = next.certify(&late, chat(Level::DomesticDv, BOTH), date(2028, 1, 2), date(2028, 3, 1));
     let terminal_certificate = late.certify(&terminal, chat(Level::Terminal, BOTH), date(2028, 1, 2), date(2028, 2, 1));
     card.state = ChipTerminalAuth::default();
-    authenticate(&mut card, &[late_certificate, terminal_certificate], BINDING, &mut sign).unwrap();
+    authenticate(&mut card, &[late_certificate, terminal_certificate], BINDING, &mut sign, usize::MAX).unwrap();
     assert_eq!(holders(&card), ["UTCVCA00002"]);
     // A third link pushes out the first.
     let mut card = hierarchy.card(date(2026, 1, 15));
@@ -468,6 +469,6 @@ proptest! {
         let vectors = Vectors::load("eac2-worked-example-ecdh");
         let terminal = vectors.bytes("/terminal_authentication/terminal_certificate");
         let chain = [CvCertificate::from_bytes(&terminal).unwrap()];
-        let _ = authenticate(&mut Hostile(answers.into()), &chain, BINDING, &mut |_| Some(vec![1; 64]));
+        let _ = authenticate(&mut Hostile(answers.into()), &chain, BINDING, &mut |_| Some(vec![1; 64]), usize::MAX);
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn allowed(command: &Command<'_>, make: &Make, memory: &Memory, volat
             Err(Status::INSTRUCTION_NOT_SUPPORTED)
         }
         Command::SetPace(_) if !make.pace => Err(Status::INSTRUCTION_NOT_SUPPORTED),
-        Command::SetVerificationKey(_) | Command::VerifyCertificate(_) | Command::SetTerminal(_)
+        Command::SetVerificationKey(_) | Command::VerifyCertificate { .. } | Command::SetTerminal(_)
             if memory.terminal_trust.is_none() =>
         {
             Err(Status::INSTRUCTION_NOT_SUPPORTED)
@@ -51,7 +51,7 @@ pub(super) fn allowed(command: &Command<'_>, make: &Make, memory: &Memory, volat
         Command::GetChallenge
         | Command::ExternalAuthenticate(_)
         | Command::SetVerificationKey(_)
-        | Command::VerifyCertificate(_)
+        | Command::VerifyCertificate { .. }
         | Command::SetTerminal(_) => {
             condition(personalized && application)?;
             if volatile.proved.terminal_key.is_some() { Ok(()) } else { Err(Status::SECURITY_NOT_SATISFIED) }

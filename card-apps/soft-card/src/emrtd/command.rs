@@ -36,8 +36,13 @@ pub enum Command<'a> {
     SetKeyAgreement(&'a [u8]),
     /// MSE:Set DST: whose key checks the next certificate (`002281B6`).
     SetVerificationKey(&'a [u8]),
-    /// PSO:Verify Certificate (`002A00BE`).
-    VerifyCertificate(&'a [u8]),
+    /// PSO:Verify Certificate (`002A00BE`), a link of a chain or the last one.
+    VerifyCertificate {
+        /// True for a link that is not the last.
+        chaining: bool,
+        /// Part of the certificate, or all of it.
+        data: &'a [u8],
+    },
     /// MSE:Set AT for Terminal Authentication (`002281A4`).
     SetTerminal(&'a [u8]),
     /// GET RESPONSE: the rest of an answer that was too long.
@@ -81,7 +86,7 @@ impl<'a> Command<'a> {
     /// # Errors
     /// The status word to answer: `6D00`, `6A86`, `6700`, `6A80`, or `6884` for a chain of a command that has none.
     pub fn parse(apdu: &'a Apdu, chaining: bool) -> Result<Self, Status> {
-        if chaining && apdu.ins != 0x86 {
+        if chaining && !matches!(apdu.ins, 0x86 | 0x2A) {
             return Err(Status::CHAINING_NOT_SUPPORTED);
         }
         let parameters = u16::from_be_bytes([apdu.p1, apdu.p2]);
@@ -100,7 +105,7 @@ impl<'a> Command<'a> {
             (0x22, 0x41A6) => Ok(Command::SetKeyAgreement(&apdu.data)),
             (0x22, 0x81B6) => Ok(Command::SetVerificationKey(&apdu.data)),
             (0x22, 0x81A4) => Ok(Command::SetTerminal(&apdu.data)),
-            (0x2A, 0x00BE) => Ok(Command::VerifyCertificate(&apdu.data)),
+            (0x2A, 0x00BE) => Ok(Command::VerifyCertificate { chaining, data: &apdu.data }),
             (0xC0, 0x0000) => Ok(Command::GetResponse),
             (0x86, 0x0000) => Ok(Command::GeneralAuthenticate { chaining, data: &apdu.data }),
             (0x22 | 0x2A | 0x82 | 0x84 | 0x86 | 0x88 | 0xC0, _) => Err(Status::INCORRECT_P1_P2),
@@ -184,7 +189,7 @@ mod tests {
         assert_eq!(parse("0084000008").unwrap(), "GetChallenge");
         assert_eq!(parse("002281b603830141").unwrap(), "SetVerificationKey([131, 1, 65])");
         assert_eq!(parse("002281a403830141").unwrap(), "SetTerminal([131, 1, 65])");
-        assert_eq!(parse("002a00be027f4e").unwrap(), "VerifyCertificate([127, 78])");
+        assert_eq!(parse("002a00be027f4e").unwrap(), "VerifyCertificate { chaining: false, data: [127, 78] }");
         assert_eq!(parse("10860000027c0000").unwrap(), "GeneralAuthenticate { chaining: true, data: [124, 0] }");
     }
 

@@ -208,6 +208,8 @@ pub(super) struct Proved {
     /// After Chip Authentication: the terminal's ephemeral key, compressed. Only then the terminal may authenticate.
     pub(super) terminal_key: Option<Vec<u8>>,
     pub(super) terminal: ChipTerminalAuth,
+    /// The links so far of a certificate that comes in a chain.
+    pub(super) certificate: Vec<u8>,
 }
 
 impl Volatile {

@@ -9,6 +9,9 @@ use super::state::{Memory, Volatile};
 /// Two dates and their check digits, the end of MRZ_information.
 const DATES: usize = 14;
 
+/// The longest certificate: RSA of 4096 bits with room for extensions.
+const LONGEST_CERTIFICATE: usize = 4096;
+
 /// MSE:Set DST.
 pub(super) fn set_dst(data: &[u8], memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
     let trust = memory.terminal_trust.as_ref().ok_or(Status::CONDITIONS_NOT_SATISFIED)?;
@@ -16,10 +19,24 @@ pub(super) fn set_dst(data: &[u8], memory: &Memory, volatile: &mut Volatile) -> 
 }
 
 /// PSO:Verify Certificate. What the certificate changes is programmed before the answer goes out.
-pub(super) fn verify_certificate(data: &[u8], memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
+pub(super) fn verify_certificate(
+    chaining: bool,
+    data: &[u8],
+    memory: &Memory,
+    volatile: &mut Volatile,
+) -> Result<Response, Status> {
+    let mut certificate = std::mem::take(&mut volatile.proved.certificate);
+    certificate.extend_from_slice(data);
+    if certificate.len() > LONGEST_CERTIFICATE {
+        return Err(Status::WRONG_LENGTH);
+    }
+    if chaining {
+        volatile.proved.certificate = certificate;
+        return Ok(Response::status(Status::OK));
+    }
     let before = memory.terminal_trust.as_ref().ok_or(Status::CONDITIONS_NOT_SATISFIED)?;
     let mut trust = before.clone();
-    volatile.proved.terminal.verify_certificate(data, &mut trust)?;
+    volatile.proved.terminal.verify_certificate(&certificate, &mut trust)?;
     volatile.learned = (trust != *before).then_some(trust);
     Ok(Response::status(Status::OK))
 }

@@ -1,5 +1,7 @@
 //! Terminal Authentication before the fingers: who may read them, how long, and what the card learns on the way.
 
+use std::path::Path;
+
 use channel::chip_auth::{self, ChipAuthSuite, ChipPublicKey, KeyAgreement};
 use channel::cvc::chain::TrustPoint;
 use channel::cvc::{Chat, CvBody, CvCertificate, CvPublicKey, KeyAlgorithm, Level, Reference, TerminalType};
@@ -20,7 +22,7 @@ use openssl::ec::{EcGroup, EcKey, PointConversionForm};
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
 use proptest::prelude::*;
-use soft_card::fault::{Tear, When};
+use soft_card::fault::{Faults, Tear, When};
 use soft_card::{SoftCard, State};
 
 use crate::support::*;
@@ -116,6 +118,8 @@ struct Inspection<'c> {
     card: Secured<&'c mut dyn Card>,
     identity: Vec<u8>,
     ephemeral_key: Vec<u8>,
+    /// The most data bytes of one command.
+    longest: usize,
 }
 
 impl<'c> Inspection<'c> {
@@ -136,12 +140,18 @@ impl<'c> Inspection<'c> {
 
     fn proved(mut card: Secured<&'c mut dyn Card>, identity: Vec<u8>, cipher: Cipher) -> Self {
         let ephemeral_key = prove(&mut card, cipher);
-        Inspection { card, identity, ephemeral_key }
+        Inspection { card, identity, ephemeral_key, longest: usize::MAX }
     }
 
     fn authenticate(&mut self, chain: &[CvCertificate], terminal: &Holder) -> Result<(), TerminalAuthError> {
         let binding = Binding { chip_identity: &self.identity, ephemeral_key: &self.ephemeral_key };
-        terminal_auth::authenticate(&mut self.card, chain, binding, &mut |message| terminal.key.sign(message))
+        terminal_auth::authenticate(
+            &mut self.card,
+            chain,
+            binding,
+            &mut |message| terminal.key.sign(message),
+            self.longest,
+        )
     }
 
     fn ask(&mut self, command: &Command) -> Response {
@@ -302,11 +312,14 @@ fn a_flipped_bit_in_any_step_and_a_step_left_out_open_nothing() {
     let before = card.state().emrtd.terminal_trust.clone();
     for at in [0, 1, 2, 3, 4, 6] {
         let mut inspection = Inspection::by_pace(&mut card);
-        let Inspection { card, identity, ephemeral_key } = &mut inspection;
+        let Inspection { card, identity, ephemeral_key, .. } = &mut inspection;
         let binding = Binding { chip_identity: identity, ephemeral_key };
         let mut flipping = Flipping { inner: card, at, count: 0 };
         let sign = &mut |message: &[u8]| hierarchy.terminal.key.sign(message);
-        assert!(terminal_auth::authenticate(&mut flipping, &hierarchy.chain, binding, sign).is_err(), "{at}");
+        assert!(
+            terminal_auth::authenticate(&mut flipping, &hierarchy.chain, binding, sign, usize::MAX).is_err(),
+            "{at}"
+        );
         assert_eq!(inspection.fingers_and_eyes(), (NO, NO), "{at}");
     }
     assert_ne!(card.state().emrtd.terminal_trust, before, "a certificate that was good has told the date");
@@ -324,7 +337,8 @@ fn a_flipped_bit_in_any_step_and_a_step_left_out_open_nothing() {
     }
     let binding = Binding { chip_identity: &identity, ephemeral_key: &ephemeral_key };
     let sign = &mut |message: &[u8]| hierarchy.terminal.key.sign(message);
-    let result = terminal_auth::authenticate(&mut Curious(&mut inspection.card), &hierarchy.chain, binding, sign);
+    let result =
+        terminal_auth::authenticate(&mut Curious(&mut inspection.card), &hierarchy.chain, binding, sign, usize::MAX);
     assert!(matches!(
         result,
         Err(TerminalAuthError::Refused { instruction: 0x82, status: Status::CONDITIONS_NOT_SATISFIED })
@@ -428,6 +442,64 @@ fn a_torn_card_keeps_the_old_or_the_new() {
         }
     }
     assert_eq!(seen, [3, 4, 11], "each of them is met");
+}
+
+/// Short commands: certificates arrive in links, each protected by itself; a link of anything else is refused, and so is a chain that
+/// another command breaks, or that never ends.
+#[test]
+fn long_certificates_come_in_links() {
+    let hierarchy = Hierarchy::new();
+    let miserly = soft_card::persona::EMBEDDED.iter().find(|(name, _)| *name == "miserly").unwrap().1;
+    let make = soft_card::persona::Persona::parse(miserly).unwrap().make;
+    let mut state = hierarchy.card().state().clone();
+    state.make = make;
+    let next = Holder::new("UTCVCA00002");
+    let link = hierarchy.cvca.certify(&next, Level::Cvca, BOTH, (date(2026, 1, 20), date(2028, 1, 1)));
+    assert!(link.content().len() > 255, "{}", link.content().len());
+    let dv = next.certify(&hierarchy.terminal, Level::DomesticDv, BOTH, (date(2026, 2, 1), date(2026, 5, 1)));
+    let terminal = Holder::new("UTIS00002");
+    let own = hierarchy.terminal.certify(&terminal, Level::Terminal, BOTH, (date(2026, 2, 1), date(2026, 3, 1)));
+    let chain = [link.clone(), dv, own];
+    for longest in [terminal_auth::SHORT_COMMAND, 100, 7] {
+        let mut card = SoftCard::from_state(&state);
+        let mut inspection = Inspection::by_pace(&mut card);
+        inspection.longest = longest;
+        inspection.authenticate(&chain, &terminal).unwrap();
+        assert_eq!(inspection.fingers_and_eyes(), (0x9000, 0x9000), "{longest}");
+    }
+    let mut card = SoftCard::from_state(&state);
+    let mut inspection = Inspection::by_pace(&mut card);
+    let set = encode(Tag(0x83), link.body().authority.bytes());
+    let set = Command::new(0, 0x22, 0x81, 0xB6).with_data(set);
+    let (head, tail) = link.content().split_at(200);
+    let piece = |class, data: &[u8]| Command::new(class, 0x2A, 0, 0xBE).with_data(data);
+    assert_eq!(inspection.ask(&set).status, Status::OK);
+    assert_eq!(inspection.ask(&piece(0x10, head)).status, Status::OK);
+    assert_eq!(inspection.short(1).status, Status::OK, "another command between");
+    assert_eq!(inspection.ask(&piece(0x00, tail)).status, Status::WRONG_DATA);
+    assert_eq!(inspection.authorities(), ["UTCVCA00001"]);
+    assert_eq!(inspection.ask(&Command { cla: 0x10, ..set.clone() }).status, Status::CHAINING_NOT_SUPPORTED);
+    assert_eq!(inspection.ask(&set).status, Status::OK);
+    let endless = (0..100).map(|_| inspection.ask(&piece(0x10, &[0; 200])).status).find(|status| !status.is_ok());
+    assert_eq!(endless, Some(Status::WRONG_LENGTH));
+    assert_eq!(inspection.fingers_and_eyes(), (NO, NO));
+}
+
+/// The fault `card-date`: a card that nobody read for years, and one that was told a day to come.
+#[test]
+fn a_stale_card_lets_in_what_has_ended_and_a_hasty_one_keeps_out_what_is_good() {
+    let hierarchy = Hierarchy::new();
+    for (day, opens) in [("2020-01-01", true), ("2026-03-10", true), ("2026-03-11", false), ("2099-12-31", false)] {
+        let text = format!(
+            "format = \"bitaqa-soft-card-fault\"\nversion = 1\nseed = 7\n[[fault]]\nkind = \"card-date\"\ndate = \"{day}\"\n"
+        );
+        let faults = Faults::parse(&text, Path::new("faults.toml")).unwrap();
+        let mut card = hierarchy.card().with_faults(&faults).unwrap();
+        let mut inspection = Inspection::by_pace(&mut card);
+        assert_eq!(hierarchy.run(&mut inspection).is_ok(), opens, "{day}");
+        assert_eq!(inspection.fingers_and_eyes().0, if opens { 0x9000 } else { NO }, "{day}");
+        assert!(personalized(&Document::new(9)).with_faults(&faults).is_err(), "it knows no terminals");
+    }
 }
 
 /// A link that leads round in circles is only worth what its signatures are: the card keeps two points, and ends no session.

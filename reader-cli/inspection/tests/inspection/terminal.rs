@@ -20,8 +20,11 @@ pub fn document() -> Document {
 }
 
 fn read_as(card: &mut SoftCard, access: &Access, terminal: Option<Terminal>) -> Evidence {
-    // The certificate of a rollover needs more room than a short command has.
-    let options = Options { terminal, extended_length: true, ..Options::new(today()) };
+    read_in(card, access, terminal, false)
+}
+
+fn read_in(card: &mut SoftCard, access: &Access, terminal: Option<Terminal>, extended_length: bool) -> Evidence {
+    let options = Options { terminal, extended_length, ..Options::new(today()) };
     inspect(card, access, &options, &mut OsRandom, &mut |_| {})
 }
 
@@ -170,6 +173,9 @@ fn a_rollover_is_learned_from_the_link_and_needs_it_once() {
     let dv = border.terminals.document_verifier("DVBORDER", days_after(usual_start(), 4));
     let made = border.terminals.terminal(&dv, "EMBPARIS", BOTH, 30, days_after(usual_start(), 5));
     let mut card = SoftCard::from_state(&border.state);
+    // The link needs more room than a short command has: it goes in links, or in an extended command.
+    let extended = read_in(&mut SoftCard::from_state(&border.state), &with_can(), Some(opened(&made)), true);
+    assert!(extended.content("EF.DG3").is_some());
     let first = read_as(&mut card, &with_can(), Some(opened(&made))).terminal_authentication.unwrap();
     assert_eq!(first.shown, ["UTISCVCA00002", "UTDVBORDER00001", "UTEMBPARIS00001"]);
     assert_eq!(first.outcome, Outcome::Successful { rights: rights_of(BOTH) });
