@@ -32,6 +32,7 @@ test: test-packages build
 	BITAQA_TESTS=all $(CARGO) test --workspace --locked
 	BITAQA_BIN=target/debug personalizer/demo/demo.sh target/demo-test
 	BITAQA_BIN=target/debug pki/demo/first-year.sh target/first-year-test
+	BITAQA_BIN=target/debug personalizer/demo/fingers.sh target/fingers-test
 
 bench: test-packages release
 	$(CARGO) bench --locked -p personalizer

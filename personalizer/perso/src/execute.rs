@@ -215,6 +215,9 @@ pub(crate) fn prepare(line: &mut Line<'_>, job: Job<'_>, made_at: Timestamp) -> 
             &drawn
         }
     };
+    if line.profile.eac.as_ref().is_some_and(|eac| eac.points().is_empty()) {
+        return Err(Failure::NoCvca);
+    }
     let chip_key = ChipKey::generate(line.profile.chip_authentication.curve())?;
     let active_key = ActiveKey::of_profile(line.profile)?;
     let inputs = Inputs { made_at, access_number, chip_key: &chip_key, active_key: active_key.as_ref() };

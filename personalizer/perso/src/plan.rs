@@ -11,9 +11,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use channel::chip_auth::{ChipAuthSuite, KeyAgreement};
+use channel::cvc::CvcError;
 use channel::pace::{Mapping, Suite};
 use channel::password::Password;
 use channel::secret::Secret;
+use channel::terminal_auth::Trust;
 use eid::residence::{Address, Residence, ResidenceError};
 use iso7816::Aid;
 use jiff::civil::Date as Day;
@@ -30,7 +32,7 @@ use lds::dg::dg14::Dg14;
 use lds::dg::dg15::Dg15;
 use lds::dg::picture::PictureError;
 use lds::files::{EF_CARD_ACCESS, EF_COM, EF_SOD, File, data_group};
-use lds::globalplatform::dgi::{CAN, CHIP_AUTHENTICATION_KEY, MRZ_INFORMATION};
+use lds::globalplatform::dgi::{CAN, CHIP_AUTHENTICATION_KEY, MRZ_INFORMATION, TERMINAL_TRUST};
 use lds::globalplatform::{ChipAuthenticationKey, Dgi};
 use lds::mrz::{self, Mrz, MrzDate, MrzError, NoSurnameRefused, Td1, holder_name};
 use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
@@ -45,7 +47,7 @@ use crate::citizen::{CertificateHolder, CitizenPlan, Wanted};
 use crate::keys::{ActiveKey, ChipKey};
 use crate::order::{self, CardAccessNumber, Order, PartialDate, Sex};
 use crate::portrait::Face;
-use crate::profile::{CivilField, Eid, Hash, LdsVersion, PortraitRecord, Profile};
+use crate::profile::{CivilField, Eac, Eid, Hash, LdsVersion, PortraitRecord, Profile};
 
 /// Width of the name field of a TD1.
 const NAME_WIDTH: usize = 30;
@@ -82,6 +84,7 @@ pub struct Plan {
     files: Vec<PlannedFile>,
     security_object: Vec<u8>,
     secrets: Secrets,
+    terminal_trust: Option<Vec<u8>>,
     block_size: usize,
     issuer_keys: Option<u8>,
     applet: Option<Applet>,
@@ -161,6 +164,12 @@ pub enum PlanError {
     /// The coded portrait is no picture of a known format.
     #[error("the portrait: {0}")]
     Portrait(#[from] PictureError),
+    /// Fingers for a card that would give them to everybody, or has no place for them.
+    #[error("field fingers: the profile has no data group 3")]
+    Fingers,
+    /// What the card shall know of terminals cannot be written.
+    #[error("the card's first current date: {0}")]
+    TerminalTrust(#[from] CvcError),
     /// A field that does not fit in the MRZ.
     #[error("the machine readable zone: {0}")]
     Mrz(#[from] MrzError),
@@ -217,6 +226,9 @@ pub enum PlanError {
 /// When the order does not fit the profile.
 pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
     check_numbers(order, profile)?;
+    if face.fingers.is_some() && !profile.lds.data_groups.contains(&3) {
+        return Err(PlanError::Fingers);
+    }
     let (issued, expires) = validity(order, profile, inputs.made_at)?;
     let (mrz, name_truncated) = machine_readable_zone(order, profile, expires)?;
     let mut groups = Vec::new();
@@ -224,6 +236,10 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         let bytes = match number {
             1 => Dg1::new(mrz.clone()).to_bytes(),
             2 => dg2(face, profile)?.to_bytes(),
+            3 => match &face.fingers {
+                Some(fingers) => fingers.clone(),
+                None => continue,
+            },
             11 => dg11(order)?.to_bytes(),
             12 => dg12(order, profile, issued, inputs.made_at)?.to_bytes(),
             13 => dg13(order, profile).to_bytes(),
@@ -262,6 +278,7 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         made_at: inputs.made_at,
         files,
         security_object,
+        terminal_trust: terminal_trust(profile, inputs.made_at)?,
         block_size: profile.card.block_size,
         issuer_keys: profile.keys.as_ref().map(|keys| keys.version),
         applet: profile.card.applet,
@@ -485,6 +502,16 @@ fn security_object(profile: &Profile, groups: &[PlannedFile]) -> Result<Vec<u8>,
     Ok(object.to_bytes())
 }
 
+/// Whom the card believes, and the day it takes for the current one: that of its making.
+fn terminal_trust(profile: &Profile, made_at: Timestamp) -> Result<Option<Vec<u8>>, CvcError> {
+    let points = profile.eac.as_ref().map(Eac::points).unwrap_or_default();
+    if points.is_empty() {
+        return Ok(None);
+    }
+    let trust = Trust { points: points.to_vec(), today: made_at.to_zoned(TimeZone::UTC).date() };
+    trust.to_bytes().map(Some)
+}
+
 fn secrets(mrz: &Mrz, inputs: &Inputs<'_>) -> Secrets {
     let key = inputs.chip_key;
     Secrets {
@@ -602,9 +629,11 @@ impl SignedPlan {
         sha256(&self.security_object_file)
     }
 
-    /// The data groupings of the files, plain.
+    /// The data groupings of the files, plain, and of what the card shall know of terminals.
     pub fn file_groups(&self) -> Vec<Dgi> {
-        self.files().into_iter().map(|planned| Dgi::new(planned.file.id, planned.bytes)).collect()
+        let files = self.files().into_iter().map(|planned| Dgi::new(planned.file.id, planned.bytes));
+        let trust = self.plan.terminal_trust.iter().map(|trust| Dgi::new(TERMINAL_TRUST, trust.as_slice()));
+        files.chain(trust).collect()
     }
 
     /// The data groupings that are enciphered before they are written.
@@ -653,6 +682,14 @@ impl fmt::Display for Plan {
             )?;
         }
         writeln!(f, "  {:04X} {:<13} signature over {} bytes", EF_SOD.id, EF_SOD.name, self.security_object.len())?;
+        if let Some(trust) = &self.terminal_trust {
+            writeln!(
+                f,
+                "  {TERMINAL_TRUST:04X} {:<13} {:>6} bytes  the authority of terminals, and the day",
+                "",
+                trust.len()
+            )?;
+        }
         let steps = match self.applet {
             Some(applet) => applet.dialect().steps(self),
             None => {

@@ -1,4 +1,4 @@
-//! The portrait: from the picture in the order to the coded face in DG2.
+//! The portrait: from the picture in the order to the coded face in DG2; and the fingers, which come coded, for DG3.
 //!
 //! Pictures come from outside and are hostile until decoded: files and pixels are limited before anything is
 //! allocated. A picture is cut down to the profile's size (area averages), never blown up, and coded as JPEG at the
@@ -14,7 +14,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use iso7816::tlv::{self, Tag};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use lds::files::data_group;
 use openssl::sha::sha256;
 
 use crate::order::{Fault, Image, MAX_PORTRAIT, Order};
@@ -35,8 +37,10 @@ pub struct Face {
     pub height: u16,
     /// The picture as it came in the order (PNG or JPEG), to be printed.
     pub printed: Vec<u8>,
-    /// SHA-256 over the SHA-256 of each picture file that was read: the portrait, then the chip portrait if it is used.
+    /// SHA-256 over the SHA-256 of each file that was read: the portrait, then the chip portrait if it is used, then the fingers.
     pub sources: [u8; 32],
+    /// The holder's fingers beside the face: EF.DG3 as the order has it.
+    pub fingers: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Face {
@@ -122,6 +126,15 @@ pub enum PortraitError {
         /// The limit.
         limit: usize,
     },
+    /// Not an EF.DG3 with fingers in it.
+    #[error("the fingers are no EF.DG3: one data object 63 with a group of one to ten biometric templates (7F61)")]
+    NotFingers,
+    /// An EF.DG3 that no card has room for.
+    #[error("the fingers take more than {limit} bytes")]
+    TooManyFingers {
+        /// The limit.
+        limit: usize,
+    },
     /// The encoder failed.
     #[error("the picture could not be encoded: {detail}")]
     Encoder {
@@ -156,8 +169,27 @@ pub fn prepare(order: &Order, folder: &Path, profile: &Portrait) -> Result<Face,
     if coded.len() > profile.max_bytes {
         return Err(PortraitError::DoesNotFit { limit: profile.max_bytes });
     }
+    let fingers = order.fingers.as_ref().map(|image| fingers(image, folder)).transpose()?;
+    sources.extend(fingers.iter().flat_map(|file| sha256(file)));
     let sources = sha256(&sources);
-    Ok(Face { coded, format: profile.format, width: profile.width, height: profile.height, printed, sources })
+    let Portrait { format, width, height, .. } = *profile;
+    Ok(Face { coded, format, width, height, printed, sources, fingers })
+}
+
+/// EF.DG3 as the order has it: `63 { 7F61 { 02 number of fingers, ... } }`, with one finger at least. What stands in the templates is the
+/// enrolment station's.
+fn fingers(image: &Image, folder: &Path) -> Result<Vec<u8>, PortraitError> {
+    let file = read(image, folder)?;
+    let group = data_group(3).and_then(|group| tlv::sole(&file, group.tag?).ok());
+    let templates = group.and_then(|group| tlv::sole(group, BIOMETRIC_TEMPLATES).ok());
+    let count = templates.and_then(|templates| tlv::find(templates, NUMBER_OF_TEMPLATES).ok().flatten());
+    if !matches!(count, Some(&[1..=10])) {
+        return Err(PortraitError::NotFingers);
+    }
+    if file.len() > MAX_FINGERS {
+        return Err(PortraitError::TooManyFingers { limit: MAX_FINGERS });
+    }
+    Ok(file)
 }
 
 /// The file's bytes, at most [`MAX_PORTRAIT`].
@@ -175,6 +207,12 @@ fn read(image: &Image, folder: &Path) -> Result<Vec<u8>, PortraitError> {
     }
     Ok(bytes)
 }
+
+/// The largest EF.DG3: one data grouping takes 64 KiB, and a card has other files too.
+const MAX_FINGERS: usize = 48 * 1024;
+/// Biometric information group template (9303-10 §4.7.3).
+const BIOMETRIC_TEMPLATES: Tag = Tag(0x7F61);
+const NUMBER_OF_TEMPLATES: Tag = Tag(0x02);
 
 /// The lowest JPEG quality that still shows a face.
 const LOWEST_QUALITY: u8 = 30;
@@ -264,6 +302,32 @@ mod tests {
         assert!(matches!(refused("small.png"), PortraitError::TooSmall { .. }));
         assert!(matches!(refused("wide.png"), PortraitError::WrongShape { .. }));
         assert!(matches!(refused("absent.png"), PortraitError::Unreadable { .. }));
+    }
+
+    #[test]
+    fn fingers_are_one_data_group_three_with_fingers_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let prepared = |bytes: &[u8]| {
+            std::fs::write(folder.path().join("fingers.bin"), bytes).unwrap();
+            fingers(&Image { path: Some("fingers.bin".into()), data: None }, folder.path())
+        };
+        let group = |tag: u32, count: u8, size: usize| {
+            let templates =
+                [tlv::encode(NUMBER_OF_TEMPLATES, [count]), tlv::encode(Tag(0x7F60), vec![7; size])].concat();
+            tlv::encode(Tag(tag), tlv::encode(BIOMETRIC_TEMPLATES, templates))
+        };
+        assert_eq!(prepared(&group(0x63, 2, 9000)).unwrap(), group(0x63, 2, 9000));
+        for bad in [
+            group(0x76, 2, 9),
+            group(0x63, 0, 9),
+            group(0x63, 11, 9),
+            vec![0x63, 0x00],
+            vec![],
+            [group(0x63, 2, 9), vec![0]].concat(),
+        ] {
+            assert!(matches!(prepared(&bad), Err(PortraitError::NotFingers)), "{}", hex::encode(bad));
+        }
+        assert!(matches!(prepared(&group(0x63, 2, 50_000)), Err(PortraitError::TooManyFingers { .. })));
     }
 
     proptest! {

@@ -12,6 +12,8 @@
 
 use std::path::Path;
 
+use channel::cvc::Reference;
+use channel::cvc::chain::TrustPoint;
 use channel::key_set::Diversification;
 use channel::scp03::{Counted, Options, SecurityLevel, Size};
 use channel::suite::{Cipher, Curve};
@@ -29,6 +31,7 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("specimen-uto", include_str!("../../profiles/specimen-uto.toml")),
     ("specimen-uto-eid", include_str!("../../profiles/specimen-uto-eid.toml")),
     ("specimen-uto-jmrtd", include_str!("../../profiles/specimen-uto-jmrtd.toml")),
+    ("specimen-uto-eac", include_str!("../../profiles/specimen-uto-eac.toml")),
     ("iq-nid-compat", include_str!("../../profiles/iq-nid-compat.toml")),
 ];
 
@@ -65,6 +68,8 @@ pub struct Profile {
     pub keys: Option<Keys>,
     /// The citizen application; without it nothing is written there.
     pub eid: Option<Eid>,
+    /// Terminal Authentication; without it the card believes no terminal, and has no fingers.
+    pub eac: Option<Eac>,
     /// Personalization details.
     pub dg12: Dg12,
     /// The national data group.
@@ -292,6 +297,43 @@ pub enum PortraitFormat {
     Jpeg,
     /// JPEG 2000.
     Jpeg2000,
+}
+
+/// Which terminals the card will believe (TR-03110 EAC1).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eac {
+    /// Country and mnemonic of the country verifying CA, whose certificate the program is given with `--cvca`.
+    pub authority: String,
+    /// Its trust points, the newest first; see [`Profile::believe`].
+    #[serde(skip)]
+    points: Vec<TrustPoint>,
+}
+
+impl Eac {
+    /// The trust points that cards get.
+    pub fn points(&self) -> &[TrustPoint] {
+        &self.points
+    }
+}
+
+/// Why a card cannot be made to believe a country verifying CA.
+#[derive(Debug, thiserror::Error)]
+pub enum BeliefError {
+    /// The profile has no such table.
+    #[error("the profile has no table [eac]: its cards believe no terminal")]
+    NotAsked,
+    /// Another CA.
+    #[error("the certificate is that of {found}; the profile's cards believe {expected}")]
+    OtherAuthority {
+        /// Whose certificate it is.
+        found: String,
+        /// Country and mnemonic of the profile.
+        expected: String,
+    },
+    /// None, or too many.
+    #[error("a card takes one or two trust points, not {0}")]
+    Count(usize),
 }
 
 /// The blank and how it is written.
@@ -590,6 +632,26 @@ impl Profile {
         Ok(profile)
     }
 
+    /// The same profile, whose cards believe these trust points, the newest first.
+    ///
+    /// # Errors
+    /// When the profile has no table `[eac]`, a certificate is that of another authority, or there are more than two.
+    pub fn believe(mut self, points: Vec<TrustPoint>) -> Result<Self, BeliefError> {
+        let eac = self.eac.as_mut().ok_or(BeliefError::NotAsked)?;
+        if !matches!(points.len(), 1 | 2) {
+            return Err(BeliefError::Count(points.len()));
+        }
+        for point in &points {
+            let found = point.certificate().body().holder.to_string();
+            // The sequence number changes with each key.
+            if found.len().checked_sub(5).and_then(|end| found.get(..end)) != Some(&eac.authority) {
+                return Err(BeliefError::OtherAuthority { found, expected: eac.authority.clone() });
+            }
+        }
+        eac.points = points;
+        Ok(self)
+    }
+
     fn check(&self, name: &str) -> Result<(), ProfileError> {
         if self.format != FORMAT {
             return Err(ProfileError::Version { name: name.to_owned(), found: self.format });
@@ -598,7 +660,7 @@ impl Profile {
         let code = |text: &str| text.len() == 2 && text.starts_with(['A', 'C', 'I']);
         let groups = &self.lds.data_groups;
         let other = |version: u8| (0x01..=0x7F).contains(&version) && version != self.card.key_version;
-        let rules: [(bool, &'static str, &'static str); 15] = [
+        let rules: [(bool, &'static str, &'static str); 17] = [
             (letters(&self.document.state, 3), "document.state", "three capital letters"),
             (letters(&self.document.nationality, 3), "document.nationality", "three capital letters"),
             (code(&self.document.code), "document.code", "two characters, the first of them A, C or I (9303-5)"),
@@ -613,9 +675,19 @@ impl Profile {
                 "between 9 and 15",
             ),
             (
-                groups.iter().all(|group| [1, 2, 11, 12, 13, 14, 15].contains(group)),
+                groups.iter().all(|group| [1, 2, 3, 11, 12, 13, 14, 15].contains(group)),
                 "lds.data_groups",
-                "numbers among 1, 2, 11, 12, 13, 14, 15",
+                "numbers among 1, 2, 3, 11, 12, 13, 14, 15",
+            ),
+            (
+                self.eac.is_some() || !groups.contains(&3),
+                "lds.data_groups",
+                "a list without 3: fingers are only for cards with the table [eac], which ask who reads them",
+            ),
+            (
+                self.eac.as_ref().is_none_or(|eac| is_authority(&eac.authority) && self.card.applet.is_none()),
+                "eac.authority",
+                "country and mnemonic of the country verifying CA, such as UTISCVCA; on chips of this project only",
             ),
             (
                 [1, 2].iter().all(|group| groups.contains(group))
@@ -670,6 +742,11 @@ impl Profile {
             None => Ok(()),
         }
     }
+}
+
+/// Country and mnemonic, as in a certificate holder reference.
+fn is_authority(name: &str) -> bool {
+    name.split_at_checked(2).is_some_and(|(country, mnemonic)| Reference::new(country, mnemonic, "00000").is_ok())
 }
 
 /// A profile's table, over that of the embedded profile which it extends.
@@ -735,7 +812,10 @@ mod tests {
             ("[eid]\nkeys = [\"signature\"]\nalgorithms = { signature = \"RSA-1024\" }", "unknown variant"),
             ("[card]\nsecurity_level = 1", "commands are always encrypted"),
             ("[lds]\ndata_groups = [1, 2]", "never left out"),
-            ("[lds]\ndata_groups = [1, 2, 3, 14]", "numbers among"),
+            ("[lds]\ndata_groups = [1, 2, 4, 14]", "numbers among"),
+            ("[lds]\ndata_groups = [1, 2, 3, 14]", "a list without 3"),
+            ("[eac]\nauthority = \"cvca\"", "eac.authority must be"),
+            ("[eac]\npoints = []", "unknown field"),
             ("format = 2", "has format 2"),
             ("[document]\nstate = \"Uto\"", "three capital letters"),
         ] {

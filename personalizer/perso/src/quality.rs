@@ -17,7 +17,7 @@ use inspection::procedure::{Access, Bac, Options};
 use inspection::{Evidence, Policy, Report, Verdict};
 use iso7816::Card;
 use jiff::Timestamp;
-use lds::files::EF_SOD;
+use lds::files::{Access as FileAccess, EF_SOD};
 use openssl::sha::sha256;
 use trust::TrustStore;
 
@@ -73,12 +73,18 @@ impl ExpectedCitizen {
     }
 }
 
+/// Fingers open to authorised terminals only, and a production line is none: EF.SOD vouches for what was written, every block of
+/// which the card acknowledged.
+fn is_readable(planned: &PlannedFile) -> bool {
+    planned.file.access != FileAccess::Extended
+}
+
 impl Expected {
     /// Every file of a plan.
     pub fn of(plan: &SignedPlan) -> Self {
         let entry = |planned: PlannedFile| (planned.file.name, planned.bytes);
         Expected {
-            files: plan.files().into_iter().map(entry).collect(),
+            files: plan.files().into_iter().filter(is_readable).map(entry).collect(),
             security_object: plan.security_object_digest(),
             citizen: None,
         }
@@ -87,7 +93,8 @@ impl Expected {
     /// What is still known of a card whose keys are gone: every file that does not depend on them, and the digest of
     /// EF.SOD, which vouches for the rest.
     pub fn without_key(files: &[PlannedFile], security_object: [u8; 32]) -> Self {
-        let independent = files.iter().filter(|planned| !matches!(planned.file.data_group, Some(14 | 15)));
+        let depends = |planned: &&PlannedFile| matches!(planned.file.data_group, Some(14 | 15));
+        let independent = files.iter().filter(|planned| !depends(planned) && is_readable(planned));
         let entry = |planned: &PlannedFile| (planned.file.name, planned.bytes.clone());
         Expected { files: independent.map(entry).collect(), security_object, citizen: None }
     }

@@ -25,6 +25,7 @@ fn face(profile: &Profile) -> Face {
         width: portrait.width,
         height: portrait.height,
         printed: Vec::new(),
+        fingers: None,
     }
 }
 

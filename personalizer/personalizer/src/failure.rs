@@ -129,6 +129,8 @@ impl From<PlanError> for Failure {
             }
             PlanError::TimeZone { .. } => "Install the Debian package tzdata, or correct document.time_zone.",
             PlanError::Portrait(_) => "Replace the portrait.",
+            PlanError::Fingers => "Use a profile with data group 3, or leave the fingers out.",
+            PlanError::TerminalTrust(_) => "Set the clock of this computer.",
             PlanError::Capacity { .. } | PlanError::FileSize { .. } => "Lower portrait.max_bytes in the profile.",
             PlanError::NoSuchFile { .. } => "Leave its number out of lds.data_groups in the profile.",
             PlanError::OpenSsl(_) => "Check the installation of OpenSSL.",
@@ -228,6 +230,12 @@ impl From<Perso> for Failure {
                 "The citizen application cannot be written.",
                 Perso::NoCitizenCa,
                 "Use the profile that the card was begun with; give --citizen-ca and --pin-letters.",
+                exit::USAGE,
+            ),
+            Perso::NoCvca => Failure::new(
+                "The card would believe no terminal.",
+                Perso::NoCvca,
+                "Give --cvca with the CVCA's certificate.cvcert, or use a profile without the table [eac].",
                 exit::USAGE,
             ),
             Perso::Station(error @ StationError::NoCard) => {

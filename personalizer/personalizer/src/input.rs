@@ -10,6 +10,8 @@ use perso::execute::{SecurityObjectSigner, SignerError};
 use perso::order::{self, Order};
 use perso::portrait::{self, Face};
 use perso::profile::Profile;
+use trust::cvc::CvCertificate;
+use trust::cvc::chain::TrustPoint;
 use trust::{Pin, TrustStore, bundle};
 use zeroize::Zeroizing;
 
@@ -48,6 +50,26 @@ pub fn work(work: &Work, output: &Output) -> Result<(Profile, Vec<Item>), Failur
         }
     }
     if problems > 0 { Err(unusable(problems, &work.orders)) } else { Ok((profile, items)) }
+}
+
+/// The profile, whose cards believe the country verifying CAs of these files; without files as it is.
+pub fn believing(profile: Profile, files: &[PathBuf]) -> Result<Profile, Failure> {
+    if files.is_empty() {
+        return Ok(profile);
+    }
+    let refused = |why: String| {
+        let remedy =
+            "Give the CVCA's own certificate, as `bitaqa-pki cvc init` writes it, for a profile with the table [eac].";
+        Failure::new("The cards cannot be made to believe this authority.", why, remedy, exit::USAGE)
+    };
+    let mut points = Vec::new();
+    for path in files {
+        let bytes = std::fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+        let wrong = |error: &dyn std::fmt::Display| refused(format!("{}: {error}", path.display()));
+        let certificate = CvCertificate::from_bytes(&bytes).map_err(|error| wrong(&error))?;
+        points.push(TrustPoint::new(certificate).map_err(|error| wrong(&error))?);
+    }
+    profile.believe(points).map_err(|error| refused(error.to_string()))
 }
 
 /// The whole file is refused.

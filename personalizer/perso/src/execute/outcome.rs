@@ -132,6 +132,9 @@ pub enum Failure {
     /// The profile or the card has the citizen application, and the line is not equipped for it.
     #[error("the card's citizen application needs a profile with [eid] and a citizen CA")]
     NoCitizenCa,
+    /// The profile's cards believe a country verifying CA, and its certificate was not given.
+    #[error("the profile has the table [eac], and no certificate of the country verifying CA was given")]
+    NoCvca,
     /// No card or reader.
     #[error(transparent)]
     Station(#[from] StationError),

@@ -53,6 +53,8 @@ const RULES: &[(&str, Rule)] = &[
     ("/portrait/data", base64_size),
     ("/chip_portrait/path", relative_path),
     ("/chip_portrait/data", base64_size),
+    ("/fingers/path", relative_path),
+    ("/fingers/data", base64_size),
     ("/replaces/document_number", document_number),
     ("/replaces/revoked", whole_date),
     ("/offices/registration", code),
@@ -86,7 +88,9 @@ pub(super) fn check_together(order: &Order, found: &mut Found) {
     if after(issue.date, issue.expiry) || issue.date.is_some() && issue.date == issue.expiry {
         say("issue.date", Fault::After { other: "issue.expiry" });
     }
-    for (field, image) in [("portrait", Some(&order.portrait)), ("chip_portrait", order.chip_portrait.as_ref())] {
+    let optional = [("chip_portrait", &order.chip_portrait), ("fingers", &order.fingers)];
+    let optional = optional.map(|(field, image)| (field, image.as_ref()));
+    for (field, image) in [("portrait", Some(&order.portrait))].into_iter().chain(optional) {
         if image.is_some_and(|Image { path, data }| path.is_some() == data.is_some()) {
             say(field, Fault::PathOrData);
         }

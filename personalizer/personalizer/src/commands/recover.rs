@@ -18,6 +18,7 @@ use crate::output::Output;
 
 pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     let (profile, items) = input::work(&options.work, output)?;
+    let profile = input::believing(profile, &options.equipment.cvca)?;
     let out = given(options.equipment.out.as_deref(), "--out")?;
     let faces = Faces::load(&profile)?;
     let parts = Parts::open(&options.equipment, &options.machine, profile)?;

@@ -40,6 +40,7 @@ pub enum Turn {
 
 pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
     let (profile, items) = input::work(&options.work, output)?;
+    let profile = input::believing(profile, &options.equipment.cvca)?;
     let faces = Faces::load(&profile)?;
     match preflight(&items, &profile, &faces, output) {
         0 => {}
