@@ -35,7 +35,7 @@ fail() { echo "fingers: $*" >&2; exit 1; }
 field() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }
 ahead=0
 # now COMMAND: as many days from today as `ahead` says
-now() { if [ "$ahead" -eq 0 ]; then "$@"; else faketime "+${ahead}d" "$@"; fi; }
+now() { if [ "$ahead" -eq 0 ]; then "$@"; else faketime -f "+${ahead}d" "$@"; fi; }
 pki() { now "$bin/bitaqa-pki" "$@"; }
 
 printf 'authority of the demo\n' >"$work/passphrase"
@@ -86,18 +86,19 @@ insert() {
         sleep 0.05
     done
 }
+# make_card LEDGER [OPTION...]
 make_card() {
+    ledger=$1
+    shift
     "$bin/bitaqa-personalizer" run orders/one.jsonl --profile specimen-uto-eac --socket card.sock --printer none --signer pki/ds/ds-1 \
-        --passphrase-file passphrase --trust trust --ledger ledger.jsonl --out cards --blanks 1 "$@"
+        --passphrase-file passphrase --trust trust --ledger "$ledger" --out cards --blanks 1 "$@"
 }
 insert
-if make_card >"$out/without-cvca.txt" 2>&1; then fail "a card was made that believes no terminal"; fi
+if make_card trial.jsonl >"$out/without-cvca.txt" 2>&1; then fail "a card was made that believes no terminal"; fi
 grep -q -e --cvca "$out/without-cvca.txt" || fail "nobody said what was missing"
 echo "without --cvca no card is begun"
-end
-rm -f ledger.jsonl
-insert
-make_card --cvca "$cvca" | tee "$out/made.txt"
+make_card ledger.jsonl --cvca "$cvca" >"$out/made.txt" 2>&1 || { cat "$out/made.txt"; fail "no card was made"; }
+cat "$out/made.txt"
 end
 
 # read_as NAME TERMINAL VERDICT RESULT DG3: verifies the card as that post ("-": without certificates)
