@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use channel::password::Password;
 use channel::random::Random;
 use channel::sm::Secured;
+use channel::terminal_auth::SHORT_COMMAND;
 use iso7816::{Aid, Card, Chained, Command, Limits};
 use jiff::Timestamp;
 use lds::files as table;
@@ -131,11 +132,15 @@ pub fn inspect(
         progress,
         chip_identity: None,
         terminal_key: None,
+        longest_command: SHORT_COMMAND,
     };
     evidence.interrupted = procedure.run(card).err();
     progress(Progress::Done);
     evidence
 }
+
+/// What secure messaging may add to an extended command: three data objects and one block of padding.
+const PROTECTION: usize = 48;
 
 /// The procedure under way; `Err` is why it cannot go on.
 struct Procedure<'a> {
@@ -148,6 +153,8 @@ struct Procedure<'a> {
     chip_identity: Option<Vec<u8>>,
     /// After Chip Authentication that was proved: the terminal's ephemeral key, compressed.
     terminal_key: Option<Vec<u8>>,
+    /// The most data of a command under secure messaging.
+    longest_command: usize,
 }
 
 impl Procedure<'_> {
@@ -211,6 +218,10 @@ impl Procedure<'_> {
         reader: &mut FileReader,
         mut card: Chained<Metered<'c>>,
     ) -> (Chained<Metered<'c>>, Result<(), Interruption>) {
+        self.longest_command = match card.limits().command_data {
+            short if short <= Limits::SHORT.command_data => SHORT_COMMAND,
+            extended => extended.saturating_sub(PROTECTION),
+        };
         match self.open(&mut card) {
             Ok(Some(Opened { session, application_selected })) => {
                 reader.protected(&session);

@@ -323,7 +323,8 @@ impl Host {
                 let binding = Binding { chip_identity: &self.proof.identity, ephemeral_key: &ephemeral_key };
                 let key = if *right { &hierarchy.terminal.key } else { &stranger.key };
                 let mut sign = |message: &[u8]| key.sign(message);
-                let done = terminal_auth::authenticate(session, &hierarchy.chain, binding, &mut sign, usize::MAX).is_ok();
+                let done =
+                    terminal_auth::authenticate(session, &hierarchy.chain, binding, &mut sign, usize::MAX).is_ok();
                 self.proof.terminal = done;
                 Seen::result(done)
             }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use channel::cvc::{Chat, CvCertificate, Level, Reference, TerminalType};
-use channel::terminal_auth::{self, Binding, EF_CVCA_LENGTH, SHORT_COMMAND, TerminalAuthError, TerminalSigner};
+use channel::terminal_auth::{self, Binding, EF_CVCA_LENGTH, TerminalAuthError, TerminalSigner};
 use iso7816::Card;
 use lds::dg::dg01::Dg1;
 use lds::files::{self, Access, EF_CVCA, EF_SOD};
@@ -114,10 +114,8 @@ impl Procedure<'_> {
         };
         evidence.shown = chain.iter().map(|certificate| certificate.body().holder.to_string()).collect();
         let binding = Binding { chip_identity: &chip_identity, ephemeral_key: &ephemeral_key };
-        // With extended length the layers below know how much fits one command.
-        let longest = if self.options.extended_length { usize::MAX } else { SHORT_COMMAND };
         let mut sign = |message: &[u8]| terminal.signer.sign(message);
-        let result = terminal_auth::authenticate(card, chain, binding, &mut sign, longest);
+        let result = terminal_auth::authenticate(card, chain, binding, &mut sign, self.longest_command);
         evidence.outcome = match result {
             Ok(()) => {
                 let rights = effective(chain).filter(|chat| chat.terminal_type() == TerminalType::Inspection);
