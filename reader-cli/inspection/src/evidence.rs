@@ -48,7 +48,7 @@ pub struct Evidence {
     /// Terminal Authentication, when there was a terminal to show and something that only it opens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminal_authentication: Option<TerminalAuthenticationEvidence>,
-    /// The machine-readable zone as printed, 90 characters, when the inspector supplied all of it.
+    /// The machine-readable zone as printed (90, 72 or 88 characters), when the inspector supplied all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub printed_mrz: Option<String>,
     /// The session that broke before the one in which all this was read. A first session that holds has none.
