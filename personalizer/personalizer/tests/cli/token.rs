@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use authority::{MasterKey, MasterKind, Token, TokenAddress};
+use soft_card::emrtd::ApplicationLife;
+use soft_card::issuer_domain::CardLife;
 
 use super::*;
 
@@ -168,5 +170,41 @@ fn what_the_token_does_not_have_is_told_before_a_card_is_touched() {
         assert!(output.status.code() == Some(21) && text.contains("other keys"), "{text}");
         let reading = Reading::of(&centre.path("ledger.jsonl")).unwrap();
         assert_eq!(reading.book.chips().next().unwrap().1.wrong_cryptograms, 1);
+    });
+}
+
+#[test]
+fn the_whole_card_is_made_with_keys_that_a_token_derives() {
+    with_token("the_whole_card_is_made_with_keys_that_a_token_derives", || {
+        let token = token();
+        let maker = MasterKey::generate(&token, "maker", MasterKind::Aes(16)).unwrap();
+        let issuer = MasterKey::generate(&token, "issuer", MasterKind::Aes(32)).unwrap();
+        let centre = Centre::new();
+        let state = centre.citizen_blank(maker.card_keys(Diversification::Kdf3, &DIVERSIFICATION).unwrap());
+        centre.insert(&state, None);
+        let profile = profile("kdf3", "kdf3").replace("\"specimen-uto\"", "\"specimen-uto-eid\"");
+        let mut command = command(&centre, &profile, ["maker", "issuer"]);
+        command.arg("--citizen-ca").arg(centre.path("pki")).arg("--pin-letters").arg(centre.path("letters"));
+        command.arg("--citizen-passphrase-file").arg(centre.path("passphrase"));
+        let output = command.output().unwrap();
+        let said = lines(&output);
+        assert_eq!(
+            (&said[0]["outcome"], &said[0]["verdict"]),
+            (&"finished".into(), &"GENUINE_VALID".into()),
+            "{said:?}"
+        );
+
+        fs::copy(&state, centre.path("copy.json")).unwrap();
+        let card = SoftCard::open(&centre.path("copy.json")).unwrap();
+        let (domain, citizen) = (&card.state().issuer_domain, card.state().eid.as_ref().unwrap());
+        let [(0x31, set)] = domain.keys.iter().collect::<Vec<_>>()[..] else { panic!("not the issuer's keys alone") };
+        let derived = issuer.card_keys(Diversification::Kdf3, &DIVERSIFICATION).unwrap();
+        assert_eq!((&set.enc, &set.mac, &set.dek), (&derived.enc, &derived.mac, &derived.dek));
+        assert_eq!(domain.life_cycle, CardLife::Secured);
+        for application in [eid::Application::Piv, eid::Application::National] {
+            assert_eq!(citizen.life(application), ApplicationLife::Personalized);
+        }
+        assert!(citizen.keys.keys().eq(&[0x9A, 0x9C, 0x9D]) && citizen.transport);
+        assert!(centre.path("letters/ZZ0000017.json").exists());
     });
 }
