@@ -4,6 +4,7 @@
 
 mod applets;
 mod issuer;
+mod passport;
 mod real;
 mod steps;
 
@@ -117,7 +118,8 @@ fn main() -> ExitCode {
         let cards = [curves, rsa].map(|algorithms| scope.spawn(move || citizen_s_card(algorithms)));
         let real = scope.spawn(real::real_objects_are_read_back);
         let theirs = ["pivapplet", "openfips201"].map(|name| scope.spawn(move || applets::their_card(name)));
-        cards.into_iter().chain([real]).chain(theirs).map(|card| card.join()).collect::<Vec<_>>()
+        let passport = scope.spawn(passport::jmrtd_applet);
+        cards.into_iter().chain([real, passport]).chain(theirs).map(|card| card.join()).collect::<Vec<_>>()
     });
     // A card whose thread gave up has said why.
     let failed = results.iter().filter(|result| result.is_err()).count();
