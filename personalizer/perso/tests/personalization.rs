@@ -15,6 +15,8 @@ mod jmrtd;
 mod resumed;
 #[path = "personalization/secrets.rs"]
 mod secrets;
+#[path = "personalization/terminals.rs"]
+mod terminals;
 #[path = "personalization/torn.rs"]
 mod torn;
 #[path = "personalization/whole.rs"]

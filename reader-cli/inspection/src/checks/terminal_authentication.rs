@@ -53,7 +53,7 @@ fn judge(case: &Case<'_>) -> Judgement {
 fn shown(holders: &[String]) -> String {
     match holders {
         [] => "the terminal was accepted".to_owned(),
-        [before @ .., terminal] if before.is_empty() => format!("{terminal} was accepted"),
+        [terminal] => format!("{terminal} was accepted"),
         [before @ .., terminal] => format!("{terminal} was accepted, by way of {}", before.join(", ")),
     }
 }

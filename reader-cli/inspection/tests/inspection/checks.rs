@@ -140,7 +140,7 @@ fn spoiled(issuer: &mut Issuer) -> Vec<Spoiled> {
     add("chip-authenticity", "undetermined", report(&read_state(&clone, &active()), &store, today()));
 
     let stranger = Outcome::Refused { reason: "the chip refused the certificate of UTDV00001: 6300".into() };
-    add("terminal-authentication", "failed", report(&fingers(&issuer, stranger), &store, today()));
+    add("terminal-authentication", "failed", report(&fingers(issuer, stranger), &store, today()));
 
     let stolen = RevokedDocument {
         state: None,
