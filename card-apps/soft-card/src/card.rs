@@ -285,7 +285,7 @@ impl SoftCard {
             },
             None => self.emrtd(&plain, chaining, capacity, volatile),
         };
-        volatile.emrtd.protect(&response)
+        volatile.emrtd.protect(&self.line.spoil_inside(plain.ins, response))
     }
 
     fn plain(&mut self, command: &Command, class: Class, volatile: &mut Volatile) -> Response {
@@ -370,7 +370,8 @@ impl SoftCard {
         volatile.selected = Some(Application::IssuerDomain);
         self.before = self.stored.as_ref().map(|_| self.state.clone());
         let random = self.random.as_mut();
-        issuer_domain::answer(command, protected, &mut self.state, &mut volatile.issuer_domain, random)
+        let mut lie = |instruction, answer| self.line.spoil_inside(instruction, answer);
+        issuer_domain::answer(command, protected, &mut self.state, &mut volatile.issuer_domain, random, &mut lie)
     }
 
     /// A command for the citizen application: the holder's, or the issuer's through its channel.
@@ -432,7 +433,7 @@ impl SoftCard {
                 Ok(plain) => {
                     let chaining = plain.cla & CHAINING != 0;
                     let answer = eid::answer_issuer(&plain, chaining, memory, eid, random, &mut program);
-                    issuer_domain.protect(&answer)
+                    issuer_domain.protect(&self.line.spoil_inside(plain.ins, answer))
                 }
                 Err(status) => {
                     eid.forget_steps();

@@ -129,6 +129,14 @@ pub enum Fault {
         /// Data bytes in each answer.
         bytes: u8,
     },
+    /// The data of the answer are others, drawn; the status word stays.
+    Drawn {
+        /// Which answers.
+        #[serde(default)]
+        on: On,
+        /// How many bytes.
+        bytes: usize,
+    },
     /// The answer is the one to the command before that was met.
     Replayed {
         /// Which answers.
@@ -166,6 +174,8 @@ pub struct On {
     pub skip: u64,
     /// So many are met; all when absent.
     pub count: Option<u64>,
+    /// Only those under a secure channel, and before the card protects its answer: a chip that holds the right keys and lies.
+    pub inside: bool,
 }
 
 impl On {
@@ -312,6 +322,7 @@ impl Fault {
             | Fault::Long { on, .. }
             | Fault::Garbled { on }
             | Fault::Endless { on, .. }
+            | Fault::Drawn { on, .. }
             | Fault::Replayed { on } => Some(*on),
             _ => None,
         }
@@ -328,7 +339,9 @@ impl Fault {
             {
                 Some(("command, byte-in, byte-out", "at most 1000000 microseconds"))
             }
-            Fault::Long { bytes, .. } if *bytes > iso7816::MAX_DATA => Some(("bytes", "at most 65535")),
+            Fault::Long { bytes, .. } | Fault::Drawn { bytes, .. } if *bytes > iso7816::MAX_DATA => {
+                Some(("bytes", "at most 65535"))
+            }
             Fault::Limits { command, .. } if *command < 4 => Some(("command", "4 or more")),
             _ => None,
         }
@@ -417,7 +430,7 @@ mod tests {
              [[fault]]\nkind = \"swapped-security-object\"\nof = \"other.card\"\n[[fault]]\nkind = \"no-pace\"\n",
         )
         .unwrap();
-        let on = On { ins: Some(0xB0), skip: 3, count: None };
+        let on = On { ins: Some(0xB0), skip: 3, count: None, inside: false };
         assert_eq!((faults.seed, faults.folder.as_path()), (7, Path::new("/somewhere")));
         assert_eq!(faults.all[0], Fault::Status { on, status: 0x6982, bare: false });
         assert!(faults.forge_memory());

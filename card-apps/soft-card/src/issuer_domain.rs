@@ -56,12 +56,15 @@ pub(crate) fn opens(apdu: &Apdu) -> bool {
 }
 
 /// Answers a command of class `80`, `84` or (GET DATA) `00`; `protected` is the class bit 04.
+///
+/// `lie` may exchange an answer before the channel protects it.
 pub(crate) fn answer(
     apdu: &Apdu,
     protected: bool,
     state: &mut State,
     volatile: &mut Volatile,
     random: &mut dyn Random,
+    lie: &mut dyn FnMut(u8, Response) -> Response,
 ) -> Response {
     if OPENING.contains(&apdu.ins) {
         return execute(apdu, apdu, state, volatile, random).unwrap_or_else(Response::status);
@@ -80,7 +83,7 @@ pub(crate) fn answer(
         }
     };
     let response = execute(&plain, apdu, state, volatile, random).unwrap_or_else(Response::status);
-    volatile.channel.wrap(&response).unwrap_or_else(Response::status)
+    volatile.channel.wrap(&lie(plain.ins, response)).unwrap_or_else(Response::status)
 }
 
 /// Carries out a command without its protection; `received` is the same as it came.

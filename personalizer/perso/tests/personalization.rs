@@ -9,6 +9,8 @@ mod bench;
 mod citizen;
 #[path = "personalization/good.rs"]
 mod good;
+#[path = "personalization/hostile.rs"]
+mod hostile;
 #[path = "personalization/jmrtd.rs"]
 mod jmrtd;
 #[path = "personalization/resumed.rs"]

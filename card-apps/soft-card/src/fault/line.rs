@@ -1,13 +1,13 @@
 //! Faults of the line: what happens to a command on its way in, and to its answer on its way out.
 //!
-//! The bytes are those of the reader's side; under secure messaging a spoiled answer is spoiled ciphertext. No answer grows
-//! beyond what a frame holds.
+//! The bytes are those of the reader's side; under secure messaging a spoiled answer is spoiled ciphertext, but where the fault
+//! says `inside`: then the plain answer is spoiled, and protected as it is. No answer grows beyond what a frame holds.
 
 use std::thread;
 use std::time::Duration;
 
 use iso7816::frame::MAX_FRAME;
-use iso7816::{Command, Status};
+use iso7816::{Command, MAX_DATA, Response, Status};
 
 use super::{Fault, Faults, Seeded, Tear, When};
 
@@ -92,7 +92,7 @@ impl Line {
     pub(crate) fn spoil(&mut self, command: &[u8], mut answer: Vec<u8>) -> Vec<u8> {
         let instruction = command.get(1).copied().unwrap_or_default();
         let mut pause = std::mem::take(&mut self.pause);
-        for armed in &mut self.faults {
+        for armed in self.faults.iter_mut().filter(|armed| !armed.is_inside()) {
             let met = armed.meets(instruction);
             pause += armed.pause(met, command, &answer);
             answer = armed.spoil(met, instruction, answer, &mut self.random);
@@ -103,9 +103,29 @@ impl Line {
         answer.truncate(MAX_FRAME);
         answer
     }
+
+    /// Spoils an answer that a secure channel is going to protect.
+    pub(crate) fn spoil_inside(&mut self, instruction: u8, answer: Response) -> Response {
+        if !self.faults.iter().any(Armed::is_inside) {
+            return answer;
+        }
+        let mut bytes = answer.to_bytes();
+        for armed in self.faults.iter_mut().filter(|armed| armed.is_inside()) {
+            let met = armed.meets(instruction);
+            bytes = armed.spoil(met, instruction, bytes, &mut self.random);
+        }
+        let mut answer = Response::parse(&bytes).unwrap_or(Response::status(Status::UNKNOWN_ERROR));
+        // Room for what the channel adds.
+        answer.data.truncate(MAX_DATA - 64);
+        answer
+    }
 }
 
 impl Armed {
+    fn is_inside(&self) -> bool {
+        self.fault.on().is_some_and(|on| on.inside)
+    }
+
     /// Counts a command that the fault could meet; true when it does.
     fn meets(&mut self, instruction: u8) -> bool {
         let Some(on) = self.fault.on().filter(|on| on.is_for(instruction)) else { return false };
@@ -151,6 +171,10 @@ impl Armed {
                     answer.extend([0x61, bytes]);
                 }
             }
+            Fault::Drawn { bytes, .. } if met => {
+                let status = answer.split_off(data);
+                answer = (0..bytes).map(|_| random.next() as u8).chain(status).collect();
+            }
             Fault::Replayed { on } if on.is_for(instruction) => {
                 let before = self.last.replace(answer.clone());
                 answer = before.filter(|_| met).unwrap_or(answer);
@@ -193,6 +217,9 @@ mod tests {
         assert_eq!(spoil(&bare, &three)[2], "6a82");
         assert_eq!(spoil(&format!("\"short\"\nbytes = 1\n{once}"), &three), [as_is, as_is, "01", as_is]);
         assert_eq!(spoil("\"short\"\nbytes = 9\n", &[&READ]), [as_is]);
+        let drawn = &spoil("\"drawn\"\nbytes = 5\n", &[&READ])[0];
+        assert!(drawn.len() == 14 && drawn.ends_with("9000") && !drawn.starts_with("010203"), "{drawn}");
+        assert_eq!(spoil("\"short\"\nbytes = 1\non = { inside = true }", &[&READ]), [as_is]);
         let long = spoil("\"long\"\nbytes = 4\n", &[&READ]);
         assert!(long[0].starts_with("010203") && long[0].ends_with("9000") && long[0].len() == 18, "{long:?}");
         assert_eq!(spoil("\"long\"\nbytes = 65535\n", &[&READ])[0].len() / 2, 65_535 + 5);
@@ -203,6 +230,16 @@ mod tests {
         let garbled = spoil("\"garbled\"", &[&READ, &READ]);
         assert!(garbled.iter().all(|answer| answer != as_is));
         assert_eq!(garbled, spoil("\"garbled\"", &[&READ, &READ]), "the same seed, the same bits");
+    }
+
+    #[test]
+    fn what_lies_inside_is_protected_as_it_is() {
+        let mut line = line("[[fault]]\nkind = \"drawn\"\nbytes = 65535\non = { ins = 0xB0, inside = true, skip = 1 }");
+        let honest = Response::ok([1, 2, 3]);
+        assert_eq!(line.spoil_inside(0xB0, honest.clone()), honest);
+        assert_eq!(line.spoil_inside(0xA4, honest.clone()), honest);
+        assert_eq!(line.spoil_inside(0xB0, honest.clone()).data.len(), MAX_DATA - 64);
+        assert_eq!(line.spoil(&READ, honest.to_bytes()), honest.to_bytes());
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Desk::with(citizen_profile(), None)
     }
 
@@ -143,7 +143,7 @@ impl Desk {
         Desk { folder, ca: QuickCa::new(), letters: Letters::default(), profile, issuer }
     }
 
-    fn path(&self) -> std::path::PathBuf {
+    pub fn path(&self) -> std::path::PathBuf {
         self.folder.path().join("ledger.jsonl")
     }
 
@@ -158,7 +158,7 @@ impl Desk {
         })
     }
 
-    fn recover(&mut self, slot: &Slot) -> Result<Recovered, RecoverError> {
+    pub fn recover(&mut self, slot: &Slot) -> Result<Recovered, RecoverError> {
         let mut ledger = Ledger::open(&self.path()).unwrap();
         let order = &centre().orders[0];
         let face = face(order, &self.profile);
@@ -193,7 +193,7 @@ impl Desk {
     }
 
     /// Every certificate that the CA issued is on the card or named for revocation, and a finished card is its holder's.
-    fn check(&self, slot: &Slot, at: &str) {
+    pub fn check(&self, slot: &Slot, at: &str) {
         let record = self.record();
         let revoked: BTreeSet<_> = record.to_revoke().map(|old| old.key_identifier.clone()).collect();
         let in_force: BTreeSet<_> = record.in_force().map(|here| here.key_identifier.clone()).collect();

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | EF.ATR/INFO, for extended length only | 1 READ BINARY by short identifier, plain |
 //! | EF.CardAccess | READ BINARYs of 256 bytes by short identifier, plain |
-//! | PACE, generic mapping over a 256-bit curve, AES-128 | 1 MSE:Set AT, 4 GENERAL AUTHENTICATE (9303-11 §4.4.4) |
+//! | PACE with generic mapping over a curve, and AES | 1 MSE:Set AT, 4 GENERAL AUTHENTICATE (9303-11 §4.4.4) |
 //! | SELECT of the application | 1, no answer wanted |
 //! | each file behind access | the fewest READ BINARYs (below) |
 //! | Chip Authentication with AES | 1 MSE:Set AT, 1 GENERAL AUTHENTICATE (9303-11 §6.2.4) |
@@ -113,8 +113,6 @@ impl Cost {
 
 /// Block length of AES.
 const BLOCK: u64 = 16;
-/// An uncompressed point of a 256-bit curve.
-const POINT: u64 = 65;
 /// The content of an object identifier of PACE or Chip Authentication.
 const IDENTIFIER: u64 = 10;
 
@@ -131,28 +129,42 @@ fn floor(evidence: &Evidence, longest: u64) -> Result<Cost, Box<dyn Error>> {
         }
     }
     let established = evidence.access.established.as_ref().ok_or("no access")?;
-    if !established.detail.contains("generic mapping, P-256, AES-128") {
-        return Err("the floor is that of another suite of PACE".into());
+    if !established.detail.contains("generic mapping") {
+        return Err("the floor is that of generic mapping".into());
     }
+    let (point, nonce) = widths(&established.detail)?;
     // 80 identifier, 83 password
     cost.add(5 + object(IDENTIFIER) + object(1), 2);
     // 7C{}, 80 nonce
-    cost.add(5 + object(0) + 1, object(object(BLOCK)) + 2);
+    cost.add(5 + object(0) + 1, object(object(nonce)) + 2);
     // 81, 82 and 83, 84: points
-    cost.add(5 + object(object(POINT)) + 1, object(object(POINT)) + 2);
-    cost.add(5 + object(object(POINT)) + 1, object(object(POINT)) + 2);
+    cost.add(5 + object(object(point)) + 1, object(object(point)) + 2);
+    cost.add(5 + object(object(point)) + 1, object(object(point)) + 2);
     // 85, 86: tokens
     cost.add(5 + object(object(8)) + 1, object(object(8)) + 2);
     // SELECT of the application by its seven bytes
     protected(&mut cost, 7, None, 0);
     let authentication = evidence.chip_authentication.as_ref().ok_or("no Chip Authentication")?;
-    if !authentication.detail.contains("P-256, AES-128") {
-        return Err("the floor is that of another Chip Authentication".into());
-    }
+    let (point, _) = widths(&authentication.detail)?;
     protected(&mut cost, object(IDENTIFIER), None, 0);
-    protected(&mut cost, object(object(POINT)), Some(256), object(0));
+    protected(&mut cost, object(object(point)), Some(256), object(0));
     protected(&mut cost, 0, Some(1), 1);
     Ok(cost)
+}
+
+/// Bytes of an uncompressed point and of a nonce, by the names of curve and cipher. All ciphers are AES here.
+fn widths(detail: &str) -> Result<(u64, u64), Box<dyn Error>> {
+    let named = |names: &[&str]| names.iter().any(|name| detail.contains(name));
+    let point = match () {
+        () if named(&["P-256", "brainpoolP256r1"]) => 65,
+        () if named(&["P-384", "brainpoolP384r1"]) => 97,
+        () => return Err(format!("the floor knows no curve of {detail}").into()),
+    };
+    match () {
+        () if named(&["AES-128"]) => Ok((point, 16)),
+        () if named(&["AES-192", "AES-256"]) => Ok((point, 32)),
+        () => Err(format!("the floor knows no cipher of {detail}").into()),
+    }
 }
 
 /// READ BINARYs of at most 256 bytes.

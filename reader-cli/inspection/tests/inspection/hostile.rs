@@ -7,6 +7,7 @@ use inspection::procedure::Budget;
 use inspection::{Bac, Evidence, Options, inspect};
 use iso7816::{Card, Command, Response, Status, TransmitError};
 use proptest::prelude::*;
+use soft_card::fault::{Fault, Faults, On};
 use soft_card::{SoftCard, State};
 use trust::TrustStore;
 
@@ -123,6 +124,78 @@ proptest! {
         stored[at] = byte;
         if let Ok(evidence) = Evidence::from_json(&stored) {
             let _ = judged(&evidence, &world.store);
+        }
+    }
+}
+
+/// Lies of a chip that holds the right keys, and of the line before it.
+fn fault() -> impl Strategy<Value = Fault> {
+    let ins = prop::option::weighted(0.8, prop::sample::select(vec![0xB0, 0xB1, 0xA4, 0x86, 0x22, 0x88]));
+    let on = (ins, 0u64..12, prop::option::of(1u64..3), prop::bool::weighted(0.8))
+        .prop_map(|(ins, skip, count, inside)| On { ins, skip, count, inside });
+    (on, 0u8..7, status(), prop_oneof![0usize..8, 0usize..300, 0usize..70_000], any::<u8>(), any::<bool>()).prop_map(
+        |(on, kind, status, bytes, byte, bare)| match kind {
+            0 => Fault::Status { on, status, bare },
+            1 => Fault::Short { on, bytes },
+            2 => Fault::Long { on, bytes },
+            3 => Fault::Garbled { on },
+            4 => Fault::Endless { on, bytes: byte },
+            5 => Fault::Drawn { on, bytes },
+            _ => Fault::Replayed { on },
+        },
+    )
+}
+
+/// Counts, so that nobody has to believe the meter.
+struct Counted {
+    card: SoftCard,
+    commands: u32,
+    bytes: usize,
+}
+
+impl Card for Counted {
+    fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+        let answer = self.card.transmit(command)?;
+        self.commands += 1;
+        self.bytes += answer.data.len();
+        Ok(answer)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// A failure prints the seed and the faults.
+    #[test]
+    fn a_chip_with_the_right_keys_that_lies_is_never_believed(
+        seed: u64,
+        all in prop::collection::vec(fault(), 1..5),
+        extended_length: bool,
+        by_can: bool,
+    ) {
+        let world = world();
+        let faults = Faults { seed, all, folder: Default::default() };
+        let card = SoftCard::from_state(&world.state).with_faults(&faults).unwrap();
+        let budget = Budget { commands: 1_500, ..Budget::default() };
+        let options = Options { budget, extended_length, ..Options::new(today()) };
+        let access = if by_can { with_can() } else { with_mrz(&Document::specimen(), Bac::Allowed) };
+        let mut card = Counted { card, commands: 0, bytes: 0 };
+        let evidence = inspect(&mut card, &access, &options, &mut OsRandom, &mut |_| {});
+        prop_assert!(card.commands <= budget.commands);
+        // The meter looks after each answer, and none is longer than a frame.
+        prop_assert!(card.bytes <= budget.bytes + iso7816::MAX_DATA);
+        let stored = evidence.to_json().unwrap();
+        prop_assert_eq!(&Evidence::from_json(stored.as_bytes()).unwrap(), &evidence);
+        let report = judged(&evidence, &world.store);
+        serde_json::to_string(&report).unwrap();
+        if report.verdict.is_genuine() {
+            let whole = Evidence::from_json(world.good.as_bytes()).unwrap();
+            for (name, content) in evidence.files.iter().filter_map(|(name, seen)| Some((name, seen.content()?))) {
+                // What EF.COM says is not signed.
+                prop_assert!(!name.starts_with("EF.DG") || Some(content) == whole.content(name), "{}", name);
+            }
+            prop_assert_eq!(evidence.content("EF.DG1"), whole.content("EF.DG1"));
+            prop_assert_eq!(evidence.content("EF.DG2"), whole.content("EF.DG2"));
         }
     }
 }
