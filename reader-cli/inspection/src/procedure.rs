@@ -191,6 +191,7 @@ impl Procedure<'_> {
         let first = self.evidence.clone();
         let restart = Restart { file: reader.current().map(str::to_owned), cause: cause.clone() };
         card.set_limits(Limits::SHORT);
+        self.longest_command = SHORT_COMMAND;
         // The first plain command may be spent on ending what is left of the old session.
         if !matches!(files::select_master_file(&mut card), Ok(status) if status.is_ok()) {
             files::select_master_file(&mut card).map_err(|_| cause.clone())?;
