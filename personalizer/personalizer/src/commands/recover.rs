@@ -3,7 +3,7 @@
 use link::Presence;
 use perso::execute::Unusable;
 use perso::ledger::{self, State};
-use perso::recover::{Recovered, Wish};
+use perso::recover::{RecoverError, Recovered, Wish};
 use serde_json::json;
 
 use super::Parts;
@@ -53,7 +53,10 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
         Ok(Recovered::Now(outcome)) => shift.chip_done(outcome)?,
         Ok(untouched) => return leave(untouched, &mut shift),
         Err(error) => {
-            shift.move_card(ledger::Motion::Reject, None)?;
+            // Where the card is not at fault it stays inside, and the next recovery looks at it first.
+            if !is_ours(&error) {
+                shift.move_card(ledger::Motion::Reject, None)?;
+            }
             return Err(error.into());
         }
     };
@@ -69,6 +72,18 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
 fn is_open(parts: &Parts) -> bool {
     let mut documents = parts.ledger.book().documents();
     documents.any(|(_, record)| !matches!(record.state, State::Ordered | State::Packed | State::QaRejected))
+}
+
+/// True when the line lacks something that the card needs: it can be finished once that is there.
+fn is_ours(error: &RecoverError) -> bool {
+    use perso::execute::Failure::{Keys, Ledger, NoCitizenCa, NotTrusted, Plan, Signer};
+    match error {
+        RecoverError::OrderMissing { .. } | RecoverError::OtherKind { .. } => true,
+        RecoverError::Failure(failure) => {
+            matches!(failure, Keys(_) | Ledger(_) | NoCitizenCa | NotTrusted { .. } | Plan(_) | Signer(_))
+        }
+        RecoverError::NotBegun { .. } | RecoverError::OtherCard { .. } => false,
+    }
 }
 
 /// A card on which there was nothing to do.

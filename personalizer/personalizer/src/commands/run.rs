@@ -18,7 +18,7 @@ use super::{Parts, preflight, put, save, trial_plan};
 use crate::args::{Machine, Run};
 use crate::exit;
 use crate::faces::{Drawn, Faces};
-use crate::failure::Failure;
+use crate::failure::{CARD_INSIDE, Failure};
 use crate::input::{self, Item, given};
 use crate::line::{Motion, MotionError, Printer};
 use crate::output::Output;
@@ -264,6 +264,13 @@ impl Shift<'_> {
                 }
                 Ok(_) => break,
                 Err(RecoverError::Failure(execute::Failure::Ledger(error))) => return Err(error.into()),
+                Err(RecoverError::Failure(execute::Failure::Keys(error))) => {
+                    return Err(Failure {
+                        why: format!("document {document}: {error}"),
+                        remedy: CARD_INSIDE.to_owned(),
+                        ..left(detail)
+                    });
+                }
                 Err(error) => tracing::warn!(document, %error, "recovery in the machine"),
             }
         }

@@ -620,3 +620,29 @@ fn a_wrong_command_line_is_an_error_like_any_other() {
     let examples = help.split("Examples:").nth(1).unwrap();
     assert!(examples.contains("--issuer-key-label issuer-2026") && examples.lines().all(|line| line.len() < 80));
 }
+
+#[test]
+fn a_card_whose_order_was_not_given_stays_inside_until_it_is() {
+    let centre = Centre::new();
+    let state = centre.blank();
+    centre.insert(&state, Some(Tear { at: 40, when: When::After }));
+    assert_eq!(centre.command_without_printer("run").output().unwrap().status.code(), Some(11));
+    centre.insert(&state, None);
+    let port = centre.printer();
+    let recover = || {
+        let mut command = centre.command_without_printer("recover");
+        command.arg("--printer").arg(&port).output().unwrap()
+    };
+    let orders = std::fs::read_to_string(centre.path("orders/two.jsonl")).unwrap();
+    std::fs::write(centre.path("orders/two.jsonl"), orders.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(recover().status.code(), Some(50));
+    std::fs::write(centre.path("orders/two.jsonl"), orders).unwrap();
+    let output = recover();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(centre.state("ZZ0000017"), State::Packed);
+    let entries = Reading::of(&centre.path("ledger.jsonl")).unwrap().entries;
+    let moved = |wanted| {
+        entries.iter().filter(|e| matches!(&e.event, Event::Motion { motion, .. } if *motion == wanted)).count()
+    };
+    assert_eq!((moved(Motion::Feed), moved(Motion::Reject)), (2, 0), "one feed, announced and done");
+}
