@@ -23,6 +23,8 @@ pub enum Access {
     Free,
     /// PACE or Basic Access Control.
     Basic,
+    /// PACE; Basic Access Control does not do.
+    Pace,
     /// Terminal Authentication with the right for this file, after chip access.
     Extended,
 }
@@ -52,9 +54,9 @@ pub const EF_DIR: File = master("EF.DIR", 0x2F00, Some(0x1E), Some(0x61));
 pub const EF_ATR_INFO: File = master("EF.ATR/INFO", 0x2F01, Some(0x01), None);
 /// EF.CardAccess: the SecurityInfos needed before access (a SET).
 pub const EF_CARD_ACCESS: File = master("EF.CardAccess", 0x011C, Some(0x1C), Some(0x31));
-/// EF.CardSecurity: signed SecurityInfos (CMS SignedData, a SEQUENCE), readable after PACE.
+/// EF.CardSecurity: signed SecurityInfos (CMS SignedData, a SEQUENCE; 9303-10 §3.11.4), readable after PACE.
 pub const EF_CARD_SECURITY: File =
-    File { access: Access::Basic, ..master("EF.CardSecurity", 0x011D, Some(0x1D), Some(0x30)) };
+    File { access: Access::Pace, ..master("EF.CardSecurity", 0x011D, Some(0x1D), Some(0x30)) };
 /// EF.CVCA: names of the country verifying authorities the chip knows.
 pub const EF_CVCA: File = application("EF.CVCA", 0x011C, 0x1C, 0x42);
 /// EF.COM: versions and the list of data groups.

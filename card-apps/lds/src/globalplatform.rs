@@ -1,12 +1,14 @@
 //! What the card and the personalizer agree on before there is a document (GPCS 2.3.1, EMV CPS 1.1).
 //!
-//! - [`dgi`]: data groupings, the unit of STORE DATA, and the numbers this project gives them
+//! - [`dgi`]: data groupings, the unit of STORE DATA, and the numbers this project gives them; [`ActiveAuthenticationKey`] is one
+//!   value of them
 //! - [`life_cycle`]: states of the card and of an application, GET STATUS
 //! - [`keys`]: the data of PUT KEY and DELETE [key]
 //! - [`production`]: CPLC, key information, card recognition data, the chip's binding to a document
 //!
 //! Only encodings: the secure channel and its keys live in `channel`.
 
+mod active_key;
 pub mod dgi;
 pub mod keys;
 pub mod life_cycle;
@@ -15,6 +17,7 @@ pub mod production;
 use iso7816::tlv::TlvError;
 use iso7816::{Aid, Command};
 
+pub use active_key::ActiveAuthenticationKey;
 pub use dgi::{ChipAuthenticationKey, Dgi, DgiReader};
 pub use keys::NewKeySet;
 pub use life_cycle::{ApplicationState, CardState, StatusEntry};

@@ -55,6 +55,8 @@ pub const ID_STANDARDIZED_DOMAIN_PARAMETERS: &[u8] = &oid!(raw 0.4.0.127.0.7.1.2
 
 const ID_PK: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.1);
 const ID_CA: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.3);
+/// id-PACE-ECDH-CAM, above its ciphers.
+const ID_PACE_ECDH_CAM: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.4.6);
 const ID_PACE: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.4);
 const ID_EC_PUBLIC_KEY: &[u8] = &oid!(raw 1.2.840.10045.2.1);
 const ID_RSA_ENCRYPTION: &[u8] = &oid!(raw 1.2.840.113549.1.1.1);
@@ -240,6 +242,11 @@ impl SecurityInfo {
             Self::TerminalAuthentication { .. } => ID_TA,
             Self::ActiveAuthentication { .. } => ID_AA,
         }
+    }
+
+    /// True for a PACEInfo of chip authentication mapping, with whatever cipher.
+    pub fn is_chip_authentication_mapping(&self) -> bool {
+        matches!(self, Self::Pace { oid, .. } if oid.starts_with(ID_PACE_ECDH_CAM))
     }
 
     /// The SecurityInfo, DER.

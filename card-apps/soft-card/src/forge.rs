@@ -8,9 +8,8 @@ use channel::random::{OsRandom, Random, RandomError};
 use channel::secret::Secret;
 use iso7816::tlv::{self, Reader, Tag, Writer};
 use lds::files::{self, EF_CARD_ACCESS, EF_SOD};
-use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
 
-use crate::emrtd::ActiveKey;
+use crate::emrtd::{ActiveKey, ChipKey};
 use crate::fault::{CloneKey, Fault, Faults, Seeded};
 use crate::persistence::{State, StateError};
 
@@ -23,8 +22,8 @@ pub enum ForgeError {
         /// Its number.
         number: u8,
     },
-    /// The card has no key for Chip Authentication, and none for Active Authentication.
-    #[error("the card has no key for Chip Authentication or Active Authentication")]
+    /// The card has no key for Chip Authentication, chip authentication mapping or Active Authentication.
+    #[error("the card has no key for Chip Authentication, chip authentication mapping or Active Authentication")]
     NoChipKey,
     /// The card has no EF.SOD with certificates, or the card that it was to come from.
     #[error("there is no EF.SOD with certificates")]
@@ -158,18 +157,26 @@ fn clone_chip(state: &State, kind: CloneKey, random: &mut dyn Random) -> Result<
         // Drawing an RSA key takes long; the copy has none.
         _ => None,
     };
-    let Some(key) = forged.emrtd.chip_key.as_mut() else {
-        return if active.is_some() { Ok(forged) } else { Err(ForgeError::NoChipKey) };
-    };
+    let emrtd = &mut forged.emrtd;
+    if active.is_none() && emrtd.chip_key.is_none() && emrtd.mapping_key.is_none() {
+        return Err(ForgeError::NoChipKey);
+    }
     if kind == CloneKey::None {
-        forged.emrtd.chip_key = None;
+        (emrtd.chip_key, emrtd.mapping_key) = (None, None);
+        emrtd.further_chip_keys.clear();
         return Ok(forged);
     }
-    key.private = drawn(key.private.expose().len(), random)?;
+    let mut originals = Vec::new();
+    let keys = emrtd.chip_key.iter_mut().chain(&mut emrtd.further_chip_keys).chain(&mut emrtd.mapping_key);
+    for key in keys {
+        let original = key.clone();
+        key.private = drawn(key.private.expose().len(), random)?;
+        originals.push((original, key.clone()));
+    }
     if kind == CloneKey::Own {
-        let parameter_id = key.parameter_id;
-        let public = key.key().and_then(|key| key.public_key().ok()).ok_or(ForgeError::NoChipKey)?;
-        show_key(&mut forged, parameter_id, &public.octets).ok_or(ForgeError::NoChipKey)?;
+        for (original, own) in originals {
+            show_key(&mut forged, &original, &own).ok_or(ForgeError::NoChipKey)?;
+        }
     }
     Ok(forged)
 }
@@ -185,20 +192,18 @@ fn drawn(length: usize, random: &mut dyn Random) -> Result<Secret, RandomError> 
     Ok(Secret::new(private))
 }
 
-/// Puts another public key into DG14.
-fn show_key(state: &mut State, parameter_id: u8, point: &[u8]) -> Option<()> {
-    let file = files::data_group(14)?;
-    let contents = state.emrtd.files.get_mut(&file.id)?;
-    let infos = SecurityInfos::parse(tlv::sole(contents, file.tag?).ok()?).ok()?;
-    let own = |info: &SecurityInfo| match info {
-        SecurityInfo::ChipAuthenticationPublicKey { key_id, .. } => {
-            let key = PublicKeyInfo::standardized(parameter_id, point);
-            SecurityInfo::chip_authentication_public_key(key, key_id.as_deref())
+/// Puts the public key of the clone in the place of the original's, wherever it stands: it is as long.
+fn show_key(state: &mut State, original: &ChipKey, own: &ChipKey) -> Option<()> {
+    let public = |key: &ChipKey| key.key()?.public_key().ok();
+    let (old, new) = (public(original)?.octets, public(own)?.octets);
+    for content in state.emrtd.files.values_mut() {
+        let found = content.windows(old.len().max(1)).position(|window| window == old);
+        if let Some(place) = found.and_then(|found| content.get_mut(found..found + old.len()))
+            && place.len() == new.len()
+        {
+            place.copy_from_slice(&new);
         }
-        other => other.clone(),
-    };
-    let infos = SecurityInfos::new(infos.infos().iter().map(own).collect());
-    *contents = tlv::encode(file.tag?, infos.to_bytes());
+    }
     Some(())
 }
 

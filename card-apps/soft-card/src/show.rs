@@ -3,8 +3,7 @@
 use std::fmt::Write;
 
 use ::eid::objects::OBJECTS;
-use lds::files::{self, EF_CARD_ACCESS, Place};
-use lds::globalplatform::{ApplicationState, CardState};
+use lds::globalplatform::{ApplicationState, CardState, dgi};
 use serde::Serialize;
 use soft_card::emrtd::ApplicationLife;
 use soft_card::issuer_domain::CardLife;
@@ -27,6 +26,7 @@ struct Description {
     files: Vec<FileLine>,
     passwords: Vec<&'static str>,
     chip_authentication: bool,
+    chip_authentication_mapping: bool,
     active_authentication: bool,
     /// What it knows of terminals, where it knows any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,10 +114,7 @@ fn citizen(memory: &eid::Memory) -> Citizen {
 
 fn describe(state: &State) -> Description {
     let State { make: _, issuer_domain, emrtd, eid, jmrtd } = state;
-    let name = |id: u16| {
-        let file = if id == EF_CARD_ACCESS.id { Some(&EF_CARD_ACCESS) } else { files::by_id(Place::Emrtd, id) };
-        file.map_or("unknown", |file| file.name)
-    };
+    let name = |id: u16| dgi::file_of(id).map_or("unknown", |file| file.name);
     let line =
         |(id, contents): (&u16, &Vec<u8>)| FileLine { id: format!("{id:04X}"), name: name(*id), bytes: contents.len() };
     let mrz = emrtd.mrz_information.as_ref().map(|_| "mrz");
@@ -135,6 +132,7 @@ fn describe(state: &State) -> Description {
         files: emrtd.files.iter().map(line).collect(),
         passwords: mrz.into_iter().chain(can).collect(),
         chip_authentication: emrtd.chip_key.is_some(),
+        chip_authentication_mapping: emrtd.mapping_key.is_some(),
         active_authentication: emrtd.active_key.is_some(),
         terminal_authentication: emrtd.terminal_trust.as_ref().map(|trust| Terminals {
             authorities: trust.points.iter().map(|point| point.certificate().body().holder.to_string()).collect(),
@@ -182,6 +180,7 @@ pub fn text(state: &State) -> String {
     line("failed authentications", &card.failed_authentications.to_string());
     line("passwords", &passwords);
     line("chip authentication", if card.chip_authentication { "yes" } else { "no" });
+    line("mapping key", if card.chip_authentication_mapping { "yes" } else { "no" });
     line("active authentication", if card.active_authentication { "yes" } else { "no" });
     if let Some(terminals) = &card.terminal_authentication {
         line("terminal authorities", &terminals.authorities.join(", "));

@@ -1,7 +1,7 @@
-//! The document signer: makes EF.SOD's signed data (9303-10 §4.6.2).
+//! The document signer: makes the signed data of EF.SOD (9303-10 §4.6.2) and of EF.CardSecurity (9303-11 §9.2.11).
 //!
 //! ```text
-//! ContentInfo { signedData, SignedData { version 3, { digest }, { ldsSecurityObject, content }, certificates { own },
+//! ContentInfo { signedData, SignedData { version 3, { digest }, { eContentType, content }, certificates { own },
 //!   { SignerInfo { version 1, issuerAndSerialNumber, digest, signedAttrs { contentType, messageDigest, signingTime }, algorithm, signature } } } }
 //! ```
 
@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use iso7816::tlv::{Writer, encode};
+use iso7816::tlv::{self, Reader, Writer, encode};
 use jiff::Timestamp;
 use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_constructed, oid};
 use trust::lint::{self, Kind, Refused};
@@ -80,6 +80,9 @@ pub enum SignError {
     /// The content departs from 9303-10.
     #[error("not a security object that may be signed: {0}")]
     Content(#[from] Refused),
+    /// The content is no SET of SecurityInfo.
+    #[error("not SecurityInfos of a chip")]
+    SecurityInfos,
     /// The key store refused.
     #[error(transparent)]
     Key(SigningError),
@@ -190,14 +193,8 @@ impl<K: Signer> DocumentSigner<K> {
     /// # Errors
     /// As [`DocumentSigner::sign_security_object`].
     pub fn sign_security_object_at(&self, content: &[u8], now: Timestamp) -> Result<Vec<u8>, SignError> {
-        let (from, to) = self.usage_period();
-        if now < from || now > to {
-            return Err(SignError::OutsideUsagePeriod { from, to });
-        }
         lint::security_object_content(content)?;
-        let attributes = self.signed_attributes(oid::LDS_SECURITY_OBJECT, content, now);
-        let signature = self.key.sign(&encode(SET, &attributes))?;
-        let signed = self.content_info(oid::LDS_SECURITY_OBJECT, Some(content), &attributes, &signature);
+        let signed = self.sign(oid::LDS_SECURITY_OBJECT, content, true, now)?;
         // Signed data and certificate are those of every document to come; what differs was asked above.
         if !self.linted.load(Ordering::Relaxed) {
             lint::accept(&signed, Kind::SecurityObject)?;
@@ -220,13 +217,46 @@ impl<K: Signer> DocumentSigner<K> {
     /// # Errors
     /// As [`DocumentSigner::sign_record`].
     pub fn sign_record_at(&self, record: &[u8], now: Timestamp) -> Result<Vec<u8>, SignError> {
+        self.sign(DATA, record, false, now)
+    }
+
+    /// Signs the SecurityInfos (tag 31 included) of a chip now; the result is EF.CardSecurity.
+    ///
+    /// # Errors
+    /// When the clock is outside the private key usage period, the content is not a SET, the key was used as often as it may be,
+    /// or the key store refuses.
+    pub fn sign_card_security(&self, security_infos: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.sign_card_security_at(security_infos, Timestamp::now())
+    }
+
+    /// The same at a given moment, which becomes the signing time.
+    ///
+    /// # Errors
+    /// As [`DocumentSigner::sign_card_security`].
+    pub fn sign_card_security_at(&self, security_infos: &[u8], now: Timestamp) -> Result<Vec<u8>, SignError> {
+        let infos = tlv::sole(security_infos, SET).ok().filter(|infos| !infos.is_empty());
+        let mut infos = Reader::new(infos.ok_or(SignError::SecurityInfos)?);
+        while !infos.is_empty() {
+            infos.expect(SEQUENCE).map_err(|_| SignError::SecurityInfos)?;
+        }
+        self.sign(oid::SECURITY_OBJECT, security_infos, true, now)
+    }
+
+    /// Signs a content of this type, which stands in the signed data when it is enclosed.
+    fn sign(
+        &self,
+        content_type: &[u8],
+        content: &[u8],
+        enclosed: bool,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, SignError> {
         let (from, to) = self.usage_period();
         if now < from || now > to {
             return Err(SignError::OutsideUsagePeriod { from, to });
         }
-        let attributes = self.signed_attributes(DATA, record, now);
+        let attributes = self.signed_attributes(content_type, content, now);
         let signature = self.key.sign(&encode(SET, &attributes))?;
-        Ok(self.content_info(DATA, None, &attributes, &signature))
+        Ok(self.content_info(content_type, enclosed.then_some(content), &attributes, &signature))
     }
 
     /// The attributes in DER order, without the tag around them.

@@ -13,5 +13,5 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
     }
-    let _ = security_object::parse(bytes);
+    let _ = (security_object::parse(bytes), security_object::parse_card_security(bytes));
 });

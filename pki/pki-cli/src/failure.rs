@@ -277,7 +277,7 @@ impl From<SignError> for Failure {
                 ("Set the clock, or use the next signer (bitaqa-pki ds ensure).", TRUST)
             }
             SignError::Uses(error) => use_advice(error),
-            SignError::Content(_) => ("Correct the data groups.", USAGE),
+            SignError::Content(_) | SignError::SecurityInfos => ("Correct the data groups.", USAGE),
             SignError::Key(error) => signing_advice(error),
         };
         let what = "A document was not signed; others were, and stay so.".to_owned();

@@ -107,6 +107,8 @@ pub mod oid {
     pub const SIGNING_TIME: &[u8] = &oid!(raw 1.2.840.113549.1.9.5);
     /// id-icao-mrtd-security-ldsSecurityObject (9303-10 §4.6.2).
     pub const LDS_SECURITY_OBJECT: &[u8] = &oid!(raw 2.23.136.1.1.1);
+    /// id-SecurityObject: the content of EF.CardSecurity (9303-11 §9.2.11, TR-03110-3 §A.1.2.5).
+    pub const SECURITY_OBJECT: &[u8] = &oid!(raw 0.4.0.127.0.7.3.2.1);
     /// Content type of EF.SOD in old French and Belgian documents.
     pub const LDS_SECURITY_OBJECT_OLD: &[u8] = &oid!(raw 1.3.27.1.1.1);
     /// Content type of EF.SOD in old Dutch documents.

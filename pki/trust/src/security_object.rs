@@ -1,7 +1,8 @@
-//! The document security object: CMS signed data over the hashes of the data groups (9303-10 §4.6.2, 9303-11 §5.1).
+//! What document signers sign: EF.SOD, CMS signed data over the hashes of the data groups (9303-10 §4.6.2, 9303-11 §5.1), and
+//! EF.CardSecurity, the same over SecurityInfos (9303-11 §9.2.11).
 //!
-//! [`parse`] reads, [`SignedSecurityObject::judge`] judges steps 2 and 3 of passive authentication, and only it can make an
-//! [`Authentic`]. Comparing the hashes with the data groups (step 5) is left to whoever has read them.
+//! [`parse`] and [`parse_card_security`] read, [`Signed::judge`] judges steps 2 and 3 of passive authentication, and only it can make
+//! an [`Authentic`]. Comparing the hashes with the data groups (step 5) is left to whoever has read them.
 
 use std::ops::Deref;
 
@@ -39,9 +40,22 @@ impl SecurityObject {
     }
 }
 
+/// What EF.CardSecurity says, without a word about who signed it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CardSecurity {
+    security_infos: Vec<u8>,
+}
+
+impl CardSecurity {
+    /// The SecurityInfos (tag 31 included) as they were signed.
+    pub fn security_infos(&self) -> &[u8] {
+        &self.security_infos
+    }
+}
+
 /// Proof that its content was signed by a document signer under a trusted country signing CA, within the rules of 9303-12.
 ///
-/// It can be made by [`SignedSecurityObject::judge`] only. It says who signed, not that the signer is still in good
+/// It can be made by [`Signed::judge`] only. It says who signed, not that the signer is still in good
 /// standing: read the findings on validity, revocation and freshness beside it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Authentic<T> {
@@ -70,12 +84,20 @@ impl<T> Deref for Authentic<T> {
     }
 }
 
-/// A security object with its signature, nothing verified yet.
+/// An object with its document signer's signature, nothing verified yet.
 #[derive(Clone, Debug)]
-pub struct SignedSecurityObject {
+pub struct Signed<T> {
     data: SignedData,
-    object: SecurityObject,
+    object: T,
+    /// What its reading tolerated.
+    leniency: Option<Leniency>,
 }
+
+/// EF.SOD's content with its signature.
+pub type SignedSecurityObject = Signed<SecurityObject>;
+
+/// EF.CardSecurity with its signature.
+pub type SignedCardSecurity = Signed<CardSecurity>;
 
 /// Why bytes are not a security object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,14 +106,14 @@ pub enum SecurityObjectError {
     #[error(transparent)]
     Cms(#[from] CmsError),
     /// Signed data of another kind.
-    #[error("the signed content is not an LDS security object")]
-    ContentType,
+    #[error("the signed content is not {0}")]
+    ContentType(&'static str),
 }
 
-/// What was found about a security object.
+/// What was found about a signed object.
 #[derive(Clone, Debug)]
-pub struct Judgement {
-    /// Whether the signature over the security object verifies, whoever the signer is.
+pub struct Judgement<T = SecurityObject> {
+    /// Whether the signature over the object verifies, whoever the signer is.
     pub signature: Finding,
     /// Who the signer is; `None` when no certificate of the signer is at hand.
     pub chain: Option<Chain>,
@@ -99,12 +121,12 @@ pub struct Judgement {
     pub signing_time: Option<Finding>,
     /// Tolerances used.
     pub leniencies: Vec<Leniency>,
-    authentic: Option<Authentic<SecurityObject>>,
+    authentic: Option<Authentic<T>>,
 }
 
-impl Judgement {
+impl<T> Judgement<T> {
     /// The proof, when there is one.
-    pub fn authentic(&self) -> Option<&Authentic<SecurityObject>> {
+    pub fn authentic(&self) -> Option<&Authentic<T>> {
         self.authentic.as_ref()
     }
 
@@ -123,10 +145,23 @@ pub fn parse(cms: &[u8]) -> Result<SignedSecurityObject, SecurityObjectError> {
     let data = SignedData::from_der(cms)?;
     let legacy = [oid::LDS_SECURITY_OBJECT_OLD, oid::LDS_SECURITY_OBJECT_SDU].contains(&data.content_type());
     if data.content_type() != oid::LDS_SECURITY_OBJECT && !legacy {
-        return Err(SecurityObjectError::ContentType);
+        return Err(SecurityObjectError::ContentType("an LDS security object"));
     }
     let object = SecurityObject { content: data.content().to_vec() };
-    Ok(SignedSecurityObject { data, object })
+    Ok(Signed { data, object, leniency: legacy.then_some(Leniency::LegacyContentType) })
+}
+
+/// Reads EF.CardSecurity, which is a CMS ContentInfo without a data object around it.
+///
+/// # Errors
+/// When the bytes are not signed data over SecurityInfos.
+pub fn parse_card_security(file: &[u8]) -> Result<SignedCardSecurity, SecurityObjectError> {
+    let data = SignedData::from_der(file)?;
+    if data.content_type() != oid::SECURITY_OBJECT {
+        return Err(SecurityObjectError::ContentType("SecurityInfos of a chip"));
+    }
+    let object = CardSecurity { security_infos: data.content().to_vec() };
+    Ok(Signed { data, object, leniency: None })
 }
 
 /// Reads EF.SOD: the data object 77 around the CMS.
@@ -137,9 +172,9 @@ pub fn parse_file(file: &[u8]) -> Result<SignedSecurityObject, SecurityObjectErr
     parse(tlv::sole(file, SECURITY_OBJECT_FILE).map_err(CmsError::from)?)
 }
 
-impl SignedSecurityObject {
+impl<T: Clone> Signed<T> {
     /// What it claims. Not verified: for hash comparison and display only.
-    pub fn claimed(&self) -> &SecurityObject {
+    pub fn claimed(&self) -> &T {
         &self.object
     }
 
@@ -151,13 +186,11 @@ impl SignedSecurityObject {
     /// Judges the signature and its signer.
     ///
     /// The certificate is looked for among those that came along, then among those of the store.
-    pub fn judge(&self, store: &TrustStore, document: &Document) -> Judgement {
+    pub fn judge(&self, store: &TrustStore, document: &Document) -> Judgement<T> {
         let enclosed: Vec<Certificate> =
             self.data.raw_certificates().filter_map(|raw| store.memory().certificate(raw).ok()).collect();
         let mut leniencies = self.data.leniencies_with(enclosed.len());
-        if self.data.content_type() != oid::LDS_SECURITY_OBJECT {
-            leniencies.push(Leniency::LegacyContentType);
-        }
+        leniencies.extend(self.leniency);
         let found = self.signer_certificate(&enclosed, store, &mut leniencies);
         let (signature, chain, signing_time) = match found {
             Ok((signer, certificate)) => (
@@ -174,7 +207,7 @@ impl SignedSecurityObject {
         Judgement { signature, chain, signing_time, leniencies, authentic }
     }
 
-    fn witness(&self, chain: &Chain) -> Option<Authentic<SecurityObject>> {
+    fn witness(&self, chain: &Chain) -> Option<Authentic<T>> {
         let anchor = chain.trusted_anchor()?.clone();
         Some(Authentic { inner: self.object.clone(), signer: chain.signer.clone(), anchor })
     }

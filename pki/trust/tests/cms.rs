@@ -344,7 +344,7 @@ fn attributes_are_mandatory_and_bind_the_content_type() {
     let (bytes, _) = Form { content_type: oid::MGF1, signed_type: oid::MGF1, ..Form::default() }.make();
     assert!(matches!(
         trust::security_object::parse(&bytes),
-        Err(trust::security_object::SecurityObjectError::ContentType)
+        Err(trust::security_object::SecurityObjectError::ContentType(_))
     ));
 }
 

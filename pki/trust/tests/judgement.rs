@@ -94,7 +94,7 @@ fn judge(sod: &[u8], bundle: &Bundle, document: &Document) -> Judgement {
 }
 
 /// The findings that are not successful, with their results.
-fn odd(judgement: &Judgement) -> Vec<(&'static str, Outcome)> {
+fn odd<T>(judgement: &Judgement<T>) -> Vec<(&'static str, Outcome)> {
     judgement
         .findings()
         .filter(|finding| !finding.is_successful())
@@ -102,6 +102,44 @@ fn odd(judgement: &Judgement) -> Vec<(&'static str, Outcome)> {
         .filter(|finding| finding.id != id::DEFECTS || finding.outcome != Outcome::NotSupported)
         .map(|finding| (finding.id, finding.outcome))
         .collect()
+}
+
+/// A SET with one SecurityInfo: PACE over brainpoolP256r1 with chip authentication mapping.
+const SECURITY_INFOS: &[u8] =
+    b"\x31\x14\x30\x12\x06\x0a\x04\x00\x7f\x00\x07\x02\x02\x04\x06\x02\x02\x01\x02\x02\x01\x0d";
+
+#[test]
+fn card_security_is_believed_by_the_rules_of_the_security_object() {
+    let world = &*SPECIMEN;
+    let signer = DocumentSigner::load(&world.authority.signers().unwrap()[0].directory, &passphrase()).unwrap();
+    let file = signer.sign_card_security_at(SECURITY_INFOS, now()).unwrap();
+    let parsed = security_object::parse_card_security(&file).unwrap();
+    let believed = |bundle: &Bundle| parsed.judge(&TrustStore::from_bundle(bundle.clone()), &document());
+    let judgement = believed(&world.bundle);
+    assert_eq!(odd(&judgement), []);
+    let authentic = judgement.authentic().unwrap();
+    assert_eq!(authentic.security_infos(), SECURITY_INFOS);
+    assert_eq!(authentic.signer(), signer.certificate());
+    let stranger = believed(&STRANGER.bundle);
+    assert!(stranger.signature.is_successful() && stranger.authentic().is_none());
+
+    // One bit of the content, and nobody signed it.
+    let mut altered = file.clone();
+    let place = altered.windows(SECURITY_INFOS.len()).position(|window| window == SECURITY_INFOS).unwrap();
+    altered[place + 21] ^= 1;
+    let judgement = security_object::parse_card_security(&altered).unwrap();
+    let judgement = judgement.judge(&TrustStore::from_bundle(world.bundle.clone()), &document());
+    assert_eq!(judgement.signature.outcome, Outcome::Failed);
+    assert!(judgement.authentic().is_none());
+
+    // Neither kind passes for the other.
+    assert!(security_object::parse(&file).is_err());
+    assert!(security_object::parse_card_security(&world.sod).is_err());
+    for bad in [&b""[..], b"\x31\x00", CONTENT, b"\x31\x02\x04\x00"] {
+        assert!(matches!(signer.sign_card_security_at(bad, now()), Err(SignError::SecurityInfos)), "{bad:02X?}");
+    }
+    let late = signer.sign_card_security_at(SECURITY_INFOS, later(4000));
+    assert!(matches!(late, Err(SignError::OutsideUsagePeriod { .. })));
 }
 
 #[test]

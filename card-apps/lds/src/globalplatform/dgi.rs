@@ -11,11 +11,14 @@
 //! | DGI | value |
 //! |---|---|
 //! | `0101`..`0110`, `011C`, `011D`, `011E` | content of the file with that identifier, plain |
+//! | `3F1D` | content of EF.CardSecurity, which shares its identifier with EF.SOD, plain |
 //! | `0070` | data objects of the security domain itself (`42`, `45`), plain or encrypted |
 //! | `0170` | what the card knows of terminals: `5F25` current date, then one or two trust points `7F21`, the newest first |
 //! | `8001` | MRZ_information (ASCII), encrypted |
 //! | `8002` | CAN (ASCII digits), encrypted |
-//! | `8003` | chip authentication key ([`ChipAuthenticationKey`]), encrypted |
+//! | `8003` | chip authentication key ([`ChipAuthenticationKey`]), encrypted; once for each key |
+//! | `8004` | key of PACE with chip authentication mapping (the same form), encrypted; without it that of `8003` serves |
+//! | `8005` | active authentication key ([`super::ActiveAuthenticationKey`]), encrypted |
 //!
 //! Encrypted values are padded ([`pad`]) and enciphered under the data encryption key: AES-CBC with a zero vector.
 
@@ -25,6 +28,7 @@ use iso7816::tlv::{Reader, Tag};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::FormatError;
+use crate::files::{self, EF_CARD_ACCESS, EF_CARD_SECURITY, File, Place};
 
 /// Data objects of the security domain itself.
 pub const DOMAIN_DATA: u16 = 0x0070;
@@ -34,11 +38,33 @@ pub const TERMINAL_TRUST: u16 = 0x0170;
 pub const MRZ_INFORMATION: u16 = 0x8001;
 /// The card access number.
 pub const CAN: u16 = 0x8002;
-/// The private key of Chip Authentication.
+/// A private key of Chip Authentication; several are told apart by their identifiers.
 pub const CHIP_AUTHENTICATION_KEY: u16 = 0x8003;
+/// The private key of PACE with chip authentication mapping.
+pub const MAPPING_KEY: u16 = 0x8004;
+/// The private key of Active Authentication.
+pub const ACTIVE_AUTHENTICATION_KEY: u16 = 0x8005;
+/// EF.CardSecurity: of two files with one identifier, the one under the master file.
+const CARD_SECURITY: u16 = 0x3F1D;
 
 /// The longest value that fits the length field.
 pub const MAX_VALUE: usize = 0xFFFF;
+
+/// The data grouping that writes this file.
+pub fn number_of(file: &File) -> u16 {
+    if *file == EF_CARD_SECURITY { CARD_SECURITY } else { file.id }
+}
+
+/// The file that this data grouping writes.
+pub fn file_of(number: u16) -> Option<&'static File> {
+    if number == CARD_SECURITY {
+        return Some(&EF_CARD_SECURITY);
+    }
+    if number == EF_CARD_ACCESS.id {
+        return Some(&EF_CARD_ACCESS);
+    }
+    files::by_id(Place::Emrtd, number)
+}
 
 /// One data grouping. The value may be secret: it is never printed and it is wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
@@ -245,6 +271,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn every_file_that_is_written_has_a_number_of_its_own() {
+        let written = ["EF.CardAccess", "EF.CardSecurity", "EF.COM", "EF.SOD", "EF.DG1", "EF.DG16"];
+        for name in written {
+            let file = files::by_name(name).unwrap();
+            assert_eq!(file_of(number_of(file)), Some(file), "{name}");
+        }
+        assert_eq!(file_of(0x2F00), None);
+    }
 
     #[test]
     fn bytes_and_meaning() {

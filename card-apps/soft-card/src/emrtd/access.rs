@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | files with free access | always | - | - |
 //! | files with basic access | - | never (`6985`) | under secure messaging (`6982`) |
+//! | EF.CardSecurity | under secure messaging that PACE began (`6982`) | - | - |
 //! | files with extended access | - | never (`6985`) | after Terminal Authentication of an inspection system whose whole chain grants the file: `read-dg3`, `read-dg4` (`6982`) |
 //! | BAC | never (`6985`) | never (`6985`) | without a session (`6985` inside one) |
 //! | PACE | personalized only (`6985`) | never (`6985`) | without a session (`6985` inside one) |
@@ -70,6 +71,7 @@ pub(super) fn readable(file: Option<&'static File>, volatile: &Volatile) -> Resu
     let granted = match file.map(|file| file.access) {
         Some(Access::Free) => true,
         Some(Access::Basic) => volatile.session.is_some(),
+        Some(Access::Pace) => volatile.session.is_some() && volatile.proved.identity.is_some(),
         Some(Access::Extended) => volatile.session.is_some() && is_granted(file, volatile),
         // An identifier that no file has: as secret as a protected file in the application.
         None => volatile.place == Place::MasterFile || volatile.session.is_some(),

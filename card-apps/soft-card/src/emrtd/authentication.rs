@@ -35,7 +35,9 @@ pub(super) fn set_pace(data: &[u8], memory: &Memory, volatile: &mut Volatile) ->
     if suites.is_empty() {
         return Err(Status::CONDITIONS_NOT_SATISFIED);
     }
-    let (passwords, chip_keys) = (passwords(memory), chip_keys(memory));
+    let passwords = passwords(memory);
+    let chip_keys =
+        memory.mapping_key.as_ref().map_or_else(|| chip_keys(memory), |key| key.key().into_iter().collect());
     volatile.pace.set_at(data, &pace::Offer { suites: &suites, passwords: &passwords, chip_keys: &chip_keys })?;
     Ok(Response::status(Status::OK))
 }
@@ -159,5 +161,5 @@ fn security_options(memory: &Memory) -> Option<SecurityInfos> {
 }
 
 fn chip_keys(memory: &Memory) -> Vec<chip_auth::ChipKey> {
-    memory.chip_key.as_ref().and_then(|key| key.key()).into_iter().collect()
+    memory.chip_keys().filter_map(|key| key.key()).collect()
 }

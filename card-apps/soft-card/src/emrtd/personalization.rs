@@ -5,15 +5,18 @@
 //! at any moment is therefore either SELECTABLE, where a new personalization starts from nothing, or PERSONALIZED
 //! with everything in place.
 
+use channel::hash::Hash;
 use channel::secret::Secret;
-use channel::suite::Curve;
+use channel::suite::Group;
 use channel::terminal_auth::Trust;
 use iso7816::{Status, tlv};
-use lds::files::{self, EF_CARD_ACCESS, EF_COM, EF_SOD, File, Place};
-use lds::globalplatform::ChipAuthenticationKey;
-use lds::globalplatform::dgi::{CAN, CHIP_AUTHENTICATION_KEY, MRZ_INFORMATION};
+use lds::files::{EF_COM, EF_SOD};
+use lds::globalplatform::dgi::{
+    ACTIVE_AUTHENTICATION_KEY, CAN, CHIP_AUTHENTICATION_KEY, MAPPING_KEY, MRZ_INFORMATION, file_of,
+};
+use lds::globalplatform::{ActiveAuthenticationKey, ChipAuthenticationKey};
 
-use super::state::{ApplicationLife, ChipKey, MAX_CONTENTS, Memory};
+use super::state::{ActiveKey, ApplicationLife, ChipKey, MAX_CONTENTS, Memory};
 
 /// File identifier of EF.DG1.
 const DG1: u16 = 0x0101;
@@ -22,17 +25,12 @@ const CAN_LENGTH: usize = 6;
 /// Document number of nine characters or more, two dates, three check digits (9303-11 §9.7.2).
 const MRZ_INFORMATION_LENGTH: std::ops::RangeInclusive<usize> = 24..=46;
 
-/// The file that the data grouping with this number writes.
-fn file(id: u16) -> Option<&'static File> {
-    if id == EF_CARD_ACCESS.id {
-        return Some(&EF_CARD_ACCESS);
-    }
-    files::by_id(Place::Emrtd, id)
-}
+/// Keys for Chip Authentication at most: those of one chip, with room to spare.
+const MAX_CHIP_KEYS: usize = 8;
 
-/// True for a file identifier that personalization may write.
+/// True for a data grouping that writes a file.
 pub(crate) fn is_file(id: u16) -> bool {
-    file(id).is_some()
+    file_of(id).is_some()
 }
 
 /// Starts from nothing; `6985` once the application is personalized or locked.
@@ -49,7 +47,7 @@ pub(crate) fn writable(memory: &Memory) -> Result<(), Status> {
 
 /// Takes the whole content of a file: one data object with the file's tag (`6A80` otherwise).
 pub(crate) fn store_file(id: u16, value: &[u8], memory: &mut Memory) -> Result<(), Status> {
-    let file = file(id).ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
+    let file = file_of(id).ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
     match file.tag {
         Some(tag) if tlv::sole(value, tag).is_ok() => {}
         _ => return Err(Status::WRONG_DATA),
@@ -80,14 +78,43 @@ pub(crate) fn store_secret(id: u16, value: &[u8], memory: &mut Memory) -> Result
             require(value.len() == CAN_LENGTH && value.iter().all(u8::is_ascii_digit))?;
             memory.card_access_number = Some(Secret::from(value));
         }
-        CHIP_AUTHENTICATION_KEY => {
-            let key = ChipAuthenticationKey::parse(value).map_err(|_| Status::WRONG_DATA)?;
-            let curve = Curve::from_parameter_id(key.parameter_id).ok_or(Status::WRONG_DATA)?;
-            let private = Secret::new(key.private_key.to_vec());
-            require(private.expose().len() == curve.field_length() && private.expose().iter().any(|byte| *byte != 0))?;
-            memory.chip_key = Some(ChipKey { parameter_id: key.parameter_id, key_id: key.key_id, private });
+        CHIP_AUTHENTICATION_KEY => add_chip_key(chip_key(value)?, memory)?,
+        MAPPING_KEY => memory.mapping_key = Some(chip_key(value)?),
+        ACTIVE_AUTHENTICATION_KEY => {
+            let key = match ActiveAuthenticationKey::parse(value).map_err(|_| Status::WRONG_DATA)? {
+                ActiveAuthenticationKey::Rsa(key) => ActiveKey::Rsa { private: Secret::new(key.to_vec()) },
+                ActiveAuthenticationKey::Ec { parameter_id, private_key } => {
+                    ActiveKey::Ec { parameter_id, private: Secret::new(private_key.to_vec()) }
+                }
+            };
+            require(key.key(Hash::Sha256).is_some())?;
+            memory.active_key = Some(key);
         }
         _ => return Err(Status::REFERENCED_DATA_NOT_FOUND),
+    }
+    Ok(())
+}
+
+/// A private key in the width of its group.
+fn chip_key(value: &[u8]) -> Result<ChipKey, Status> {
+    let key = ChipAuthenticationKey::parse(value).map_err(|_| Status::WRONG_DATA)?;
+    let group = Group::from_parameter_id(key.parameter_id).ok_or(Status::WRONG_DATA)?;
+    let private = Secret::new(key.private_key.to_vec());
+    require(private.expose().len() == group.private_length() && private.expose().iter().any(|byte| *byte != 0))?;
+    Ok(ChipKey { parameter_id: key.parameter_id, key_id: key.key_id, private })
+}
+
+/// One key more; another one with the same name takes the place of the first.
+fn add_chip_key(key: ChipKey, memory: &mut Memory) -> Result<(), Status> {
+    let same = |known: &&mut ChipKey| (known.parameter_id, &known.key_id) == (key.parameter_id, &key.key_id);
+    if let Some(known) = memory.chip_key.iter_mut().chain(&mut memory.further_chip_keys).find(same) {
+        *known = key;
+    } else if memory.chip_key.is_none() {
+        memory.chip_key = Some(key);
+    } else if memory.chip_keys().count() < MAX_CHIP_KEYS {
+        memory.further_chip_keys.push(key);
+    } else {
+        return Err(Status::NOT_ENOUGH_MEMORY);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use iso7816::tlv::{self, Tag, Writer};
 use iso7816::{Response, Status};
 use lds::directory::Directory;
-use lds::files::{self, EF_ATR_INFO, EF_CARD_ACCESS, EF_CVCA, EF_DIR, File, Place};
+use lds::files::{self, EF_ATR_INFO, EF_CARD_ACCESS, EF_CARD_SECURITY, EF_CVCA, EF_DIR, File, Place};
 
 use super::command::{Read, Source};
 use super::state::{ApplicationLife, Memory, Volatile};
@@ -79,7 +79,7 @@ fn source(source: Source, volatile: &Volatile) -> Result<&'static File, Status> 
 
 /// The bytes of a file, when it is on this card.
 fn contents<'a>(file: &File, host: Host<'_>, memory: &'a Memory) -> Option<Cow<'a, [u8]>> {
-    let stored = || memory.files.get(&file.id).map(|bytes| Cow::Borrowed(bytes.as_slice()));
+    let stored = || memory.content(file).map(Cow::Borrowed);
     if *file == EF_DIR {
         return Some(Directory::of(host.applications.iter().cloned()).to_bytes().into());
     }
@@ -92,9 +92,9 @@ fn contents<'a>(file: &File, host: Host<'_>, memory: &'a Memory) -> Option<Cow<'
     if *file == EF_CVCA {
         return memory.terminal_trust.as_ref().map(|trust| trust.authorities().into());
     }
-    // EF.CardAccess and EF.CVCA share one identifier at two places, EF.SOD and EF.CardSecurity another.
+    // EF.CardAccess and EF.CVCA share one identifier at two places.
     match file.place {
-        Place::MasterFile if *file == EF_CARD_ACCESS && host.make.pace => stored(),
+        Place::MasterFile if [EF_CARD_ACCESS, EF_CARD_SECURITY].contains(file) && host.make.pace => stored(),
         Place::Emrtd if file.id != EF_CARD_ACCESS.id => stored(),
         _ => None,
     }

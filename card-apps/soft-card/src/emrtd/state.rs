@@ -14,6 +14,7 @@ use channel::sm::Session;
 use channel::suite::{Curve, Group};
 use channel::terminal_auth::{ChipTerminalAuth, Trust};
 use lds::files::{File, Place};
+use lds::globalplatform::dgi;
 use serde::{Deserialize, Serialize};
 
 use crate::eid::chain::Pending;
@@ -106,7 +107,7 @@ pub struct Memory {
     pub life_cycle: ApplicationLife,
     /// True from the last block of a personalization to the first of the next.
     pub complete: bool,
-    /// Whole file contents by file identifier, which is also the number of the DGI that wrote them.
+    /// Whole file contents by the number of the DGI that wrote them, which is the file's identifier for all but EF.CardSecurity.
     #[serde(with = "crate::encoding::files")]
     pub files: BTreeMap<u16, Vec<u8>>,
     /// MRZ_information in ASCII: the password of BAC and of PACE with the MRZ.
@@ -117,6 +118,12 @@ pub struct Memory {
     pub card_access_number: Option<Secret>,
     /// Key for Chip Authentication.
     pub chip_key: Option<ChipKey>,
+    /// More keys for Chip Authentication, of a chip with several; they are told apart by their identifiers and groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_chip_keys: Vec<ChipKey>,
+    /// Key for PACE with chip authentication mapping; without one those for Chip Authentication serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping_key: Option<ChipKey>,
     /// Key for Active Authentication; a card without one has no such line in its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_key: Option<ActiveKey>,
@@ -143,6 +150,8 @@ impl Memory {
             mrz_information: None,
             card_access_number: None,
             chip_key: None,
+            further_chip_keys: Vec::new(),
+            mapping_key: None,
             active_key: None,
             terminal_trust: None,
             wrong_passwords: 0,
@@ -156,6 +165,16 @@ impl Memory {
             None | Some(0) => Duration::ZERO,
             Some(more) => FIRST_PAUSE.saturating_mul(1 << (more - 1).min(15)).min(LONGEST_PAUSE),
         }
+    }
+
+    /// The content of a file.
+    pub(crate) fn content(&self, file: &File) -> Option<&[u8]> {
+        self.files.get(&dgi::number_of(file)).map(Vec::as_slice)
+    }
+
+    /// Every key for Chip Authentication.
+    pub(crate) fn chip_keys(&self) -> impl Iterator<Item = &ChipKey> {
+        self.chip_key.iter().chain(&self.further_chip_keys)
     }
 
     /// Bytes of all file contents.

@@ -3,6 +3,7 @@
 
 mod applets;
 mod binary;
+mod card_security;
 mod citizen;
 mod faults;
 mod hostile;
