@@ -6,12 +6,13 @@ use iso7816::Status;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
-use lds::files::{self, Access, EF_SOD};
+use lds::files::{self, Access, EF_CARD_SECURITY, EF_SOD};
+use lds::security_infos::SecurityInfos;
 use lds::sod::LdsSecurityObject;
 use trust::chain::Document;
 use trust::defect_list::KnownDefect;
 use trust::security_object::{self, Judgement as SodJudgement};
-use trust::{Authentic, Finding, Hash, Leniency, Outcome, SecurityObject, TrustStore};
+use trust::{Authentic, CardSecurity, Finding, Hash, Leniency, Outcome, SecurityObject, TrustStore};
 
 use crate::checks::{CHECKS, Judgement};
 use crate::evidence::{Evidence, FileEvidence};
@@ -115,10 +116,24 @@ pub(crate) struct Case<'a> {
     pub listed: Result<LdsSecurityObject, SodProblem>,
     /// What `trust` says of its signature and signer.
     pub sod: Option<SodJudgement>,
+    /// EF.CardSecurity.
+    pub card_security: SecurityFile,
     /// Every listed data group, by number.
     pub integrity: BTreeMap<u8, Integrity>,
     /// Data groups whose hash is the listed one, parsed.
     pub contents: Contents,
+}
+
+/// What became of EF.CardSecurity.
+pub(crate) enum SecurityFile {
+    /// Not asked for: EF.CardAccess offers nothing that needs it.
+    NotAsked,
+    /// Not read completely.
+    NotRead(FileEvidence),
+    /// No signed data over SecurityInfos.
+    Malformed(String),
+    /// Read; what is said of its signature, and what it holds if that can be read.
+    Read(Box<SodJudgement<CardSecurity>>, Option<SecurityInfos>),
 }
 
 /// Why there is no security object to work with.
@@ -153,7 +168,8 @@ impl<'a> Case<'a> {
             issued: contents.date_of_issue(),
         };
         let sod = signed.ok().map(|signed| signed.judge(store, &document));
-        Case { evidence, store, policy, now, listed, sod, integrity, contents }
+        let card_security = SecurityFile::judge(evidence, store, &document);
+        Case { evidence, store, policy, now, listed, sod, card_security, integrity, contents }
     }
 
     /// Listed data groups that chip access opens and that were not judged.
@@ -174,6 +190,7 @@ impl<'a> Case<'a> {
     /// What was tolerated, each once.
     fn leniencies(&self) -> Vec<Leniency> {
         let used = self.sod.iter().flat_map(|sod| &sod.leniencies).copied();
+        let used = used.chain(self.card_security.judgement().into_iter().flat_map(|file| &file.leniencies).copied());
         used.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
@@ -185,6 +202,14 @@ impl<'a> Case<'a> {
     /// The day of inspection where it is latest on earth to become: a document is good to the end of its last day everywhere.
     pub fn today(&self) -> Date {
         self.now.to_zoned(TimeZone::fixed(Offset::constant(-12))).date()
+    }
+
+    /// What EF.CardSecurity holds, when a trusted document signer signed it.
+    pub fn authentic_card_security(&self) -> Option<&SecurityInfos> {
+        match &self.card_security {
+            SecurityFile::Read(judgement, Some(infos)) => judgement.authentic().map(|_| infos),
+            _ => None,
+        }
     }
 
     /// DG14, when the authentic security object vouches for the bytes that were read.
@@ -204,6 +229,32 @@ impl<'a> Case<'a> {
         let lists = |signer| self.store.defect_lists_about(signer);
         let known = |signer| lists(signer).flat_map(move |list| list.about(signer)).any(|one| one == defect);
         self.authentic().is_some_and(|object| known(object.signer()))
+    }
+}
+
+impl SecurityFile {
+    fn judge(evidence: &Evidence, store: &TrustStore, document: &Document) -> Self {
+        let content = match evidence.files.get(EF_CARD_SECURITY.name) {
+            None => return SecurityFile::NotAsked,
+            Some(FileEvidence::Read { content }) => content,
+            Some(FileEvidence::Malformed { reason }) => return SecurityFile::Malformed(reason.clone()),
+            Some(other) => return SecurityFile::NotRead(other.clone()),
+        };
+        match security_object::parse_card_security(content) {
+            Ok(signed) => {
+                let infos = SecurityInfos::parse(signed.claimed().security_infos()).ok();
+                SecurityFile::Read(Box::new(signed.judge(store, document)), infos)
+            }
+            Err(error) => SecurityFile::Malformed(error.to_string()),
+        }
+    }
+
+    /// What is said of its signature.
+    pub fn judgement(&self) -> Option<&SodJudgement<CardSecurity>> {
+        match self {
+            SecurityFile::Read(judgement, _) => Some(judgement),
+            _ => None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod access_protocol;
 mod active_authentication;
 mod algorithms;
+mod card_security;
 mod chip_authentication;
 mod chip_authenticity;
 mod data_groups;
@@ -18,6 +19,7 @@ mod mrz_check_digits;
 mod name_reconciliation;
 mod national_number;
 mod no_downgrade;
+mod pace_cam;
 mod printed_mrz;
 mod sod_com;
 mod terminal_authentication;
@@ -52,6 +54,7 @@ pub struct Check {
 pub const CHECKS: &[Check] = &[
     access_protocol::CHECK,
     no_downgrade::CHECK,
+    card_security::CHECK,
     issuer::SOD_SIGNATURE,
     issuer::CERTIFICATE_SIGNATURE,
     issuer::TRUST,
@@ -74,6 +77,7 @@ pub const CHECKS: &[Check] = &[
     data_groups::DG13,
     data_groups::DG14,
     data_groups::OTHERS,
+    pace_cam::CHECK,
     chip_authentication::CHECK,
     active_authentication::CHECK,
     chip_authenticity::CHECK,

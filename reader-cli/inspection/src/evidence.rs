@@ -7,7 +7,8 @@
 //! What evidence is *not*: a proof towards a third party. Signatures and hashes can be checked
 //! again by anyone, but that the access protocol ran, and that the chip proved its key, is the
 //! word of the terminal that wrote it (Chip Authentication is non-transferable by design,
-//! 9303-11 §6.2). Active Authentication leaves a signature that anyone can verify; that it is over a fresh
+//! 9303-11 §6.2; what the chip shows in chip authentication mapping anyone can make up who knows the public key).
+//! Active Authentication leaves a signature that anyone can verify; that it is over a fresh
 //! challenge is again the terminal's word.
 
 use std::collections::BTreeMap;
@@ -21,8 +22,9 @@ use jiff::Timestamp;
 use lds::files::{self, EF_COM, EF_SOD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The version written into stored evidence. Version 1 knew no Active Authentication.
-pub const VERSION: u32 = 2;
+/// The version written into stored evidence. Version 1 knew no Active Authentication, version 2 kept nothing of chip
+/// authentication mapping.
+pub const VERSION: u32 = 3;
 /// The longest stored evidence that is accepted, in bytes.
 pub const MAX_STORED: usize = 8 << 20;
 
@@ -98,6 +100,21 @@ pub struct Established {
     /// The DER bytes of the SecurityInfo that PACE was run with; empty for BAC.
     #[serde(default, with = "base64_bytes", skip_serializing_if = "Vec::is_empty")]
     pub security_info: Vec<u8>,
+    /// What the chip showed of its static key, when PACE was run with chip authentication mapping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<MappingEvidence>,
+}
+
+/// What was seen of chip authentication mapping (9303-11 §4.4.3.5): `data * static key = mapping key` is for the check to find.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappingEvidence {
+    /// The chip's mapping key of this run: `04 || x || y`.
+    #[serde(with = "base64_bytes")]
+    pub mapping_key: Vec<u8>,
+    /// The chip authentication data, deciphered; empty when the chip sent none that can be.
+    #[serde(with = "base64_bytes")]
+    pub data: Vec<u8>,
 }
 
 impl fmt::Display for Established {

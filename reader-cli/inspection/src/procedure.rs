@@ -1,7 +1,7 @@
 //! The inspection procedure: a straight line from power-up to [`Evidence`], over any [`Card`].
 //!
 //! ```text
-//! (EF.ATR/INFO,) EF.CardAccess -> PACE -> SELECT eMRTD -> EF.COM, EF.SOD, DG14, DG1, DG2, the rest
+//! (EF.ATR/INFO,) EF.CardAccess -> PACE -> (EF.CardSecurity) -> SELECT eMRTD -> EF.COM, EF.SOD, DG14, DG1, DG2, the rest
 //!                 (no PACE at all, and BAC allowed) -> SELECT eMRTD -> BAC -> ...
 //!                 -> Chip Authentication -> EF.SOD once more under the new keys
 //!                 -> (with a terminal's key) EF.CVCA, Terminal Authentication, DG3 and DG4
@@ -12,6 +12,9 @@
 //! The first session reads as fast as the card says it can. Cards and readers promise more than they keep, and an error ends secure
 //! messaging: so access is opened once more, never twice, with short commands only, and the evidence says why. What it holds of
 //! files is what the last session read.
+//!
+//! EF.CardSecurity is read where EF.CardAccess offers chip authentication mapping. A chip that proved itself by that mapping is
+//! still asked for Chip Authentication: Terminal Authentication needs it, and what the mapping proves is only known at the end.
 //!
 //! Nothing is judged here; what the chip says is only used to know what to ask next. BAC runs only when
 //! the caller allows it *and* EF.CardAccess offers no PACE of any kind: a PACE that is offered and fails ends the
@@ -73,6 +76,8 @@ pub struct Options {
     pub extended_length: bool,
     /// The most data bytes that the reader passes on in one extended APDU, either way.
     pub reader_limit: u32,
+    /// Ask for every proof of the chip that its files offer, not only for those that suffice: for whoever made the card.
+    pub every_proof: bool,
     /// Limits against a card that never ends.
     pub budget: Budget,
     /// Who reads, when it can show who it is: chips give fingers and irises to nobody else.
@@ -82,8 +87,15 @@ pub struct Options {
 impl Options {
     /// Everything, with the ordinary limits.
     pub fn new(read_at: Timestamp) -> Self {
-        let (reader_limit, budget) = (iso7816::MAX_NE, Budget::default());
-        Options { read_at, skip_image: false, extended_length: false, reader_limit, budget, terminal: None }
+        Options {
+            read_at,
+            skip_image: false,
+            extended_length: false,
+            reader_limit: iso7816::MAX_NE,
+            every_proof: false,
+            budget: Budget::default(),
+            terminal: None,
+        }
     }
 }
 
@@ -241,8 +253,13 @@ impl Procedure<'_> {
         card: &mut Secured<Chained<Metered<'_>>>,
         application_selected: bool,
     ) -> Result<(), Interruption> {
-        if !application_selected && !select_emrtd(card)? {
-            return Ok(());
+        if !application_selected {
+            if self.mapping_is_offered() {
+                self.read(reader, card, &table::EF_CARD_SECURITY)?;
+            }
+            if !select_emrtd(card)? {
+                return Ok(());
+            }
         }
         self.read(reader, card, &table::EF_COM)?;
         self.read(reader, card, &table::EF_SOD)?;

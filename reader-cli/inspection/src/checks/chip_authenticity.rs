@@ -5,7 +5,7 @@
 
 use trust::Outcome;
 
-use super::{Check, Judgement, active_authentication, chip_authentication};
+use super::{Check, Judgement, active_authentication, chip_authentication, pace_cam};
 use crate::case::Case;
 use crate::verdict::{Class, Verdict};
 
@@ -14,8 +14,8 @@ pub(super) const CHECK: Check = Check {
     title: "The chip is the original",
     source: "9303-11 §6, TR-03135-1 §5.6.2",
     class: Class::Mandatory,
-    explanation: "At least one of chip authentication and active authentication must have succeeded. Without any such proof a copy \
-        cannot be told from the original.",
+    explanation: "At least one of chip authentication, active authentication and PACE with chip authentication mapping must have \
+        succeeded. Without any such proof a copy cannot be told from the original.",
     remedy: "Compare the person with the portrait and the card with its security features; keep the card if they disagree.",
     failed: Verdict::CloneSuspect,
     unjudged: Verdict::Unreadable,
@@ -23,7 +23,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(case: &Case<'_>) -> Judgement {
-    let proofs = [chip_authentication::judge(case), active_authentication::judge(case)];
+    let proofs = [chip_authentication::judge(case), active_authentication::judge(case), pace_cam::judge(case)];
     let first = |outcome| proofs.iter().find(|proof| proof.outcome == outcome).cloned();
     if first(Outcome::Failed).is_some() {
         return Judgement::undetermined("a proof failed");

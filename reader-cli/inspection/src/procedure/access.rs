@@ -1,7 +1,9 @@
 //! Access to the chip: PACE where it is offered, BAC only where it is not and the caller allows it (9303-11 §4.2).
 
+use std::cmp::Reverse;
+
 use channel::bac::{self, BacError};
-use channel::pace::{self, Mapping, PaceError, Suite, Variant};
+use channel::pace::{self, Mapping, MappingProof, PaceError, Suite, Variant};
 use channel::password::{MrzKey, Password};
 use channel::role::Terminal;
 use channel::sm::Session;
@@ -11,7 +13,7 @@ use lds::files::EF_CARD_ACCESS;
 use lds::security_infos::{SecurityInfo, SecurityInfos};
 
 use super::{Bac, Procedure, select_emrtd};
-use crate::evidence::{Attempt, Established, FileEvidence, Interruption, PasswordKind, Protocol};
+use crate::evidence::{Attempt, Established, FileEvidence, Interruption, MappingEvidence, PasswordKind, Protocol};
 
 /// An open session, and whether the eMRTD application is selected already.
 pub(super) struct Opened {
@@ -19,12 +21,29 @@ pub(super) struct Opened {
     pub application_selected: bool,
 }
 
+/// How one variant of PACE ended.
+enum Tried {
+    Opened(Opened),
+    /// The card refused it before the password could matter.
+    Refused,
+    Failed,
+}
+
+impl Tried {
+    fn opened(self) -> Option<Opened> {
+        match self {
+            Tried::Opened(opened) => Some(opened),
+            Tried::Refused | Tried::Failed => None,
+        }
+    }
+}
+
 /// What EF.CardAccess says of PACE.
 enum Offer {
     /// No file, or no PACEInfo in it.
     Nothing,
-    /// At least one PACEInfo; the best that this tool can run, if any.
-    Pace(Option<(SecurityInfo, Suite)>),
+    /// At least one PACEInfo; those that this tool can run, the best first.
+    Pace(Vec<(SecurityInfo, Suite)>),
     /// The file is no SecurityInfos. It might hide an offer, so it counts as one.
     Unreadable(String),
 }
@@ -33,11 +52,7 @@ impl Procedure<'_> {
     /// Tries what the rules allow; `None` when the chip stays closed.
     pub(super) fn open(&mut self, card: &mut dyn Card) -> Result<Option<Opened>, Interruption> {
         match self.offer() {
-            Offer::Pace(Some((info, suite))) => self.open_by_pace(card, &info, suite),
-            Offer::Pace(None) => {
-                self.attempted(Protocol::Pace, Some("none of the PACE variants offered is one this tool knows".into()));
-                Ok(None)
-            }
+            Offer::Pace(suites) => self.open_by_any(card, &suites),
             Offer::Unreadable(reason) => {
                 self.attempted(Protocol::Pace, Some(format!("EF.CardAccess cannot be read: {reason}")));
                 Ok(None)
@@ -68,12 +83,27 @@ impl Procedure<'_> {
         }
     }
 
-    fn open_by_pace(
+    /// Runs the best of the variants. Only a chip that refuses chip authentication mapping, before any password is at work, is
+    /// asked for the best without it (TR-03105-5.1): what the issuer promised is compared with it later.
+    fn open_by_any(
         &mut self,
         card: &mut dyn Card,
-        info: &SecurityInfo,
-        suite: Suite,
+        suites: &[(SecurityInfo, Suite)],
     ) -> Result<Option<Opened>, Interruption> {
+        let Some((info, suite)) = suites.first() else {
+            self.attempted(Protocol::Pace, Some("none of the PACE variants offered is one this tool knows".into()));
+            return Ok(None);
+        };
+        let other = |(_, other): &&(SecurityInfo, Suite)| other.mapping != Mapping::ChipAuthentication;
+        match (self.open_by_pace(card, info, *suite)?, suites.iter().find(other)) {
+            (Tried::Refused, Some((info, other))) if suite.mapping == Mapping::ChipAuthentication => {
+                Ok(self.open_by_pace(card, info, *other)?.opened())
+            }
+            (tried, _) => Ok(tried.opened()),
+        }
+    }
+
+    fn open_by_pace(&mut self, card: &mut dyn Card, info: &SecurityInfo, suite: Suite) -> Result<Tried, Interruption> {
         let mut attempts = Vec::new();
         let mut record = |variant: Variant, error: Option<&PaceError>| {
             attempts.push(error.map(|error| match error.is_before_the_password() {
@@ -90,13 +120,22 @@ impl Procedure<'_> {
             Ok(opened) => {
                 let (mapping, group) = (mapping_name(suite.mapping), suite.group.name());
                 let detail = format!("{mapping}, {group}, {}", cipher_name(suite.cipher));
-                self.established(Protocol::Pace, detail, info.to_bytes());
+                let proof = opened.mapping_proof;
+                let mapping = proof.map(|MappingProof { mapping_key, data, .. }| MappingEvidence { mapping_key, data });
+                self.established(Protocol::Pace, detail, info.to_bytes(), mapping);
                 self.chip_identity = Some(opened.chip_identity);
-                Ok(Some(Opened { session: opened.session, application_selected: false }))
+                Ok(Tried::Opened(Opened { session: opened.session, application_selected: false }))
             }
             Err(PaceError::Transmit(lost)) => Err(Interruption::from(&lost)),
-            Err(_) => Ok(None),
+            Err(error) if error.is_before_the_password() => Ok(Tried::Refused),
+            Err(_) => Ok(Tried::Failed),
         }
+    }
+
+    /// Whether EF.CardAccess offers chip authentication mapping, with a cipher that this tool knows or not.
+    pub(super) fn mapping_is_offered(&self) -> bool {
+        let infos = self.evidence.content(EF_CARD_ACCESS.name).and_then(|bytes| SecurityInfos::parse(bytes).ok());
+        infos.is_some_and(|infos| infos.infos().iter().any(SecurityInfo::is_chip_authentication_mapping))
     }
 
     /// Whether EF.CardAccess offers the protocol of this entry with other domain parameters too.
@@ -114,7 +153,7 @@ impl Procedure<'_> {
         match bac::open(card, key, self.random) {
             Ok(session) => {
                 self.attempted(Protocol::Bac, None);
-                self.established(Protocol::Bac, cipher_name(Cipher::TripleDes).into(), Vec::new());
+                self.established(Protocol::Bac, cipher_name(Cipher::TripleDes).into(), Vec::new(), None);
                 Ok(Some(Opened { session, application_selected: true }))
             }
             Err(error) => {
@@ -132,9 +171,15 @@ impl Procedure<'_> {
         self.evidence.access.attempts.push(Attempt { protocol, password, error });
     }
 
-    fn established(&mut self, protocol: Protocol, detail: String, security_info: Vec<u8>) {
+    fn established(
+        &mut self,
+        protocol: Protocol,
+        detail: String,
+        security_info: Vec<u8>,
+        mapping: Option<MappingEvidence>,
+    ) {
         let password = self.password_kind();
-        self.evidence.access.established = Some(Established { protocol, password, detail, security_info });
+        self.evidence.access.established = Some(Established { protocol, password, detail, security_info, mapping });
     }
 
     fn password_kind(&self) -> PasswordKind {
@@ -165,19 +210,17 @@ pub(super) const fn cipher_name(cipher: Cipher) -> &'static str {
     }
 }
 
-/// The offer with the longest key among those this tool can run.
+/// Those offers that this tool can run: chip authentication mapping first, as it proves the chip besides, then the longest keys.
 fn offer_of(infos: &SecurityInfos) -> Offer {
     let mut offered = false;
-    let mut best: Option<(SecurityInfo, Suite)> = None;
+    let mut suites = Vec::new();
     for info in infos.infos() {
         let SecurityInfo::Pace { oid, version, parameter_id } = info else { continue };
         offered = true;
         let suite = parameter_id.filter(|_| *version == 2).and_then(|id| Suite::from_info(oid, id));
-        let Some(suite) = suite else { continue };
-        let stronger = best.as_ref().is_none_or(|(_, known)| known.cipher.key_length() < suite.cipher.key_length());
-        if stronger {
-            best = Some((info.clone(), suite));
-        }
+        suites.extend(suite.map(|suite| (info.clone(), suite)));
     }
-    if offered { Offer::Pace(best) } else { Offer::Nothing }
+    // A stable sort: of equals the first one offered is tried.
+    suites.sort_by_key(|(_, suite)| (suite.mapping != Mapping::ChipAuthentication, Reverse(suite.cipher.key_length())));
+    if offered { Offer::Pace(suites) } else { Offer::Nothing }
 }

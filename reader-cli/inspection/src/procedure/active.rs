@@ -18,7 +18,7 @@ impl Procedure<'_> {
             None => true,
             Some(seen) => matches!(seen.outcome, ChipAuthenticationOutcome::Unsupported { .. }),
         };
-        if !open_question || self.evidence.content(DG15).is_none() {
+        if !(open_question || self.options.every_proof) || self.evidence.content(DG15).is_none() {
             return Ok(());
         }
         let (evidence, interruption) = match active_auth::request(card, reader.longest_answer(), self.random) {

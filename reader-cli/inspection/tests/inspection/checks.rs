@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use authority::defect_list::SeriesDefect;
 use channel::hash::Hash;
-use channel::suite::Curve;
+use channel::pace::{Mapping, Suite};
+use channel::suite::{Cipher, Curve};
 use inspection::evidence::{TerminalAuthenticationEvidence, TerminalAuthenticationOutcome as Outcome};
 use inspection::{Bac, CHECKS, Evidence, Policy, Report, Verdict, judge};
 use jiff::Timestamp;
 use jiff::civil::date;
 use lds::date::Date;
 use lds::mrz::Td1;
+use lds::security_infos::SecurityInfo;
 use soft_card::{SoftCard, State, forge};
 use trust::bundle::RevocationReason;
 use trust::{RevokedDocument, TrustStore};
@@ -38,6 +40,12 @@ fn fingers(issuer: &Issuer, outcome: Outcome) -> Evidence {
     let authorities = vec!["UTCVCA00001".into()];
     evidence.terminal_authentication = Some(TerminalAuthenticationEvidence { authorities, shown, outcome });
     evidence
+}
+
+/// The same with chip authentication mapping.
+fn mapped() -> Document {
+    let suite = Suite { mapping: Mapping::ChipAuthentication, group: Curve::P256.into(), cipher: Cipher::Aes128 };
+    Document { pace: vec![SecurityInfo::pace(&suite.oid(), Curve::P256.parameter_id())], ..document() }
 }
 
 struct Spoiled {
@@ -132,6 +140,14 @@ fn spoiled(issuer: &mut Issuer) -> Vec<Spoiled> {
         let altered = forge::alter_data_group(&state, number).unwrap();
         add(id, "failed", report(&read_state(&altered, &document()), &store, today()));
     }
+    let mapped = mapped();
+    let state_with_key = issuer.state(&mapped);
+    let mut clone = state_with_key.clone();
+    clone.emrtd.mapping_key = forge::new_chip_key(&state_with_key).unwrap().emrtd.mapping_key;
+    add("pace-cam", "failed", report(&read_state(&clone, &mapped), &store, today()));
+    let mut damaged = state_with_key;
+    damaged.emrtd.files.get_mut(&0x3F1D).unwrap().iter_mut().last().into_iter().for_each(|byte| *byte ^= 1);
+    add("card-security", "failed", report(&read_state(&damaged, &mapped), &store, today()));
     let clone = forge::new_chip_key(&state).unwrap();
     add("chip-authentication", "failed", report(&read_state(&clone, &document()), &store, today()));
     let mut clone = forge::new_chip_key(&issuer.state(&active())).unwrap();
@@ -173,13 +189,15 @@ fn every_check_has_a_passing_and_a_failing_evidence() {
     assert_eq!(store.defect_lists().len(), 1);
     let signed = read_state(&issuer.state(&active()), &active());
     let known = fingers(&issuer, Outcome::Successful { rights: vec![] });
-    let passing = [&good, &signed, &known].map(|evidence| report(evidence, &store, today()));
-    assert_eq!(passing.each_ref().map(|report| report.verdict), [inspection::Verdict::GenuineValid; 3]);
+    let mapping = read_state(&issuer.state(&mapped()), &mapped());
+    let passing = [&good, &signed, &known, &mapping].map(|evidence| report(evidence, &store, today()));
+    assert_eq!(passing.each_ref().map(|report| report.verdict), [inspection::Verdict::GenuineValid; 4]);
     let failing = spoiled(&mut issuer);
     for check in CHECKS {
         let passing = match check.id {
             "active-authentication" => &passing[1],
             "terminal-authentication" => &passing[2],
+            "pace-cam" | "card-security" => &passing[3],
             _ => &passing[0],
         };
         let seen = passing.check(check.id).unwrap();

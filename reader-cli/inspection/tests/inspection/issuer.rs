@@ -9,6 +9,7 @@ use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
 use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile, Signer, SignerKind, StoredKey};
 use channel::active_auth::announcement;
 use channel::hash::Hash;
+use channel::pace::{Mapping, Suite};
 use channel::secret::Secret;
 use channel::suite::Curve;
 use iso7816::tlv::{Writer, encode};
@@ -24,13 +25,14 @@ use lds::dg::dg12::Dg12;
 use lds::dg::dg13::{Dg13, Field};
 use lds::dg::dg14::Dg14;
 use lds::dg::dg15::Dg15;
+use lds::files::EF_CARD_SECURITY;
+use lds::globalplatform::dgi;
 use lds::mrz::{Mrz, MrzDate, Sex, Td1, name_field};
 use lds::security_infos::{ID_CA_ECDH_AES_128, ID_PACE_ECDH_GM_AES_128, PublicKeyInfo, SecurityInfo, SecurityInfos};
 use lds::sod::{HashAlgorithm, LdsSecurityObject, wrap};
 use lds::transliteration::{Policy, arabic};
 use openssl::bn::BigNumContext;
 use openssl::ec::{EcGroup, EcKey, PointConversionForm};
-use openssl::nid::Nid;
 use openssl::rsa::Rsa;
 use openssl::sha::{sha1, sha256};
 use soft_card::emrtd::{ActiveKey, ApplicationLife, ChipKey};
@@ -151,6 +153,12 @@ impl Issuer {
         encode(SEQUENCE, [encode(OID, oid::SIGNED_DATA), signed].concat())
     }
 
+    /// EF.CardSecurity with these entries.
+    pub fn card_security(&self, infos: Vec<SecurityInfo>) -> Vec<u8> {
+        let infos = SecurityInfos::new(infos).to_bytes();
+        self.signer.sign_card_security_at(&infos, days_after(self.start, 1)).unwrap()
+    }
+
     /// A card with this document, powered up.
     pub fn card(&self, document: &Document) -> SoftCard {
         SoftCard::from_state(&self.state(document))
@@ -186,6 +194,13 @@ impl Issuer {
         emrtd.card_access_number = Some(Secret::new(CAN.as_bytes().to_vec()));
         emrtd.active_key = active_key;
         emrtd.chip_key = document.chip_authentication.then_some(key);
+        if let Some(suite) = document.mapping() {
+            let (key, public) = key_on(suite.group.curve().unwrap());
+            let public = SecurityInfo::chip_authentication_public_key(public, None);
+            let infos = document.pace.iter().cloned().chain([public]).collect();
+            emrtd.files.insert(dgi::number_of(&EF_CARD_SECURITY), self.card_security(infos));
+            emrtd.mapping_key = Some(key);
+        }
         emrtd.life_cycle = ApplicationLife::Personalized;
         emrtd.complete = true;
         state
@@ -277,6 +292,15 @@ impl Document {
         }
     }
 
+    /// PACE with chip authentication mapping, when the document offers it in a form that the card knows.
+    fn mapping(&self) -> Option<Suite> {
+        let suites = self.pace.iter().filter_map(|info| match info {
+            SecurityInfo::Pace { oid, parameter_id: Some(id), .. } => Suite::from_info(oid, *id),
+            _ => None,
+        });
+        suites.into_iter().find(|suite| suite.mapping == Mapping::ChipAuthentication)
+    }
+
     pub fn mrz(&self) -> Mrz {
         let mrz = self.zone.clone().unwrap_or_else(|| self.td1.to_mrz().unwrap());
         let Some((position, character)) = self.misprint else { return mrz };
@@ -286,7 +310,7 @@ impl Document {
 
     /// Every data group, and the chip's private keys.
     fn groups(&self) -> (BTreeMap<u8, Vec<u8>>, ChipKey, Option<ActiveKey>) {
-        let (key, public) = chip_key();
+        let (key, public) = key_on(Curve::P256);
         let mut infos = self.pace.clone();
         if self.chip_authentication {
             infos.push(SecurityInfo::chip_authentication(ID_CA_ECDH_AES_128, None));
@@ -339,13 +363,14 @@ fn active_key(kind: Active) -> Option<(ActiveKey, PublicKeyInfo)> {
     }
 }
 
-fn chip_key() -> (ChipKey, PublicKeyInfo) {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+/// A drawn key for Chip Authentication, or for the mapping of that name.
+fn key_on(curve: Curve) -> (ChipKey, PublicKeyInfo) {
+    let group = EcGroup::from_curve_name(curve.nid()).unwrap();
     let key = EcKey::generate(&group).unwrap();
     let mut context = BigNumContext::new().unwrap();
     let point = key.public_key().to_bytes(&group, PointConversionForm::UNCOMPRESSED, &mut context).unwrap();
-    let private = Secret::new(key.private_key().to_vec_padded(32).unwrap());
-    let id = Curve::P256.parameter_id();
+    let private = Secret::new(key.private_key().to_vec_padded(curve.field_length() as i32).unwrap());
+    let id = curve.parameter_id();
     (ChipKey { parameter_id: id, key_id: None, private }, PublicKeyInfo::explicit(id, &point).unwrap())
 }
 

@@ -6,6 +6,7 @@ mod checks;
 mod coping;
 mod hostile;
 mod issuer;
+mod mapping;
 mod procedure;
 mod stored;
 mod terminal;
