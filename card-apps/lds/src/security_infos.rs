@@ -12,6 +12,7 @@
 //! Object identifiers are content octets, without tag and length.
 
 mod curves;
+mod groups;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -30,6 +31,8 @@ const OID: Tag = Tag(0x06);
 const SEQUENCE: Tag = Tag(0x30);
 const SET: Tag = Tag(0x31);
 
+/// id-PK-DH, `0.4.0.127.0.7.2.2.1.1`.
+pub const ID_PK_DH: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.1.1);
 /// id-PK-ECDH, `0.4.0.127.0.7.2.2.1.2`.
 pub const ID_PK_ECDH: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.1.2);
 /// id-TA, `0.4.0.127.0.7.2.2.2`.
@@ -59,6 +62,10 @@ const ID_CA: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.3);
 const ID_PACE_ECDH_CAM: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.4.6);
 const ID_PACE: &[u8] = &oid!(raw 0.4.0.127.0.7.2.2.4);
 const ID_EC_PUBLIC_KEY: &[u8] = &oid!(raw 1.2.840.10045.2.1);
+/// dhKeyAgreement of PKCS#3.
+const ID_DH_KEY_AGREEMENT: &[u8] = &oid!(raw 1.2.840.113549.1.3.1);
+/// dhpublicnumber of X9.42.
+const ID_DH_PUBLIC_NUMBER: &[u8] = &oid!(raw 1.2.840.10046.2.1);
 const ID_RSA_ENCRYPTION: &[u8] = &oid!(raw 1.2.840.113549.1.1.1);
 const ID_PRIME_FIELD: &[u8] = &oid!(raw 1.2.840.10045.1.1);
 
@@ -128,10 +135,10 @@ pub enum SecurityInfo {
 /// A SubjectPublicKeyInfo of a chip.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKeyInfo {
-    /// Standardized domain parameters of the curve, however the key names it; `None` for a curve that is not among
-    /// them (then the key must not be used) and for DH keys.
+    /// Standardized domain parameters of the curve or group, however the key names it; `None` for one that is not among
+    /// them: then the key must not be used.
     pub parameter_id: Option<u8>,
-    /// The public point, uncompressed (`04 x y`), or whatever the key's bit string holds.
+    /// The public point, uncompressed (`04 x y`), or whatever the key's bit string holds; see [`PublicKeyInfo::element`].
     pub point: Vec<u8>,
     /// The whole SubjectPublicKeyInfo, DER.
     pub raw: Vec<u8>,
@@ -139,7 +146,10 @@ pub struct PublicKeyInfo {
 
 impl fmt::Debug for PublicKeyInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let curve = self.parameter_id.and_then(curve_name).unwrap_or("curve not known");
+        let curve = match self.parameter_id {
+            Some(id) if groups::is_group(id) => "prime field",
+            id => id.and_then(curve_name).unwrap_or("curve not known"),
+        };
         write!(f, "PublicKeyInfo({curve}, {})", hex::encode(&self.point))
     }
 }
@@ -226,10 +236,11 @@ impl SecurityInfo {
         SecurityInfo::ChipAuthentication { oid: oid.to_vec(), version: 1, key_id: key_id.map(<[u8]>::to_vec) }
     }
 
-    /// ChipAuthenticationPublicKeyInfo of an elliptic curve key.
+    /// ChipAuthenticationPublicKeyInfo of a key on a curve or in a group of RFC 5114.
     pub fn chip_authentication_public_key(key: PublicKeyInfo, key_id: Option<&[u8]>) -> Self {
         let key_id = key_id.map(<[u8]>::to_vec);
-        SecurityInfo::ChipAuthenticationPublicKey { oid: ID_PK_ECDH.to_vec(), key, key_id }
+        let oid = if key.parameter_id.is_some_and(groups::is_group) { ID_PK_DH } else { ID_PK_ECDH };
+        SecurityInfo::ChipAuthenticationPublicKey { oid: oid.to_vec(), key, key_id }
     }
 
     /// The protocol.
@@ -325,11 +336,35 @@ impl PublicKeyInfo {
         Some(Self::new(Some(parameter_id), point, ID_EC_PUBLIC_KEY, &parameters))
     }
 
-    /// A key on a standardized curve, the curve given by its id (9303-11 §9.5.1).
-    pub fn standardized(parameter_id: u8, point: &[u8]) -> Self {
+    /// A key with standardized domain parameters, given by their id (9303-11 §9.5.1): a point, or a public number.
+    pub fn standardized(parameter_id: u8, element: &[u8]) -> Self {
         let mut id = Writer::new();
         put_unsigned(&mut id, &[parameter_id]);
-        Self::new(Some(parameter_id), point, ID_STANDARDIZED_DOMAIN_PARAMETERS, &id.finish())
+        let mut number = Writer::new();
+        put_unsigned(&mut number, element);
+        let number = number.finish();
+        let content = if groups::is_group(parameter_id) { &number } else { element };
+        Self::new(Some(parameter_id), content, ID_STANDARDIZED_DOMAIN_PARAMETERS, &id.finish())
+    }
+
+    /// A SubjectPublicKeyInfo (DER).
+    ///
+    /// # Errors
+    /// When it is not exactly one.
+    pub fn from_der(bytes: &[u8]) -> Result<Self, SecurityInfosError> {
+        let mut reader = Reader::new(bytes);
+        let key = Self::parse(&mut reader)?;
+        reader.end()?;
+        Ok(key)
+    }
+
+    /// What a key agreement calculates with: the point, or the public number without leading zeros, which stands in the bit
+    /// string as an INTEGER (9303-11 §9.4).
+    pub fn element(&self) -> &[u8] {
+        match self.parameter_id.filter(|id| groups::is_group(*id)) {
+            Some(_) => trim(sole(&self.point, INTEGER).unwrap_or(&self.point)),
+            None => &self.point,
+        }
     }
 
     /// An RSA key, from its RSAPublicKey (PKCS#1, DER).
@@ -378,9 +413,14 @@ impl PublicKeyInfo {
 fn domain_parameters(algorithm: &[u8], parameters: &Tlv<'_>) -> Option<u8> {
     if algorithm == ID_STANDARDIZED_DOMAIN_PARAMETERS && parameters.tag == INTEGER {
         let id = small(parameters.value, "parameter id").ok()?;
-        return curve_name(id).map(|_| id);
+        return (curve_name(id).is_some() || groups::is_group(id)).then_some(id);
     }
-    (algorithm == ID_EC_PUBLIC_KEY).then(|| parameter_id(parameters.raw)).flatten()
+    match algorithm {
+        ID_EC_PUBLIC_KEY => parameter_id(parameters.raw),
+        ID_DH_KEY_AGREEMENT => groups::by_pkcs3(parameters.raw),
+        ID_DH_PUBLIC_NUMBER => groups::by_x942(parameters.raw),
+        _ => None,
+    }
 }
 
 fn trim(integer: &[u8]) -> &[u8] {

@@ -1,20 +1,27 @@
 //! Basic Access Control, PACE, Chip and Active Authentication (9303-11 §4.3, §4.4, §6.1, §6.2): what this card offers to each.
 
+use channel::chip_auth::{ChipAuthSuite, KeyAgreement};
 use channel::hash::Hash;
 use channel::pace::{self, PaceStep, Suite};
 use channel::password::{MrzKey, Password};
 use channel::random::Random;
 use channel::role::Chip;
 use channel::sm::Session;
+use channel::suite::Cipher;
 use channel::{active_auth, chip_auth};
 use iso7816::{Response, Status, tlv};
 use lds::files::{self, EF_CARD_ACCESS};
-use lds::security_infos::{ID_CA_ECDH_3DES, SecurityInfo, SecurityInfos};
+use lds::security_infos::{SecurityInfo, SecurityInfos};
 
 use super::state::{Memory, Proved, Volatile};
 
 /// The longest data of a step of PACE: a key of 2048 bits and its heads, with room to spare.
 const LONGEST_STEP: usize = 512;
+/// What MSE:Set KAT stands for.
+const KAT_SUITES: [ChipAuthSuite; 2] = [
+    ChipAuthSuite { agreement: KeyAgreement::Dh, cipher: Cipher::TripleDes },
+    ChipAuthSuite { agreement: KeyAgreement::Ecdh, cipher: Cipher::TripleDes },
+];
 
 /// EXTERNAL AUTHENTICATE: the answer goes out bare, then secure messaging begins.
 pub(super) fn basic_access(
@@ -54,7 +61,7 @@ pub(super) fn set_chip(data: &[u8], memory: &Memory, volatile: &mut Volatile) ->
 
 /// MSE:Set KAT: Chip Authentication with 3DES, all in one command.
 pub(super) fn agree_key(data: &[u8], memory: &Memory, volatile: &mut Volatile) -> Result<Response, Status> {
-    if !announces(ID_CA_ECDH_3DES, memory) {
+    if !KAT_SUITES.iter().any(|suite| announces(&suite.oid(), memory)) {
         return Err(Status::CONDITIONS_NOT_SATISFIED);
     }
     let session = volatile.chip_authentication.set_kat(data, &chip_keys(memory))?;
@@ -150,7 +157,7 @@ fn announces(protocol: &[u8], memory: &Memory) -> bool {
             _ => None,
         })
         .collect();
-    let implied = announced.is_empty() && protocol == ID_CA_ECDH_3DES;
+    let implied = announced.is_empty() && KAT_SUITES.iter().any(|suite| suite.oid() == *protocol);
     memory.chip_key.is_some() && (implied || announced.iter().any(|oid| oid.as_slice() == protocol))
 }
 

@@ -1,8 +1,8 @@
 //! Chip Authentication, and the one message under the new keys that proves it (9303-11 §6.2).
 
-use channel::chip_auth::{self, ChipAuthError, ChipAuthSuite, ChipPublicKey, KeyAgreement};
+use channel::chip_auth::{self, ChipAuthError, ChipAuthSuite, ChipPublicKey, KeyAgreement, NamedKey};
 use channel::sm::Secured;
-use channel::suite::{Cipher, Group};
+use channel::suite::Group;
 use iso7816::{Card, Chained, tlv};
 use lds::files::{self, EF_SOD};
 use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
@@ -45,10 +45,10 @@ impl Procedure<'_> {
         card: &mut Secured<Chained<Metered<'_>>>,
         offer: &Offer,
     ) -> Result<Outcome, Interruption> {
-        let Some((public_key, suite)) = offer.runnable() else {
+        let Way::Known(public_key, suite) = &offer.way else {
             return Ok(Outcome::Unsupported { reason: offer.detail() });
         };
-        match chip_auth::open(card, &public_key, offer.key_id.as_deref(), suite, self.random) {
+        match chip_auth::open(card, public_key, offer.key_id.as_deref(), *suite, self.random) {
             Ok(opened) => {
                 let session = opened.session;
                 // The new cipher may leave less room in an answer than the old one.
@@ -98,56 +98,89 @@ fn broken(interruption: Interruption) -> Result<Outcome, Interruption> {
 /// The name of DG14 in the evidence.
 pub(crate) const DG14: &str = "EF.DG14";
 
-/// A chip authentication key with its protocol.
+/// A chip authentication key, and how it can be used.
 struct Offer {
     key: PublicKeyInfo,
     key_id: Option<Vec<u8>>,
-    oid: Vec<u8>,
+    way: Way,
+}
+
+/// How a key can be used.
+enum Way {
+    /// With this suite.
+    Known(ChipPublicKey, ChipAuthSuite),
+    /// By no protocol and group that this tool knows.
+    Unknown(String),
 }
 
 impl Offer {
-    fn runnable(&self) -> Option<(ChipPublicKey, ChipAuthSuite)> {
-        let suite = ChipAuthSuite::from_oid(&self.oid)?;
-        let group = Group::from_parameter_id(self.key.parameter_id?)?;
-        let fits = KeyAgreement::of(group) == suite.agreement;
-        fits.then(|| (ChipPublicKey { group, octets: self.key.point.clone() }, suite))
-    }
-
     fn detail(&self) -> String {
-        let curve = self.key.parameter_id.and_then(lds::security_infos::curve_name).unwrap_or("a curve not known");
-        match ChipAuthSuite::from_oid(&self.oid) {
-            Some(suite) => format!("ECDH, {curve}, {}", cipher_name(suite.cipher)),
-            None => format!("protocol {}, {curve}", hex::encode(&self.oid)),
+        match &self.way {
+            Way::Known(key, suite) => {
+                let agreement = match suite.agreement {
+                    KeyAgreement::Dh => "DH",
+                    KeyAgreement::Ecdh => "ECDH",
+                };
+                format!("{agreement}, {}, {}", key.group.name(), cipher_name(suite.cipher))
+            }
+            Way::Unknown(what) => what.clone(),
         }
     }
 }
 
-/// What DG14 offers: the pair of protocol and key that this tool can run with the longest session key, else the first pair.
+/// What DG14 offers: the pair of protocol and key that this tool can run with the longest session key, else the first key.
 fn offer(dg14: &[u8]) -> Option<Offer> {
     let infos = security_infos(dg14)?;
-    let protocols: Vec<(&[u8], Option<&[u8]>)> = infos
-        .infos()
-        .iter()
-        .filter_map(|info| match info {
-            SecurityInfo::ChipAuthentication { oid, key_id, .. } => Some((oid.as_slice(), key_id.as_deref())),
-            _ => None,
-        })
-        .collect();
-    let mut offers = Vec::new();
-    for info in infos.infos() {
-        let SecurityInfo::ChipAuthenticationPublicKey { key, key_id, .. } = info else { continue };
-        // A lone key without ChipAuthenticationInfo belongs to the 3DES variant (9303-11 §9.2.5).
-        let lone = protocols.is_empty().then_some((lds::security_infos::ID_CA_ECDH_3DES, key_id.as_deref()));
-        let fitting = protocols.iter().copied().chain(lone).filter(|(_, id)| *id == key_id.as_deref());
-        offers.extend(fitting.map(|(oid, _)| Offer { key: key.clone(), key_id: key_id.clone(), oid: oid.to_vec() }));
+    let protocols: Vec<(&Vec<u8>, &Option<Vec<u8>>)> = infos.infos().iter().filter_map(protocol).collect();
+    let keys: Vec<(&PublicKeyInfo, &Option<Vec<u8>>)> = infos.infos().iter().filter_map(public_key).collect();
+    let suites: Vec<_> =
+        protocols.iter().filter_map(|(oid, id)| Some((ChipAuthSuite::from_oid(oid)?, (*id).clone()))).collect();
+    let named: Vec<NamedKey> = keys.iter().filter_map(|(key, id)| named_key(key, id)).collect();
+    // A key without any ChipAuthenticationInfo stands for 3DES (9303-11 §9.2.5); with one that is not known it does not.
+    let pairs = if suites.is_empty() && !protocols.is_empty() { Vec::new() } else { chip_auth::pairs(&suites, &named) };
+    let mut pair = pairs.first().map(|(key, suite)| ((*key).clone(), *suite));
+    if let (None, [only]) = (&pair, &named[..]) {
+        // Some issuers name the key in one of the two places only.
+        let unnamed: Vec<_> = suites.iter().map(|(suite, _)| (*suite, only.key_id.clone())).collect();
+        pair = chip_auth::pairs(&unnamed, &named)
+            .first()
+            .filter(|_| !unnamed.is_empty())
+            .map(|(key, suite)| ((*key).clone(), *suite));
     }
-    let strength = |offer: &Offer| offer.runnable().map_or(0, |(_, suite)| strength(suite.cipher));
-    // max_by_key keeps the last of equals; the first is wanted.
-    offers.into_iter().rev().max_by_key(strength)
+    match pair {
+        Some((chosen, suite)) => {
+            let (key, _) = keys.iter().find(|(key, id)| named_key(key, id).as_ref() == Some(&chosen))?;
+            let way = Way::Known(chosen.key, suite);
+            Some(Offer { key: (*key).clone(), key_id: chosen.key_id, way })
+        }
+        None => {
+            let (key, key_id) = keys.first()?;
+            let group = key.parameter_id.and_then(Group::from_parameter_id).map_or("a group not known", Group::name);
+            let oids = protocols.iter().map(|(oid, _)| hex::encode(oid)).collect::<Vec<_>>().join(" ");
+            let way = Way::Unknown(format!("protocol {oids}, {group}"));
+            Some(Offer { key: (*key).clone(), key_id: (*key_id).clone(), way })
+        }
+    }
 }
 
-fn strength(cipher: Cipher) -> usize {
-    cipher.key_length() * cipher.block_length()
+fn protocol(info: &SecurityInfo) -> Option<(&Vec<u8>, &Option<Vec<u8>>)> {
+    match info {
+        SecurityInfo::ChipAuthentication { oid, key_id, .. } => Some((oid, key_id)),
+        _ => None,
+    }
+}
+
+fn public_key(info: &SecurityInfo) -> Option<(&PublicKeyInfo, &Option<Vec<u8>>)> {
+    match info {
+        SecurityInfo::ChipAuthenticationPublicKey { key, key_id, .. } => Some((key, key_id)),
+        _ => None,
+    }
+}
+
+/// A key in a group that this tool knows.
+fn named_key(key: &PublicKeyInfo, key_id: &Option<Vec<u8>>) -> Option<NamedKey> {
+    let group = Group::from_parameter_id(key.parameter_id?)?;
+    Some(NamedKey { key: ChipPublicKey { group, octets: key.element().to_vec() }, key_id: key_id.clone() })
 }
 
 /// The SecurityInfos of DG14, byte for byte.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod active;
+mod agreement;
 mod checks;
 mod coping;
 mod hostile;
