@@ -51,6 +51,11 @@ pub enum Fault {
         /// The other card's state file, beside this file.
         of: PathBuf,
     },
+    /// EF.CardSecurity is the one of another card.
+    SwappedCardSecurity {
+        /// The other card's state file, beside this file.
+        of: PathBuf,
+    },
     /// The certificate in EF.SOD is another one.
     Certificate {
         /// The state file of the card that it comes from, beside this file; without it one bit of its signature is another.
@@ -64,6 +69,8 @@ pub enum Fault {
         /// `YYYY-MM-DD`, of this century.
         date: Date,
     },
+    /// EF.CardAccess hides PACE with chip authentication mapping.
+    NoMapping {},
     /// The power goes at one command.
     Torn {
         /// Index of the command.
@@ -307,9 +314,11 @@ impl Fault {
             Fault::Altered { .. }
                 | Fault::Cloned { .. }
                 | Fault::SwappedSecurityObject { .. }
+                | Fault::SwappedCardSecurity { .. }
                 | Fault::Certificate { .. }
                 | Fault::NoPace {}
                 | Fault::CardDate { .. }
+                | Fault::NoMapping {}
         )
     }
 

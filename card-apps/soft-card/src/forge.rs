@@ -7,7 +7,9 @@ use std::ops::Range;
 use channel::random::{OsRandom, Random, RandomError};
 use channel::secret::Secret;
 use iso7816::tlv::{self, Reader, Tag, Writer};
-use lds::files::{self, EF_CARD_ACCESS, EF_SOD};
+use lds::files::{self, EF_CARD_ACCESS, EF_CARD_SECURITY, EF_SOD};
+use lds::globalplatform::dgi;
+use lds::security_infos::SecurityInfos;
 
 use crate::emrtd::{ActiveKey, ChipKey};
 use crate::fault::{CloneKey, Fault, Faults, Seeded};
@@ -28,6 +30,9 @@ pub enum ForgeError {
     /// The card has no EF.SOD with certificates, or the card that it was to come from.
     #[error("there is no EF.SOD with certificates")]
     NoSecurityObject,
+    /// The card, or the one that something was to come from, has no EF.CardSecurity.
+    #[error("there is no EF.CardSecurity")]
+    NoCardSecurity,
     /// The card has no EF.CardAccess.
     #[error("the card has no EF.CardAccess")]
     NoCardAccess,
@@ -68,6 +73,22 @@ pub fn forge(state: &State, faults: &Faults) -> Result<State, ForgeError> {
             let sod = other.emrtd.files.get(&EF_SOD.id).ok_or(ForgeError::NoSecurityObject)?;
             let foreign = value_at(sod, CERTIFICATES).ok_or(ForgeError::NoSecurityObject)?;
             with_security_object(&state, |sod| replaced(sod, CERTIFICATES, &|_| foreign.to_vec()))
+        }
+        Fault::SwappedCardSecurity { of } => {
+            let other = State::load(&faults.folder.join(of))?;
+            let number = dgi::number_of(&EF_CARD_SECURITY);
+            let file = other.emrtd.files.get(&number).ok_or(ForgeError::NoCardSecurity)?;
+            let mut forged = state;
+            forged.emrtd.files.insert(number, file.clone()).ok_or(ForgeError::NoCardSecurity)?;
+            Ok(forged)
+        }
+        Fault::NoMapping {} => {
+            let mut forged = state;
+            let file = forged.emrtd.files.get_mut(&EF_CARD_ACCESS.id).ok_or(ForgeError::NoCardAccess)?;
+            let infos = SecurityInfos::parse(file).map_err(|_| ForgeError::NoCardAccess)?;
+            let others = infos.infos().iter().filter(|info| !info.is_chip_authentication_mapping());
+            *file = SecurityInfos::new(others.cloned().collect()).to_bytes();
+            Ok(forged)
         }
         Fault::NoPace {} => {
             let mut forged = state;

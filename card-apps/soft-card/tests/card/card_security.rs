@@ -61,7 +61,7 @@ fn file(card: &mut dyn Card, id: u16) -> Result<Vec<u8>, Status> {
         if response.status.is_ok() { Ok(response.data) } else { Err(response.status) }
     };
     ask(Command::new(0x00, 0xA4, 0x02, 0x0C).with_data(id.to_be_bytes()))?;
-    ask(Command::new(0x00, 0xB0, 0x00, 0x00).with_ne(200))
+    ask(Command::new(0x00, 0xB0, 0x00, 0x00).with_ne(256))
 }
 
 fn emrtd() -> Command {
@@ -83,7 +83,7 @@ fn it_is_read_after_pace_at_the_master_file_and_nowhere_else() {
         card.reset();
         let (mut secured, _) = open(&mut card, &suite);
         assert_eq!(file(&mut secured, 0x011D).unwrap(), content);
-        let short = secured.transmit(&Command::new(0x00, 0xB0, 0x9D, 0x00).with_ne(200)).unwrap();
+        let short = secured.transmit(&Command::new(0x00, 0xB0, 0x9D, 0x00).with_ne(256)).unwrap();
         assert_eq!(short.data, content);
         // In the application the same identifier is EF.SOD's.
         must(&mut secured, &emrtd()).unwrap();
@@ -112,7 +112,7 @@ fn the_chip_shows_its_mapping_key_and_another_chip_does_not() {
     let mut copy = SoftCard::from_state(&soft_card::forge::new_chip_key(card.state()).unwrap());
     let (_, proof) = open(&mut copy, &CAM);
     assert!(!proof.unwrap().proves(&public).unwrap());
-    // Without a key of its own for it, that of Chip Authentication serves where the group is the same.
+    // Without a key of its own for it, that of Chip Authentication would serve, but lies on another curve.
     let mut state = card.state().clone();
     state.emrtd.mapping_key = None;
     let mut keyless = SoftCard::from_state(&state);

@@ -209,8 +209,10 @@ fn personalization_out_of_order_is_refused_and_starts_again() {
         (0x8002, b"12345A"),
         (0x8003, b"\x80\x01\x0e"),
         (0x8004, b"1"),
+        (0x8005, b"1"),
+        (0x8006, b"1"),
     ] {
-        let expected = if id == 0x8004 { Status::REFERENCED_DATA_NOT_FOUND } else { Status::WRONG_DATA };
+        let expected = if id == 0x8006 { Status::REFERENCED_DATA_NOT_FOUND } else { Status::WRONG_DATA };
         refuse(
             &|channel| {
                 installed(channel);

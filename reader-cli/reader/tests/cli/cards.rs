@@ -13,6 +13,8 @@ use std::thread;
 use assert_cmd::Command;
 use authority::BundleRequest;
 use authority::defect_list::SeriesDefect;
+use channel::hash::Hash;
+use channel::suite::Curve;
 use jiff::{SignedDuration, Timestamp};
 use lds::dg::dg07::{Dg7, DisplayedImage};
 use lds::dg::dg16::{Dg16, Person};
@@ -119,6 +121,30 @@ fn the_three_forgeries_have_their_own_exit_codes() {
     let (code, report) = post.verify(stranger.state(&post.document), &[]);
     assert_eq!((code, report["verdict"].as_str()), (16, Some("UNTRUSTED_ISSUER")));
     assert_eq!(report["holder"]["authentic"], false);
+}
+
+/// Documents whose chip proves itself in other ways than Chip Authentication.
+#[test]
+fn every_kind_of_chip_is_judged_by_the_proof_it_has() {
+    let post = Post::new();
+    let without =
+        |active_authentication| Document { chip_authentication: false, active_authentication, ..post.document.clone() };
+    let mapped = Document { chip_authentication: false, ..faults::with_mapping(&post.document) };
+    for (document, check) in [
+        (without(Active::Rsa { bits: 1024 }), "active-authentication"),
+        (without(Active::Rsa { bits: 2048 }), "active-authentication"),
+        (without(Active::Ecdsa(Curve::P256, Hash::Sha256)), "active-authentication"),
+        (mapped, "pace-cam"),
+    ] {
+        let state = post.issuer.state(&document);
+        let (code, report) = post.verify(state.clone(), &[]);
+        assert_eq!((code, report["verdict"].as_str()), (0, Some("GENUINE_VALID")), "{check}: {report:#}");
+        assert_eq!((result(&report, check), result(&report, "chip-authenticity")), ("successful", "successful"));
+        assert_eq!(result(&report, "chip-authentication"), "not supported");
+        let (code, report) = post.verify(forge::new_chip_key(&state).unwrap(), &[]);
+        assert_eq!((code, report["verdict"].as_str()), (15, Some("CLONE_SUSPECT")), "{check}: {report:#}");
+        assert_eq!(result(&report, check), "failed");
+    }
 }
 
 #[test]

@@ -7,6 +7,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use channel::pace::{Mapping, Suite};
+use channel::suite::{Cipher, Curve};
+use lds::security_infos::SecurityInfo;
 use serde_json::Value;
 use soft_card::fault::Faults;
 use soft_card::{SoftCard, socket};
@@ -30,7 +33,9 @@ fn every_fault_is_found_out_and_none_holds_the_reader() {
     let stranger = Issuer::starting("specimen-uto", post.start);
     stranger.state(&post.document).create(Path::new(&post.path("stranger.card"))).unwrap();
     let other = super::Document { td1: other_number(&post), ..post.document.clone() };
-    post.issuer.state(&other).create(Path::new(&post.path("other.card"))).unwrap();
+    let other = post.issuer.state(&with_mapping(&other));
+    other.create(Path::new(&post.path("other.card"))).unwrap();
+    let mapped = post.issuer.state(&super::Document { chip_authentication: false, ..with_mapping(&post.document) });
     fs::write(post.path("mrz.txt"), post.document.mrz().to_string()).unwrap();
     let genuine = post.state();
 
@@ -53,7 +58,8 @@ fn every_fault_is_found_out_and_none_holds_the_reader() {
                 loop {
                     let next = queue.lock().unwrap().next();
                     let Some((index, (file, asked))) = next else { break };
-                    let row = row(&post, file, &genuine, ASKED[*asked]);
+                    let cam = file.file_name().unwrap().to_str().unwrap().starts_with("cam-");
+                    let row = row(&post, file, if cam { &mapped } else { &genuine }, ASKED[*asked]);
                     rows.lock().unwrap()[index] = row;
                 }
             });
@@ -73,6 +79,14 @@ fn every_fault_is_found_out_and_none_holds_the_reader() {
     } else {
         assert_eq!(committed, table, "BITAQA_WRITE=1 writes the table again");
     }
+}
+
+/// The same document with PACE by chip authentication mapping too.
+pub(super) fn with_mapping(document: &super::Document) -> super::Document {
+    let group = Curve::BrainpoolP256r1.into();
+    let suite = Suite { mapping: Mapping::ChipAuthentication, group, cipher: Cipher::Aes128 };
+    let cam = SecurityInfo::pace(&suite.oid(), suite.group.parameter_id());
+    super::Document { pace: [document.pace.clone(), vec![cam]].concat(), ..document.clone() }
 }
 
 fn other_number(post: &Post) -> lds::mrz::Td1 {
