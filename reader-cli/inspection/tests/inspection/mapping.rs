@@ -25,7 +25,7 @@ fn cam() -> SecurityInfo {
 }
 
 /// Chip authentication mapping beside generic mapping; no other proof of the chip unless asked for.
-fn document(chip_authentication: bool) -> Document {
+pub fn document(chip_authentication: bool) -> Document {
     let specimen = Document::specimen();
     Document { pace: [specimen.pace.clone(), vec![cam()]].concat(), chip_authentication, ..specimen }
 }

@@ -1,13 +1,49 @@
 //! Evidence stored by earlier versions still loads and is judged as it was.
 
 use inspection::{Evidence, Policy, Verdict, judge};
+use soft_card::fault::{CloneKey, Fault, Faults};
+use soft_card::{SoftCard, forge};
 use test_vectors::path;
 use trust::{Pin, TrustStore, bundle};
 
-use crate::today;
+use crate::issuer::Issuer;
+use crate::{judged, mapping, read, today, with_can};
 
 fn file(name: &str) -> Vec<u8> {
     std::fs::read(path(&format!("evidence/{name}"))).unwrap()
+}
+
+/// The cards of version 3: name, how the chip was forged, and what is said of it.
+const MAPPED: [(&str, Option<CloneKey>, Verdict, &[&str]); 3] = [
+    ("version-3-genuine.json", None, Verdict::GenuineValid, &[]),
+    ("version-3-clone.json", Some(CloneKey::Other), Verdict::CloneSuspect, &["pace-cam"]),
+    ("version-3-clone-without-key.json", Some(CloneKey::None), Verdict::CloneSuspect, &["pace-cam"]),
+];
+
+#[test]
+fn version_3() {
+    let pin = Pin::from_hex(&String::from_utf8(file("version-3-bundle.pin")).unwrap()).unwrap();
+    let store = TrustStore::from_bundle(bundle::open(&file("version-3-bundle.json"), &pin.into()).unwrap());
+    for (name, _, verdict, because) in MAPPED {
+        let report = judged(&Evidence::from_json(&file(name)).unwrap(), &store);
+        assert_eq!((report.verdict, &report.because[..]), (verdict, because), "{name}");
+    }
+}
+
+#[test]
+#[ignore = "writes the stored samples of version 3, which are never changed once they are released"]
+fn write_version_3() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let state = issuer.state(&mapping::document(false));
+    let bundle = issuer.bundle(vec![]);
+    let write = |name: &str, bytes: &[u8]| std::fs::write(path(&format!("evidence/{name}")), bytes).unwrap();
+    write("version-3-bundle.json", &bundle.bytes);
+    write("version-3-bundle.pin", bundle.pin.to_string().as_bytes());
+    for (name, forged, ..) in MAPPED {
+        let all = forged.map(|key| Fault::Cloned { key }).into_iter().collect();
+        let state = forge::forge(&state, &Faults { seed: 3, all, ..Faults::default() }).unwrap();
+        write(name, read(&mut SoftCard::from_state(&state), &with_can()).to_json().unwrap().as_bytes());
+    }
 }
 
 #[test]
