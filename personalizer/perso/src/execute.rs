@@ -26,12 +26,12 @@ use crate::applet;
 use crate::citizen::dialogue::{self, Access};
 use crate::citizen::{self, CitizenPlan, Citizens, TransportCodes};
 use crate::issuer::{DialogueError, IssuerDomain, SecuredDomain};
-use crate::keys::{ActiveKey, ChipKey};
+use crate::keys::ChipKeys;
 use crate::ledger::{Event, Ledger, LedgerError, Phase, Rule, State, Step};
 use crate::order::{CardAccessNumber, Order};
 use crate::plan::{Inputs, Plan, SignedPlan, plan};
 use crate::portrait::Face;
-use crate::profile::Profile;
+use crate::profile::{ActiveKeyKind, Profile};
 use crate::quality::{self, Complaint, Expected};
 use crate::rotation::{CardKeys, Rotation};
 use crate::stage::{Binding, Blank, Bound, Document, Judged, Sealed, StepError, Written};
@@ -51,6 +51,14 @@ pub trait Station {
     /// # Errors
     /// When there is no card or no reader.
     fn connect(&mut self) -> Result<StationCard, StationError>;
+
+    /// The most data bytes in one APDU, when reader and card know extended length. Only asked where a card needs it.
+    ///
+    /// # Errors
+    /// As [`Station::connect`].
+    fn extended_length(&mut self) -> Result<Option<u32>, StationError> {
+        Ok(None)
+    }
 }
 
 /// Why the chip station gave no card.
@@ -80,6 +88,12 @@ pub trait SecurityObjectSigner {
     /// # Errors
     /// When the signer cannot sign.
     fn sign_record(&self, record: &[u8]) -> Result<Vec<u8>, SignerError>;
+
+    /// Signs the SecurityInfos (DER) of a chip; the answer is EF.CardSecurity.
+    ///
+    /// # Errors
+    /// When the signer cannot sign.
+    fn sign_card_security(&self, security_infos: &[u8]) -> Result<Vec<u8>, SignerError>;
 }
 
 /// Why the document signer did not sign.
@@ -218,14 +232,17 @@ pub(crate) fn prepare(line: &mut Line<'_>, job: Job<'_>, made_at: Timestamp) -> 
     if line.profile.eac.as_ref().is_some_and(|eac| eac.points().is_empty()) {
         return Err(Failure::NoCvca);
     }
-    let chip_key = ChipKey::generate(line.profile.chip_authentication.curve())?;
-    let active_key = ActiveKey::of_profile(line.profile)?;
-    let inputs = Inputs { made_at, access_number, chip_key: &chip_key, active_key: active_key.as_ref() };
+    let keys = ChipKeys::generate(line.profile)?;
+    let inputs = Inputs { made_at, access_number, keys: &keys };
     let plan = plan(job.order, line.profile, job.face, &inputs)?;
     let cms = line.signer.sign(plan.security_object())?;
     check_signature(line, &plan, &cms)?;
+    let card_security = plan.card_security().map(|infos| line.signer.sign_card_security(infos)).transpose()?;
+    if let Some(file) = &card_security {
+        check_card_security(line, &plan, file)?;
+    }
     let citizen = plan_citizen(line, &plan)?;
-    Ok(plan.signed(&cms).with_citizen(citizen))
+    Ok(plan.signed(&cms, card_security).with_citizen(citizen))
 }
 
 fn plan_citizen(line: &mut Line<'_>, plan: &Plan) -> Result<Option<CitizenPlan>, Failure> {
@@ -258,18 +275,35 @@ fn draw_access_number(random: &mut dyn Random) -> Result<CardAccessNumber, Rando
 
 /// A signer that embassies do not accept would spoil card after card: refuse before the first.
 fn check_signature(line: &Line<'_>, plan: &Plan, cms: &[u8]) -> Result<(), Failure> {
-    let refused = |check: &str, reason: String| Failure::NotTrusted { check: check.to_owned(), reason };
-    let signed = security_object::parse(cms).map_err(|error| refused(security_object::SIGNATURE, error.to_string()))?;
+    let signed = security_object::parse(cms).map_err(|error| not_trusted(error.to_string()))?;
     if signed.claimed().content() != plan.security_object() {
-        return Err(refused(security_object::SIGNATURE, "the signer signed other data".to_owned()));
+        return Err(not_trusted("the signer signed other data".to_owned()));
     }
-    let document = Judgeable {
+    accepted(&signed.judge(line.trust, &judgeable(line, plan)))
+}
+
+fn check_card_security(line: &Line<'_>, plan: &Plan, file: &[u8]) -> Result<(), Failure> {
+    let signed = security_object::parse_card_security(file).map_err(|error| not_trusted(error.to_string()))?;
+    if Some(signed.claimed().security_infos()) != plan.card_security() {
+        return Err(not_trusted("the signer signed other data".to_owned()));
+    }
+    accepted(&signed.judge(line.trust, &judgeable(line, plan)))
+}
+
+fn not_trusted(reason: String) -> Failure {
+    Failure::NotTrusted { check: security_object::SIGNATURE.to_owned(), reason }
+}
+
+fn judgeable(line: &Line<'_>, plan: &Plan) -> Judgeable {
+    Judgeable {
         now: (line.clock)(),
         code: Some(line.profile.document.code.clone()),
         issuing_state: Some(line.profile.document.state.clone()),
         issued: Some(plan.issued),
-    };
-    let judgement = signed.judge(line.trust, &document);
+    }
+}
+
+fn accepted<T>(judgement: &security_object::Judgement<T>) -> Result<(), Failure> {
     // That no list of defects is at hand is not the signer's fault.
     let passed = |finding: &&Finding| match finding.outcome {
         CheckOutcome::Successful => true,
@@ -279,14 +313,17 @@ fn check_signature(line: &Line<'_>, plan: &Plan, cms: &[u8]) -> Result<(), Failu
     let bad = judgement.findings().find(|finding| !passed(finding));
     match (judgement.authentic(), bad) {
         (Some(_), None) => Ok(()),
-        (_, Some(finding)) => Err(refused(finding.id, finding.reason.clone())),
-        (None, None) => Err(refused(security_object::SIGNATURE, "no trusted signer was found".to_owned())),
+        (_, Some(finding)) => Err(Failure::NotTrusted { check: finding.id.to_owned(), reason: finding.reason.clone() }),
+        (None, None) => Err(not_trusted("no trusted signer was found".to_owned())),
     }
 }
 
 /// The blank in the station, with an open channel, looked at but not changed.
 fn take_blank(line: &mut Line<'_>, plan: &SignedPlan) -> Result<(Document<Blank<StationCard>>, Timestamp), Failure> {
     let number = &plan.plan().document_number;
+    if needs_long_answers(line.profile) && line.station.extended_length()?.is_none() {
+        return Err(Failure::ShortAnswers);
+    }
     if plan.citizen().is_some() {
         dialogue::select(line.station.connect()?.as_mut(), &eid::Application::Piv.aid()).map_err(no_citizen)?;
     }
@@ -320,6 +357,12 @@ fn unknown_chip(line: &mut Line<'_>) -> Result<IssuerDomain<StationCard>, Failur
         return Err(Unusable::Spoiled { chip }.into());
     }
     Ok(domain)
+}
+
+/// Whether a card of this profile can only be read back whole with extended length: for its signatures.
+fn needs_long_answers(profile: &Profile) -> bool {
+    let kind = profile.active_authentication.map(|active| active.key);
+    matches!(kind, Some(ActiveKeyKind::Rsa2048 | ActiveKeyKind::Rsa3072))
 }
 
 /// A blank whose maker did not put the citizen application on it.
@@ -435,7 +478,12 @@ pub(crate) fn approve_and_seal(
         phase: Phase::Intent,
         digest: None,
     })?;
-    let mut card = line.station.connect().map_err(|error| interrupted(error.to_string()))?;
+    let unreachable = |error: StationError| interrupted(error.to_string());
+    let extended_length = match needs_long_answers(line.profile) {
+        true => line.station.extended_length().map_err(unreachable)?,
+        false => None,
+    };
+    let mut card = line.station.connect().map_err(unreachable)?;
     let now = (line.clock)();
     let mut expected = expected.clone();
     let written_there = line.ledger.book().document(&document).is_some_and(|record| record.citizen_files.is_some());
@@ -454,8 +502,9 @@ pub(crate) fn approve_and_seal(
     let approved = match line.profile.card.applet {
         Some(applet) => applet.dialect().approve(line, card, &plan, &expected),
         None => {
-            let access = (plan.plan().password(), Bac::Never);
-            quality::approve(card.as_mut(), access, &expected, line.trust, now, line.random)
+            let (password, bac) = (plan.plan().password(), Bac::Never);
+            let reading = quality::Reading { password, bac, extended_length, now };
+            quality::approve(card.as_mut(), reading, &expected, line.trust, line.random)
         }
     };
     let approved = match approved {

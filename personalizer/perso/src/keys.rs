@@ -2,16 +2,46 @@
 
 use std::sync::Arc;
 
+use channel::hash::Hash;
 use channel::secret::Secret;
 use channel::suite::Curve;
+use lds::globalplatform::{ActiveAuthenticationKey, ChipAuthenticationKey};
+use lds::security_infos::PublicKeyInfo;
 use openssl::bn::BigNumContext;
 use openssl::ec::{EcGroup, EcKey, PointConversionForm};
 use openssl::error::ErrorStack;
 use openssl::rsa::Rsa;
 
-use crate::profile::Profile;
+use crate::profile::{ActiveKeyKind, Profile};
 
-/// The key pair of Chip Authentication.
+/// Every key of one chip.
+#[derive(Debug)]
+pub struct ChipKeys {
+    /// Of Chip Authentication.
+    pub chip: ChipKey,
+    /// Of PACE with chip authentication mapping, where the profile has it.
+    pub mapping: Option<ChipKey>,
+    /// Of Active Authentication, where the profile has it.
+    pub active: Option<Arc<ActiveKey>>,
+}
+
+impl ChipKeys {
+    /// Draws the keys that the profile asks for.
+    ///
+    /// # Errors
+    /// When OpenSSL fails.
+    pub fn generate(profile: &Profile) -> Result<Self, ErrorStack> {
+        let mapping = profile.access.chip_authentication_mapping.then(|| ChipKey::generate(profile.access.curve()));
+        let active = profile.active_authentication.map(|active| ActiveKey::generate(active.key).map(Arc::new));
+        Ok(ChipKeys {
+            chip: ChipKey::generate(profile.chip_authentication.curve())?,
+            mapping: mapping.transpose()?,
+            active: active.transpose()?,
+        })
+    }
+}
+
+/// The key pair of Chip Authentication, or of the mapping of that name.
 #[derive(Debug)]
 pub struct ChipKey {
     curve: Curve,
@@ -47,54 +77,101 @@ impl ChipKey {
     pub fn point(&self) -> &[u8] {
         &self.point
     }
+
+    /// The public key for DG14 or EF.CardSecurity.
+    pub fn public(&self) -> PublicKeyInfo {
+        public_key(self.curve, &self.point)
+    }
+
+    /// The private key as it is written to the chip.
+    pub fn to_chip(&self) -> ChipAuthenticationKey {
+        let private_key = self.private.expose().to_vec().into();
+        ChipAuthenticationKey { parameter_id: self.curve.parameter_id(), key_id: None, private_key }
+    }
 }
 
-/// The key pair of Active Authentication: RSA, both exponents and the modulus as bytes.
-#[derive(Debug)]
+/// Every curve of `channel` is one whose parameters `lds` can spell out; the number alone would do as well.
+fn public_key(curve: Curve, point: &[u8]) -> PublicKeyInfo {
+    let id = curve.parameter_id();
+    PublicKeyInfo::explicit(id, point).unwrap_or_else(|| PublicKeyInfo::standardized(id, point))
+}
+
+/// The key pair of Active Authentication.
 pub struct ActiveKey {
-    modulus: Vec<u8>,
-    private_exponent: Secret,
-    public: Vec<u8>,
+    private: ActiveAuthenticationKey,
+    public: PublicKeyInfo,
+    announced: Option<Hash>,
+    /// Modulus and private exponent of an RSA key.
+    rsa: Option<(Vec<u8>, Secret)>,
 }
 
 impl ActiveKey {
-    /// A new key for a card of this profile; `None` when such cards have none.
+    /// Draws a new key.
     ///
     /// # Errors
     /// When OpenSSL fails.
-    pub fn of_profile(profile: &Profile) -> Result<Option<Arc<Self>>, ErrorStack> {
-        let active = profile.active_authentication.as_ref();
-        active.map(|active| ActiveKey::generate(active.key.bits()).map(Arc::new)).transpose()
+    pub fn generate(kind: ActiveKeyKind) -> Result<Self, ErrorStack> {
+        match kind {
+            ActiveKeyKind::Rsa1024 => Self::draw_rsa(1024),
+            ActiveKeyKind::Rsa2048 => Self::draw_rsa(2048),
+            ActiveKeyKind::Rsa3072 => Self::draw_rsa(3072),
+            ActiveKeyKind::P256 => Self::ecdsa(Curve::P256, Hash::Sha256),
+            ActiveKeyKind::P384 => Self::ecdsa(Curve::P384, Hash::Sha384),
+            ActiveKeyKind::BrainpoolP256r1 => Self::ecdsa(Curve::BrainpoolP256r1, Hash::Sha256),
+        }
     }
 
-    /// Draws a new key of so many bits. Modulus and private exponent have no leading zero byte: chips differ in how they take one.
-    ///
-    /// # Errors
-    /// When OpenSSL fails.
-    pub fn generate(bits: u32) -> Result<Self, ErrorStack> {
+    /// Modulus and private exponent have no leading zero byte: chips differ in how they take one.
+    fn draw_rsa(bits: u32) -> Result<Self, ErrorStack> {
         loop {
             let key = Rsa::generate(bits)?;
             let private_exponent = Secret::new(key.d().to_vec());
             if private_exponent.expose().len() == key.size() as usize {
-                let public = key.public_key_to_der_pkcs1()?;
-                return Ok(ActiveKey { modulus: key.n().to_vec(), private_exponent, public });
+                return Ok(ActiveKey {
+                    private: ActiveAuthenticationKey::Rsa(key.private_key_to_der()?.into()),
+                    public: PublicKeyInfo::rsa(&key.public_key_to_der_pkcs1()?),
+                    announced: None,
+                    rsa: Some((key.n().to_vec(), private_exponent)),
+                });
             }
         }
     }
 
-    /// Big endian.
-    pub fn modulus(&self) -> &[u8] {
-        &self.modulus
+    fn ecdsa(curve: Curve, hash: Hash) -> Result<Self, ErrorStack> {
+        let key = ChipKey::generate(curve)?;
+        let private_key = key.private().expose().to_vec().into();
+        Ok(ActiveKey {
+            private: ActiveAuthenticationKey::Ec { parameter_id: curve.parameter_id(), private_key },
+            public: key.public(),
+            announced: Some(hash),
+            rsa: None,
+        })
     }
 
-    /// Big endian, as long as the modulus.
-    pub fn private_exponent(&self) -> &Secret {
-        &self.private_exponent
+    /// The private key as it is written to the chip.
+    pub fn to_chip(&self) -> &ActiveAuthenticationKey {
+        &self.private
     }
 
-    /// RSAPublicKey (PKCS#1), DER.
-    pub fn public(&self) -> &[u8] {
+    /// Modulus and private exponent of an RSA key, both big endian and of one length.
+    pub fn rsa(&self) -> Option<(&[u8], &Secret)> {
+        self.rsa.as_ref().map(|(modulus, exponent)| (modulus.as_slice(), exponent))
+    }
+
+    /// The public key for DG15.
+    pub fn public(&self) -> &PublicKeyInfo {
         &self.public
+    }
+
+    /// The hash that DG14 announces: of ECDSA only, as an RSA signature names its own.
+    pub fn announced(&self) -> Option<Hash> {
+        self.announced
+    }
+}
+
+impl std::fmt::Debug for ActiveKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ActiveKey({:?})", self.public)
     }
 }
 
@@ -103,11 +180,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rsa_keys_have_no_leading_zero() {
-        let key = ActiveKey::generate(1024).unwrap();
-        assert_eq!((key.modulus().len(), key.private_exponent().expose().len()), (128, 128));
-        assert_ne!(key.private_exponent().expose()[0], 0);
-        assert!(!format!("{key:?}").contains(&format!("{:?}", key.private_exponent().expose())));
+    fn keys_of_active_authentication_are_never_shown_and_rsa_keys_have_no_leading_zero() {
+        for kind in [ActiveKeyKind::Rsa1024, ActiveKeyKind::P384] {
+            let key = ActiveKey::generate(kind).unwrap();
+            let shown = format!("{key:?}");
+            let private = match (key.to_chip(), key.rsa()) {
+                (ActiveAuthenticationKey::Rsa(der), Some((modulus, exponent))) => {
+                    assert_eq!((modulus.len(), exponent.expose().len()), (128, 128));
+                    assert_ne!(exponent.expose()[0], 0);
+                    assert_eq!(Rsa::private_key_from_der(der).unwrap().d().to_vec(), exponent.expose());
+                    exponent.expose().to_vec()
+                }
+                (ActiveAuthenticationKey::Ec { private_key, .. }, None) => private_key.to_vec(),
+                _ => panic!("{kind:?}"),
+            };
+            assert!(!shown.contains(&hex::encode(private)), "{shown}");
+            assert_eq!(key.public().is_rsa(), key.announced().is_none());
+        }
     }
 
     #[test]

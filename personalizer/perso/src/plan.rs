@@ -1,7 +1,7 @@
 //! The plan of one card: order x profile x time x chip key -> bytes. Pure: the same arguments give the same plan.
 //!
 //! ```text
-//! order, profile --plan--> Plan --sign--> SignedPlan --> data groupings 8001..8003 (enciphered), files
+//! order, profile --plan--> Plan --sign--> SignedPlan --> data groupings 8001..8005 (enciphered), files
 //! ```
 //!
 //! [`Plan`]'s `Display` is what `--dry-run` prints: files with sizes and digests, steps, sizes on the card; no access
@@ -10,9 +10,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use channel::active_auth::announcement;
 use channel::chip_auth::{ChipAuthSuite, KeyAgreement};
 use channel::cvc::CvcError;
-use channel::pace::{Mapping, Suite};
+use channel::pace::Suite;
 use channel::password::Password;
 use channel::secret::Secret;
 use channel::terminal_auth::Trust;
@@ -31,11 +32,13 @@ use lds::dg::dg13::{Dg13, Field};
 use lds::dg::dg14::Dg14;
 use lds::dg::dg15::Dg15;
 use lds::dg::picture::PictureError;
-use lds::files::{EF_CARD_ACCESS, EF_COM, EF_SOD, File, data_group};
-use lds::globalplatform::dgi::{CAN, CHIP_AUTHENTICATION_KEY, MRZ_INFORMATION, TERMINAL_TRUST};
+use lds::files::{EF_CARD_ACCESS, EF_CARD_SECURITY, EF_COM, EF_SOD, File, data_group};
+use lds::globalplatform::dgi::{
+    ACTIVE_AUTHENTICATION_KEY, CAN, CHIP_AUTHENTICATION_KEY, MAPPING_KEY, MRZ_INFORMATION, TERMINAL_TRUST, number_of,
+};
 use lds::globalplatform::{ChipAuthenticationKey, Dgi};
 use lds::mrz::{self, Mrz, MrzDate, MrzError, NoSurnameRefused, Td1, holder_name};
-use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
+use lds::security_infos::{SecurityInfo, SecurityInfos};
 use lds::sod::{self, HashAlgorithm, LdsSecurityObject};
 use lds::transliteration::{self, UnmappedLetter};
 use openssl::error::ErrorStack;
@@ -44,7 +47,7 @@ use openssl::sha::sha256;
 
 use crate::applet::Applet;
 use crate::citizen::{CertificateHolder, CitizenPlan, Wanted};
-use crate::keys::{ActiveKey, ChipKey};
+use crate::keys::{ActiveKey, ChipKey, ChipKeys};
 use crate::order::{self, CardAccessNumber, Order, PartialDate, Sex};
 use crate::portrait::Face;
 use crate::profile::{CivilField, Eac, Eid, Hash, LdsVersion, PortraitRecord, Profile};
@@ -60,10 +63,8 @@ pub struct Inputs<'a> {
     pub made_at: Timestamp,
     /// The access number, from the order or drawn.
     pub access_number: &'a CardAccessNumber,
-    /// The chip's own key.
-    pub chip_key: &'a ChipKey,
-    /// The chip's key for Active Authentication, where the profile has one.
-    pub active_key: Option<&'a Arc<ActiveKey>>,
+    /// The chip's own keys.
+    pub keys: &'a ChipKeys,
 }
 
 /// Everything that will be written, but for the signature.
@@ -83,6 +84,7 @@ pub struct Plan {
     made_at: Timestamp,
     files: Vec<PlannedFile>,
     security_object: Vec<u8>,
+    card_security: Option<Vec<u8>>,
     secrets: Secrets,
     terminal_trust: Option<Vec<u8>>,
     block_size: usize,
@@ -104,6 +106,7 @@ struct Secrets {
     mrz_information: Secret,
     access_number: CardAccessNumber,
     chip_key: ChipAuthenticationKey,
+    mapping_key: Option<ChipAuthenticationKey>,
     active_key: Option<Arc<ActiveKey>>,
 }
 
@@ -111,6 +114,7 @@ struct Secrets {
 pub struct SignedPlan {
     plan: Plan,
     security_object_file: Vec<u8>,
+    card_security_file: Option<Vec<u8>>,
     citizen: Option<CitizenPlan>,
 }
 
@@ -243,9 +247,9 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
             11 => dg11(order)?.to_bytes(),
             12 => dg12(order, profile, issued, inputs.made_at)?.to_bytes(),
             13 => dg13(order, profile).to_bytes(),
-            14 => dg14(profile, inputs.chip_key).to_bytes(),
-            15 => match inputs.active_key {
-                Some(key) => Dg15::new(PublicKeyInfo::rsa(key.public())).to_bytes(),
+            14 => dg14(profile, inputs.keys).to_bytes(),
+            15 => match &inputs.keys.active {
+                Some(key) => Dg15::new(key.public().clone()).to_bytes(),
                 None => continue,
             },
             _ => continue,
@@ -262,7 +266,7 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
     };
     let mut files = Vec::new();
     if profile.card.applet.is_none() {
-        let card_access = SecurityInfos::new(vec![pace_info(profile)]);
+        let card_access = SecurityInfos::new(pace_infos(profile));
         files.push(PlannedFile { file: &EF_CARD_ACCESS, bytes: card_access.to_bytes() });
     }
     files.push(PlannedFile { file: &EF_COM, bytes: com.to_bytes() });
@@ -279,6 +283,7 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         files,
         security_object,
         terminal_trust: terminal_trust(profile, inputs.made_at)?,
+        card_security: inputs.keys.mapping.as_ref().map(|key| card_security(profile, key).to_bytes()),
         block_size: profile.card.block_size,
         issuer_keys: profile.keys.as_ref().map(|keys| keys.version),
         applet: profile.card.applet,
@@ -464,23 +469,27 @@ fn civil_fact(order: &Order, field: CivilField) -> Option<(Field, &str)> {
     Some((field, value?.as_str()))
 }
 
-fn pace_info(profile: &Profile) -> SecurityInfo {
-    let suite =
-        Suite { mapping: Mapping::Generic, group: profile.access.curve().into(), cipher: profile.access.cipher() };
-    SecurityInfo::pace(&suite.oid(), suite.group.parameter_id())
+fn pace_infos(profile: &Profile) -> Vec<SecurityInfo> {
+    let info = |suite: &Suite| SecurityInfo::pace(&suite.oid(), suite.group.parameter_id());
+    profile.access.suites().iter().map(info).collect()
 }
 
-fn dg14(profile: &Profile, key: &ChipKey) -> Dg14 {
+fn dg14(profile: &Profile, keys: &ChipKeys) -> Dg14 {
     let suite = ChipAuthSuite { agreement: KeyAgreement::Ecdh, cipher: profile.chip_authentication.cipher() };
-    let id = key.curve().parameter_id();
-    // Every curve of `channel` is one whose parameters `lds` can spell out; the number alone would do as well.
-    let public =
-        PublicKeyInfo::explicit(id, key.point()).unwrap_or_else(|| PublicKeyInfo::standardized(id, key.point()));
-    Dg14::new(SecurityInfos::new(vec![
+    let mut infos = vec![
         SecurityInfo::chip_authentication(&suite.oid(), None),
-        SecurityInfo::chip_authentication_public_key(public, None),
-        pace_info(profile),
-    ]))
+        SecurityInfo::chip_authentication_public_key(keys.chip.public(), None),
+    ];
+    infos.extend(pace_infos(profile));
+    let hash = keys.active.as_ref().and_then(|key| key.announced());
+    infos.extend(hash.map(|hash| SecurityInfo::ActiveAuthentication { version: 1, signature: announcement(hash) }));
+    Dg14::new(SecurityInfos::new(infos))
+}
+
+/// What EF.CardSecurity holds: what EF.CardAccess offers, and the key of chip authentication mapping (9303-11 §9.2.11).
+fn card_security(profile: &Profile, key: &ChipKey) -> SecurityInfos {
+    let key = SecurityInfo::chip_authentication_public_key(key.public(), None);
+    SecurityInfos::new(pace_infos(profile).into_iter().chain([key]).collect())
 }
 
 /// The list of hashes that the document signer signs: over the very bytes that are written.
@@ -513,16 +522,13 @@ fn terminal_trust(profile: &Profile, made_at: Timestamp) -> Result<Option<Vec<u8
 }
 
 fn secrets(mrz: &Mrz, inputs: &Inputs<'_>) -> Secrets {
-    let key = inputs.chip_key;
+    let keys = inputs.keys;
     Secrets {
         mrz_information: Secret::new(mrz.information().into_bytes()),
         access_number: inputs.access_number.clone(),
-        chip_key: ChipAuthenticationKey {
-            parameter_id: key.curve().parameter_id(),
-            key_id: None,
-            private_key: key.private().expose().to_vec().into(),
-        },
-        active_key: inputs.active_key.cloned(),
+        chip_key: keys.chip.to_chip(),
+        mapping_key: keys.mapping.as_ref().map(ChipKey::to_chip),
+        active_key: keys.active.clone(),
     }
 }
 
@@ -540,6 +546,11 @@ impl Plan {
     /// The LDSSecurityObject (DER) that the document signer signs.
     pub fn security_object(&self) -> &[u8] {
         &self.security_object
+    }
+
+    /// The SecurityInfos (DER) of EF.CardSecurity, which the document signer signs too, where the profile has it.
+    pub fn card_security(&self) -> Option<&[u8]> {
+        self.card_security.as_deref()
     }
 
     /// The access number as it is printed: nothing on a card that it does not open.
@@ -577,14 +588,20 @@ impl Plan {
         Ok((whole(self.issued)?, whole(self.expires)?))
     }
 
-    /// Puts the signature (CMS ContentInfo) beside the plan.
-    pub fn signed(self, cms: &[u8]) -> SignedPlan {
-        SignedPlan { plan: self, security_object_file: sod::wrap(cms), citizen: None }
+    /// Puts the signatures (CMS ContentInfo) beside the plan: that of the security object, and that of EF.CardSecurity.
+    pub fn signed(self, cms: &[u8], card_security: Option<Vec<u8>>) -> SignedPlan {
+        SignedPlan {
+            plan: self,
+            security_object_file: sod::wrap(cms),
+            card_security_file: card_security,
+            citizen: None,
+        }
     }
 
     fn check_capacity(&self, profile: &Profile) -> Result<(), PlanError> {
         let files: usize = self.files.iter().map(|planned| planned.bytes.len()).sum();
-        let needed = files + self.security_object.len() + SIGNATURE_ALLOWANCE;
+        let card_security = self.card_security.as_ref().map_or(0, |infos| infos.len() + SIGNATURE_ALLOWANCE);
+        let needed = files + self.security_object.len() + SIGNATURE_ALLOWANCE + card_security;
         let portrait = self.files.iter().find(|planned| planned.file.data_group == Some(2));
         if needed <= profile.card.capacity {
             return Ok(());
@@ -594,6 +611,21 @@ impl Plan {
             capacity: profile.card.capacity,
             portrait: portrait.map_or(0, |planned| planned.bytes.len()),
         })
+    }
+}
+
+impl Plan {
+    /// The data groupings with secrets, in the order in which they are written.
+    fn secret_names(&self) -> impl Iterator<Item = (u16, &'static str)> {
+        let Secrets { mapping_key, active_key, .. } = &self.secrets;
+        let usual = [
+            (MRZ_INFORMATION, "MRZ_information"),
+            (CAN, "access number"),
+            (CHIP_AUTHENTICATION_KEY, "chip authentication key"),
+        ];
+        let mapping = mapping_key.as_ref().map(|_| (MAPPING_KEY, "key of chip authentication mapping"));
+        let active = active_key.as_ref().map(|_| (ACTIVE_AUTHENTICATION_KEY, "active authentication key"));
+        usual.into_iter().chain(mapping).chain(active)
     }
 }
 
@@ -616,7 +648,9 @@ impl SignedPlan {
     /// Every file to be written and read back, EF.SOD last.
     pub fn files(&self) -> Vec<PlannedFile> {
         let sod = PlannedFile { file: &EF_SOD, bytes: self.security_object_file.clone() };
-        self.plan.files.iter().cloned().chain([sod]).collect()
+        let card_security = self.card_security_file.clone();
+        let card_security = card_security.map(|bytes| PlannedFile { file: &EF_CARD_SECURITY, bytes });
+        self.plan.files.iter().cloned().chain(card_security).chain([sod]).collect()
     }
 
     /// Bytes of all files.
@@ -631,7 +665,7 @@ impl SignedPlan {
 
     /// The data groupings of the files, plain, and of what the card shall know of terminals.
     pub fn file_groups(&self) -> Vec<Dgi> {
-        let files = self.files().into_iter().map(|planned| Dgi::new(planned.file.id, planned.bytes));
+        let files = self.files().into_iter().map(|planned| Dgi::new(number_of(planned.file), planned.bytes));
         let trust = self.plan.terminal_trust.iter().map(|trust| Dgi::new(TERMINAL_TRUST, trust.as_slice()));
         files.chain(trust).collect()
     }
@@ -639,11 +673,16 @@ impl SignedPlan {
     /// The data groupings that are enciphered before they are written.
     pub fn secret_groups(&self) -> Vec<Dgi> {
         let secrets = &self.plan.secrets;
-        vec![
+        let mapping_key = secrets.mapping_key.as_ref().map(|key| Dgi::new(MAPPING_KEY, key.to_bytes().to_vec()));
+        let active_key = secrets.active_key.as_ref().map(|key| (ACTIVE_AUTHENTICATION_KEY, key.to_chip().to_bytes()));
+        let mut groups = vec![
             Dgi::new(MRZ_INFORMATION, secrets.mrz_information.expose()),
             Dgi::new(CAN, secrets.access_number.expose().as_bytes()),
             Dgi::new(CHIP_AUTHENTICATION_KEY, secrets.chip_key.to_bytes().to_vec()),
-        ]
+        ];
+        groups.extend(mapping_key);
+        groups.extend(active_key.map(|(id, key)| Dgi::new(id, key.to_vec())));
+        groups
     }
 }
 
@@ -681,6 +720,10 @@ impl fmt::Display for Plan {
                 hex::encode(sha256(bytes))
             )?;
         }
+        if let Some(infos) = &self.card_security {
+            let number = number_of(&EF_CARD_SECURITY);
+            writeln!(f, "  {number:04X} {} signature over {} bytes", EF_CARD_SECURITY.name, infos.len())?;
+        }
         writeln!(f, "  {:04X} {:<13} signature over {} bytes", EF_SOD.id, EF_SOD.name, self.security_object.len())?;
         if let Some(trust) = &self.terminal_trust {
             writeln!(
@@ -693,11 +736,9 @@ impl fmt::Display for Plan {
         let steps = match self.applet {
             Some(applet) => applet.dialect().steps(self),
             None => {
+                let named: Vec<_> = self.secret_names().map(|(id, name)| format!("{id:04X} {name}")).collect();
                 writeln!(f, "secrets, enciphered under the card's data encryption key")?;
-                writeln!(
-                    f,
-                    "  {MRZ_INFORMATION:04X} MRZ_information, {CAN:04X} access number, {CHIP_AUTHENTICATION_KEY:04X} chip authentication key"
-                )?;
+                writeln!(f, "  {}", named.join(", "))?;
                 self.steps()
             }
         };
@@ -746,13 +787,20 @@ impl Plan {
         });
         let after = [
             format!("INSTALL [for personalization] {}", Aid::emrtd()),
-            "STORE DATA 8001 8002 8003, enciphered".to_owned(),
+            format!(
+                "STORE DATA {}, enciphered",
+                self.secret_names().map(|(id, _)| format!("{id:04X}")).collect::<Vec<_>>().join(" ")
+            ),
             format!(
                 "STORE DATA files and EF.SOD, {blocks} blocks and those of the signature, {} bytes each",
                 self.block_size
             ),
             "SET STATUS application PERSONALIZED".to_owned(),
-            "read back: PACE with the access number, all files, chip authentication; judge".to_owned(),
+            match &self.secrets.active_key {
+                None => "read back: PACE with the access number, all files, chip authentication; judge".to_owned(),
+                Some(_) => "read back: PACE with the access number, all files, chip and active authentication; judge"
+                    .to_owned(),
+            },
         ];
         let last = "SET STATUS card SECURED".to_owned();
         let steps = before.into_iter().chain(rotation).chain(citizen.into_iter().flatten()).chain(after);

@@ -15,6 +15,7 @@ use std::path::Path;
 use channel::cvc::Reference;
 use channel::cvc::chain::TrustPoint;
 use channel::key_set::Diversification;
+use channel::pace::{self, Mapping};
 use channel::scp03::{Counted, Options, SecurityLevel, Size};
 use channel::suite::{Cipher, Curve};
 use eid::keys::{Algorithm, KeyReference};
@@ -32,6 +33,7 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("specimen-uto-eid", include_str!("../../profiles/specimen-uto-eid.toml")),
     ("specimen-uto-jmrtd", include_str!("../../profiles/specimen-uto-jmrtd.toml")),
     ("specimen-uto-eac", include_str!("../../profiles/specimen-uto-eac.toml")),
+    ("specimen-uto-cam", include_str!("../../profiles/specimen-uto-cam.toml")),
     ("iq-nid-compat", include_str!("../../profiles/iq-nid-compat.toml")),
 ];
 
@@ -55,7 +57,7 @@ pub struct Profile {
     /// The logical data structure.
     pub lds: Lds,
     /// PACE.
-    pub access: Suite,
+    pub access: Access,
     /// Chip Authentication.
     pub chip_authentication: Suite,
     /// Active Authentication; without it no DG15 is written.
@@ -185,6 +187,67 @@ pub enum Hash {
     Sha512,
 }
 
+/// PACE: curve and cipher, and what it is offered with.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    curve: CurveName,
+    cipher: CipherName,
+    /// Whether chip authentication mapping is offered beside generic mapping; EF.CardSecurity then holds the chip's key for it.
+    #[serde(default)]
+    pub chip_authentication_mapping: bool,
+}
+
+impl Access {
+    /// The curve of the key agreement.
+    pub fn curve(self) -> Curve {
+        self.curve.curve()
+    }
+
+    /// The cipher of the session.
+    pub fn cipher(self) -> Cipher {
+        self.cipher.cipher()
+    }
+
+    /// What EF.CardAccess offers, the mapping that every terminal knows first.
+    pub fn suites(self) -> Vec<pace::Suite> {
+        let of = |mapping| pace::Suite { mapping, group: self.curve().into(), cipher: self.cipher() };
+        let mapped = self.chip_authentication_mapping.then_some(Mapping::ChipAuthentication);
+        [Mapping::Generic].into_iter().chain(mapped).map(of).collect()
+    }
+}
+
+/// Active Authentication (9303-11 §6.1).
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActiveAuthentication {
+    /// The key in DG15.
+    pub key: ActiveKeyKind,
+}
+
+/// The kinds of key that a chip signs with. The hash is SHA-256, or SHA-384 with P-384.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub enum ActiveKeyKind {
+    /// RSA with 1024 bits: all that some applets take, and nothing for new cards of this project.
+    #[serde(rename = "RSA-1024")]
+    Rsa1024,
+    /// RSA with 2048 bits; its signatures need extended length.
+    #[serde(rename = "RSA-2048")]
+    Rsa2048,
+    /// RSA with 3072 bits; its signatures need extended length.
+    #[serde(rename = "RSA-3072")]
+    Rsa3072,
+    /// ECDSA over P-256.
+    #[serde(rename = "P-256")]
+    P256,
+    /// ECDSA over P-384.
+    #[serde(rename = "P-384")]
+    P384,
+    /// ECDSA over brainpoolP256r1.
+    #[serde(rename = "brainpoolP256r1")]
+    BrainpoolP256r1,
+}
+
 /// Curve and cipher of a protocol.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -198,20 +261,12 @@ pub struct Suite {
 impl Suite {
     /// The curve of the key agreement.
     pub fn curve(self) -> Curve {
-        match self.curve {
-            CurveName::P256 => Curve::P256,
-            CurveName::P384 => Curve::P384,
-            CurveName::BrainpoolP256r1 => Curve::BrainpoolP256r1,
-        }
+        self.curve.curve()
     }
 
     /// The cipher of the session.
     pub fn cipher(self) -> Cipher {
-        match self.cipher {
-            CipherName::Aes128 => Cipher::Aes128,
-            CipherName::Aes192 => Cipher::Aes192,
-            CipherName::Aes256 => Cipher::Aes256,
-        }
+        self.cipher.cipher()
     }
 }
 
@@ -225,6 +280,16 @@ enum CurveName {
     BrainpoolP256r1,
 }
 
+impl CurveName {
+    fn curve(self) -> Curve {
+        match self {
+            CurveName::P256 => Curve::P256,
+            CurveName::P384 => Curve::P384,
+            CurveName::BrainpoolP256r1 => Curve::BrainpoolP256r1,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Deserialize)]
 enum CipherName {
     #[serde(rename = "AES-128")]
@@ -235,27 +300,12 @@ enum CipherName {
     Aes256,
 }
 
-/// Active Authentication.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ActiveAuthentication {
-    /// The key, made on the host.
-    pub key: ActiveKeyKind,
-}
-
-/// A kind of key for Active Authentication.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-pub enum ActiveKeyKind {
-    /// RSA with 1024 bits: all that some applets take.
-    #[serde(rename = "RSA-1024")]
-    Rsa1024,
-}
-
-impl ActiveKeyKind {
-    /// Bits of the modulus.
-    pub fn bits(self) -> u32 {
+impl CipherName {
+    fn cipher(self) -> Cipher {
         match self {
-            ActiveKeyKind::Rsa1024 => 1024,
+            CipherName::Aes128 => Cipher::Aes128,
+            CipherName::Aes192 => Cipher::Aes192,
+            CipherName::Aes256 => Cipher::Aes256,
         }
     }
 }
@@ -660,7 +710,7 @@ impl Profile {
         let code = |text: &str| text.len() == 2 && text.starts_with(['A', 'C', 'I']);
         let groups = &self.lds.data_groups;
         let other = |version: u8| (0x01..=0x7F).contains(&version) && version != self.card.key_version;
-        let rules: [(bool, &'static str, &'static str); 17] = [
+        let rules: [(bool, &'static str, &'static str); 18] = [
             (letters(&self.document.state, 3), "document.state", "three capital letters"),
             (letters(&self.document.nationality, 3), "document.nationality", "three capital letters"),
             (code(&self.document.code), "document.code", "two characters, the first of them A, C or I (9303-5)"),
@@ -696,10 +746,15 @@ impl Profile {
                 "a list with 1, 2 and 14: MRZ, face and chip authentication are never left out",
             ),
             (
-                self.active_authentication.is_some() == groups.contains(&15)
-                    && (self.card.applet.is_some() || !groups.contains(&15)),
+                self.active_authentication.is_some() == groups.contains(&15),
                 "lds.data_groups",
-                "a list with 15 when there is a table [active_authentication], which only cards with an applet of others have",
+                "a list with 15 when there is a table [active_authentication], and only then",
+            ),
+            (
+                self.card.applet.is_some()
+                    || self.active_authentication.is_none_or(|active| active.key != ActiveKeyKind::Rsa1024),
+                "active_authentication.key",
+                "\"P-256\", \"P-384\", \"brainpoolP256r1\", \"RSA-2048\" or \"RSA-3072\"; RSA-1024 is for applets that take nothing else",
             ),
             (
                 self.card.security_level == 0x33
@@ -810,6 +865,10 @@ mod tests {
             ("[eid]\nkeys = []", "eid.keys must be"),
             ("[eid]\nkeys = [\"signature\", \"authentication\"]", "in this order"),
             ("[eid]\nkeys = [\"signature\"]\nalgorithms = { signature = \"RSA-1024\" }", "unknown variant"),
+            ("[active_authentication]\nkey = \"RSA-1000\"", "unknown variant"),
+            ("[active_authentication]\nkey = \"P-256\"", "a list with 15"),
+            ("[active_authentication]\nkey = \"RSA-1024\"\n[lds]\ndata_groups = [1, 2, 14, 15]", "applets"),
+            ("[access]\nchip_authentication_mapping = \"yes\"", "expected a boolean"),
             ("[card]\nsecurity_level = 1", "commands are always encrypted"),
             ("[lds]\ndata_groups = [1, 2]", "never left out"),
             ("[lds]\ndata_groups = [1, 2, 4, 14]", "numbers among"),

@@ -1,7 +1,7 @@
 //! Quality: every card is read back as an embassy would read it, before anyone calls it good.
 //!
 //! The same `inspection` code runs here and at the embassy: PACE with the access number, every file, passive authentication
-//! against the trust store, chip authentication. On top of its verdict, the bytes on the chip must be the bytes that were
+//! against the trust store, and every proof of the chip that its files offer. On top of its verdict, the bytes on the chip must be the bytes that were
 //! planned. The citizen application is read as any computer does. [`Approved`] can only be made here.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use iso7816::Card;
 use jiff::Timestamp;
 use lds::files::{Access as FileAccess, EF_SOD};
 use openssl::sha::sha256;
-use trust::TrustStore;
+use trust::{Outcome, TrustStore};
 
 use crate::citizen::dialogue;
 use crate::issuer::DialogueError;
@@ -143,25 +143,46 @@ pub enum Complaint {
     },
 }
 
-/// Reads a card that was just powered up, and judges it; by BAC only where it is the only access the card has.
+/// How a card is read back.
+pub struct Reading {
+    /// The password that opens it.
+    pub password: Password,
+    /// Whether BAC may: only where it is the only access that the card has.
+    pub bac: Bac,
+    /// The most data bytes in one APDU, where extended length is known and needed.
+    pub extended_length: Option<u32>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The checks of what the chip proves of itself.
+const PROOFS: [&str; 3] = ["pace-cam", "chip-authentication", "active-authentication"];
+
+/// Reads a card that was just powered up, and judges it.
 ///
 /// # Errors
 /// See [`Complaint`].
 pub fn approve(
     card: &mut dyn Card,
-    (password, bac): (Password, Bac),
+    reading: Reading,
     expected: &Expected,
     trust: &TrustStore,
-    now: Timestamp,
     random: &mut dyn Random,
 ) -> Result<Approved, Complaint> {
+    let Reading { password, bac, extended_length, now } = reading;
     let access = Access { password, bac, printed_mrz: None };
-    let evidence = inspection::inspect(card, &access, &Options::new(now), random, &mut |_| {});
+    let mut options = Options { every_proof: true, extended_length: extended_length.is_some(), ..Options::new(now) };
+    options.reader_limit = extended_length.unwrap_or(options.reader_limit);
+    let evidence = inspection::inspect(card, &access, &options, random, &mut |_| {});
     if matches!(evidence.interrupted, Some(Interruption::CardLost | Interruption::Reader { .. })) {
         return Err(Complaint::Interrupted);
     }
     let report = inspection::judge(&evidence, trust, &Policy { bac }, now);
-    if report.verdict != Verdict::GenuineValid {
+    // An embassy is content with one proof; whoever made the chip knows that all its keys are good.
+    let proved = |id: &&str| {
+        report.check(id).is_none_or(|check| matches!(check.result, Outcome::Successful | Outcome::NotSupported))
+    };
+    if report.verdict != Verdict::GenuineValid || !PROOFS.iter().all(|id| proved(&id)) {
         let checks = report.complaints().map(|check| (check.id, check.reason.clone())).collect();
         return Err(Complaint::Verdict { verdict: report.verdict, checks });
     }

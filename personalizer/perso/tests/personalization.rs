@@ -13,6 +13,8 @@ mod good;
 mod hostile;
 #[path = "personalization/jmrtd.rs"]
 mod jmrtd;
+#[path = "personalization/proofs.rs"]
+mod proofs;
 #[path = "personalization/resumed.rs"]
 mod resumed;
 #[path = "personalization/secrets.rs"]

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use jiff::Timestamp;
-use perso::keys::{ActiveKey, ChipKey};
+use perso::keys::ChipKeys;
 use perso::order::{self, Order};
 use perso::plan::{Inputs, Plan, PlanError, plan};
 use perso::portrait::Face;
@@ -44,11 +44,9 @@ fn read(value: &Value) -> Order {
 
 fn planned(value: &Value, profile: &Profile) -> Result<Plan, PlanError> {
     let order = read(value);
-    let key = ChipKey::generate(profile.chip_authentication.curve()).unwrap();
+    let key = ChipKeys::generate(profile).unwrap();
     let access_number = order.card_access_number.clone().unwrap();
-    let active_key = ActiveKey::of_profile(profile).unwrap();
-    let inputs =
-        Inputs { made_at: made_at(), access_number: &access_number, chip_key: &key, active_key: active_key.as_ref() };
+    let inputs = Inputs { made_at: made_at(), access_number: &access_number, keys: &key };
     plan(&order, profile, &face(profile), &inputs)
 }
 

@@ -15,7 +15,7 @@ use clap::CommandFactory;
 use jiff::Timestamp;
 use perso::citizen::Citizens;
 use perso::execute::Line;
-use perso::keys::{ActiveKey, ChipKey};
+use perso::keys::ChipKeys;
 use perso::ledger::Reading;
 use perso::order::{self, CardAccessNumber};
 use perso::plan::{Inputs, Plan, plan};
@@ -59,36 +59,41 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
 }
 
-/// A plan with a key and an access number that no card will have: to look at, and to find out what does not fit.
-fn trial_plan(item: &Item, profile: &Profile) -> Result<Plan, Failure> {
-    let no_key = |error| Failure::new("Cryptography failed.", error, "Check the installation of OpenSSL.", exit::BUG);
-    let key = ChipKey::generate(profile.chip_authentication.curve()).map_err(no_key)?;
-    let active_key = ActiveKey::of_profile(profile).map_err(no_key)?;
+/// Keys that no card will have.
+fn trial_keys(profile: &Profile) -> Result<ChipKeys, Failure> {
+    ChipKeys::generate(profile)
+        .map_err(|error| Failure::new("Cryptography failed.", error, "Check the installation of OpenSSL.", exit::BUG))
+}
+
+/// A plan with keys and an access number that no card will have: to look at, and to find out what does not fit.
+fn trial_plan(item: &Item, profile: &Profile, keys: &ChipKeys) -> Result<Plan, Failure> {
     let drawn = item.order.card_access_number.clone().or_else(|| CardAccessNumber::new("000000"));
     let access_number = drawn.as_ref().ok_or_else(|| {
         Failure::new("The access number cannot be used.", "it is not six digits", "Correct the order.", exit::ORDER)
     })?;
-    let inputs = Inputs { made_at: Timestamp::now(), access_number, chip_key: &key, active_key: active_key.as_ref() };
+    let inputs = Inputs { made_at: Timestamp::now(), access_number, keys };
     Ok(plan(&item.order, profile, &item.face, &inputs)?)
 }
 
 /// Plans and draws every order; each that does not fit is printed.
-fn preflight(items: &[Item], profile: &Profile, faces: &Faces, output: &Output) -> usize {
+fn preflight(items: &[Item], profile: &Profile, faces: &Faces, output: &Output) -> Result<usize, Failure> {
     let mut problems = 0;
+    let keys = trial_keys(profile)?;
     for item in items {
-        let drawn = trial_plan(item, profile).and_then(|plan| faces.draw(&item.order, &plan, &item.face.printed));
+        let drawn =
+            trial_plan(item, profile, &keys).and_then(|plan| faces.draw(&item.order, &plan, &item.face.printed));
         if let Err(failure) = drawn {
             problems += 1;
             output.order_fault(&item.order.document_number, "card", &failure);
         }
     }
-    problems
+    Ok(problems)
 }
 
 fn check(work: &Work, output: &Output) -> Result<u8, Failure> {
     let (profile, items) = input::work(work, output)?;
     let faces = Faces::load(&profile)?;
-    match preflight(&items, &profile, &faces, output) {
+    match preflight(&items, &profile, &faces, output)? {
         0 => {
             let words = format!("{} order(s) fit profile {}", items.len(), profile.name);
             output.say("checked", json!({ "orders": items.len(), "profile": profile.name }), &words);

@@ -238,6 +238,12 @@ impl From<Perso> for Failure {
                 "Give --cvca with the CVCA's certificate.cvcert, or use a profile without the table [eac].",
                 exit::USAGE,
             ),
+            Perso::ShortAnswers => Failure::new(
+                "A card of this profile cannot be read back here.",
+                Perso::ShortAnswers,
+                "Use a reader and blanks with extended length, or a key on a curve in [active_authentication].",
+                exit::NO_CARD,
+            ),
             Perso::Station(error @ StationError::NoCard) => {
                 Failure::new("There is no card.", error, "Put a blank into the station.", exit::NO_CARD)
             }

@@ -93,6 +93,10 @@ impl SecurityObjectSigner for Signer {
     fn sign_record(&self, record: &[u8]) -> Result<Vec<u8>, SignerError> {
         self.0.sign_record(record).map_err(|error| SignerError { source: Box::new(error) })
     }
+
+    fn sign_card_security(&self, security_infos: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.0.sign_card_security(security_infos).map_err(|error| SignerError { source: Box::new(error) })
+    }
 }
 
 /// Loads the document signer.

@@ -50,12 +50,20 @@ impl ChipStation {
     }
 }
 
+fn unconnected(error: ConnectError) -> StationError {
+    match error {
+        ConnectError::NoCard { .. } => StationError::NoCard,
+        error => StationError::Reader { detail: error.to_string() },
+    }
+}
+
 impl Station for ChipStation {
+    fn extended_length(&mut self) -> Result<Option<u32>, StationError> {
+        Ok(self.reader.connect().map_err(unconnected)?.extended_length())
+    }
+
     fn connect(&mut self) -> Result<StationCard, StationError> {
-        let connection = self.reader.connect().map_err(|error| match error {
-            ConnectError::NoCard { .. } => StationError::NoCard,
-            error => StationError::Reader { detail: error.to_string() },
-        })?;
+        let connection = self.reader.connect().map_err(unconnected)?;
         Ok(match &self.journal {
             Some(journal) => {
                 journal.connected(self.reader.name(), connection.atr());

@@ -243,13 +243,7 @@ impl<K: Signer> DocumentSigner<K> {
     }
 
     /// Signs a content of this type, which stands in the signed data when it is enclosed.
-    fn sign(
-        &self,
-        content_type: &[u8],
-        content: &[u8],
-        enclosed: bool,
-        now: Timestamp,
-    ) -> Result<Vec<u8>, SignError> {
+    fn sign(&self, content_type: &[u8], content: &[u8], enclosed: bool, now: Timestamp) -> Result<Vec<u8>, SignError> {
         let (from, to) = self.usage_period();
         if now < from || now > to {
             return Err(SignError::OutsideUsagePeriod { from, to });

@@ -20,10 +20,11 @@ use lds::files::{EF_COM, EF_SOD, File, Place};
 use super::{Condition, Dialect, Rule};
 use crate::execute::{Failure, Line, Progress, StationCard, Unusable};
 use crate::issuer::{DialogueError, accepted};
+use crate::keys::ActiveKey;
 use crate::ledger::Step;
 use crate::plan::{Plan, PlanError, SignedPlan};
-use crate::profile::{PortraitFormat, Profile};
-use crate::quality::{self, Approved, Complaint, Expected};
+use crate::profile::{ActiveKeyKind, PortraitFormat, Profile};
+use crate::quality::{self, Approved, Complaint, Expected, Reading};
 use crate::stage::{Document, Held, StepError, Written};
 
 const SELECT: u8 = 0xA4;
@@ -61,6 +62,16 @@ impl Dialect for JmrtdPassport {
                 "lds.data_groups",
                 "a list with 15 and without 14, and there must be a table [active_authentication]: RSA is the only proof that \
                  this applet can give of being the original",
+            ),
+            (
+                profile.active_authentication.is_none_or(|active| active.key == ActiveKeyKind::Rsa1024),
+                "active_authentication.key",
+                "\"RSA-1024\": this applet takes no other key",
+            ),
+            (
+                !profile.access.chip_authentication_mapping,
+                "access.chip_authentication_mapping",
+                "left out: this applet has no PACE",
             ),
             (
                 profile.portrait.format == PortraitFormat::Jpeg,
@@ -136,8 +147,8 @@ impl Dialect for JmrtdPassport {
     ) -> Result<Approved, Complaint> {
         let password = Password::Mrz(MrzKey::from_information(&plan.plan().mrz.information()));
         let now = (line.clock)();
-        let approved =
-            quality::approve(card.as_mut(), (password, Bac::Allowed), expected, line.trust, now, line.random)?;
+        let reading = Reading { password, bac: Bac::Allowed, extended_length: None, now };
+        let approved = quality::approve(card.as_mut(), reading, expected, line.trust, line.random)?;
         drop(card);
         // After BAC the applet does not tell any more whether it is locked, until it is reset.
         let mut card = line.station.connect().map_err(|_| Complaint::Interrupted)?;
@@ -205,9 +216,9 @@ fn condition(card: &mut dyn Card) -> Result<Condition, DialogueError> {
 
 fn write_keys(card: &mut dyn Card, plan: &Plan) -> Result<(), DialogueError> {
     put_data(card, BAC_KEYS, &bac_keys(&plan.mrz.information()))?;
-    if let Some(key) = plan.active_key() {
-        put_data(card, MODULUS, &key_part(MODULUS, key.modulus()))?;
-        put_data(card, PRIVATE_EXPONENT, &key_part(PRIVATE_EXPONENT, key.private_exponent().expose()))?;
+    if let Some((modulus, private_exponent)) = plan.active_key().and_then(ActiveKey::rsa) {
+        put_data(card, MODULUS, &key_part(MODULUS, modulus))?;
+        put_data(card, PRIVATE_EXPONENT, &key_part(PRIVATE_EXPONENT, private_exponent.expose()))?;
     }
     Ok(())
 }

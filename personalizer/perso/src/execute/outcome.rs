@@ -144,6 +144,9 @@ pub enum Failure {
     /// The card in the station cannot be used; the order is still open.
     #[error("the card in the station cannot be used: {0}")]
     Unusable(#[from] Unusable),
+    /// The chip's signatures are longer than reader or card let through: it could not be read back. Nothing was written.
+    #[error("the profile's key for Active Authentication needs a chip station and a card with extended length")]
+    ShortAnswers,
     /// The card was taken away in the middle: put it back and recover.
     #[error("the card with document {document} was interrupted: {detail}")]
     Interrupted {

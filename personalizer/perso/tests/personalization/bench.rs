@@ -39,6 +39,10 @@ impl SecurityObjectSigner for Signer<'_> {
     fn sign_record(&self, record: &[u8]) -> Result<Vec<u8>, SignerError> {
         self.0.sign_record(record).map_err(|error| SignerError { source: Box::new(error) })
     }
+
+    fn sign_card_security(&self, security_infos: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.0.sign_card_security(security_infos).map_err(|error| SignerError { source: Box::new(error) })
+    }
 }
 
 /// The centre.
@@ -75,6 +79,8 @@ pub struct Slot {
     pub garble: Rc<RefCell<Option<u8>>>,
     /// Say yes to this instruction with this P1 and P2, and do nothing.
     pub pretend: Rc<RefCell<Option<[u8; 3]>>>,
+    /// Whether long answers come through.
+    pub extended_length: Rc<RefCell<bool>>,
     /// With a ledger's path: the card's memory and the ledger, before and after every command.
     pub moments: Rc<RefCell<Vec<Moment>>>,
     /// The ledger whose moments are kept.
@@ -121,6 +127,7 @@ impl Slot {
             refuse: Rc::default(),
             garble: Rc::default(),
             pretend: Rc::default(),
+            extended_length: Rc::new(RefCell::new(true)),
             moments: Rc::default(),
             ledger: None,
         }
@@ -131,6 +138,10 @@ impl Station for Slot {
     fn connect(&mut self) -> Result<StationCard, StationError> {
         self.card.borrow_mut().reset();
         Ok(Box::new(self.clone()))
+    }
+
+    fn extended_length(&mut self) -> Result<Option<u32>, StationError> {
+        Ok(self.extended_length.borrow().then_some(iso7816::MAX_NE))
     }
 }
 

@@ -12,11 +12,18 @@ use openssl::sign::Signer;
 use perso::citizen::Citizens;
 use perso::execute::{Outcome, personalize};
 use perso::ledger::Ledger;
+use perso::profile::Profile;
 use soft_card::BlankOptions;
+use soft_card::emrtd::ActiveKey;
 use tracing::Level;
 
 use crate::bench::*;
-use crate::citizen::{Letters, QuickCa, citizen_profile};
+use crate::citizen::{Letters, QuickCa};
+
+/// A small profile with every key that a card can have.
+const WHOLE: &str = "extends = \"specimen-uto-eid\"\nname = \"whole\"\n[lds]\n\
+    data_groups = [1, 2, 11, 12, 13, 14, 15]\n[access]\nchip_authentication_mapping = true\n\
+    [active_authentication]\nkey = \"P-256\"\n[portrait]\nwidth = 100\nheight = 128\nmax_bytes = 3000\n";
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -108,7 +115,7 @@ fn nothing_written_holds_a_secret() {
     let options = BlankOptions { serial: Some([0x5A; 6]), keys: keys.clone(), eid: true, ..BlankOptions::default() };
     let slot = Slot::with(options);
     let issuer = issuer_keys();
-    let profile = citizen_profile();
+    let profile = Profile::parse("whole", WHOLE).unwrap();
     let (mut ca, mut letters) = (QuickCa::new(), Letters::default());
     let order = &centre().orders[0];
     let face = face(order, &profile);
@@ -152,6 +159,8 @@ fn nothing_written_holds_a_secret() {
 
     let state = slot.card.borrow().state().clone();
     let chip_key = state.emrtd.chip_key.unwrap().private;
+    let mapping_key = state.emrtd.mapping_key.unwrap().private;
+    let Some(ActiveKey::Ec { private: active_key, .. }) = state.emrtd.active_key else { panic!("no active key") };
     let number = order.card_access_number.as_ref().unwrap().expose().as_bytes();
     let information = plan.mrz.information();
     let sessions = session_keys(&trace, &[(0x30, &keys), (ISSUER_VERSION, &issuer)].into());
@@ -166,6 +175,8 @@ fn nothing_written_holds_a_secret() {
         ("the issuer's Key-MAC", issuer.mac.expose().to_vec()),
         ("the issuer's Key-DEK", issuer.dek.expose().to_vec()),
         ("chip key", chip_key.expose().to_vec()),
+        ("mapping key", mapping_key.expose().to_vec()),
+        ("active key", active_key.expose().to_vec()),
         ("MRZ_information", information.into_bytes()),
     ];
     secrets.extend(sessions.into_iter().map(|key| ("session key", key)));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{save, trial_plan};
+use super::{save, trial_keys, trial_plan};
 use crate::args::Preview;
 use crate::exit;
 use crate::faces::Faces;
@@ -21,7 +21,7 @@ pub fn preview(options: &Preview, output: &Output) -> Result<u8, Failure> {
             exit::USAGE,
         )
     })?;
-    let plan = trial_plan(item, &profile)?;
+    let plan = trial_plan(item, &profile, &trial_keys(&profile)?)?;
     save(&Faces::load(&profile)?.draw(&item.order, &plan, &item.face.printed)?, &options.out)?;
     let document = &item.order.document_number;
     let (front, back) = (options.out.join("front.png"), options.out.join("back.png"));

@@ -14,7 +14,7 @@ use perso::recover::{RecoverError, Recovered, Wish};
 use printing::MachineError;
 use serde_json::json;
 
-use super::{Parts, preflight, put, save, trial_plan};
+use super::{Parts, preflight, put, save, trial_keys, trial_plan};
 use crate::args::{Machine, Run};
 use crate::exit;
 use crate::faces::{Drawn, Faces};
@@ -42,13 +42,14 @@ pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
     let (profile, items) = input::work(&options.work, output)?;
     let profile = input::believing(profile, &options.equipment.cvca)?;
     let faces = Faces::load(&profile)?;
-    match preflight(&items, &profile, &faces, output) {
+    match preflight(&items, &profile, &faces, output)? {
         0 => {}
         problems => return Err(input::unusable(problems, &options.work.orders)),
     }
     if options.equipment.dry_run {
+        let keys = trial_keys(&profile)?;
         for item in items.iter().take(options.limit.unwrap_or(usize::MAX)) {
-            let plan = trial_plan(item, &profile)?;
+            let plan = trial_plan(item, &profile, &keys)?;
             let object = json!({ "document": plan.document_number, "plan": plan.to_string() });
             output.say("plan", object, &plan.to_string());
         }
