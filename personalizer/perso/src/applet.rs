@@ -10,7 +10,7 @@
 //! | is it a blank | life cycle, no token | [`Dialect::condition`]: [`Condition::Empty`] |
 //! | writing | SCP03, data groupings | [`Dialect::write`], each step by [`Document::step`](crate::stage::Document) |
 //! | reading back | PACE, inspection, the planned bytes | [`Dialect::approve`] |
-//! | what is secured at the end | the card | nothing more: what locks the applet belongs to writing |
+//! | what is secured at the end | the card | what locks the applet belongs to writing; [`Dialect::finish`] does the rest |
 //! | a rejected chip | the application is locked | [`Dialect::spoil`], where the applet lets it be |
 //!
 //! A torn card is asked for its condition and compared with the ledger, since no token in the chip vouches for it:
@@ -24,18 +24,22 @@
 //!
 //! To add an applet: a module with its `impl Dialect`, and its line in [`Applet`].
 
+mod citizen_card;
 pub(crate) mod jmrtd_passport;
+pub(crate) mod openfips201;
+pub(crate) mod pivapplet;
 
 use iso7816::Card;
 use serde::Deserialize;
 
+use crate::citizen::CitizenPlan;
 use crate::execute::{Failure, Line, Outcome, StationCard, Unusable, go_on, select};
 use crate::issuer::DialogueError;
 use crate::ledger::{DocumentRecord, Phase, State, Step};
 use crate::plan::{Plan, PlanError, SignedPlan};
 use crate::profile::Profile;
 use crate::quality::{Approved, Complaint, Expected};
-use crate::stage::{Binding, Document, Held, StepError, Written};
+use crate::stage::{Binding, Document, Held, Judged, Sealed, StepError, Written};
 
 /// An applet of other people.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -43,6 +47,10 @@ use crate::stage::{Binding, Document, Held, StepError, Written};
 pub enum Applet {
     /// The passport applet of the JMRTD project.
     JmrtdPassport,
+    /// PivApplet: the citizen application alone.
+    Pivapplet,
+    /// OpenFIPS201: the citizen application alone.
+    Openfips201,
 }
 
 impl Applet {
@@ -50,6 +58,7 @@ impl Applet {
     pub fn opens_channel(self) -> bool {
         match self {
             Applet::JmrtdPassport => false,
+            Applet::Pivapplet | Applet::Openfips201 => true,
         }
     }
 
@@ -57,6 +66,8 @@ impl Applet {
     pub(crate) fn dialect(self) -> &'static dyn Dialect {
         match self {
             Applet::JmrtdPassport => &jmrtd_passport::JmrtdPassport,
+            Applet::Pivapplet => &pivapplet::PivApplet,
+            Applet::Openfips201 => &openfips201::OpenFips201,
         }
     }
 }
@@ -92,6 +103,20 @@ pub(crate) type Rule = (&'static str, &'static str);
 pub(crate) trait Dialect: Sync {
     /// Its name, for people.
     fn name(&self) -> &'static str;
+
+    /// True for a travel document, with files and their signature; else the chip has the citizen application alone.
+    fn is_travel_document(&self) -> bool {
+        true
+    }
+
+    /// Leaves out of the citizen application what this applet has no place for, and sees whether the rest fits in objects of `most`
+    /// bytes.
+    ///
+    /// # Errors
+    /// With what does not fit.
+    fn fit(&self, _citizen: &mut CitizenPlan, _most: Option<usize>) -> Result<(), PlanError> {
+        Ok(())
+    }
 
     /// The first value of a profile that this applet cannot serve.
     fn misfit(&self, profile: &Profile) -> Option<Rule>;
@@ -133,6 +158,18 @@ pub(crate) trait Dialect: Sync {
         plan: &SignedPlan,
         expected: &Expected,
     ) -> Result<Approved, Complaint>;
+
+    /// What is left to do with a card that was approved.
+    ///
+    /// # Errors
+    /// As in [`crate::execute`]; the inner ones are the card's.
+    fn finish(
+        &self,
+        _: &mut Line<'_>,
+        judged: Document<Judged>,
+    ) -> Result<Result<Document<Sealed>, StepError>, Failure> {
+        Ok(Ok(judged.locked_before()))
+    }
 
     /// Makes the applet of a rejected chip useless.
     ///

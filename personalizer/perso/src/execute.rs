@@ -235,13 +235,19 @@ pub(crate) fn prepare(line: &mut Line<'_>, job: Job<'_>, made_at: Timestamp) -> 
     let keys = ChipKeys::generate(line.profile)?;
     let inputs = Inputs { made_at, access_number, keys: &keys };
     let plan = plan(job.order, line.profile, job.face, &inputs)?;
+    let mut citizen = plan_citizen(line, &plan)?;
+    if let (Some(applet), Some(citizen)) = (line.profile.card.applet, &mut citizen) {
+        applet.dialect().fit(citizen, plan.largest_object())?;
+    }
+    if !line.profile.is_travel_document() {
+        return Ok(plan.unsigned().with_citizen(citizen));
+    }
     let cms = line.signer.sign(plan.security_object())?;
     check_signature(line, &plan, &cms)?;
     let card_security = plan.card_security().map(|infos| line.signer.sign_card_security(infos)).transpose()?;
     if let Some(file) = &card_security {
         check_card_security(line, &plan, file)?;
     }
-    let citizen = plan_citizen(line, &plan)?;
     Ok(plan.signed(&cms, card_security).with_citizen(citizen))
 }
 
@@ -380,10 +386,7 @@ pub(crate) fn select(line: &mut Line<'_>) -> Result<IssuerDomain<StationCard>, F
 }
 
 /// Opens the secure channel, unless too many attempts with wrong keys were made on this chip already.
-pub(crate) fn open(
-    line: &mut Line<'_>,
-    mut domain: IssuerDomain<StationCard>,
-) -> Result<SecuredDomain<StationCard>, Failure> {
+pub(crate) fn open<C: Card>(line: &mut Line<'_>, mut domain: IssuerDomain<C>) -> Result<SecuredDomain<C>, Failure> {
     let chip = domain.serial().to_owned();
     let card = &line.profile.card;
     let (version, keys) = match &line.rotation {
@@ -513,8 +516,11 @@ pub(crate) fn approve_and_seal(
         Err(complaint) => return reject(line, &document, &chip, reason_of(complaint)).map(Outcome::Rejected),
     };
     let mut judged = written.approved(line.ledger, approved)?;
-    if line.profile.card.applet.is_some() {
-        return Ok(finished(judged.locked_before(), plan));
+    if let Some(applet) = line.profile.card.applet {
+        return match applet.dialect().finish(line, judged)? {
+            Ok(document) => Ok(finished(document, plan)),
+            Err(error) => fault(line, &document, error),
+        };
     }
     let sealed = line.ledger.book().document(&document).is_some_and(|record| record.sealed);
     if plan.citizen().is_some() && !sealed {
@@ -558,7 +564,13 @@ fn expect_citizen(line: &Line<'_>, document: &str, plan: &SignedPlan) -> Option<
     let certificates = citizen.keys.iter().map(certificate).collect::<Option<_>>()?;
     let read = citizen.objects.iter().map(|(object, _)| *object).filter(|object| object.read == Reading::Free);
     let objects = read.collect();
-    Some(quality::ExpectedCitizen { objects, certificates, digest: bytes(record.citizen_files.as_deref()?)? })
+    let digest = bytes(record.citizen_files.as_deref()?)?;
+    // Applets of others ask for the PIN; this project's card says that it is not the holder's yet.
+    let refusal = match line.profile.card.applet {
+        Some(_) => Status::SECURITY_NOT_SATISFIED,
+        None => Status::CONDITIONS_NOT_SATISFIED,
+    };
+    Some(quality::ExpectedCitizen { objects, certificates, digest, refusal })
 }
 
 /// The letter first, then the card: whoever holds the card has its letter. A card that comes back before it was secured gets

@@ -90,6 +90,7 @@ pub struct Plan {
     block_size: usize,
     issuer_keys: Option<u8>,
     applet: Option<Applet>,
+    largest_object: Option<usize>,
     citizen: Option<Wanted>,
 }
 
@@ -211,6 +212,18 @@ pub enum PlanError {
         /// Name of the applet.
         applet: &'static str,
     },
+    /// A data object that is too large for the applet on the card.
+    #[error("{object} may need {bytes} bytes with its command; {applet} takes at most {most} here")]
+    ObjectSize {
+        /// Its name.
+        object: &'static str,
+        /// Bytes that it may need.
+        bytes: usize,
+        /// The largest size in bytes.
+        most: usize,
+        /// Name of the applet.
+        applet: &'static str,
+    },
     /// A file that the applet on the card does not have.
     #[error("{applet} has no {file}")]
     NoSuchFile {
@@ -258,7 +271,8 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
             groups.push(PlannedFile { file, bytes });
         }
     }
-    let security_object = security_object(profile, &groups)?;
+    let travels = profile.is_travel_document();
+    let security_object = if travels { security_object(profile, &groups)? } else { Vec::new() };
     let numbers: Vec<u8> = groups.iter().filter_map(|planned| planned.file.data_group).collect();
     let com = match profile.lds.version {
         LdsVersion::V1_7 => Com::lds_1_7(numbers),
@@ -269,7 +283,9 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         let card_access = SecurityInfos::new(pace_infos(profile));
         files.push(PlannedFile { file: &EF_CARD_ACCESS, bytes: card_access.to_bytes() });
     }
-    files.push(PlannedFile { file: &EF_COM, bytes: com.to_bytes() });
+    if travels {
+        files.push(PlannedFile { file: &EF_COM, bytes: com.to_bytes() });
+    }
     files.extend(groups);
     let plan = Plan {
         document_number: order.document_number.clone(),
@@ -287,9 +303,12 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         block_size: profile.card.block_size,
         issuer_keys: profile.keys.as_ref().map(|keys| keys.version),
         applet: profile.card.applet,
+        largest_object: profile.card.largest_object,
         citizen: profile.eid.as_ref().map(|eid| citizen(order, eid)).transpose()?,
     };
-    plan.check_capacity(profile)?;
+    if travels {
+        plan.check_capacity(profile)?;
+    }
     if let Some(applet) = plan.applet {
         applet.dialect().check(&plan)?;
     }
@@ -588,6 +607,16 @@ impl Plan {
         Ok((whole(self.issued)?, whole(self.expires)?))
     }
 
+    /// Most bytes of a data object with its command, where the card has such a limit.
+    pub(crate) fn largest_object(&self) -> Option<usize> {
+        self.largest_object
+    }
+
+    /// A plan of a card that is no travel document: there is nothing to sign.
+    pub(crate) fn unsigned(self) -> SignedPlan {
+        SignedPlan { plan: self, security_object_file: Vec::new(), card_security_file: None, citizen: None }
+    }
+
     /// Puts the signatures (CMS ContentInfo) beside the plan: that of the security object, and that of EF.CardSecurity.
     pub fn signed(self, cms: &[u8], card_security: Option<Vec<u8>>) -> SignedPlan {
         SignedPlan {
@@ -648,9 +677,10 @@ impl SignedPlan {
     /// Every file to be written and read back, EF.SOD last.
     pub fn files(&self) -> Vec<PlannedFile> {
         let sod = PlannedFile { file: &EF_SOD, bytes: self.security_object_file.clone() };
+        let sod = (!self.security_object_file.is_empty()).then_some(sod);
         let card_security = self.card_security_file.clone();
         let card_security = card_security.map(|bytes| PlannedFile { file: &EF_CARD_SECURITY, bytes });
-        self.plan.files.iter().cloned().chain(card_security).chain([sod]).collect()
+        self.plan.files.iter().cloned().chain(card_security).chain(sod).collect()
     }
 
     /// Bytes of all files.
@@ -708,7 +738,9 @@ impl fmt::Display for Plan {
         if self.name_truncated {
             writeln!(f, "  the name is truncated in the MRZ")?;
         }
-        writeln!(f, "files")?;
+        if !self.files.is_empty() {
+            writeln!(f, "files")?;
+        }
         for planned in &self.files {
             let PlannedFile { file, bytes } = planned;
             writeln!(
@@ -724,7 +756,9 @@ impl fmt::Display for Plan {
             let number = number_of(&EF_CARD_SECURITY);
             writeln!(f, "  {number:04X} {} signature over {} bytes", EF_CARD_SECURITY.name, infos.len())?;
         }
-        writeln!(f, "  {:04X} {:<13} signature over {} bytes", EF_SOD.id, EF_SOD.name, self.security_object.len())?;
+        if !self.files.is_empty() {
+            writeln!(f, "  {:04X} {:<13} signature over {} bytes", EF_SOD.id, EF_SOD.name, self.security_object.len())?;
+        }
         if let Some(trust) = &self.terminal_trust {
             writeln!(
                 f,

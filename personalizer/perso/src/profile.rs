@@ -18,7 +18,7 @@ use channel::key_set::Diversification;
 use channel::pace::{self, Mapping};
 use channel::scp03::{Counted, Options, SecurityLevel, Size};
 use channel::suite::{Cipher, Curve};
-use eid::keys::{Algorithm, KeyReference};
+use eid::keys::{Algorithm, KeyReference, ManagementAlgorithm};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -31,6 +31,8 @@ pub const FORMAT: u32 = 1;
 pub const EMBEDDED: &[(&str, &str)] = &[
     ("specimen-uto", include_str!("../../profiles/specimen-uto.toml")),
     ("specimen-uto-eid", include_str!("../../profiles/specimen-uto-eid.toml")),
+    ("specimen-uto-pivapplet", include_str!("../../profiles/specimen-uto-pivapplet.toml")),
+    ("specimen-uto-openfips201", include_str!("../../profiles/specimen-uto-openfips201.toml")),
     ("specimen-uto-jmrtd", include_str!("../../profiles/specimen-uto-jmrtd.toml")),
     ("specimen-uto-eac", include_str!("../../profiles/specimen-uto-eac.toml")),
     ("specimen-uto-cam", include_str!("../../profiles/specimen-uto-cam.toml")),
@@ -411,6 +413,37 @@ pub struct Card {
     pub attempts: u32,
     /// The applet of other people that the cards have; without it they are cards of this project.
     pub applet: Option<Applet>,
+    /// Most bytes of a data object with its command, where the applet has a limit.
+    pub largest_object: Option<usize>,
+    /// Of which kind the issuer's management key of PivApplet is.
+    #[serde(default)]
+    pub management: ManagementCipher,
+}
+
+/// The kind of a management key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+pub enum ManagementCipher {
+    /// Triple DES: what most builds of PivApplet have.
+    #[default]
+    #[serde(rename = "3DES")]
+    TripleDes,
+    /// AES with 128 bits.
+    #[serde(rename = "AES-128")]
+    Aes128,
+    /// AES with 256 bits.
+    #[serde(rename = "AES-256")]
+    Aes256,
+}
+
+impl ManagementCipher {
+    /// As the card's language has it.
+    pub(crate) fn algorithm(self) -> ManagementAlgorithm {
+        match self {
+            ManagementCipher::TripleDes => ManagementAlgorithm::TripleDes,
+            ManagementCipher::Aes128 => ManagementAlgorithm::Aes128,
+            ManagementCipher::Aes256 => ManagementAlgorithm::Aes256,
+        }
+    }
 }
 
 impl Card {
@@ -702,6 +735,11 @@ impl Profile {
         Ok(self)
     }
 
+    /// False for cards that have the citizen application alone.
+    pub fn is_travel_document(&self) -> bool {
+        self.card.applet.is_none_or(|applet| applet.dialect().is_travel_document())
+    }
+
     fn check(&self, name: &str) -> Result<(), ProfileError> {
         if self.format != FORMAT {
             return Err(ProfileError::Version { name: name.to_owned(), found: self.format });
@@ -740,8 +778,9 @@ impl Profile {
                 "country and mnemonic of the country verifying CA, such as UTISCVCA; on chips of this project only",
             ),
             (
-                [1, 2].iter().all(|group| groups.contains(group))
-                    && (self.card.applet.is_some() || groups.contains(&14)),
+                !self.is_travel_document()
+                    || [1, 2].iter().all(|group| groups.contains(group))
+                        && (self.card.applet.is_some() || groups.contains(&14)),
                 "lds.data_groups",
                 "a list with 1, 2 and 14: MRZ, face and chip authentication are never left out",
             ),

@@ -15,7 +15,7 @@ use eid::objects::Object;
 use inspection::evidence::Interruption;
 use inspection::procedure::{Access, Bac, Options};
 use inspection::{Evidence, Policy, Report, Verdict};
-use iso7816::Card;
+use iso7816::{Card, Status};
 use jiff::Timestamp;
 use lds::files::{Access as FileAccess, EF_SOD};
 use openssl::sha::sha256;
@@ -43,6 +43,8 @@ pub(crate) struct ExpectedCitizen {
     pub(crate) certificates: Vec<(KeyReference, Algorithm, [u8; 32])>,
     /// Digest over all contents.
     pub(crate) digest: [u8; 32],
+    /// What a key says to whoever has no PIN.
+    pub(crate) refusal: Status,
 }
 
 impl ExpectedCitizen {
@@ -51,7 +53,10 @@ impl ExpectedCitizen {
         let certificates: Vec<_> = self.certificates.iter().map(|(key, ..)| key.certificate()).collect();
         let objects: Vec<_> = self.objects.iter().copied().chain(certificates.iter().copied()).collect();
         let of = |application| objects.iter().copied().filter(move |object| object.application == application);
-        let mut contents = dialogue::read(card, Application::National, &of(Application::National).collect::<Vec<_>>())?;
+        let national: Vec<_> = of(Application::National).collect();
+        // Cards of others do not have it.
+        let mut contents =
+            if national.is_empty() { Vec::new() } else { dialogue::read(card, Application::National, &national)? };
         contents.extend(dialogue::read(card, Application::Piv, &of(Application::Piv).collect::<Vec<_>>())?);
         let content =
             |object: &Object| contents.iter().find(|(read, _)| *read == object).map(|(_, content)| &content[..]);
@@ -65,7 +70,7 @@ impl ExpectedCitizen {
             return Ok(Some("the citizen application"));
         }
         for (key, algorithm, _) in &self.certificates {
-            if !dialogue::is_locked(card, *key, *algorithm)? {
+            if dialogue::without_pin(card, *key, *algorithm)? != self.refusal {
                 return Ok(Some("the lock on the citizen's keys"));
             }
         }
@@ -80,6 +85,11 @@ fn is_readable(planned: &PlannedFile) -> bool {
 }
 
 impl Expected {
+    /// Nothing but what the ledger says of the citizen application.
+    pub(crate) fn citizen_alone() -> Self {
+        Expected { files: BTreeMap::new(), security_object: [0; 32], citizen: None }
+    }
+
     /// Every file of a plan.
     pub fn of(plan: &SignedPlan) -> Self {
         let entry = |planned: PlannedFile| (planned.file.name, planned.bytes);
@@ -113,13 +123,13 @@ impl Expected {
 /// The proof that a card was read back and found good.
 #[derive(Debug)]
 pub struct Approved {
-    report: Report,
+    report: Option<Report>,
 }
 
 impl Approved {
-    /// What the inspection said.
-    pub fn report(&self) -> &Report {
-        &self.report
+    /// What the inspection said; of a card that is no travel document it says nothing.
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
     }
 }
 
@@ -190,8 +200,24 @@ pub fn approve(
         return Err(Complaint::Differs { file });
     }
     match expected.citizen.as_ref().map(|citizen| citizen.difference(card)).transpose() {
-        Ok(None | Some(None)) => Ok(Approved { report }),
+        Ok(None | Some(None)) => Ok(Approved { report: Some(report) }),
         Ok(Some(Some(file))) => Err(Complaint::Differs { file }),
+        Err(error) if error.is_interruption() => Err(Complaint::Interrupted),
+        Err(_) => Err(Complaint::Differs { file: "the citizen application" }),
+    }
+}
+
+/// Reads the citizen application of a card that has nothing else, and compares it with what was written.
+///
+/// # Errors
+/// See [`Complaint`].
+pub(crate) fn approve_citizen(card: &mut dyn Card, expected: &Expected) -> Result<Approved, Complaint> {
+    let Some(citizen) = &expected.citizen else {
+        return Err(Complaint::Differs { file: "the citizen application" });
+    };
+    match citizen.difference(card) {
+        Ok(None) => Ok(Approved { report: None }),
+        Ok(Some(file)) => Err(Complaint::Differs { file }),
         Err(error) if error.is_interruption() => Err(Complaint::Interrupted),
         Err(_) => Err(Complaint::Differs { file: "the citizen application" }),
     }

@@ -293,6 +293,13 @@ fn rewrite(
 /// EF.SOD must be the one whose digest the ledger has.
 fn read_back(line: &mut Line<'_>, job: Job<'_>, record: &DocumentRecord, chip: &str) -> Result<Outcome, Failure> {
     let document = job.order.document_number.clone();
+    let announced = record.citizen_files.is_some();
+    if let (false, Some(made_at), true) = (line.profile.is_travel_document(), record.made_at, announced) {
+        let plan = prepare(line, job, made_at)?;
+        personalised(line, &document, record)?;
+        let expected = Expected::citizen_alone();
+        return approve_and_seal(line, Document::found(&document, chip), plan, &expected);
+    }
     let digest = record.security_object.as_deref().and_then(|digest| hex::decode(digest).ok());
     let digest = digest.and_then(|digest| <[u8; 32]>::try_from(digest).ok());
     // An applet without PACE is read back with the MRZ.
@@ -300,13 +307,7 @@ fn read_back(line: &mut Line<'_>, job: Job<'_>, record: &DocumentRecord, chip: &
     let what = match (digest, record.made_at, has_password) {
         (Some(digest), Some(made_at), true) => {
             let plan = prepare(line, job, made_at)?;
-            if matches!(record.state, State::BlankAssigned | State::ChipInitialised) {
-                line.ledger.append(Event::State {
-                    document: document.clone(),
-                    state: State::Personalised,
-                    reason: None,
-                })?;
-            }
+            personalised(line, &document, record)?;
             let expected = Expected::without_key(plan.plan().files(), digest);
             return approve_and_seal(line, Document::found(&document, chip), plan, &expected);
         }
@@ -314,4 +315,13 @@ fn read_back(line: &mut Line<'_>, job: Job<'_>, record: &DocumentRecord, chip: &
         _ => "the chip is locked, but its files were never announced",
     };
     reject(line, &document, chip, Reason::Disagreement { what }).map(Outcome::Rejected)
+}
+
+/// Enters that the chip holds everything, where nobody did.
+fn personalised(line: &mut Line<'_>, document: &str, record: &DocumentRecord) -> Result<(), Failure> {
+    if matches!(record.state, State::BlankAssigned | State::ChipInitialised) {
+        let (document, state) = (document.to_owned(), State::Personalised);
+        line.ledger.append(Event::State { document, state, reason: None })?;
+    }
+    Ok(())
 }

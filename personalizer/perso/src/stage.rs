@@ -7,7 +7,7 @@
 use channel::random::Random;
 use channel::scp03::Options;
 use eid::certificate::Container;
-use eid::objects::Access as Reading;
+use eid::objects::{Access as Reading, Object};
 use iso7816::Card;
 use jiff::Timestamp;
 use lds::globalplatform::{ApplicationState, CardState, Dgi, StoreDataEncryption};
@@ -15,7 +15,7 @@ use openssl::sha::sha256;
 use trust::Certificate;
 
 use crate::citizen::dialogue::{self, Access, IssuerView, Proof};
-use crate::citizen::{CertificateError, CitizenCa, CitizenPlan, TransportCodes};
+use crate::citizen::{CertificateError, CitizenCa, CitizenPlan, Citizens, TransportCodes};
 use crate::issuer::{DialogueError, IssuerDomain, Run, SecuredDomain};
 use crate::ledger::{Event, Ledger, LedgerError, Phase, State, Step};
 use crate::plan::SignedPlan;
@@ -201,6 +201,38 @@ impl<C: Card> Document<Held<C>> {
         })
     }
 
+    /// Key pairs of the citizen application are made, and prove themselves.
+    pub(crate) fn prove(
+        self,
+        ledger: &mut Ledger,
+        action: impl FnOnce(&mut C) -> Result<Vec<Proof>, DialogueError>,
+    ) -> Result<(Self, Vec<Proof>), StepError> {
+        let Document { number, chip, stage } = self.take(ledger, Step::CitizenKeys, None, |Held { mut card }| {
+            let proofs = action(&mut card)?;
+            Ok((Held { card }, proofs))
+        })?;
+        let (stage, proofs) = stage;
+        Ok((Document { number, chip, stage }, proofs))
+    }
+
+    /// What is written into the citizen application: its objects, and a certificate for each key that was proved.
+    pub(crate) fn certified(
+        &self,
+        ledger: &mut Ledger,
+        plan: &CitizenPlan,
+        citizens: Option<&mut Citizens<'_>>,
+        proofs: &[Proof],
+    ) -> Result<Vec<(&'static Object, Vec<u8>)>, StepError> {
+        let mut objects = plan.objects.clone();
+        // A plan with a citizen application is only made where there is a CA.
+        let Some(citizens) = citizens else { return Ok(objects) };
+        for proof in proofs {
+            let certificate = self.certify(ledger, plan, citizens.ca, proof)?;
+            objects.push((proof.key.certificate(), Container::write(&certificate)));
+        }
+        Ok(objects)
+    }
+
     /// Enters that the chip holds its keys and passwords.
     pub(crate) fn keyed(&self, ledger: &mut Ledger) -> Result<(), LedgerError> {
         ledger.append(self.state(State::ChipInitialised))
@@ -288,7 +320,7 @@ impl<C: Card> Document<Bound<C>> {
     }
 }
 
-impl<C: Card> Document<Proven<C>> {
+impl<S> Document<S> {
     /// The CA's certificate for a key: announced before it is asked for, and written down before it is used.
     fn certify(
         &self,
@@ -384,6 +416,24 @@ impl Document<Judged> {
             IssuerView::open(card, eid::Application::Piv, access, random)?.set_codes(codes)?;
             Ok(judged)
         })
+    }
+
+    /// Sets PIN and PUK of an applet of others, whose letter was kept before.
+    pub(crate) fn codes(
+        self,
+        ledger: &mut Ledger,
+        action: impl FnOnce() -> Result<(), DialogueError>,
+    ) -> Result<Self, StepError> {
+        self.take(ledger, Step::TransportPin, None, |judged| action().map(|()| judged))
+    }
+
+    /// The last look at a card with an applet of others.
+    pub(crate) fn sealed(
+        self,
+        ledger: &mut Ledger,
+        action: impl FnOnce() -> Result<(), DialogueError>,
+    ) -> Result<Document<Sealed>, StepError> {
+        self.take(ledger, Step::Seal, None, |Judged { approved }| action().map(|()| Sealed { approved }))
     }
 
     /// An applet of other people, which was locked when it was written: nothing is left to secure.

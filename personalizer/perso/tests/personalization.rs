@@ -13,6 +13,8 @@ mod good;
 mod hostile;
 #[path = "personalization/jmrtd.rs"]
 mod jmrtd;
+#[path = "personalization/piv.rs"]
+mod piv;
 #[path = "personalization/proofs.rs"]
 mod proofs;
 #[path = "personalization/resumed.rs"]

@@ -132,6 +132,10 @@ impl From<PlanError> for Failure {
             PlanError::Fingers => "Use a profile with data group 3, or leave the fingers out.",
             PlanError::TerminalTrust(_) => "Set the clock of this computer.",
             PlanError::Capacity { .. } | PlanError::FileSize { .. } => "Lower portrait.max_bytes in the profile.",
+            PlanError::ObjectSize { .. } => {
+                "Use a card whose applet takes larger objects and say so in card.largest_object, or shorten the names of the \
+                 citizen CA."
+            }
             PlanError::NoSuchFile { .. } => "Leave its number out of lds.data_groups in the profile.",
             PlanError::OpenSsl(_) => "Check the installation of OpenSSL.",
         };

@@ -81,8 +81,12 @@ impl<C: Card> IssuerView<C> {
         let command = generate(key, algorithm);
         let command = if algorithm.is_rsa() { command.with_ne(MAX_NE) } else { command };
         let answer = accepted(&mut self.card, &command)?;
-        let public = CardKey::parse(algorithm, &answer.data).map_err(Scp03Error::from)?;
-        public.ok_or_else(|| nonsense("the public key is none of its algorithm"))
+        public_key(algorithm, &answer.data)
+    }
+
+    /// What the application says to a command in the channel.
+    pub(crate) fn transmit(&mut self, command: &Command) -> Result<Status, DialogueError> {
+        Ok(self.card.transmit(command)?.status)
     }
 
     /// Writes an object. One that nobody but the holder reads is read again here; the others are read as any computer does.
@@ -135,8 +139,14 @@ pub(crate) fn make_keys<C: Card>(
     Ok((card.into_inner(), proofs))
 }
 
+/// A key as GENERATE answers it.
+pub(crate) fn public_key(algorithm: Algorithm, answer: &[u8]) -> Result<CardKey, DialogueError> {
+    let public = CardKey::parse(algorithm, answer).map_err(Scp03Error::from)?;
+    public.ok_or_else(|| nonsense("the public key is none of its algorithm"))
+}
+
 /// Has the card use a key that it made: to sign a request, or, where the key only agrees, to agree with a key of ours.
-fn prove(card: &mut dyn Card, key: KeyReference, public: &CardKey) -> Result<KeyProof, DialogueError> {
+pub(crate) fn prove(card: &mut dyn Card, key: KeyReference, public: &CardKey) -> Result<KeyProof, DialogueError> {
     let algorithm = public.algorithm();
     let mut ask = |command: &Command| -> Result<Vec<u8>, DialogueError> {
         let answer = accepted(card, command)?;
@@ -170,7 +180,10 @@ pub(crate) fn write<C: Card>(
     for (object, content) in of(Application::Piv) {
         issuer.put(object, content)?;
     }
-    let mut issuer = IssuerView::open(issuer.into_card(), Application::National, access, random)?;
+    // Cards of others have no national file set, and no object in it.
+    if of(Application::National).next().is_some() {
+        issuer = IssuerView::open(issuer.into_card(), Application::National, access, random)?;
+    }
     for (object, content) in of(Application::National) {
         issuer.put(object, content)?;
     }
@@ -194,8 +207,11 @@ pub(crate) fn read(
     Ok(contents)
 }
 
-/// True when a key of the selected application works for nobody yet.
-pub(crate) fn is_locked(card: &mut dyn Card, key: KeyReference, algorithm: Algorithm) -> Result<bool, DialogueError> {
-    let answer = card.transmit(&sign(key, algorithm, &[0; 32]))?;
-    Ok(answer.status == Status::CONDITIONS_NOT_SATISFIED)
+/// What a key of the selected application says to whoever has no PIN.
+pub(crate) fn without_pin(
+    card: &mut dyn Card,
+    key: KeyReference,
+    algorithm: Algorithm,
+) -> Result<Status, DialogueError> {
+    Ok(card.transmit(&sign(key, algorithm, &[0; 32]))?.status)
 }

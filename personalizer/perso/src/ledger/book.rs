@@ -41,6 +41,8 @@ pub struct DocumentRecord {
     pub certificates: Vec<CertificateRecord>,
     /// The last step, and whether it was finished.
     pub last: Option<(Step, Phase)>,
+    /// True when PIN and PUK were about to be set, and their letter was kept.
+    pub codes_announced: bool,
     /// True when the card was secured.
     pub sealed: bool,
     /// True when it must be printed before it is packed.
@@ -241,6 +243,7 @@ impl Book {
                     (Step::CitizenFiles, Phase::Intent) => record.citizen_files.clone_from(digest),
                     _ => {}
                 }
+                record.codes_announced |= *step == Step::TransportPin;
                 record.sealed |= (*step, *phase) == (Step::Seal, Phase::Done);
                 record.printed |= (*step, *phase) == (Step::Print, Phase::Done);
                 record.invalidated |= (*step, *phase) == (Step::Invalidate, Phase::Done);
@@ -282,6 +285,7 @@ impl Book {
                     citizen_files: None,
                     certificates: Vec::new(),
                     last: None,
+                    codes_announced: false,
                     sealed: false,
                     print: false,
                     printed: false,

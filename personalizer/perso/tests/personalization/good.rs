@@ -25,7 +25,7 @@ fn every_specimen_order_becomes_a_card() {
             with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face))).unwrap();
         let Outcome::Finished(finished) = outcome else { panic!("{} was not finished", order.document_number) };
         assert_eq!(finished.document.number, order.document_number);
-        assert_eq!(finished.document.approved().report().verdict, inspection::Verdict::GenuineValid);
+        assert_eq!(finished.document.approved().report().unwrap().verdict, inspection::Verdict::GenuineValid);
         let record = ledger.book().document(&order.document_number).unwrap();
         assert_eq!((record.state, record.sealed), (State::QaPassed, true));
     }

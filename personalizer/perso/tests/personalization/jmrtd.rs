@@ -64,7 +64,7 @@ fn orders_become_cards_that_the_inspection_calls_genuine() {
         let outcome = with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face)));
         let outcome = outcome.unwrap_or_else(|error| panic!("{}: {error}", order.document_number));
         let Outcome::Finished(finished) = outcome else { panic!("{} was not finished", order.document_number) };
-        let report = finished.document.approved().report();
+        let report = finished.document.approved().report().unwrap();
         assert_eq!(report.verdict, inspection::Verdict::GenuineValid);
         let proof = report.checks.iter().find(|check| check.id == "active-authentication").unwrap();
         assert!(proof.reason.contains("RSA with 1024 bits, SHA-1"), "{}", proof.reason);

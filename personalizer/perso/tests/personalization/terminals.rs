@@ -65,7 +65,7 @@ fn cards_believe_the_authority_and_hold_the_fingers_of_their_order() {
         let outcome =
             with_line(&slot, &believing, &mut ledger, &keys(), |line| personalize(line, job(order, &face))).unwrap();
         let Outcome::Finished(finished) = outcome else { panic!("not finished") };
-        assert_eq!(finished.document.approved().report().verdict, inspection::Verdict::GenuineValid);
+        assert_eq!(finished.document.approved().report().unwrap().verdict, inspection::Verdict::GenuineValid);
         let card = slot.card.borrow();
         let memory = &card.state().emrtd;
         assert_eq!(memory.files.get(&DG3), fingers.as_ref());
@@ -112,7 +112,7 @@ fn a_torn_card_with_fingers_is_finished_or_rejected() {
         match recovered.unwrap() {
             Recovered::Now(Outcome::Finished(document)) => {
                 finished += 1;
-                assert_eq!(document.document.approved().report().verdict, inspection::Verdict::GenuineValid);
+                assert_eq!(document.document.approved().report().unwrap().verdict, inspection::Verdict::GenuineValid);
                 let card = slot.card.borrow();
                 assert_eq!(card.state().emrtd.files.get(&DG3), Some(&fingers()), "{at}");
                 assert!(card.state().emrtd.terminal_trust.is_some(), "{at}");

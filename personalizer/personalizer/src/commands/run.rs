@@ -459,7 +459,7 @@ fn say_finished(
         "document": finished.document.number,
         "chip": finished.document.chip,
         "outcome": outcome,
-        "verdict": report.verdict,
+        "verdict": report.map(|report| report.verdict),
         "security_object": record.and_then(|record| record.security_object.as_deref()),
         "name_truncated": finished.plan.plan().name_truncated,
         "folder": folder,
