@@ -17,7 +17,7 @@ use eid::Application;
 use eid::authentication::Template;
 use eid::keys::{Algorithm, KeyReference, MANAGEMENT_KEY, ManagementAlgorithm, generate};
 use eid::objects::Object;
-use eid::pin::{Pin, Puk, change_puk, reset, verify};
+use eid::pin::{Pin, Puk, change_pin, change_puk, reset, verify};
 use iso7816::{Card, Chained, Command, Limits, Status};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -337,10 +337,12 @@ fn knows_puk(card: &mut dyn Card) -> Result<bool, DialogueError> {
     }
 }
 
-/// PIN, then PUK.
+/// PIN, then PUK. The PIN is changed to itself too: after RESET RETRY COUNTER alone the applet would go on saying that it is the
+/// known one.
 fn set_codes(card: &mut dyn Card, codes: &TransportCodes) -> Result<(), DialogueError> {
-    let known = Puk::parse(KNOWN_PUK)?;
-    accepted(card, &reset(&known, &codes.pin()?))?;
+    let (known, pin) = (Puk::parse(KNOWN_PUK)?, codes.pin()?);
+    accepted(card, &reset(&known, &pin))?;
+    accepted(card, &change_pin(&pin, &pin))?;
     accepted(card, &change_puk(&known, &codes.puk()?)).map(drop)
 }
 
