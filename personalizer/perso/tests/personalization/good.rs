@@ -45,6 +45,7 @@ fn a_face_in_asn1_is_written_and_approved() {
         with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face))).unwrap();
     let Outcome::Finished(finished) = outcome else { panic!("not finished") };
     let report = finished.document.approved().report();
+    let report = report.unwrap();
     assert_eq!(report.verdict, inspection::Verdict::GenuineValid);
     assert_eq!(report.portrait.as_ref().unwrap().image, face.coded);
     let written = Dg2::parse(&slot.card.borrow().state().emrtd.files[&0x0102]).unwrap();

@@ -110,7 +110,7 @@ impl Desk {
         match record.state {
             State::QaPassed => {
                 assert!(record.sealed, "{at}");
-                assert_eq!(record.in_force().count(), 2, "{at}");
+                assert_eq!(record.in_force().count(), 3, "{at}: 9A, 9C, 9D");
                 self.hand_over(slot, at);
             }
             State::QaRejected => assert_eq!(record.in_force().count(), 0, "{at}"),
