@@ -467,7 +467,9 @@ fn say_finished(
     });
     let path = folder.join("result.json");
     put(&path, format!("{object}\n").as_bytes())?;
-    let mut words = format!("{}: {outcome}, {}", finished.document.number, report.verdict.word());
+    // A card that is no travel document gets no verdict: what was written was read back.
+    let judged = report.map_or("read back as it was written", |report| report.verdict.word());
+    let mut words = format!("{}: {outcome}, {judged}", finished.document.number);
     if outcome == "unprinted" {
         words += ": put its card into a printer's feeder and run `recover --printer PORT`";
     }
