@@ -33,7 +33,7 @@ fn every_key_is_written_and_proved() {
         let (slot, face) = (Slot::new(serial), face(order, &profile));
         let made = with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face)));
         let Outcome::Finished(finished) = made.unwrap() else { panic!("{kind}: rejected") };
-        let report = finished.document.approved().report();
+        let report = finished.document.approved().report().unwrap();
         for id in ["pace-cam", "card-security", "chip-authentication", "active-authentication", "chip-authenticity"] {
             assert_eq!(report.check(id).unwrap().result.word(), "successful", "{kind}: {id}");
         }
