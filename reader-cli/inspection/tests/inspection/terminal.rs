@@ -1,12 +1,13 @@
 //! Fingers behind Terminal Authentication: what is read with which certificates, and what is said of it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use channel::random::OsRandom;
 use inspection::evidence::{FileEvidence, TerminalAuthenticationOutcome as Outcome};
 use inspection::procedure::Terminal;
 use inspection::{Access, Bac, Evidence, Options, Verdict, inspect};
-use soft_card::fault::{Tear, When};
+use soft_card::fault::{Faults, Tear, When};
 use soft_card::{SoftCard, State, forge};
 
 use crate::issuer::{Document, Issuer, days_after, usual_start};
@@ -184,6 +185,28 @@ fn a_rollover_is_learned_from_the_link_and_needs_it_once() {
     assert_eq!(again.authorities, ["UTISCVCA00002", "UTISCVCA00001"]);
     assert_eq!(again.shown, ["UTDVBORDER00001", "UTEMBPARIS00001"]);
     assert_eq!(again.outcome, Outcome::Successful { rights: rights_of(BOTH) });
+}
+
+/// A bit of an answer is another one, at each step: the session breaks and is opened once more, and nobody is accused.
+#[test]
+fn garbled_answers_to_the_terminal_accuse_nobody() {
+    let mut border = Border::new();
+    let store = border.issuer.store(vec![]);
+    let terminal = border.terminal(BOTH);
+    // MSE:Set AT of PACE and of Chip Authentication come first.
+    for (instruction, skip) in [(0x22, 2), (0x22, 3), (0x22, 4), (0x2A, 0), (0x2A, 1), (0x84, 0), (0x82, 0)] {
+        let text = format!(
+            "format = \"bitaqa-soft-card-fault\"\nversion = 1\nseed = 7\n[[fault]]\nkind = \"garbled\"\n\
+             on = {{ ins = {instruction}, skip = {skip}, count = 1 }}\n"
+        );
+        let faults = Faults::parse(&text, Path::new("faults.toml")).unwrap();
+        let mut card = SoftCard::from_state(&border.state).with_faults(&faults).unwrap();
+        let evidence = read_as(&mut card, &with_can(), Some(terminal.clone()));
+        let report = judged(&evidence, &store);
+        assert_eq!(report.verdict, Verdict::GenuineValid, "{instruction:02X} {skip}: {:?}", report.because);
+        assert!(evidence.restarted.is_some(), "{instruction:02X} {skip}: the answer was not garbled");
+        assert_eq!(*seen(&evidence), Outcome::Successful { rights: rights_of(BOTH) }, "{instruction:02X} {skip}");
+    }
 }
 
 #[test]
