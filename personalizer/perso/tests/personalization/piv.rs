@@ -275,7 +275,7 @@ fn what_will_not_fit_is_refused_before_any_card() {
     }
     for (line, expected) in [
         ("[lds]\ndata_groups = [1, 2]", "no travel document"),
-        ("[active_authentication]\nkey = \"RSA-1024\"", "which only cards"),
+        ("[active_authentication]\nkey = \"RSA-1024\"", "and only then"),
     ] {
         let text = format!("extends = \"specimen-uto-pivapplet\"\nname = \"x\"\n{line}\n");
         let error = Profile::parse("x", &text).unwrap_err().to_string();
