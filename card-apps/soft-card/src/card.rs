@@ -269,7 +269,11 @@ impl SoftCard {
         };
         let capacity = volatile.emrtd.capacity(self.state.make.room(command.ne));
         let chaining = plain.cla & CHAINING != 0;
-        let response = match Selection::of(&plain).filter(|_| !chaining) {
+        let selection = Selection::of(&plain).filter(|_| !chaining);
+        if selection.is_some() {
+            volatile.emrtd.forget_steps();
+        }
+        let response = match selection {
             Some(selection) => match selection.and_then(|selection| self.find(&selection, volatile)) {
                 // The issuer domain has a channel of its own: it is not reached through this one.
                 // The citizen application is not offered under it.

@@ -95,6 +95,7 @@ fn linked(
     random: &mut dyn Random,
     program: &mut Program<'_>,
 ) -> Response {
+    volatile.chain.comes(issuer);
     // Only the links of the very use of a key may stand between the PIN and it.
     volatile.fresh &= volatile.chain.goes_on_with(apdu) && (!chaining || apdu.ins == INS_GENERAL_AUTHENTICATE);
     match volatile.chain.link(apdu, chaining) {

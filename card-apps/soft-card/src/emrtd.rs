@@ -118,6 +118,11 @@ impl Volatile {
         }
     }
 
+    /// Forgets every protocol under way: an application is selected, or was to be.
+    pub(crate) fn forget_steps(&mut self) {
+        self.expect_only(None);
+    }
+
     /// What the chip believes from now on, when this command has changed it: to be programmed before the answer.
     pub(crate) fn take_learned(&mut self) -> Option<Trust> {
         self.learned.take()

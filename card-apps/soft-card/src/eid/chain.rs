@@ -11,7 +11,11 @@ const MAX_CHAINED: usize = MAX_CONTENT + 32;
 
 /// The links of a command that came so far.
 #[derive(Default)]
-pub(super) struct Chain(Option<Links>);
+pub(super) struct Chain {
+    links: Option<Links>,
+    /// They came out of the issuer's channel.
+    issuer: bool,
+}
 
 struct Links {
     header: [u8; 3],
@@ -19,9 +23,16 @@ struct Links {
 }
 
 impl Chain {
+    /// Forgets links that came another way than the next one: what came in clear never gets the issuer's rights.
+    pub(super) fn comes(&mut self, issuer: bool) {
+        if self.issuer != issuer {
+            *self = Chain { links: None, issuer };
+        }
+    }
+
     /// Whether this command is a link of what came so far, or nothing came.
     pub(super) fn goes_on_with(&self, apdu: &Apdu) -> bool {
-        self.0.as_ref().is_none_or(|links| links.header == [apdu.ins, apdu.p1, apdu.p2])
+        self.links.as_ref().is_none_or(|links| links.header == [apdu.ins, apdu.p1, apdu.p2])
     }
 
     /// Takes one command: the whole one with its last link, `None` before it.
@@ -32,7 +43,7 @@ impl Chain {
     /// `6884` for a command that has no chain, `6700` for one that is too long.
     pub(super) fn link(&mut self, apdu: &Apdu, chaining: bool) -> Result<Option<Apdu>, Status> {
         let header = [apdu.ins, apdu.p1, apdu.p2];
-        let mut data = match self.0.take() {
+        let mut data = match self.links.take() {
             Some(links) if links.header == header => links.data,
             _ => Vec::new(),
         };
@@ -47,7 +58,7 @@ impl Chain {
             return Err(Status::WRONG_LENGTH);
         }
         if chaining {
-            self.0 = Some(Links { header, data });
+            self.links = Some(Links { header, data });
             return Ok(None);
         }
         Ok(Some(Apdu { data, ..apdu.clone() }))

@@ -253,12 +253,13 @@ fn change(
 ) -> Result<Response, Status> {
     let (old, new) = data.split_at_checked(LENGTH).filter(|(_, new)| new.len() == LENGTH).ok_or(Status::WRONG_DATA)?;
     let place = if which == PIN { pin::own_pin } else { pin::puk_of };
+    // A PIN that is compared is no longer verified, right or wrong (OwnerPIN of Java Card).
+    volatile.verified &= which != PIN;
     compare(place, old, memory, program)?;
     choose(place, new, memory)?;
     let defaults = &mut applet_mut(memory)?.defaults;
     if which == PIN {
         defaults.pin = false;
-        volatile.verified = false;
     } else {
         defaults.puk = false;
     }

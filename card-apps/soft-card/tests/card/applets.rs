@@ -11,7 +11,7 @@ use eid::objects::{AUTHENTICATION_CERTIFICATE, CARD_HOLDER_UNIQUE_IDENTIFIER, DI
 use eid::pin::{self, Pin, Puk};
 use eid::property;
 use iso7816::tlv::{self, Tag};
-use iso7816::{Aid, Card, Command};
+use iso7816::{Aid, Card, Command, Response, TransmitError};
 use soft_card::SoftCard;
 use soft_card::persona::{EMBEDDED, Persona};
 
@@ -161,6 +161,22 @@ fn pivapplet_begins_again_when_pin_and_puk_are_blocked() {
 }
 
 #[test]
+fn pivapplet_forgets_the_pin_when_a_wrong_one_is_to_be_changed() {
+    let mut card = delivered("pivapplet");
+    assert_eq!(authenticate(&mut card, &KNOWN_KEY), 0x9000);
+    must(&mut card, &keys::generate(KeyReference::Authentication, Algorithm::P256)).unwrap();
+    let sign = authentication::sign(KeyReference::Authentication, Algorithm::P256, &[0xA5; 32]);
+    let (known, wrong) = (Pin::from_digits(b"123456").unwrap(), Pin::from_digits(b"999999").unwrap());
+    must(&mut card, &pin::verify(&known)).unwrap();
+    must(&mut card, &sign).unwrap();
+    for left in [4, 3, 2, 1, 0] {
+        assert_eq!(says(&mut card, &pin::change_pin(&wrong, &known)), 0x63C0 | left);
+        assert_eq!(says(&mut card, &sign), 0x6982, "{left}");
+    }
+    assert_eq!(says(&mut card, &pin::verify(&known)), 0x6983);
+}
+
+#[test]
 fn pivapplet_takes_a_key_made_elsewhere() {
     let mut card = delivered("pivapplet");
     let scalar: Vec<u8> = [&[0x06, 32][..], &[0x2A; 32], &[0xAA, 0x01, 0x01]].concat();
@@ -267,6 +283,31 @@ fn openfips201_is_empty_until_its_issuer_made_everything() {
     assert_eq!(status(&mut card, SELECT_PIV), 0x9000);
     must(&mut card, &pin::change_pin(&first, &Pin::from_digits(b"271828").unwrap())).unwrap();
     must(&mut card, &sign).unwrap();
+}
+
+#[test]
+fn a_link_in_clear_gets_no_rights_of_the_issuer() {
+    /// Whoever stands between issuer and card, and puts a link of his own before a command of the channel.
+    struct Between<'a>(&'a mut SoftCard, Option<Command>);
+    impl Card for Between<'_> {
+        fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+            if command.ins == 0xDB
+                && let Some(link) = self.1.take()
+            {
+                assert_eq!(self.0.transmit(&link)?.status.0, 0x9000);
+            }
+            self.0.transmit(command)
+        }
+    }
+    let mut card = delivered("openfips201");
+    // The key 9A, which anyone may use.
+    let link = Command { cla: 0x10, ..create("66128b019a8c017f8d01008e01118f0104900100") };
+    let between = Between(&mut card, Some(link));
+    let level = SecurityLevel::CommandEncryption;
+    let mut channel = scp03::open(between, 0xFF, &default_keys(), level, &mut OsRandom).unwrap();
+    assert_eq!(says(&mut channel, &create("640b8b035fc1058c017f8d017f")), 0x9000);
+    let generate = keys::generate(KeyReference::Authentication, Algorithm::P256);
+    assert_eq!(says(&mut channel, &generate), 0x6A86, "there is no such key");
 }
 
 #[test]

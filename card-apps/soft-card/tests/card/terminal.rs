@@ -323,27 +323,31 @@ fn a_flipped_bit_in_any_step_and_a_step_left_out_open_nothing() {
         assert_eq!(inspection.fingers_and_eyes(), (NO, NO), "{at}");
     }
     assert_ne!(card.state().emrtd.terminal_trust, before, "a certificate that was good has told the date");
-    // A challenge is good for the very next command.
-    let mut inspection = Inspection::by_pace(&mut card);
-    let (identity, ephemeral_key) = (inspection.identity.clone(), inspection.ephemeral_key.clone());
-    struct Curious<'a, 'c>(&'a mut Secured<&'c mut dyn Card>);
-    impl Card for Curious<'_, '_> {
-        fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
-            if command.ins == 0x82 {
-                self.0.transmit(&Command::new(0, 0xB0, 0x81, 0).with_ne(4))?;
+    // A challenge is good for the very next command, whatever comes between: a file, an application, one that is not there.
+    let read = Command::new(0, 0xB0, 0x81, 0).with_ne(4);
+    for between in [read, select(&Aid::emrtd()), select(&eid::Application::Piv.aid())] {
+        let mut inspection = Inspection::by_pace(&mut card);
+        let (identity, ephemeral_key) = (inspection.identity.clone(), inspection.ephemeral_key.clone());
+        struct Curious<'a, 'c>(&'a mut Secured<&'c mut dyn Card>, Command);
+        impl Card for Curious<'_, '_> {
+            fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+                if command.ins == 0x82 {
+                    self.0.transmit(&self.1)?;
+                }
+                self.0.transmit(command)
             }
-            self.0.transmit(command)
         }
+        let binding = Binding { chip_identity: &identity, ephemeral_key: &ephemeral_key };
+        let sign = &mut |message: &[u8]| hierarchy.terminal.key.sign(message);
+        let mut curious = Curious(&mut inspection.card, between.clone());
+        let result = terminal_auth::authenticate(&mut curious, &hierarchy.chain, binding, sign, usize::MAX);
+        let refused = Status::CONDITIONS_NOT_SATISFIED;
+        assert!(
+            matches!(result, Err(TerminalAuthError::Refused { instruction: 0x82, status }) if status == refused),
+            "{between:?}"
+        );
+        assert_eq!(inspection.fingers_and_eyes(), (NO, NO));
     }
-    let binding = Binding { chip_identity: &identity, ephemeral_key: &ephemeral_key };
-    let sign = &mut |message: &[u8]| hierarchy.terminal.key.sign(message);
-    let result =
-        terminal_auth::authenticate(&mut Curious(&mut inspection.card), &hierarchy.chain, binding, sign, usize::MAX);
-    assert!(matches!(
-        result,
-        Err(TerminalAuthError::Refused { instruction: 0x82, status: Status::CONDITIONS_NOT_SATISFIED })
-    ));
-    assert_eq!(inspection.fingers_and_eyes(), (NO, NO));
     // Another chip, another session, another key.
     for change in 0..3 {
         let mut inspection = Inspection::by_pace(&mut card);
