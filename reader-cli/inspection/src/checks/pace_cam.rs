@@ -62,9 +62,13 @@ fn promises(infos: &SecurityInfos) -> bool {
     infos.infos().iter().filter_map(known).any(|suite| suite.mapping == Mapping::ChipAuthentication)
 }
 
+/// EF.CardSecurity names no document: only what EF.SOD vouches for says that this one knows the mapping.
+fn is_promised_by_document(case: &Case<'_>) -> bool {
+    case.authentic_dg14().and_then(security_infos).as_ref().is_some_and(promises)
+}
+
 fn is_promised(case: &Case<'_>) -> bool {
-    let group = case.authentic_dg14().and_then(security_infos);
-    group.as_ref().is_some_and(promises) || case.authentic_card_security().is_some_and(promises)
+    is_promised_by_document(case) || case.authentic_card_security().is_some_and(promises)
 }
 
 fn not_mapped(case: &Case<'_>, established: &Established) -> Judgement {
@@ -108,6 +112,9 @@ fn mapped(case: &Case<'_>, established: &Established, suite: Suite) -> Judgement
             let reason = "the chip proved its signed key, but a defect list says that such keys are known to others";
             Judgement::undetermined(reason).pointing_at(Verdict::CloneSuspect)
         }
+        true if !is_promised_by_document(case) => Judgement::undetermined(
+            "the chip proved a signed key, but DG14 does not promise the mapping: it may be the key of another document",
+        ),
         true => Judgement::successful(format!("the chip proved its signed key ({})", established.detail)),
         false => Judgement::failed("the chip does not hold the signed key: its mapping key is not made from it"),
     }

@@ -146,6 +146,22 @@ fn only_a_card_security_that_a_trusted_signer_signed_counts() {
 }
 
 #[test]
+fn the_key_of_another_document_proves_none_that_does_not_promise_the_mapping() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    // An old document without any proof of its chip, copied to a chip whose key stands in an EF.CardSecurity of the same State.
+    let old = Document { pace: Vec::new(), chip_authentication: false, ..Document::specimen() };
+    let (mut copy, other) = (issuer.state(&old), issuer.state(&document(false)));
+    for file in [ACCESS, SECURITY] {
+        copy.emrtd.files.insert(file, other.emrtd.files[&file].clone());
+    }
+    copy.emrtd.mapping_key.clone_from(&other.emrtd.mapping_key);
+    let report = judged(&seen(&copy), &store);
+    let results = ["card-security", "pace-cam", "chip-authenticity"].map(|id| result(&report, id));
+    assert_eq!((report.verdict, results), (Verdict::Unreadable, ["successful", "undetermined", "undetermined"]));
+}
+
+#[test]
 fn an_offer_that_was_hidden_on_the_way_is_missed() {
     let mut issuer = Issuer::new("specimen-uto");
     let mut state = issuer.state(&document(true));
