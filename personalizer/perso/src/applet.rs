@@ -209,6 +209,20 @@ fn write(
     })
 }
 
+/// Whether a chip that the ledger does not know could be used.
+pub(crate) fn is_empty(
+    line: &mut Line<'_>,
+    applet: Applet,
+    (chip, mut card): (&str, StationCard),
+) -> Result<bool, Failure> {
+    let dialect = applet.dialect();
+    match dialect.condition(line, card.as_mut())? {
+        Condition::Empty => Ok(true),
+        Condition::Begun | Condition::Locked => Ok(false),
+        Condition::Absent => Err(Unusable::NoApplet { chip: chip.to_owned(), applet: dialect.name() }.into()),
+    }
+}
+
 /// What is to be done with a torn card.
 pub(crate) enum Way {
     /// Everything is written again.

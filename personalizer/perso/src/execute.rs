@@ -197,17 +197,27 @@ pub fn rehearse(line: &mut Line<'_>, job: Job<'_>) -> Result<(), Failure> {
 
 /// Enters the order, or says why it is not open.
 pub(crate) fn accept(ledger: &mut Ledger, job: Job<'_>) -> Result<(), LedgerError> {
+    if is_entered(ledger, job)? {
+        return Ok(());
+    }
     let (order, digest) = (job.order, job.digest());
     let document = order.document_number.clone();
-    if let Some(record) = ledger.book().document(&document) {
-        if record.state != State::Ordered {
-            return Err(LedgerError::Refused { rule: Rule::Closed { document, state: record.state } });
-        }
-        if record.order == digest {
-            return Ok(());
-        }
-    }
     ledger.append(Event::Ordered { document, job_id: order.job_id.clone(), job: order.job, order: digest })
+}
+
+/// Whether the order was entered before: to know before a blank is fed what the ledger says.
+///
+/// # Errors
+/// When its document is closed, or was ordered with other data.
+pub fn is_entered(ledger: &Ledger, job: Job<'_>) -> Result<bool, LedgerError> {
+    let document = job.order.document_number.clone();
+    let refused = |rule| Err(LedgerError::Refused { rule });
+    match ledger.book().document(&document) {
+        None => Ok(false),
+        Some(record) if record.state != State::Ordered => refused(Rule::Closed { document, state: record.state }),
+        Some(record) if record.order != job.digest() => refused(Rule::OrderedDifferently { document }),
+        Some(_) => Ok(true),
+    }
 }
 
 /// The order of a document that is in work, and its pictures, must be those it was begun with.
@@ -634,9 +644,9 @@ fn chip_of(line: &Line<'_>, document: &str) -> String {
 pub(crate) fn fault(line: &mut Line<'_>, document: &str, error: StepError) -> Result<Outcome, Failure> {
     let (step, source) = match error {
         StepError::Ledger(error) => return Err(error.into()),
-        StepError::Certificates(error) => {
+        StepError::Certificates(source) => {
             let chip = chip_of(line, document);
-            return Err(Failure::Interrupted { document: document.to_owned(), chip, detail: error.to_string() });
+            return Err(Failure::Certificates { document: document.to_owned(), chip, source });
         }
         StepError::Card { step, source } => (step, source),
     };

@@ -33,7 +33,7 @@ pub enum Recovered {
         /// The chip's serial.
         chip: String,
     },
-    /// The chip carries a binding that is not in this ledger: nothing was done.
+    /// The chip carries a binding that is not in this ledger, or its applet is not empty: nothing was done.
     Foreign {
         /// The chip's serial.
         chip: String,
@@ -116,10 +116,14 @@ pub fn recover<'j>(
     let document = line.ledger.book().chip(&chip).and_then(|record| record.document.clone());
     let applet = line.profile.card.applet;
     let Some(document) = document else {
-        return Ok(match if applet.is_some() { None } else { binding(&mut domain)? } {
-            Some(_) => Recovered::Foreign { chip },
-            None => Recovered::Nothing { chip },
-        });
+        if line.ledger.book().chip(&chip).is_some_and(|record| record.spoiled) {
+            return Err(Failure::from(Unusable::Spoiled { chip }).into());
+        }
+        let is_blank = match applet {
+            Some(applet) => applet::is_empty(line, applet, (&chip, domain.into_card()))?,
+            None => binding(&mut domain)?.is_none(),
+        };
+        return Ok(if is_blank { Recovered::Nothing { chip } } else { Recovered::Foreign { chip } });
     };
     let Some(record) = line.ledger.book().document(&document).cloned() else {
         return Ok(Recovered::Nothing { chip });

@@ -260,6 +260,13 @@ impl From<Perso> for Failure {
                 "Put the same card back and run `bitaqa-personalizer recover`.",
                 exit::INTERRUPTED,
             ),
+            error @ Perso::Certificates { .. } => Failure::new(
+                "The card waits for its citizen application.",
+                error,
+                "See that the citizen CA and the folder of the letters can be used; then put the same card back and run \
+                 `bitaqa-personalizer recover`.",
+                exit::INTERRUPTED,
+            ),
             Perso::Random(error) => {
                 Failure::new("No randomness.", error, "Check the installation of OpenSSL.", exit::BUG)
             }

@@ -130,6 +130,9 @@ fn master_keys_are_made_imported_and_shown_by_their_check_value() {
     let short = desk.run("pin", "master-key import --kind aes-256 --component one --label short @");
     assert_eq!(short.status.code(), Some(2));
     assert!(!String::from_utf8_lossy(&short.stderr).contains("ffff"));
+    let twice = desk.run("pin", "master-key import --kind aes-128 --component two --component two --label twice @");
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("given twice"));
 }
 
 /// Every file of the folder, with the text in it.

@@ -8,6 +8,7 @@ use openssl::error::ErrorStack;
 
 use super::{SignerError, StationError};
 use crate::applet::Condition;
+use crate::citizen::CertificateError;
 use crate::issuer::DialogueError;
 use crate::ledger::{LedgerError, Step};
 use crate::plan::{PlanError, SignedPlan};
@@ -156,6 +157,17 @@ pub enum Failure {
         chip: String,
         /// What happened.
         detail: String,
+    },
+    /// The citizen CA issued nothing, or the letter was not kept. The card is as good as before: it can be finished when that is
+    /// mended.
+    #[error("the card with document {document} waits: {source}")]
+    Certificates {
+        /// Document number.
+        document: String,
+        /// The chip's serial.
+        chip: String,
+        /// What happened.
+        source: CertificateError,
     },
     /// No randomness.
     #[error(transparent)]

@@ -335,7 +335,7 @@ fn a_certificate_whose_key_was_lost_is_named_for_revocation() {
     for issued in [false, true] {
         let (mut desk, slot) = (Desk::new(), citizen_slot(3));
         desk.ca.failures = vec![issued];
-        assert!(matches!(desk.make(&slot), Err(Failure::Interrupted { .. })));
+        assert!(matches!(desk.make(&slot), Err(Failure::Certificates { .. })));
         desk.settle(&slot, "the CA failed");
         let lost: Vec<_> = desk.record().to_revoke().map(|old| old.serial.clone()).collect();
         assert_eq!((lost, desk.record().state), (vec![None], State::QaPassed));

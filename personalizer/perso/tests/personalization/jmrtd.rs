@@ -4,7 +4,7 @@ use iso7816::{Aid, Card, Command, Response, Status, TransmitError};
 use perso::applet::Condition;
 use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
 use perso::issuer::IssuerDomain;
-use perso::ledger::{Ledger, Reading, State, Step};
+use perso::ledger::{Event, Ledger, Reading, State, Step};
 use perso::plan::PlanError;
 use perso::profile::Profile;
 use perso::recover::{RecoverError, Recovered, Wish, recover};
@@ -102,8 +102,16 @@ fn what_is_no_empty_applet_is_left_alone() {
             Err(error) => panic!("{error}"),
             Ok(_) => panic!("used"),
         }
+        let recovered = bring_back(&slot, &profile, &mut ledger);
+        assert!(matches!(recovered, Ok(Recovered::Foreign { .. })), "{number}: it is not given back as a blank");
         assert!(memory(&slot) == before);
     }
+    assert!(matches!(bring_back(&blank(4), &profile, &mut ledger), Ok(Recovered::Nothing { .. })));
+    let spoiled = blank(5);
+    let chip = spoiled.card.borrow().state().chip_serial();
+    ledger.append(Event::BlankSpoiled { chip: Some(chip), reason: "bent".to_owned() }).unwrap();
+    let recovered = bring_back(&spoiled, &profile, &mut ledger);
+    assert!(matches!(recovered, Err(RecoverError::Failure(Failure::Unusable(Unusable::Spoiled { .. })))));
     // A chip that does not say who it is cannot be accounted for.
     let mute = blank(7);
     mute.refuse.replace(Some((0xCA, 1)));

@@ -75,13 +75,12 @@ fn is_open(parts: &Parts) -> bool {
 }
 
 /// True when the line lacks something that the card needs: it can be finished once that is there.
-fn is_ours(error: &RecoverError) -> bool {
-    use perso::execute::Failure::{Keys, Ledger, NoCitizenCa, NotTrusted, Plan, Signer};
+pub fn is_ours(error: &RecoverError) -> bool {
+    use perso::execute::Failure::{Certificates, Keys, Ledger, NoCitizenCa, NoCvca, NotTrusted, Plan, Signer};
     match error {
         RecoverError::OrderMissing { .. } | RecoverError::OtherKind { .. } => true,
-        RecoverError::Failure(failure) => {
-            matches!(failure, Keys(_) | Ledger(_) | NoCitizenCa | NotTrusted { .. } | Plan(_) | Signer(_))
-        }
+        RecoverError::Failure(Keys(_) | Ledger(_) | NotTrusted { .. } | Plan(_) | Signer(_)) => true,
+        RecoverError::Failure(failure) => matches!(failure, Certificates { .. } | NoCitizenCa | NoCvca),
         RecoverError::NotBegun { .. } | RecoverError::OtherCard { .. } => false,
     }
 }

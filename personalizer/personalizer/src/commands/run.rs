@@ -14,6 +14,7 @@ use perso::recover::{RecoverError, Recovered, Wish};
 use printing::MachineError;
 use serde_json::json;
 
+use super::recover::is_ours;
 use super::{Parts, preflight, put, save, trial_keys, trial_plan};
 use crate::args::{Machine, Run};
 use crate::exit;
@@ -94,10 +95,11 @@ impl Shift<'_> {
             if self.is_closed(item) {
                 continue;
             }
+            let job = Job { order: &item.order, face: &item.face };
             if good + unprinted + rejected == 0 {
-                let job = Job { order: &item.order, face: &item.face };
                 self.parts.with(self.output, |line| execute::rehearse(line, job))?;
             }
+            execute::is_entered(&self.parts.ledger, job)?;
             loop {
                 let turn = self.turn(item);
                 self.output.end();
@@ -185,6 +187,15 @@ impl Shift<'_> {
             Ok(outcome) => self.chip_done(outcome),
             Err(execute::Failure::Interrupted { chip, detail, .. }) => self.interrupted(item, &chip, &detail),
             Err(execute::Failure::Unusable(unusable)) => self.unusable(unusable),
+            // Asking again would only cost certificates: the card waits inside.
+            Err(failure @ execute::Failure::Certificates { .. }) => {
+                let failure = Failure::from(failure);
+                let remedy = match self.printer {
+                    Printer::Machine(_) => CARD_INSIDE.to_owned(),
+                    Printer::None => failure.remedy,
+                };
+                Err(Failure { remedy, ..failure })
+            }
             Err(failure) => {
                 // The blank is untouched, but no machine puts it back into its feeder.
                 self.put_away(None, "fed, and not used")?;
@@ -265,12 +276,9 @@ impl Shift<'_> {
                 }
                 Ok(_) => break,
                 Err(RecoverError::Failure(execute::Failure::Ledger(error))) => return Err(error.into()),
-                Err(RecoverError::Failure(execute::Failure::Keys(error))) => {
-                    return Err(Failure {
-                        why: format!("document {document}: {error}"),
-                        remedy: CARD_INSIDE.to_owned(),
-                        ..left(detail)
-                    });
+                Err(error) if is_ours(&error) => {
+                    let why = format!("document {document}: {error}");
+                    return Err(Failure { why, remedy: CARD_INSIDE.to_owned(), ..left(detail) });
                 }
                 Err(error) => tracing::warn!(document, %error, "recovery in the machine"),
             }

@@ -21,7 +21,7 @@ use channel::secret::Secret;
 use jiff::Timestamp;
 use lds::dg::dg01::Dg1;
 use openssl::base64;
-use perso::ledger::{Event, Motion, Reading, State};
+use perso::ledger::{Event, Ledger, Motion, Reading, State};
 use printing::simulator::{Options, Printer, Pty, serve};
 use serde_json::Value;
 use soft_card::fault::{Tear, When};
@@ -645,4 +645,45 @@ fn a_card_whose_order_was_not_given_stays_inside_until_it_is() {
         entries.iter().filter(|e| matches!(&e.event, Event::Motion { motion, .. } if *motion == wanted)).count()
     };
     assert_eq!((moved(Motion::Feed), moved(Motion::Reject)), (2, 0), "one feed, announced and done");
+}
+
+#[test]
+fn a_card_whose_letter_is_not_kept_stays_inside_until_it_is() {
+    let centre = Centre::new();
+    let state = centre.citizen_blank(BlankOptions::default().keys);
+    centre.insert(&state, None);
+    let port = centre.printer();
+    let letter = centre.path("letters/ZZ0000017.json");
+    std::fs::create_dir_all(&letter).unwrap();
+    let with_printer = |verb: &str| {
+        let mut command = centre.command_without_printer(verb);
+        command.args(["--profile", "specimen-uto-eid"]).arg("--citizen-ca").arg(centre.path("pki"));
+        command.arg("--pin-letters").arg(centre.path("letters"));
+        command.arg("--citizen-passphrase-file").arg(centre.path("passphrase")).arg("--printer").arg(&port);
+        command.output().unwrap()
+    };
+    let output = with_printer("run");
+    assert_eq!(output.status.code(), Some(11), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(centre.state("ZZ0000017"), State::QaPassed);
+    std::fs::remove_dir(&letter).unwrap();
+    let output = with_printer("recover");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(centre.state("ZZ0000017"), State::Packed);
+    assert!(letter.is_file());
+}
+
+#[test]
+fn an_order_that_changed_costs_no_blank() {
+    let centre = Centre::new();
+    let state = centre.blank();
+    centre.insert(&state, None);
+    let mut ledger = Ledger::open(&centre.path("ledger.jsonl")).unwrap();
+    let (document, job_id) = ("ZZ0000017".to_owned(), "earlier".to_owned());
+    let order = "00".repeat(32);
+    ledger.append(Event::Ordered { document, job_id, job: perso::order::JobType::FirstIssue, order }).unwrap();
+    drop(ledger);
+    let output = centre.command_with_printer("run").output().unwrap();
+    assert_eq!(output.status.code(), Some(50), "{}", String::from_utf8_lossy(&output.stdout));
+    let reading = Reading::of(&centre.path("ledger.jsonl")).unwrap();
+    assert_eq!(reading.entries.len(), 1, "nothing was fed");
 }
