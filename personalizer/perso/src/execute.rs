@@ -493,7 +493,8 @@ pub(crate) fn approve_and_seal(
     })?;
     let unreachable = |error: StationError| interrupted(error.to_string());
     let extended_length = match needs_long_answers(line.profile) {
-        true => line.station.extended_length().map_err(unreachable)?,
+        // A good card is not rejected for the reader that it came back to.
+        true => Some(line.station.extended_length().map_err(unreachable)?.ok_or(Failure::ShortAnswers)?),
         false => None,
     };
     let mut card = line.station.connect().map_err(unreachable)?;

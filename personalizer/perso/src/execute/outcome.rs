@@ -145,7 +145,7 @@ pub enum Failure {
     /// The card in the station cannot be used; the order is still open.
     #[error("the card in the station cannot be used: {0}")]
     Unusable(#[from] Unusable),
-    /// The chip's signatures are longer than reader or card let through: it could not be read back. Nothing was written.
+    /// The chip's signatures are longer than reader or card let through: it could not be read back. The card is as it was.
     #[error("the profile's key for Active Authentication needs a chip station and a card with extended length")]
     ShortAnswers,
     /// The card was taken away in the middle: put it back and recover.

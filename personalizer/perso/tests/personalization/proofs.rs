@@ -3,7 +3,7 @@
 use perso::execute::{Failure, Outcome, Reason, personalize};
 use perso::ledger::{Ledger, State};
 use perso::profile::Profile;
-use perso::recover::{Recovered, Wish, recover};
+use perso::recover::{RecoverError, Recovered, Wish, recover};
 use soft_card::emrtd::{ActiveKey, ApplicationLife};
 use soft_card::fault::{Tear, When};
 
@@ -125,4 +125,24 @@ fn long_signatures_are_refused_before_anything_is_written_where_they_cannot_be_r
     assert!(matches!(refused, Err(Failure::ShortAnswers)));
     assert!(*slot.card.borrow().state() == before);
     assert_eq!(ledger.book().document(&order.document_number).unwrap().state, State::Ordered);
+}
+
+#[test]
+fn a_torn_card_with_long_signatures_waits_for_a_reader_that_can_read_them() {
+    let profile = profile("RSA-2048");
+    let order = &centre().orders[3];
+    let face = face(order, &profile);
+    let (_folder, mut ledger) = ledger();
+    let slot = Slot::new(7);
+    commands_until_locked(&slot, &profile, order, &face, &mut ledger);
+    slot.card.borrow_mut().tear(Tear { at: u64::MAX, when: When::Before });
+    let mut bring_back = || {
+        with_line(&slot, &profile, &mut ledger, &keys(), |line| {
+            recover(line, &|_| Some(job(order, &face)), Wish::Finish)
+        })
+    };
+    *slot.extended_length.borrow_mut() = false;
+    assert!(matches!(bring_back(), Err(RecoverError::Failure(Failure::ShortAnswers))));
+    *slot.extended_length.borrow_mut() = true;
+    assert!(matches!(bring_back(), Ok(Recovered::Now(Outcome::Finished(_)))));
 }

@@ -76,11 +76,13 @@ fn is_open(parts: &Parts) -> bool {
 
 /// True when the line lacks something that the card needs: it can be finished once that is there.
 pub fn is_ours(error: &RecoverError) -> bool {
-    use perso::execute::Failure::{Certificates, Keys, Ledger, NoCitizenCa, NoCvca, NotTrusted, Plan, Signer};
+    use perso::execute::Failure::{
+        Certificates, Keys, Ledger, NoCitizenCa, NoCvca, NotTrusted, Plan, ShortAnswers, Signer,
+    };
     match error {
         RecoverError::OrderMissing { .. } | RecoverError::OtherKind { .. } => true,
         RecoverError::Failure(Keys(_) | Ledger(_) | NotTrusted { .. } | Plan(_) | Signer(_)) => true,
-        RecoverError::Failure(failure) => matches!(failure, Certificates { .. } | NoCitizenCa | NoCvca),
+        RecoverError::Failure(failure) => matches!(failure, Certificates { .. } | NoCitizenCa | NoCvca | ShortAnswers),
         RecoverError::NotBegun { .. } | RecoverError::OtherCard { .. } => false,
     }
 }
