@@ -189,10 +189,10 @@ pub fn approve(
     }
     let report = inspection::judge(&evidence, trust, &Policy { bac }, now);
     // An embassy is content with one proof; whoever made the chip knows that all its keys are good.
-    let proved = |id: &&str| {
+    let proved = |id: &str| {
         report.check(id).is_none_or(|check| matches!(check.result, Outcome::Successful | Outcome::NotSupported))
     };
-    if report.verdict != Verdict::GenuineValid || !PROOFS.iter().all(|id| proved(&id)) {
+    if report.verdict != Verdict::GenuineValid || !PROOFS.iter().all(|id| proved(id)) {
         let checks = report.complaints().map(|check| (check.id, check.reason.clone())).collect();
         return Err(Complaint::Verdict { verdict: report.verdict, checks });
     }

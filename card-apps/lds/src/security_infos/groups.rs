@@ -37,7 +37,7 @@ pub(super) fn by_x942(parameters: &[u8]) -> Option<u8> {
     known(|known| known == given)
 }
 
-fn known(is: impl Fn((&[u8], &[u8], &[u8])) -> bool) -> Option<u8> {
+fn known(is: impl Fn(Numbers<'_>) -> bool) -> Option<u8> {
     let equal = |group: &&KnownGroup| {
         let parameters = hex::decode(group.parameters).unwrap_or_default();
         numbers(&parameters, true).is_ok_and(&is)
@@ -45,8 +45,11 @@ fn known(is: impl Fn((&[u8], &[u8], &[u8])) -> bool) -> Option<u8> {
     GROUPS.iter().find(equal).map(|group| group.id)
 }
 
+/// p, g and q.
+type Numbers<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
 /// p, g, and q where it must be there.
-fn numbers(parameters: &[u8], with_order: bool) -> Result<(&[u8], &[u8], &[u8]), TlvError> {
+fn numbers(parameters: &[u8], with_order: bool) -> Result<Numbers<'_>, TlvError> {
     let mut reader = Reader::new(sole(parameters, SEQUENCE)?);
     let (p, g) = (reader.expect(INTEGER)?, reader.expect(INTEGER)?);
     let q = if with_order { reader.expect(INTEGER)? } else { &[] };

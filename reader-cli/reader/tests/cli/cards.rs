@@ -1,6 +1,8 @@
 //! Cards behind a socket: verdicts, exit codes, files.
 
 mod faults;
+mod personas;
+mod table;
 mod terminal;
 
 use std::collections::BTreeMap;

@@ -14,14 +14,12 @@ use serde_json::Value;
 use soft_card::fault::Faults;
 use soft_card::{SoftCard, socket};
 
-use super::{CAN, Issuer, Post};
+use super::{CAN, Issuer, Post, table};
 
 /// No card holds a reader longer: the inspection's budget would allow two minutes.
 const LONGEST: Duration = Duration::from_secs(60);
 /// How many checks without a result are named.
 const SHOWN: usize = 3;
-const BEGIN: &str = "<!-- begin: written by the test, see above -->\n";
-const END: &str = "<!-- end -->\n";
 
 /// How the counter asks.
 const ASKED: [(&str, &[&str]); 2] =
@@ -65,20 +63,12 @@ fn every_fault_is_found_out_and_none_holds_the_reader() {
             });
         }
     });
-    let table = format!(
+    let written = format!(
         "| file | what the card does | asked | checks that fail, or end without a result | verdict | exit |\n|---|---|---|---|---|---|\n{}",
         rows.into_inner().unwrap().concat()
     );
 
-    let page = docs.join("faults.md");
-    let text = fs::read_to_string(&page).unwrap();
-    let (head, rest) = text.split_once(BEGIN).unwrap();
-    let (committed, tail) = rest.split_once(END).unwrap();
-    if std::env::var_os("BITAQA_WRITE").is_some() {
-        fs::write(&page, format!("{head}{BEGIN}{table}{END}{tail}")).unwrap();
-    } else {
-        assert_eq!(committed, table, "BITAQA_WRITE=1 writes the table again");
-    }
+    table::compare("faults.md", &written);
 }
 
 /// The same document with PACE by chip authentication mapping too.
