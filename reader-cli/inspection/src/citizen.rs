@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Knows this project's card and those of others. No PIN is given and no try is spent; so it is not proved that the card has
-//! the keys of its certificates. Revocation is not asked either: [`Report`] says both.
+//! the keys of its certificates. Revocation is not asked either: [`Report`] says both, and its judgement is never better than
+//! [`Judgement::CertificatesGood`], for certificates can be copied to any card.
 
 use eid::authentication::sign;
 use eid::certificate::Container;
@@ -151,12 +152,16 @@ fn whose(card: &mut dyn Card, label: Option<&str>) -> Result<(PinState, Option<u
 pub enum Judgement {
     /// Signed by a citizen CA that is believed, and in force.
     Good,
+    /// Of a card: so is every certificate, but what [`Report::not_judged`] lists is open.
+    CertificatesGood,
     /// No citizen CA was given.
     NotJudged,
     /// The certificate or its CA is not in force.
     NotInForce,
     /// Issued by somebody else.
     UntrustedIssuer,
+    /// Of a card: its certificates name different holders.
+    DifferentHolders,
     /// It claims a believed issuer who did not sign it, or is no certificate.
     Forged,
 }
@@ -216,7 +221,7 @@ pub struct Report {
     pub objects: Vec<ObjectLine>,
     /// Every certificate of the four keys.
     pub certificates: Vec<CertificateLine>,
-    /// The worst of the certificates; nothing is judged where there is none.
+    /// The worst of the certificates; nothing is judged where there is none, and nothing is good while something is not judged.
     pub judgement: Judgement,
     /// What nobody asked.
     pub not_judged: Vec<&'static str>,
@@ -237,7 +242,12 @@ pub fn judge(seen: &Seen, authorities: &[Certificate], now: Timestamp) -> Report
         .filter(there)
         .map(|key| line(key, content(key.certificate()), authorities, now))
         .collect();
-    let worst = certificates.iter().map(|line| line.judgement).max();
+    let not_judged = vec!["revocation", "that the card has the keys of its certificates"];
+    let worst = certificates.iter().map(|line| line.judgement).chain(different_holders(&certificates)).max();
+    let judgement = match worst.unwrap_or(Judgement::NotJudged) {
+        Judgement::Good if !not_judged.is_empty() => Judgement::CertificatesGood,
+        worst => worst,
+    };
     Report {
         version: 1,
         application: seen.label.clone(),
@@ -247,9 +257,17 @@ pub fn judge(seen: &Seen, authorities: &[Certificate], now: Timestamp) -> Report
         tries: seen.tries,
         objects: seen.objects.iter().map(|(object, state)| described(object, state)).collect(),
         certificates,
-        judgement: worst.unwrap_or(Judgement::NotJudged),
-        not_judged: vec!["revocation", "that the card has the keys of its certificates"],
+        judgement,
+        not_judged,
     }
+}
+
+/// Whether the holder's certificates name more than one. That of 9E is left out: it may name the card (FIPS 201-2 §4.2.2.2).
+fn different_holders(certificates: &[CertificateLine]) -> Option<Judgement> {
+    let of_card = format!("{:02X}", KeyReference::CardAuthentication as u8);
+    let mut subjects = certificates.iter().filter(|line| line.key != of_card).filter_map(|line| line.subject.as_ref());
+    let first = subjects.next()?;
+    subjects.any(|subject| subject != first).then_some(Judgement::DifferentHolders)
 }
 
 fn described(object: &Object, state: &State) -> ObjectLine {

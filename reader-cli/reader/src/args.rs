@@ -239,9 +239,10 @@ pub struct Apdu {
 #[derive(Group)]
 #[command(
     after_help = "Examples:\n  bitaqa-reader citizen --citizen-ca citizen-ca.der\n  bitaqa-reader citizen --trust post --json\n\n\
-    No PIN is asked for and no try is spent. Exit code 0 says that every certificate is one of a citizen CA that is believed, and in\n\
-    force; not that the card has the keys, nor that nothing is revoked.\n\
-    10 a certificate is forged, 11 there is none or no citizen CA to judge it by, 12 one is not in force, 16 another issuer."
+    No PIN is asked for and no try is spent; so it is not proved that the card has the keys of its certificates, and revocation is\n\
+    not asked. Certificates can be copied to any card: what is not judged is never good, and exit code 0 is not given.\n\
+    10 a certificate is forged, or they name different holders, 11 every certificate is good and the card is not judged\n\
+    (\"certificates-good\"), or there is none, or no citizen CA to judge it by, 12 one is not in force, 16 another issuer."
 )]
 pub struct Citizen {
     #[command(flatten)]

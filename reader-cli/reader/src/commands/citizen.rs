@@ -41,10 +41,10 @@ pub fn run(args: &Citizen) -> Result<u8, Error> {
     }
     Ok(match report.judgement {
         Judgement::Good => exit::GOOD,
-        Judgement::NotJudged => exit::UNREADABLE,
+        Judgement::CertificatesGood | Judgement::NotJudged => exit::UNREADABLE,
         Judgement::NotInForce => exit::GENUINE_EXPIRED,
         Judgement::UntrustedIssuer => exit::UNTRUSTED_ISSUER,
-        Judgement::Forged => exit::NOT_GENUINE,
+        Judgement::DifferentHolders | Judgement::Forged => exit::NOT_GENUINE,
     })
 }
 
@@ -94,7 +94,8 @@ fn tell(report: &Report) -> Result<(), Error> {
     if report.certificates.is_empty() {
         output::line("\nThere is no certificate.")?;
     }
-    output::line(&format!("\nnot judged: {}", report.not_judged.join("; ")))
+    output::line(&format!("\n{}", word(report.judgement)))?;
+    output::line(&format!("not judged: {}", report.not_judged.join("; ")))
 }
 
 fn tell_certificate(certificate: &CertificateLine) -> Result<(), Error> {
@@ -115,9 +116,11 @@ fn tell_certificate(certificate: &CertificateLine) -> Result<(), Error> {
 fn word(judgement: Judgement) -> &'static str {
     match judgement {
         Judgement::Good => "GOOD",
+        Judgement::CertificatesGood => "CERTIFICATES GOOD, CARD NOT JUDGED",
         Judgement::NotJudged => "NOT JUDGED",
         Judgement::NotInForce => "NOT IN FORCE",
         Judgement::UntrustedIssuer => "UNTRUSTED ISSUER",
+        Judgement::DifferentHolders => "DIFFERENT HOLDERS",
         Judgement::Forged => "FORGED",
     }
 }

@@ -18,6 +18,8 @@ use soft_card::persona::{EMBEDDED, Persona};
 use soft_card::{BlankOptions, SoftCard, State, socket};
 
 const AUTHENTICATION: u32 = 0x5F_C105;
+const SIGNATURE: u32 = 0x5F_C10A;
+const CARD_AUTHENTICATION: u32 = 0x5F_C101;
 
 struct Ca {
     key: PKey<Private>,
@@ -72,9 +74,13 @@ fn of_persona(name: &str) -> State {
 }
 
 /// A card whose authentication certificate is this.
-fn with(mut state: State, certificate: &[u8]) -> State {
+fn with(state: State, certificate: &[u8]) -> State {
+    with_at(state, AUTHENTICATION, certificate)
+}
+
+fn with_at(mut state: State, object: u32, certificate: &[u8]) -> State {
     let content = [&[0x70, 0x82][..], &(certificate.len() as u16).to_be_bytes(), certificate, &[0x71, 1, 0, 0xFE, 0]];
-    state.eid.as_mut().unwrap().objects.insert(AUTHENTICATION, content.concat());
+    state.eid.as_mut().unwrap().objects.insert(object, content.concat());
     state
 }
 
@@ -109,7 +115,7 @@ fn certificates_are_judged_by_the_citizen_ca_that_is_given() {
     let of = |days, by: &Ca| certificate("Invented Citizen", days, Some(by), &holder).to_der().unwrap();
     let foreign = ca("Another CA");
     let cases = [
-        ("good", of((0, 20_000), &mine), 0),
+        ("good", of((0, 20_000), &mine), 11),
         ("expired", of((0, 10), &mine), 12),
         ("early", of((19_000, 20_000), &mine), 12),
         ("signed-by-a-namesake", of((0, 20_000), &other), 10),
@@ -122,7 +128,11 @@ fn certificates_are_judged_by_the_citizen_ca_that_is_given() {
         assert_eq!(output.status.code(), Some(exit), "{name}: {output:?}");
         let report = json(&output);
         assert_eq!(report["certificates"].as_array().unwrap().len(), 1, "{name}");
-        assert_eq!(report["judgement"], report["certificates"][0]["judgement"], "{name}");
+        let (card, certificate) = (&report["judgement"], &report["certificates"][0]["judgement"]);
+        match name {
+            "good" => assert_eq!((card, certificate), (&"certificates-good".into(), &"good".into())),
+            _ => assert_eq!(card, certificate, "{name}"),
+        }
     }
     // Nobody to judge by is never good; the trust store may have it.
     let good = of((0, 20_000), &mine);
@@ -132,9 +142,31 @@ fn certificates_are_judged_by_the_citizen_ca_that_is_given() {
     std::fs::write(desk.path("trust/citizen-ca/one.der"), mine.certificate.to_der().unwrap()).unwrap();
     let output = desk.ask("store", with(of_persona("pivapplet"), &good), &[]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(output.status.code(), Some(11), "{output:?}");
+    assert!(text.contains("\nCERTIFICATES GOOD, CARD NOT JUDGED\n"), "{text}");
     assert!(text.contains("Certificate of 9A: GOOD") && text.contains("Invented Citizen"), "{text}");
     assert!(text.contains("not judged: revocation"), "{text}");
+}
+
+#[test]
+fn certificates_of_different_holders_are_a_failure() {
+    let desk = Desk(tempfile::tempdir().unwrap());
+    let mine = ca("Citizen CA");
+    let pem = desk.path("ca.pem");
+    std::fs::write(&pem, mine.certificate.to_pem().unwrap()).unwrap();
+    let of = |subject| certificate(subject, (0, 20_000), Some(&mine), &key()).to_der().unwrap();
+    for (name, object, subject, exit, judgement) in [
+        ("same", SIGNATURE, "Invented Citizen", 11, "certificates-good"),
+        ("other", SIGNATURE, "Somebody Else", 10, "different-holders"),
+        // It may name the card.
+        ("card", CARD_AUTHENTICATION, "A card", 11, "certificates-good"),
+    ] {
+        let state = with_at(with(of_persona("pivapplet"), &of("Invented Citizen")), object, &of(subject));
+        let output = desk.ask(name, state, &["--json", "--citizen-ca", &pem]);
+        let report = json(&output);
+        assert_eq!(report["certificates"].as_array().unwrap().len(), 2, "{name}");
+        assert_eq!((output.status.code(), &report["judgement"]), (Some(exit), &judgement.into()), "{name}");
+    }
 }
 
 #[test]
