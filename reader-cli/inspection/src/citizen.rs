@@ -16,11 +16,15 @@ use eid::objects::{CARD_HOLDER_UNIQUE_IDENTIFIER, OBJECTS, Object};
 use eid::pin;
 use eid::{Application, property};
 use iso7816::tlv::{self, Tag};
-use iso7816::{Card, Command, Status, TransmitError};
+use iso7816::{Card, Chained, Command, Limits, Status, TransmitError};
 use jiff::Timestamp;
 use serde::Serialize;
 use trust::Certificate;
 
+use crate::procedure::{Budget, Metered};
+
+/// Most bytes of an answer: an object of the standard, its heads, and room to spare.
+const LONGEST_ANSWER: usize = 16 * 1024;
 const SELECT: u8 = 0xA4;
 /// GET METADATA of a YubiKey, which PivApplet has too.
 const METADATA: u8 = 0xF7;
@@ -85,11 +89,13 @@ pub enum ReadError {
     Transmit(#[from] TransmitError),
 }
 
-/// Reads everything that a card shows to anyone. `card` must fetch long answers.
+/// Reads everything that a card shows to anyone, for no more than `budget`; the limit for one file is not looked at.
 ///
 /// # Errors
-/// When there is no such application, or the card is gone.
-pub fn read(card: &mut dyn Card) -> Result<Seen, ReadError> {
+/// When there is no such application, the card is gone, or the budget is spent.
+pub fn read(card: &mut dyn Card, budget: Budget) -> Result<Seen, ReadError> {
+    let limits = Limits { response_data: LONGEST_ANSWER, ..Limits::SHORT };
+    let card = &mut Chained::new(Metered::new(card, budget), limits);
     let select = Command::new(0x00, SELECT, 0x04, 0x00).with_data(Application::Piv.aid().as_bytes()).with_ne(256);
     let selected = card.transmit(&select)?;
     if !selected.status.is_ok() || property::is_piv(&selected.data) != Ok(true) {

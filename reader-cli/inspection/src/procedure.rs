@@ -40,7 +40,7 @@ use lds::files as table;
 use self::access::Opened;
 use self::files::FileReader;
 pub use self::metered::Budget;
-use self::metered::Metered;
+pub(crate) use self::metered::Metered;
 pub use self::terminal::Terminal;
 use crate::evidence::{Evidence, FileEvidence, Interruption, Restart};
 

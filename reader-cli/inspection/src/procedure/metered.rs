@@ -25,7 +25,7 @@ impl Default for Budget {
 }
 
 /// Passes commands on until the budget is spent.
-pub(super) struct Metered<'a> {
+pub(crate) struct Metered<'a> {
     card: &'a mut dyn Card,
     budget: Budget,
     commands: u32,
@@ -34,7 +34,7 @@ pub(super) struct Metered<'a> {
 }
 
 impl<'a> Metered<'a> {
-    pub(super) fn new(card: &'a mut dyn Card, budget: Budget) -> Self {
+    pub(crate) fn new(card: &'a mut dyn Card, budget: Budget) -> Self {
         Metered { card, budget, commands: 0, bytes: 0, start: Instant::now() }
     }
 }

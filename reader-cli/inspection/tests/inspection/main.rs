@@ -4,6 +4,7 @@
 mod active;
 mod agreement;
 mod checks;
+mod citizen;
 mod coping;
 mod hostile;
 mod issuer;

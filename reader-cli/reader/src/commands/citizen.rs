@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use inspection::citizen::{CertificateLine, Judgement, PinState, Report, judge, read};
-use iso7816::{Chained, Limits};
+use inspection::procedure::Budget;
 use link::Recorded;
 use trust::Certificate;
 
@@ -19,19 +19,16 @@ use crate::{exit, output, source};
 const MAX_CERTIFICATE: u64 = 64 * 1024;
 /// Most certificates of citizen CAs in a trust store.
 const MOST: usize = 64;
-/// Most bytes of an answer: an object of the standard, its heads, and room to spare.
-const LONGEST_ANSWER: usize = 16 * 1024;
 /// The folder of a trust store with certificates of citizen CAs.
 const FOLDER: &str = "citizen-ca";
 
 /// Reads, judges, tells.
 pub fn run(args: &Citizen) -> Result<u8, Error> {
     let authorities = authorities(args)?;
-    let powered = source::connect(&args.source)?;
-    let limits = Limits { response_data: LONGEST_ANSWER, ..Limits::SHORT };
+    let mut powered = source::connect(&args.source)?;
     let seen = match powered.journal {
-        Some(journal) => read(&mut Chained::new(Recorded::new(powered.connection, journal), limits)),
-        None => read(&mut Chained::new(powered.connection, limits)),
+        Some(journal) => read(&mut Recorded::new(powered.connection, journal), Budget::default()),
+        None => read(&mut powered.connection, Budget::default()),
     }?;
     let report = judge(&seen, &authorities, now());
     if args.json {
