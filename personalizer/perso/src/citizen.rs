@@ -82,6 +82,12 @@ pub trait PinLetters {
     /// # Errors
     /// When it cannot be kept.
     fn keep(&mut self, letter: &PinLetter<'_>) -> Result<(), CertificateError>;
+
+    /// The letter as last kept; `None` when there is none for the document.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn recall(&mut self, document: &str) -> Result<Option<KeptLetter>, CertificateError>;
 }
 
 /// What stands in the letter with the transport PIN.
@@ -92,6 +98,14 @@ pub struct PinLetter<'a> {
     pub pin: &'a Secret,
     /// The PUK, digits.
     pub puk: &'a Secret,
+}
+
+/// The secrets of a letter that was kept.
+pub struct KeptLetter {
+    /// The transport PIN, digits.
+    pub pin: Secret,
+    /// The PUK, digits.
+    pub puk: Secret,
 }
 
 /// Who helps with the citizen application.
@@ -213,6 +227,11 @@ impl TransportCodes {
     /// Fresh ones, each digit equally likely.
     pub(crate) fn draw(random: &mut dyn Random) -> Result<Self, RandomError> {
         Ok(TransportCodes { pin: digits(PIN_DIGITS, random)?, puk: digits(PUK_DIGITS, random)? })
+    }
+
+    /// Those of a letter that was kept.
+    pub(crate) fn kept(letter: KeptLetter) -> Self {
+        TransportCodes { pin: letter.pin, puk: letter.puk }
     }
 
     /// What stands in the letter for `document`.

@@ -1,16 +1,18 @@
 //! The citizen CA and the letters with the transport PINs, as the line sees them.
 
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use authority::citizen_ca::{CitizenError, Holder, Purpose};
 use authority::{Authority, Passphrase};
+use channel::secret::Secret;
 use eid::keys::KeyReference;
 use jiff::Timestamp;
-use perso::citizen::{CertificateError, CertificateHolder, CitizenCa, KeyProof, PinLetter, PinLetters};
+use perso::citizen::{CertificateError, CertificateHolder, CitizenCa, KeptLetter, KeyProof, PinLetter, PinLetters};
 use perso::profile::Profile;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::args::Equipment;
@@ -29,6 +31,18 @@ pub struct CitizenDesk {
 pub struct Ca {
     authority: Authority,
     passphrase: Passphrase,
+}
+
+/// Most bytes of a letter's file.
+const MAX_LETTER: usize = 1024;
+
+/// A letter's file: borrowed, so that no copy of a secret stays behind.
+#[derive(Deserialize)]
+struct LetterText<'a> {
+    version: u8,
+    document: &'a str,
+    pin: &'a str,
+    puk: &'a str,
 }
 
 /// One file for each card.
@@ -132,5 +146,22 @@ impl PinLetters for LetterFolder {
         let folder: &Path = &self.0;
         // A file that was put in place is only there after a crash when its folder is on the disk too.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+
+    fn recall(&mut self, document: &str) -> Result<Option<KeptLetter>, CertificateError> {
+        let failed = |error: io::Error| CertificateError::Failed(Box::new(error));
+        let file = match File::open(self.path(document)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(failed)?,
+        };
+        let mut text = Zeroizing::new(Vec::with_capacity(MAX_LETTER));
+        file.take(MAX_LETTER as u64).read_to_end(&mut text).map_err(failed)?;
+        match serde_json::from_slice::<LetterText<'_>>(&text) {
+            Ok(LetterText { version: 1, document: named, pin, puk }) if named == document => {
+                Ok(Some(KeptLetter { pin: Secret::from(pin.as_bytes()), puk: Secret::from(puk.as_bytes()) }))
+            }
+            // What a parser says of it could repeat what stands there.
+            _ => Err(failed(io::Error::other(format!("the PIN letter of document {document} is damaged")))),
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The PUK is changed last: as long as it is the one that everybody knows, a card that was torn away can be given a new PIN, and
-//! once it is not, both are those of the letter. Facts and where they are from: `hardware-docs/cards/pivapplet.md`.
+//! once it is not, both must be those of the letter: they are tried. Facts and where they are from: `hardware-docs/cards/pivapplet.md`.
 
 use channel::random::{Random, RandomError};
 use channel::secret::Secret;
@@ -18,6 +18,7 @@ use eid::authentication::Template;
 use eid::keys::{Algorithm, KeyReference, MANAGEMENT_KEY, ManagementAlgorithm, generate};
 use eid::objects::Object;
 use eid::pin::{Pin, Puk, change_pin, change_puk, reset, verify};
+use iso7816::tlv::{self, Tag};
 use iso7816::{Card, Chained, Command, Limits, Status};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -43,6 +44,9 @@ const KNOWN_PUK: &[u8] = b"12345678";
 const KNOWN_KEY: [u8; 24] = [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8];
 /// Keeps the management key apart from everything else that is made of the chip's keys.
 const PURPOSE: &[u8] = b"bitaqa PIV 9B";
+const INS_METADATA: u8 = 0xF7;
+/// The PUK, as a key reference.
+const PUK: u8 = 0x81;
 
 pub(crate) struct PivApplet;
 
@@ -174,27 +178,34 @@ impl Dialect for PivApplet {
             let what = "somebody else has changed the PUK";
             return Ok(Err(failed(DialogueError::Citizen { what })));
         }
-        let mut codes = None;
-        if known {
+        let letters = line.citizens.as_mut().map(|citizens| &mut *citizens.letters);
+        let codes = if known {
             let drawn = other_than_known(line.random)?;
-            if let Some(citizens) = &mut line.citizens
-                && let Err(error) = citizens.letters.keep(&drawn.letter(&number))
-            {
+            if let Some(Err(error)) = letters.map(|letters| letters.keep(&drawn.letter(&number))) {
                 return Ok(Err(error.into()));
             }
-            codes = Some(drawn);
-        }
-        let done = judged.codes(line.ledger, || match &codes {
-            Some(codes) => set_codes(card.as_mut(), codes),
-            // Changed by a session that was cut off: the PUK goes last, so the PIN is that of the letter too.
-            None => Ok(()),
+            drawn
+        } else {
+            // Changed by a session that was cut off, or by whoever held the card since: the letter tells.
+            match letters.map_or(Ok(None), |letters| letters.recall(&number)) {
+                Ok(Some(letter)) => TransportCodes::kept(letter),
+                Ok(None) => {
+                    let what = "its PIN and PUK were changed, and there is no letter with them";
+                    return Ok(Err(failed(DialogueError::Citizen { what })));
+                }
+                Err(error) => return Ok(Err(error.into())),
+            }
+        };
+        let done = judged.codes(line.ledger, || match known {
+            true => set_codes(card.as_mut(), &codes),
+            false => try_codes(card.as_mut(), &codes),
         });
         let judged = match done {
             Ok(judged) => judged,
             Err(error) => return Ok(Err(error)),
         };
         (line.progress)(Progress::Step(Step::Seal));
-        Ok(judged.sealed(line.ledger, || check_codes(card.as_mut(), codes.as_ref())))
+        Ok(judged.sealed(line.ledger, || check_codes(card.as_mut(), &codes)))
     }
 
     fn spoil(&self, card: &mut dyn Card) -> Result<(), DialogueError> {
@@ -215,8 +226,9 @@ fn known_key() -> Key {
 /// The issuer's management key of a chip: made from the keys that the issuer has for it, so that nobody has to keep one more.
 fn issuer_key(line: &Line<'_>, chip: &str) -> Result<Key, DialogueError> {
     let keys: &dyn CardKeys = line.rotation.as_ref().map_or(line.keys, |rotation| rotation.keys);
-    let serial = hex::decode(chip).unwrap_or_default();
-    let named = serial.last_chunk::<10>().copied().unwrap_or_default();
+    let nonsense = || DialogueError::Citizen { what: "its serial is none" };
+    let serial = hex::decode(chip).map_err(|_| nonsense())?;
+    let named = serial.last_chunk::<10>().copied().ok_or_else(nonsense)?;
     let set = keys.of_chip(&named)?;
     let algorithm = line.profile.card.management.algorithm();
     let derive = || -> Result<Vec<u8>, ErrorStack> {
@@ -323,18 +335,36 @@ fn lock(card: &mut dyn Card, key: &Key, random: &mut dyn Random) -> Result<(), D
     }
 }
 
-/// True when the PUK is the one that everybody knows; else the question costs a try.
+/// True when the PUK is the one that everybody knows. A build without metadata can only be asked with a try.
 fn knows_puk(card: &mut dyn Card) -> Result<bool, DialogueError> {
     dialogue::select(card, &Application::Piv.aid())?;
+    if let Some((known, tries)) = puk_metadata(card)? {
+        return match tries {
+            0 => Err(DialogueError::Citizen { what: "its PUK is blocked" }),
+            _ => Ok(known),
+        };
+    }
     let known = Puk::parse(KNOWN_PUK)?;
     let command = change_puk(&known, &known);
     let status = card.transmit(&command)?.status;
     match status {
         Status::OK => Ok(true),
-        Status::METHOD_BLOCKED => Ok(false),
         status if status.tries_left().is_some() => Ok(false),
         status => Err(DialogueError::Refused { instruction: command.ins, status }),
     }
+}
+
+/// Whether the card says that its PUK is that of the delivery, and the tries left; `None` where it has no metadata.
+fn puk_metadata(card: &mut dyn Card) -> Result<Option<(bool, u8)>, DialogueError> {
+    let answer = card.transmit(&Command::new(0x00, INS_METADATA, 0x00, PUK).with_ne(256))?;
+    if !answer.status.is_ok() {
+        return Ok(None);
+    }
+    let value = |tag| tlv::find(&answer.data, Tag(tag)).ok().flatten();
+    Ok(match (value(0x05), value(0x06)) {
+        (Some([known]), Some([_, tries])) => Some((*known == 1, *tries)),
+        _ => None,
+    })
 }
 
 /// PIN, then PUK. The PIN is changed to itself too: after RESET RETRY COUNTER alone the applet would go on saying that it is the
@@ -346,16 +376,20 @@ fn set_codes(card: &mut dyn Card, codes: &TransportCodes) -> Result<(), Dialogue
     accepted(card, &change_puk(&known, &codes.puk()?)).map(drop)
 }
 
+/// The card has the codes of the letter; that gives their tries back.
+fn try_codes(card: &mut dyn Card, codes: &TransportCodes) -> Result<(), DialogueError> {
+    let puk = codes.puk()?;
+    accepted(card, &verify(&codes.pin()?))?;
+    accepted(card, &change_puk(&puk, &puk)).map(drop)
+}
+
 /// The PIN that everybody knows opens nothing, and the new one does.
-fn check_codes(card: &mut dyn Card, codes: Option<&TransportCodes>) -> Result<(), DialogueError> {
+fn check_codes(card: &mut dyn Card, codes: &TransportCodes) -> Result<(), DialogueError> {
     let known = Pin::from_digits(KNOWN_PIN)?;
     if card.transmit(&verify(&known))?.status.is_ok() {
         return Err(DialogueError::Citizen { what: "the PIN that everybody knows still works" });
     }
-    match codes {
-        Some(codes) => accepted(card, &verify(&codes.pin()?)).map(drop),
-        None => Ok(()),
-    }
+    accepted(card, &verify(&codes.pin()?)).map(drop)
 }
 
 /// Codes of which neither is one that everybody knows.

@@ -22,7 +22,9 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private, Public};
 use openssl::rsa::Padding;
 use openssl::x509::{X509, X509Builder, X509NameBuilder, X509Req};
-use perso::citizen::{CertificateError, CertificateHolder, CitizenCa, Citizens, KeyProof, PinLetter, PinLetters};
+use perso::citizen::{
+    CertificateError, CertificateHolder, CitizenCa, Citizens, KeptLetter, KeyProof, PinLetter, PinLetters,
+};
 use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
 use perso::ledger::{DocumentRecord, Event, Ledger, Reading, State};
 use perso::profile::Profile;
@@ -108,6 +110,10 @@ impl PinLetters for Letters {
     fn keep(&mut self, letter: &PinLetter<'_>) -> Result<(), CertificateError> {
         self.0.insert(letter.document.to_owned(), (letter.pin.clone(), letter.puk.clone()));
         Ok(())
+    }
+
+    fn recall(&mut self, document: &str) -> Result<Option<KeptLetter>, CertificateError> {
+        Ok(self.0.get(document).map(|(pin, puk)| KeptLetter { pin: pin.clone(), puk: puk.clone() }))
     }
 }
 

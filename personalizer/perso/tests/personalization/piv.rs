@@ -328,9 +328,62 @@ fn cards_that_are_not_as_delivered_are_left_alone_or_rejected() {
     }
     // A PUK that somebody changed before: everything goes well until it is asked for.
     let mut state = slot.card.borrow().state().clone();
-    state.eid.as_mut().unwrap().puk.as_mut().unwrap().value = channel::secret::Secret::from(&b"00000000"[..]);
+    let memory = state.eid.as_mut().unwrap();
+    memory.puk.as_mut().unwrap().value = channel::secret::Secret::from(&b"00000000"[..]);
+    let Applet::Pivapplet(applet) = &mut memory.applet else { panic!() };
+    applet.defaults.puk = false;
     let Ok(Outcome::Rejected(rejected)) = desk.make(&Slot::holding(&state)) else { panic!("made") };
     assert!(matches!(rejected.reason, Reason::BadAnswer { .. }), "{}", rejected.reason);
+}
+
+/// Right after the PUK was changed, or right before.
+fn torn_at_the_puk(changed: bool) -> (Slot, Desk) {
+    for at in 40.. {
+        let (slot, mut desk) = (blank("pivapplet", 10), Desk::new("pivapplet"));
+        slot.card.borrow_mut().tear(Tear { at, when: if changed { When::After } else { When::Before } });
+        assert!(desk.make(&slot).is_err(), "the PUK was never reached");
+        let memory = slot.card.borrow().state().eid.clone().unwrap();
+        let Applet::Pivapplet(applet) = memory.applet else { panic!() };
+        if !applet.defaults.pin && applet.defaults.puk != changed {
+            return (slot, desk);
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_torn_card_is_finished_with_the_codes_of_its_letter_only() {
+    let number = &centre().orders[0].document_number;
+    let tries = |slot: &Slot| slot.card.borrow().state().eid.as_ref().unwrap().puk.as_ref().unwrap().tries;
+    // The same letter, and however often it is asked, no try is lost.
+    let (slot, mut desk) = torn_at_the_puk(true);
+    let letter = desk.letters.0[number].clone();
+    assert_eq!(desk.settle(&slot, "its letter"), State::QaPassed);
+    assert!(desk.letters.0[number].1 == letter.1, "another letter");
+    assert_eq!(tries(&slot), 3);
+    let rejects = |slot: &Slot, desk: &mut Desk, what: &str| match desk.recover(slot, Wish::Finish) {
+        Ok(Recovered::Now(Outcome::Rejected(rejected))) => assert!(rejected.invalidated, "{what}"),
+        Ok(_) => panic!("{what}: finished"),
+        Err(error) => panic!("{what}: {error}"),
+    };
+    // Lost, or in another folder.
+    let (slot, mut desk) = torn_at_the_puk(true);
+    desk.letters.0.clear();
+    rejects(&slot, &mut desk, "no letter");
+    // Whoever held the card set codes of his own.
+    let (slot, mut desk) = torn_at_the_puk(false);
+    let says = |command: &Command| slot.clone().transmit(command).unwrap().status;
+    slot.card.borrow_mut().reset();
+    assert_eq!(says(&Command::parse(SELECT).unwrap()), Status::OK);
+    let (known, own, pin) = (Puk::parse(b"12345678"), Puk::parse(b"27182818"), Pin::from_digits(b"271828"));
+    assert_eq!(says(&reset(known.as_ref().unwrap(), pin.as_ref().unwrap())), Status::OK);
+    assert_eq!(says(&change_puk(&known.unwrap(), &own.unwrap())), Status::OK);
+    rejects(&slot, &mut desk, "his codes");
+    // Blocked.
+    let (slot, mut desk) = torn_at_the_puk(true);
+    let mut state = slot.card.borrow().state().clone();
+    state.eid.as_mut().unwrap().puk.as_mut().unwrap().tries = 0;
+    rejects(&Slot::holding(&state), &mut desk, "blocked");
 }
 
 #[test]
