@@ -36,6 +36,8 @@ pub enum Error {
     Mrz { reason: String },
     #[error("{}: {source}", path.display())]
     ReadFile { path: PathBuf, source: io::Error },
+    #[error("{}: more than {most} certificates", path.display())]
+    TooManyCitizenCas { path: PathBuf, most: usize },
     #[error("{}: {source}", path.display())]
     WriteFile { path: PathBuf, source: io::Error },
     #[error("{} is not empty", path.display())]
@@ -229,6 +231,11 @@ impl Error {
             Error::Citizen(inspection::citizen::ReadError::Transmit(_)) => {
                 ("The card was lost", "Leave the card on the reader and try again.", exit::NO_CARD)
             }
+            Error::TooManyCitizenCas { .. } => (
+                "There are too many citizen CAs",
+                "Take the expired ones out of the folder, or name those that count with --citizen-ca.",
+                exit::TRUST,
+            ),
             Error::CitizenCa { .. } => {
                 ("That is no certificate", "Give the certificate of the citizen CA, DER or PEM.", exit::TRUST)
             }

@@ -59,7 +59,12 @@ fn authorities(args: &Citizen) -> Result<Vec<Certificate>, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(failed)?,
     };
-    let mut paths: Vec<PathBuf> = entries.take(MOST).flatten().map(|entry| entry.path()).collect();
+    // One more than the most: a CA that is left out would make its citizens' certificates those of a stranger.
+    let paths: Result<Vec<PathBuf>, _> = entries.take(MOST + 1).map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut paths = paths.map_err(failed)?;
+    if paths.len() > MOST {
+        return Err(Error::TooManyCitizenCas { path: folder, most: MOST });
+    }
     paths.sort();
     paths.iter().map(|path| certificate(path)).collect()
 }

@@ -149,6 +149,22 @@ fn certificates_are_judged_by_the_citizen_ca_that_is_given() {
 }
 
 #[test]
+fn no_citizen_ca_of_the_trust_store_is_passed_over_in_silence() {
+    let desk = Desk(tempfile::tempdir().unwrap());
+    std::fs::create_dir_all(desk.path("trust/citizen-ca")).unwrap();
+    let der = ca("Citizen CA").certificate.to_der().unwrap();
+    for number in 0..64 {
+        std::fs::write(desk.path(&format!("trust/citizen-ca/{number}.der")), &der).unwrap();
+    }
+    let output = desk.ask("enough", of_persona("pivapplet"), &[]);
+    assert_eq!(output.status.code(), Some(11), "{output:?}");
+    std::fs::write(desk.path("trust/citizen-ca/64.der"), &der).unwrap();
+    let output = desk.ask("too-many", of_persona("pivapplet"), &[]);
+    assert_eq!(output.status.code(), Some(40), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("more than 64 certificates"), "{output:?}");
+}
+
+#[test]
 fn certificates_of_different_holders_are_a_failure() {
     let desk = Desk(tempfile::tempdir().unwrap());
     let mine = ca("Citizen CA");
