@@ -172,11 +172,19 @@ impl<'a> Case<'a> {
         Case { evidence, store, policy, now, listed, sod, card_security, integrity, contents }
     }
 
-    /// Listed data groups that chip access opens and that were not judged.
+    /// Listed data groups that stayed closed to this terminal.
+    pub fn closed(&self) -> impl Iterator<Item = u8> + '_ {
+        self.integrity.iter().filter(|(_, integrity)| **integrity == Integrity::Closed).map(|(number, _)| *number)
+    }
+
+    /// Listed data groups that were not judged: those that chip access opens, and those that a terminal which came with
+    /// certificates was to read.
     fn unread(&self) -> Vec<u8> {
+        let with_terminal = self.evidence.terminal_authentication.is_some();
         let unread = |integrity: &Integrity| {
             let without_result = [FileEvidence::Skipped, FileEvidence::Interrupted].map(Integrity::NotRead);
-            *integrity == Integrity::NotAsked || without_result.contains(integrity)
+            let kept_closed = with_terminal && *integrity == Integrity::Closed;
+            *integrity == Integrity::NotAsked || kept_closed || without_result.contains(integrity)
         };
         self.integrity.iter().filter(|(_, integrity)| unread(integrity)).map(|(number, _)| *number).collect()
     }

@@ -89,5 +89,15 @@ fn others(case: &Case<'_>) -> Judgement {
     let judged: Vec<_> = rest.map(|(number, integrity)| listed(*number, integrity)).collect();
     let first = |outcome| judged.iter().find(|judgement| judgement.outcome == outcome).cloned();
     let worst = [Failed, Aborted, Undetermined, Successful, NotSupported].into_iter().find_map(first);
-    worst.unwrap_or_else(|| Judgement::not_supported("the document has no other data groups"))
+    let Some(mut worst) = worst else { return Judgement::not_supported("the document has no other data groups") };
+    // "Identical" must not be read as speaking for those that stayed closed.
+    let closed: Vec<_> = case.closed().map(|number| format!("DG{number}")).collect();
+    match &closed[..] {
+        [] => {}
+        closed if worst.outcome != NotSupported => {
+            worst.reason = format!("{}; open to extended access only: {}", worst.reason, closed.join(", "));
+        }
+        closed => worst.reason = format!("open to extended access only: {}", closed.join(", ")),
+    }
+    worst
 }

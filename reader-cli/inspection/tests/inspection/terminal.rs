@@ -10,7 +10,7 @@ use inspection::{Access, Bac, Evidence, Options, Verdict, inspect};
 use soft_card::fault::{Faults, Tear, When};
 use soft_card::{SoftCard, State, forge};
 
-use crate::issuer::{Document, Issuer, days_after, usual_start};
+use crate::issuer::{Active, Document, Issuer, days_after, usual_start};
 use crate::terminals::{Terminals, group, opened};
 use crate::{judged, result, today, with_can, with_mrz};
 
@@ -118,6 +118,33 @@ fn fingers_that_nobody_read_spoil_no_verdict_and_altered_ones_do() {
     let evidence = read_as(&mut SoftCard::from_state(&plain), &with_can(), Some(border.terminal(BOTH)));
     assert_eq!(evidence.terminal_authentication, None);
     assert_eq!(result(&judged(&evidence, &store), "terminal-authentication"), "not supported");
+}
+
+#[test]
+fn groups_that_stay_closed_are_named() {
+    let mut border = Border::new();
+    let store = border.issuer.store(vec![]);
+    let document = Document { active_authentication: Active::Rsa { bits: 2048 }, ..document() };
+    let mut state = border.issuer.state(&document);
+    border.terminals.believed_by(&mut state, usual_start());
+    let judge = |terminal| {
+        let report = judged(&read_as(&mut SoftCard::from_state(&state), &with_can(), terminal), &store);
+        assert_eq!(report.verdict, Verdict::GenuineValid, "{:#?}", report.complaints().collect::<Vec<_>>());
+        let others = report.check("other-groups-integrity").unwrap();
+        (others.result.word(), others.reason.clone(), report.meaning)
+    };
+    // DG15 is identical: that says nothing of fingers and irises.
+    let (result, reason, meaning) = judge(None);
+    assert_eq!((result, &reason[..]), ("successful", "identical; open to extended access only: DG3, DG4"));
+    assert!(!meaning.contains("Not checked"), "nobody came to read them: {meaning}");
+    let (_, reason, meaning) = judge(Some(border.terminal(&["read-dg3"])));
+    assert_eq!(reason, "identical; open to extended access only: DG4");
+    assert!(meaning.ends_with("Not checked: DG4."), "{meaning}");
+    let (_, reason, meaning) = judge(Some(border.terminal(BOTH)));
+    assert_eq!(reason, "identical");
+    assert!(!meaning.contains("Not checked"), "{meaning}");
+    let (_, _, meaning) = judge(Some(border.terminal(&[])));
+    assert!(meaning.ends_with("Not checked: DG3, DG4."), "{meaning}");
 }
 
 #[test]
