@@ -12,7 +12,7 @@ use lds::sod::LdsSecurityObject;
 use trust::chain::Document;
 use trust::defect_list::KnownDefect;
 use trust::security_object::{self, Judgement as SodJudgement};
-use trust::{Authentic, CardSecurity, Finding, Hash, Leniency, Outcome, SecurityObject, TrustStore};
+use trust::{Authentic, CardSecurity, Certificate, Finding, Hash, Leniency, Outcome, SecurityObject, TrustStore};
 
 use crate::checks::{CHECKS, Judgement};
 use crate::evidence::{Evidence, FileEvidence};
@@ -232,11 +232,19 @@ impl<'a> Case<'a> {
         read.then(|| self.evidence.content(files::data_group(number)?.name)).flatten()
     }
 
-    /// Whether a defect list says this of the signer's documents.
+    /// Whether a defect list says this of the documents of EF.SOD's signer.
     pub fn is_known(&self, defect: &KnownDefect) -> bool {
-        let lists = |signer| self.store.defect_lists_about(signer);
-        let known = |signer| lists(signer).flat_map(move |list| list.about(signer)).any(|one| one == defect);
-        self.authentic().is_some_and(|object| known(object.signer()))
+        self.authentic().is_some_and(|object| self.is_known_of(object.signer(), defect))
+    }
+
+    /// The same of the signer of EF.CardSecurity, who need not be the same.
+    pub fn is_known_of_card_security(&self, defect: &KnownDefect) -> bool {
+        let file = self.card_security.judgement().and_then(|judgement| judgement.authentic());
+        file.is_some_and(|file| self.is_known_of(file.signer(), defect))
+    }
+
+    fn is_known_of(&self, signer: &Certificate, defect: &KnownDefect) -> bool {
+        self.store.defect_lists_about(signer).flat_map(|list| list.about(signer)).any(|one| one == defect)
     }
 }
 

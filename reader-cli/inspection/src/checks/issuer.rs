@@ -167,13 +167,26 @@ pub(super) const SIGNING_TIME: Check = Check {
     title: "Time of signature within the signer's key period",
     source: "9303-12 §4.1.1.2, RFC 5652 §11.3",
     class: Class::Evaluatory,
-    explanation: "The security object may say when it was signed. That is the signer's own word: it should lie in the time in which his \
+    explanation: "The security object and EF.CardSecurity may say when they were signed. That is the signer's own word: it should lie in the time in which his \
         key was in use. Another time points at a wrong clock, here or at the issuer, or at a key that was misused after its time.",
     remedy: "Check the clock of this machine; otherwise report the document number and the signer's certificate to the issuing State.",
     failed: Verdict::UntrustedIssuer,
     unjudged: Verdict::UntrustedIssuer,
-    judge: |case| chain(case, SIGNED_AT),
+    judge: signing_times,
 };
+
+/// That of EF.SOD, unless only EF.CardSecurity gives a wrong one.
+fn signing_times(case: &Case<'_>) -> Judgement {
+    let judgement = chain(case, SIGNED_AT);
+    let file = case.card_security.judgement().and_then(|file| file.signing_time.as_ref());
+    match file.filter(|finding| finding.is_failed() && judgement.outcome != Outcome::Failed) {
+        Some(finding) => {
+            let of_file = Judgement::from(finding);
+            Judgement { reason: format!("EF.CardSecurity {}", of_file.reason), ..of_file }
+        }
+        None => judgement,
+    }
+}
 
 fn sod_signature(case: &Case<'_>) -> Judgement {
     match (&case.listed, case.finding(SIGNATURE)) {

@@ -14,6 +14,7 @@ use crate::evidence::{Established, FileEvidence, MappingEvidence, Protocol};
 use crate::procedure::chip::security_infos;
 use crate::verdict::{Class, Verdict};
 
+const REVOKED: KnownDefect = KnownDefect::ChipAuthenticationKeyRevoked;
 /// The first version of evidence that keeps what the chip showed.
 const KEEPS_PROOF: u32 = 3;
 
@@ -108,7 +109,7 @@ fn mapped(case: &Case<'_>, established: &Established, suite: Suite) -> Judgement
         return Judgement::undetermined("the key in the signed EF.CardSecurity is no point of its curve");
     }
     match judged.contains(&true) {
-        true if case.is_known(&KnownDefect::ChipAuthenticationKeyRevoked) => {
+        true if case.is_known(&REVOKED) || case.is_known_of_card_security(&REVOKED) => {
             let reason = "the chip proved its signed key, but a defect list says that such keys are known to others";
             Judgement::undetermined(reason).pointing_at(Verdict::CloneSuspect)
         }

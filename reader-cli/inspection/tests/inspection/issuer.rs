@@ -120,6 +120,14 @@ impl Issuer {
         trust::DefectList::from_der(&list.bytes).unwrap()
     }
 
+    /// Signs with another document signer from now on.
+    pub fn change_signer(&mut self) {
+        let secret = &self.passphrase;
+        let record = self.authority.new_document_signer(Some("ds-2"), secret, secret, self.start).unwrap();
+        self.signer = DocumentSigner::load(&record.directory, secret).unwrap();
+        self.key = record.directory;
+    }
+
     /// Makes the CSCA sign documents itself, which it must not.
     pub fn sign_with_the_csca(&mut self) {
         self.key = self.directory.path().join("pki/csca");

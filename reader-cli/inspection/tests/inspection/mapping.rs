@@ -9,7 +9,7 @@ use lds::security_infos::{SecurityInfo, SecurityInfos};
 use soft_card::fault::{CloneKey, Fault, Faults};
 use soft_card::{SoftCard, State, forge};
 
-use crate::issuer::{Document, Issuer};
+use crate::issuer::{Document, Issuer, days_after, usual_start};
 use crate::{judged, read, result, today, with_can};
 
 /// EF.CardAccess, EF.CardSecurity as the card keeps them.
@@ -208,6 +208,35 @@ fn what_the_chip_showed_is_judged_and_not_believed() {
     // Evidence of earlier readers kept nothing: that accuses nobody.
     assert_eq!(shown(2, &|shown| *shown = None), (Verdict::Unreadable, "undetermined"));
 
+    let list = issuer.defect_list(None, SeriesDefect::ChipAuthenticationKeyRevoked);
+    let report = judged(&good, &store.knowing_defects(vec![list], today()));
+    assert_eq!((report.verdict, result(&report, "pace-cam")), (Verdict::CloneSuspect, "undetermined"));
+}
+
+#[test]
+fn the_signer_of_card_security_is_judged_for_himself() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let state = issuer.state(&document(false));
+    let signed = trust::security_object::parse_card_security(&state.emrtd.files[&SECURITY]).unwrap();
+    let infos = signed.claimed().security_infos().to_vec();
+    issuer.change_signer();
+    let signed_after = |days| {
+        let mut state = state.clone();
+        let file = issuer.signer.sign_card_security_at(&infos, days_after(usual_start(), days)).unwrap();
+        state.emrtd.files.insert(SECURITY, file);
+        seen(&state)
+    };
+    let (good, late) = (signed_after(1), signed_after(60));
+    let report = judged(&good, &store);
+    assert_eq!((report.verdict, result(&report, "sod-signing-time")), (Verdict::GenuineValid, "successful"));
+    // He says that he signed on a day that is still to come.
+    let report = judged(&late, &store);
+    assert_eq!((report.verdict, result(&report, "card-security")), (Verdict::GenuineValid, "successful"));
+    let time = report.check("sod-signing-time").unwrap();
+    assert_eq!(time.result.word(), "failed");
+    assert!(time.reason.starts_with("EF.CardSecurity says it was signed on "), "{}", time.reason);
+    // A list that is about him alone.
     let list = issuer.defect_list(None, SeriesDefect::ChipAuthenticationKeyRevoked);
     let report = judged(&good, &store.knowing_defects(vec![list], today()));
     assert_eq!((report.verdict, result(&report, "pace-cam")), (Verdict::CloneSuspect, "undetermined"));
