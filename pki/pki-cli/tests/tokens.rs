@@ -125,6 +125,23 @@ fn master_keys_are_made_imported_and_shown_by_their_check_value() {
     let import = "master-key import --kind aes-128 --component one --component two --label maker";
     let wrong = desk.run("pin", &format!("{import} --check-value 000000 @"));
     assert_eq!(wrong.status.code(), Some(2));
+    // The token is not even asked: there is none.
+    let nowhere = "--token /nowhere --token-label none";
+    for (check_value, why) in [("D41D8C", "its check value is"), ("D4", "6 to 10"), ("D41D8CZ0", "6 to 10")] {
+        let output = desk.run("pin", &format!("{import} --check-value {check_value} {nowhere}"));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && text.contains(why), "{check_value}: {text}");
+    }
+    let halves = desk.run("pin", &format!("master-key import --kind 3des --component one --label x {nowhere}"));
+    assert!(String::from_utf8_lossy(&halves.stderr).contains("both halves"));
+    fs::write(desk.path().join("des"), "0123456789ABCDEFFEDCBA9876543210\n").unwrap();
+    // Eight zero bytes under the two keys, as OpenSSL enciphers them.
+    let openssl = "printf '\\0\\0\\0\\0\\0\\0\\0\\0' | openssl enc -des-ede -nopad \
+        -K 0123456789ABCDEFFEDCBA9876543210 | od -An -tx1 | tr -d ' \\n'";
+    let des = Command::new("sh").args(["-c", openssl]).output().unwrap();
+    let des = String::from_utf8(des.stdout).unwrap()[..6].to_ascii_uppercase();
+    let two = desk.good(&format!("master-key import --kind 3des --component des --label des --check-value {des} @"));
+    assert_eq!(two["check_value"], des.as_str());
     let imported = desk.good(&format!("{import} --check-value {known} @"));
     assert_eq!(imported["check_value"], known.as_str());
     let short = desk.run("pin", "master-key import --kind aes-256 --component one --label short @");

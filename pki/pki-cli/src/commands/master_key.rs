@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use authority::{MasterKey, Token};
+use authority::{MasterKey, MasterKind, Token};
 use channel::secret::Secret;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -20,22 +20,17 @@ pub fn run(command: &args::MasterKey, json: bool) -> Result<(), Failure> {
             tell("master-key new", "master key made", place, &key, json)
         }
         args::MasterKey::Import { key: NewMasterKey { place, kind }, component, check_value } => {
-            let value = put_together(component, kind.length())?;
+            let expected = check_value.as_deref().map(|digits| digits_of(digits, *kind)).transpose()?;
+            let value = put_together(component, *kind)?;
+            // Before the key is in the token: what is wrong never comes into it.
+            let computed = kind.check_value(&value).map_err(|error| refused(error.to_string()))?;
+            agree(expected.as_deref(), &computed)?;
             let token = Token::open(&place.address(), &passphrase::of_token(&place.pin, &place.token_label)?)?;
             let key = MasterKey::import(&token, &place.label, *kind, &value)?;
-            if let Some(expected) = check_value {
-                let found = hex::encode(key.check_value()?);
-                // Parties write fewer digits than others.
-                let expected = expected.to_ascii_lowercase();
-                if expected.len() < 6 || !found.starts_with(&expected) {
-                    key.destroy()?;
-                    return Err(Failure {
-                        what: "The master key was not imported.".to_owned(),
-                        why: format!("its check value is {found}, not {expected}"),
-                        remedy: "Compare every component, and --kind, with what the maker of the key sent.".to_owned(),
-                        exit: USAGE,
-                    });
-                }
+            // And what the token took must be that key.
+            if let Err(failure) = agree(Some(&hex::encode(&computed)), &key.check_value()?) {
+                key.destroy()?;
+                return Err(failure);
             }
             tell("master-key import", "master key imported", place, &key, json)
         }
@@ -57,8 +52,45 @@ fn tell(command: &str, what: &str, place: &MasterKeyPlace, key: &MasterKey, json
     show(json, command, object, &words)
 }
 
+/// The digits of a check value in lower case. Parties write fewer digits than others.
+fn digits_of(check_value: &str, kind: MasterKind) -> Result<String, Failure> {
+    let most = match kind {
+        MasterKind::Aes(_) => 10,
+        MasterKind::TripleDes => 6,
+    };
+    match (6..=most).contains(&check_value.len()) && check_value.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        true => Ok(check_value.to_ascii_lowercase()),
+        false => Err(Failure {
+            what: "The check value cannot be used.".to_owned(),
+            why: format!("of a key of the kind {kind} it is 6 to {most} hexadecimal digits"),
+            remedy: "Correct --check-value, or --kind.".to_owned(),
+            exit: USAGE,
+        }),
+    }
+}
+
+fn agree(expected: Option<&str>, found: &[u8]) -> Result<(), Failure> {
+    let found = hex::encode(found);
+    match expected {
+        Some(expected) if !found.starts_with(expected) => {
+            Err(refused(format!("its check value is {found}, not {expected}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refused(why: String) -> Failure {
+    Failure {
+        what: "The master key was not imported.".to_owned(),
+        why,
+        remedy: "Compare every component, and --kind, with what the maker of the key sent.".to_owned(),
+        exit: USAGE,
+    }
+}
+
 /// The exclusive or of the components.
-fn put_together(files: &[PathBuf], length: usize) -> Result<Secret, Failure> {
+fn put_together(files: &[PathBuf], kind: MasterKind) -> Result<Secret, Failure> {
+    let length = kind.length();
     let mut value = Zeroizing::new(vec![0; length]);
     for path in files {
         let line = passphrase::secret_line(path)?;
@@ -79,6 +111,13 @@ fn put_together(files: &[PathBuf], length: usize) -> Result<Secret, Failure> {
             remedy: "Name the file of each component once.".to_owned(),
             exit: USAGE,
         });
+    }
+    // Then it is single DES, whatever its length. The lowest bit of each byte is parity.
+    let (left, right) = value.split_at(length / 2);
+    if kind == MasterKind::TripleDes && left.iter().zip(right).all(|(left, right)| (left ^ right) & 0xFE == 0) {
+        return Err(refused(
+            "both halves of the 3DES key are the same, so it protects no better than single DES".to_owned(),
+        ));
     }
     Ok(Secret::new(std::mem::take(&mut *value)))
 }
