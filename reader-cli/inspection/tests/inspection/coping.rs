@@ -104,6 +104,9 @@ fn pace_over_wide_groups_goes_through_short_and_extended_apdus() {
     }
 }
 
+/// What a reader says instead of passing a command on.
+type Refusal = fn() -> Option<Result<Response, TransmitError>>;
+
 /// What the reader's side does not pass on, however it says so, and however much it is.
 #[test]
 fn apdus_that_turn_out_too_long_cost_one_session_and_no_more() {
@@ -126,7 +129,7 @@ fn apdus_that_turn_out_too_long_cost_one_session_and_no_more() {
         assert_eq!(Evidence::from_json(evidence.to_json().unwrap().as_bytes()).unwrap(), evidence);
     }
     let extended = |command: &Command| command.is_extended();
-    let refusals: [fn() -> Option<Result<Response, TransmitError>>; 4] = [
+    let refusals: [Refusal; 4] = [
         || answer(0x6700),
         || Some(Err(TransmitError::Lost)),
         || Some(Err(TransmitError::Reader { detail: "too long".into() })),
