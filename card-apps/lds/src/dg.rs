@@ -157,6 +157,16 @@ impl fmt::Display for Defect {
     }
 }
 
+/// The most deviations that are noted of objects which a file may hold any number of.
+const MOST_NOTED: usize = 64;
+
+/// Notes a deviation, unless there are many already: a file of junk must not become a longer list.
+fn note(defects: &mut Vec<Defect>, defect: Defect) {
+    if defects.len() < MOST_NOTED {
+        defects.push(defect);
+    }
+}
+
 /// The content of a file with this tag, within the size that is accepted.
 fn content(bytes: &[u8], tag: Tag) -> Result<&[u8], ReadError> {
     if bytes.len() > MAX_FILE {

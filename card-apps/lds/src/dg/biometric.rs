@@ -11,7 +11,7 @@
 
 use iso7816::tlv::{Reader, Tag, TlvError, Writer};
 
-use super::{Defect, ReadError, content};
+use super::{Defect, ReadError, content, note};
 
 const GROUP: Tag = Tag(0x7F61);
 const COUNT: Tag = Tag(0x02);
@@ -69,7 +69,7 @@ pub(super) fn read<'a>(
     let mut records = Vec::new();
     while let Some(tlv) = reader.next()? {
         if tlv.tag != TEMPLATE {
-            defects.push(Defect::UnknownObject { tag: tlv.tag });
+            note(defects, Defect::UnknownObject { tag: tlv.tag });
             continue;
         }
         if records.len() >= MOST_TEMPLATES {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use iso7816::tlv::{Reader, Tag, Tlv, Writer};
 
-use super::{Defect, ReadError};
+use super::{Defect, ReadError, note};
 use crate::date::{Date, DateTime};
 
 /// The list of the data objects present.
@@ -176,13 +176,13 @@ fn objects<'a>(mut reader: Reader<'a>, repeated: &[Tag], defects: &mut Vec<Defec
             return Err(ReadError::TooMany { field: "data group" });
         }
         match tlv.tag {
-            TAG_LIST => defects.push(Defect::Repeated { tag: TAG_LIST }),
+            TAG_LIST => note(defects, Defect::Repeated { tag: TAG_LIST }),
             REPEATED => objects.extend(template(tlv.value, defects)?),
             tag if repeated.contains(&tag) => {
                 defects.push(Defect::WithoutTemplate { tag });
                 objects.push(tlv);
             }
-            tag if objects.iter().any(|known| known.tag == tag) => defects.push(Defect::Repeated { tag }),
+            tag if objects.iter().any(|known| known.tag == tag) => note(defects, Defect::Repeated { tag }),
             _ => objects.push(tlv),
         }
     }

@@ -316,6 +316,14 @@ mod tests {
     }
 
     #[test]
+    fn junk_among_the_templates_is_noted_so_many_times_and_no_more() {
+        let group = encode(Tag(0x7F61), [vec![2, 1, 0], [0xC1, 0].repeat(1_000)].concat());
+        let mut defects = Vec::new();
+        Dg3::parse_noting(&encode(DG3, group), &mut defects).unwrap();
+        assert_eq!(defects, vec![Defect::UnknownObject { tag: Tag(0xC1) }; 64]);
+    }
+
+    #[test]
     fn records_in_asn1() {
         // Position in an extension; a field that is skipped.
         let block = "a005a103800102a103800100a203800101830355aa55a80101";

@@ -77,6 +77,10 @@ mod tests {
         let expected = [Defect::UnknownObject { tag: Tag(0x5F43) }, Defect::WrongCount { announced: 2, found: 1 }];
         assert_eq!(defects, expected);
         assert!(Dg5::parse(&hex::decode("6503020100").unwrap()).is_err());
+        let junk = [hex::decode("0201015f4001aa").unwrap(), [0xC1, 0].repeat(1_000)].concat();
+        defects.clear();
+        Dg5::parse_noting(&iso7816::tlv::encode(Tag(0x65), junk), &mut defects).unwrap();
+        assert_eq!(defects, vec![Defect::UnknownObject { tag: Tag(0xC1) }; 64]);
         let many = Dg5 { portraits: vec![read.portraits[0].clone(); 17] };
         assert_eq!(Dg5::parse(&many.to_bytes()), Err(ReadError::TooMany { field: "pictures" }));
     }

@@ -11,7 +11,7 @@
 use iso7816::tlv::{Reader, Tag, Writer};
 
 use super::details::{Details, DetailsWriter};
-use super::{Defect, ReadError, content};
+use super::{Defect, ReadError, content, note};
 use crate::date::Date;
 use crate::files::group_tag;
 
@@ -98,7 +98,7 @@ impl Dg16 {
         while let Some(tlv) = reader.next()? {
             let number = tlv.tag.0.wrapping_sub(ENTRY) as usize;
             if !(1..=MOST_PERSONS).contains(&number) {
-                defects.push(Defect::UnknownObject { tag: tlv.tag });
+                note(defects, Defect::UnknownObject { tag: tlv.tag });
                 continue;
             }
             if persons.len() >= MOST_PERSONS {
@@ -182,6 +182,19 @@ mod tests {
         Dg16::parse_noting(&file, &mut defects).unwrap();
         let expected = [Defect::UnknownObject { tag: NAME }, Defect::WrongCount { announced: 2, found: 1 }];
         assert_eq!(defects, expected);
+    }
+
+    #[test]
+    fn junk_is_noted_so_many_times_and_no_more() {
+        let content = [vec![2, 1, 1, 0xA1, 0], [0xC1, 0].repeat(1_000)].concat();
+        let mut defects = Vec::new();
+        Dg16::parse_noting(&iso7816::tlv::encode(DG16, content), &mut defects).unwrap();
+        assert_eq!(defects, vec![Defect::UnknownObject { tag: Tag(0xC1) }; 64]);
+        // In an entry: tag lists, of which none belongs there.
+        let entry = iso7816::tlv::encode(Tag(0xA1), [0x5C, 0].repeat(1_000));
+        defects.clear();
+        Dg16::parse_noting(&iso7816::tlv::encode(DG16, [vec![2, 1, 1], entry].concat()), &mut defects).unwrap();
+        assert_eq!(defects.len(), 64);
     }
 
     proptest! {

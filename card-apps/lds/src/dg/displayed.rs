@@ -9,7 +9,7 @@ use std::fmt;
 use iso7816::tlv::{Reader, Tag, TlvError, Writer};
 
 use super::picture::{Picture, PictureError, inspect};
-use super::{Defect, ReadError, content};
+use super::{Defect, ReadError, content, note};
 
 const COUNT: Tag = Tag(0x02);
 /// The most pictures read from one file.
@@ -76,7 +76,7 @@ pub(super) fn read(
     let mut images = Vec::new();
     while let Some(tlv) = reader.next()? {
         if tlv.tag != element {
-            defects.push(Defect::UnknownObject { tag: tlv.tag });
+            note(defects, Defect::UnknownObject { tag: tlv.tag });
         } else if images.len() >= MOST_PICTURES {
             return Err(ReadError::TooMany { field: "pictures" });
         } else {
