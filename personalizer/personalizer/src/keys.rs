@@ -70,6 +70,18 @@ impl LineKeys {
                 let names = Names { label: "--card-key-label", derivation: "--card-derivation" };
                 keys(source, derivation, &names, equipment, &mut token)?
             }
+            // What is derived is derived from something: test keys in its place would be other keys than were meant.
+            None if options.card_derivation.unwrap_or(profile.card.key_derivation).method().is_some() => {
+                return Err(Failure::new(
+                    "There is a derivation without a master key.",
+                    format!(
+                        "profile {} or --card-derivation says that the keys of the blanks are derived",
+                        profile.name
+                    ),
+                    "Give --card-key-label LABEL with --token, or --card-keys FILE; or leave the derivation out.",
+                    exit::USAGE,
+                ));
+            }
             None if profile.card.applet.is_some_and(|applet| !applet.opens_channel()) => Box::new(NoKeys),
             None => Box::new(test_keys(profile)?),
         };

@@ -68,10 +68,14 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     })
 }
 
-/// True when a document was begun, and is neither in the tray of good cards nor rejected.
+/// True when a document was begun, and is neither in the tray of good cards nor rejected with a chip that is locked.
 fn is_open(parts: &Parts) -> bool {
     let mut documents = parts.ledger.book().documents();
-    documents.any(|(_, record)| !matches!(record.state, State::Ordered | State::Packed | State::QaRejected))
+    documents.any(|(_, record)| match record.state {
+        State::Ordered | State::Packed => false,
+        State::QaRejected => !record.invalidated,
+        _ => true,
+    })
 }
 
 /// True when the line lacks something that the card needs: it can be finished once that is there.

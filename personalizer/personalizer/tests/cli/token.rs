@@ -158,6 +158,11 @@ fn what_the_token_does_not_have_is_told_before_a_card_is_touched() {
         assert!(code == 2 && why.contains("--issuer-derivation"), "{code} {why}");
         let (code, why) = said(&mut command(&centre, &profile("none", "kdf3"), ["aes", "aes"]));
         assert!(code == 2 && why.contains("--card-derivation"), "{code} {why}");
+        let mut without = centre.command("run");
+        without.args(["--limit", "1", "--blanks", "1", "--card-derivation", "kdf3"]);
+        let output = without.output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.code() == Some(2) && text.contains("derivation without a master key"), "{text}");
         let mut wrong = command(&centre, &kdf3, ["aes", "aes"]);
         fs::write(centre.path("pin"), "64738291").unwrap();
         let (code, why) = said(&mut wrong);
