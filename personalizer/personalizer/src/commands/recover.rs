@@ -80,14 +80,21 @@ fn is_open(parts: &Parts) -> bool {
 
 /// True when the line lacks something that the card needs: it can be finished once that is there.
 pub fn is_ours(error: &RecoverError) -> bool {
+    match error {
+        RecoverError::OrderMissing { .. } | RecoverError::OtherKind { .. } => true,
+        RecoverError::Failure(failure) => is_line_s(failure),
+        RecoverError::NotBegun { .. } | RecoverError::OtherCard { .. } => false,
+    }
+}
+
+/// The same of making a card.
+pub fn is_line_s(failure: &perso::execute::Failure) -> bool {
     use perso::execute::Failure::{
         Certificates, Keys, Ledger, NoCitizenCa, NoCvca, NotTrusted, Plan, ShortAnswers, Signer,
     };
-    match error {
-        RecoverError::OrderMissing { .. } | RecoverError::OtherKind { .. } => true,
-        RecoverError::Failure(Keys(_) | Ledger(_) | NotTrusted { .. } | Plan(_) | Signer(_)) => true,
-        RecoverError::Failure(failure) => matches!(failure, Certificates { .. } | NoCitizenCa | NoCvca | ShortAnswers),
-        RecoverError::NotBegun { .. } | RecoverError::OtherCard { .. } => false,
+    match failure {
+        Certificates { .. } | Keys(_) | Ledger(_) | NotTrusted { .. } | Plan(_) | Signer(_) => true,
+        failure => matches!(failure, NoCitizenCa | NoCvca | ShortAnswers),
     }
 }
 

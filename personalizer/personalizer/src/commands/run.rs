@@ -14,7 +14,7 @@ use perso::recover::{RecoverError, Recovered, Wish};
 use printing::MachineError;
 use serde_json::json;
 
-use super::recover::is_ours;
+use super::recover::{is_line_s, is_ours};
 use super::{Parts, preflight, put, save, trial_keys, trial_plan};
 use crate::args::{Machine, Run};
 use crate::exit;
@@ -187,8 +187,8 @@ impl Shift<'_> {
             Ok(outcome) => self.chip_done(outcome),
             Err(execute::Failure::Interrupted { chip, detail, .. }) => self.interrupted(item, &chip, &detail),
             Err(execute::Failure::Unusable(unusable)) => self.unusable(unusable),
-            // Asking again would only cost certificates: the card waits inside.
-            Err(failure @ execute::Failure::Certificates { .. }) => {
+            // The line's fault: the next card would fare no better, and asking again only cost certificates. It waits inside.
+            Err(failure) if is_line_s(&failure) => {
                 let failure = Failure::from(failure);
                 let remedy = match self.printer {
                     Printer::Machine(_) => CARD_INSIDE.to_owned(),
@@ -197,6 +197,10 @@ impl Shift<'_> {
                 Err(Failure { remedy, ..failure })
             }
             Err(failure) => {
+                let record = self.parts.ledger.book().document(&document);
+                if let Some(chip) = record.and_then(|record| record.chip.clone()) {
+                    return self.interrupted(item, &chip, &failure.to_string());
+                }
                 // The blank is untouched, but no machine puts it back into its feeder.
                 self.put_away(None, "fed, and not used")?;
                 Err(failure.into())
