@@ -8,16 +8,17 @@ use std::collections::BTreeMap;
 
 use channel::password::Password;
 use channel::random::Random;
+use channel::terminal_auth::authorities;
 use eid::Application;
 use eid::certificate::Container;
 use eid::keys::{Algorithm, KeyReference};
 use eid::objects::Object;
-use inspection::evidence::Interruption;
+use inspection::evidence::{FileEvidence, Interruption};
 use inspection::procedure::{Access, Bac, Options};
 use inspection::{Evidence, Policy, Report, Verdict};
 use iso7816::{Card, Status};
 use jiff::Timestamp;
-use lds::files::{Access as FileAccess, EF_SOD};
+use lds::files::{Access as FileAccess, EF_CVCA, EF_SOD};
 use openssl::sha::sha256;
 use trust::{Outcome, TrustStore};
 
@@ -31,6 +32,10 @@ use crate::stage::citizen_digest;
 pub struct Expected {
     files: BTreeMap<&'static str, Vec<u8>>,
     security_object: [u8; 32],
+    /// Files that the chip must refuse to whoever is no terminal.
+    closed: Vec<&'static str>,
+    /// The authorities that the chip must believe when it has such files, as EF.CVCA names them.
+    pub(crate) authorities: Vec<String>,
     pub(crate) citizen: Option<ExpectedCitizen>,
 }
 
@@ -87,15 +92,19 @@ fn is_readable(planned: &PlannedFile) -> bool {
 impl Expected {
     /// Nothing but what the ledger says of the citizen application.
     pub(crate) fn citizen_alone() -> Self {
-        Expected { files: BTreeMap::new(), security_object: [0; 32], citizen: None }
+        let (files, closed, authorities) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Expected { files, security_object: [0; 32], closed, authorities, citizen: None }
     }
 
     /// Every file of a plan.
     pub fn of(plan: &SignedPlan) -> Self {
         let entry = |planned: PlannedFile| (planned.file.name, planned.bytes);
+        let (readable, closed): (Vec<_>, Vec<_>) = plan.files().into_iter().partition(is_readable);
         Expected {
-            files: plan.files().into_iter().filter(is_readable).map(entry).collect(),
+            files: readable.into_iter().map(entry).collect(),
             security_object: plan.security_object_digest(),
+            closed: closed.iter().map(|planned| planned.file.name).collect(),
+            authorities: Vec::new(),
             citizen: None,
         }
     }
@@ -106,7 +115,9 @@ impl Expected {
         let depends = |planned: &&PlannedFile| matches!(planned.file.data_group, Some(14 | 15));
         let independent = files.iter().filter(|planned| !depends(planned) && is_readable(planned));
         let entry = |planned: &PlannedFile| (planned.file.name, planned.bytes.clone());
-        Expected { files: independent.map(entry).collect(), security_object, citizen: None }
+        let closed = files.iter().filter(|planned| !is_readable(planned)).map(|planned| planned.file.name).collect();
+        let files = independent.map(entry).collect();
+        Expected { files, security_object, closed, authorities: Vec::new(), citizen: None }
     }
 
     /// The first file on the chip that is not the one planned.
@@ -116,7 +127,20 @@ impl Expected {
         if sod != Some(self.security_object) {
             return Some(EF_SOD.name);
         }
-        self.files.iter().find(differs).map(|(name, _)| *name)
+        self.files.iter().find(differs).map(|(name, _)| *name).or_else(|| self.open(evidence))
+    }
+
+    /// The first file that should be closed and is not, or EF.CVCA when other authorities open it than was planned.
+    fn open(&self, evidence: &Evidence) -> Option<&'static str> {
+        let refused = FileEvidence::Refused { status: Status::SECURITY_NOT_SATISFIED };
+        if let Some(open) = self.closed.iter().find(|name| evidence.files.get(**name) != Some(&refused)) {
+            return Some(open);
+        }
+        let believed = || {
+            let authorities = authorities(evidence.content(EF_CVCA.name)?).ok()?;
+            Some(authorities.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        (!self.closed.is_empty() && believed().as_ref() != Some(&self.authorities)).then_some(EF_CVCA.name)
     }
 }
 

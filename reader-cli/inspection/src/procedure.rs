@@ -267,7 +267,9 @@ impl Procedure<'_> {
         (self.progress)(Progress::ChipAuthentication);
         self.prove_chip(reader, card)?;
         self.prove_terminal(reader, card)?;
-        self.prove_chip_actively(reader, card)
+        self.prove_chip_actively(reader, card)?;
+        // Last: a chip may end the session when it refuses.
+        self.knock_without_terminal(reader, card)
     }
 
     /// Reads every listed data group that chip access opens: DG14 first (a later step needs it), then by number.

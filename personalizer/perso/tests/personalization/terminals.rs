@@ -85,6 +85,29 @@ fn cards_believe_the_authority_and_hold_the_fingers_of_their_order() {
 }
 
 #[test]
+fn a_card_that_believes_another_authority_is_rejected_when_it_is_read_back() {
+    let (own, other) = (cvca("ISCVCA"), cvca("ISCVCA2"));
+    let order = &centre().orders[0];
+    let believing = profile().believe(vec![own]).unwrap();
+    let mut face = face(order, &believing);
+    face.fingers = Some(fingers());
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
+    let slot = Slot::new(1);
+    let made = with_line(&slot, &believing, &mut ledger, &keys(), |line| personalize(line, job(order, &face)));
+    assert!(matches!(made, Ok(Outcome::Finished(_))));
+    // Found again before it is printed, it is read back once more.
+    let mut state = slot.card.borrow().state().clone();
+    state.emrtd.terminal_trust.as_mut().unwrap().points = vec![other];
+    let slot = Slot::holding(&state);
+    let again = with_line(&slot, &believing, &mut ledger, &keys(), |line| {
+        recover(line, &|_| Some(job(order, &face)), Wish::Finish)
+    });
+    let Ok(Recovered::Now(Outcome::Rejected(rejected))) = again else { panic!("not rejected") };
+    assert!(rejected.reason.to_string().contains("EF.CVCA"), "{}", rejected.reason);
+}
+
+#[test]
 fn a_torn_card_with_fingers_is_finished_or_rejected() {
     let point = cvca("ISCVCA");
     let profile = profile().believe(vec![point]).unwrap();

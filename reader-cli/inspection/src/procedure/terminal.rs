@@ -76,6 +76,29 @@ impl Procedure<'_> {
         Ok(())
     }
 
+    /// Where every proof is asked and no terminal is there: whom the chip believes, and what it says of each closed group.
+    pub(super) fn knock_without_terminal(
+        &mut self,
+        reader: &mut FileReader,
+        card: &mut dyn Card,
+    ) -> Result<(), Interruption> {
+        let closed = self.closed_groups();
+        if closed.is_empty() || self.options.terminal.is_some() || !self.options.every_proof {
+            return Ok(());
+        }
+        // What is wrong with the file, whoever asked for it sees in the evidence.
+        let _ = self.authorities(reader, card)?;
+        for file in closed {
+            let seen = match reader.first_block(card, file, 1)? {
+                // Not read whole: enough to know that the chip lets it be read.
+                Ok(_) => FileEvidence::Skipped,
+                Err(status) => FileEvidence::refusal(status),
+            };
+            self.evidence.files.insert(file.name.to_owned(), seen);
+        }
+        Ok(())
+    }
+
     /// Data groups of the document that chip access does not open.
     fn closed_groups(&self) -> Vec<&'static files::File> {
         let listed = self.evidence.content(EF_SOD.name).map(listed_groups).unwrap_or_default();
