@@ -101,6 +101,7 @@ fn from_a_list_to_a_judgement() {
     assert_eq!((code, &trust["outcome"]), (40, &"undetermined".into()));
     assert!(trust["reason"].as_str().unwrap().contains("UT's defect list of "), "{trust}");
     let (nobody, arguments) = (world.path("nobody"), ["--defect-list", &defects]);
+    std::fs::create_dir(&nobody).unwrap();
     let (code, refused) = json(&[&["trust", "check", "--dir", &nobody, signer][..], &arguments].concat());
     assert_eq!(code, 40);
     assert!(refused[0]["error"]["what"].as_str().unwrap().contains("is not believed"), "{}", refused[0]);

@@ -193,7 +193,7 @@ impl Desk {
         self.check(slot, at);
     }
 
-    fn record(&self) -> DocumentRecord {
+    pub fn record(&self) -> DocumentRecord {
         let reading = Reading::of(&self.path()).unwrap();
         reading.book.document(&centre().orders[0].document_number).unwrap().clone()
     }
