@@ -36,44 +36,11 @@ use crate::quality::{self, Complaint, Expected};
 use crate::rotation::{CardKeys, Rotation};
 use crate::stage::{Binding, Blank, Bound, Document, Judged, Sealed, StepError, Written};
 
+pub use crate::station::{Connections, Station, StationCard, StationError};
 pub use outcome::{Failure, Finished, Outcome, Reason, Rejected, Unusable};
 
 /// Bytes of the random binding between chip and document number.
 const TOKEN_LENGTH: usize = 16;
-
-/// The card of the chip station: a reader with a card in it.
-pub type StationCard = Box<dyn Card>;
-
-/// The place where the chip is reached.
-pub trait Station {
-    /// Powers the card up (each call resets it) and connects to it.
-    ///
-    /// # Errors
-    /// When there is no card or no reader.
-    fn connect(&mut self) -> Result<StationCard, StationError>;
-
-    /// The most data bytes in one APDU, when reader and card know extended length. Only asked where a card needs it.
-    ///
-    /// # Errors
-    /// As [`Station::connect`].
-    fn extended_length(&mut self) -> Result<Option<u32>, StationError> {
-        Ok(None)
-    }
-}
-
-/// Why the chip station gave no card.
-#[derive(Debug, thiserror::Error)]
-pub enum StationError {
-    /// No card in the station.
-    #[error("there is no card in the chip station")]
-    NoCard,
-    /// The reader failed.
-    #[error("the reader of the chip station failed: {detail}")]
-    Reader {
-        /// What it said.
-        detail: String,
-    },
-}
 
 /// The document signer: a key that this crate never sees.
 pub trait SecurityObjectSigner {

@@ -25,3 +25,4 @@ pub mod quality;
 pub mod recover;
 pub mod rotation;
 pub mod stage;
+pub mod station;

@@ -6,7 +6,7 @@ use iso7816::{Chained, Limits};
 use link::pcsc::PcscReader;
 use link::socket::SocketReader;
 use link::{ConnectError, Detail, Journal, Presence, Reader, Recorded};
-use perso::execute::{Station, StationCard, StationError};
+use perso::execute::{Connections, Station, StationCard, StationError};
 use perso::ledger::{self, Event, Ledger, LedgerError, Phase, State, Step};
 use printing::drivers::{Connection, Driver};
 use printing::machine::{Cause, Station as Place};
@@ -20,6 +20,7 @@ use crate::failure::Failure;
 pub struct ChipStation {
     reader: Box<dyn Reader>,
     journal: Option<Journal>,
+    connections: Connections,
 }
 
 impl ChipStation {
@@ -41,7 +42,7 @@ impl ChipStation {
             .journal
             .as_deref()
             .map(|path| Journal::create(path, Detail::Masked).map_err(|error| Failure::unwritable(path, &error)));
-        Ok(ChipStation { reader, journal: journal.transpose()? })
+        Ok(ChipStation { reader, journal: journal.transpose()?, connections: Connections::default() })
     }
 
     /// Waits for a card to be there, or to be gone.
@@ -59,18 +60,21 @@ fn unconnected(error: ConnectError) -> StationError {
 
 impl Station for ChipStation {
     fn extended_length(&mut self) -> Result<Option<u32>, StationError> {
+        self.connections.end();
         Ok(self.reader.connect().map_err(unconnected)?.extended_length())
     }
 
     fn connect(&mut self) -> Result<StationCard, StationError> {
+        self.connections.end();
         let connection = self.reader.connect().map_err(unconnected)?;
-        Ok(match &self.journal {
+        let card: StationCard = match &self.journal {
             Some(journal) => {
                 journal.connected(self.reader.name(), connection.atr());
                 Box::new(Chained::new(Recorded::new(connection, journal.clone()), Limits::SHORT))
             }
             None => Box::new(Chained::new(connection, Limits::SHORT)),
-        })
+        };
+        Ok(self.connections.begin(card))
     }
 }
 

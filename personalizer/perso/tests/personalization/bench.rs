@@ -12,7 +12,9 @@ use channel::secret::Secret;
 use iso7816::{Card, Command, Response, Status, TransmitError};
 use jiff::Timestamp;
 use perso::citizen::Citizens;
-use perso::execute::{Job, Line, Progress, SecurityObjectSigner, SignerError, Station, StationCard, StationError};
+use perso::execute::{
+    Connections, Job, Line, Progress, SecurityObjectSigner, SignerError, Station, StationCard, StationError,
+};
 use perso::ledger::Ledger;
 use perso::order::{self, Order};
 use perso::portrait::{self, Face};
@@ -85,6 +87,8 @@ pub struct Slot {
     pub moments: Rc<RefCell<Vec<Moment>>>,
     /// The ledger whose moments are kept.
     pub ledger: Option<PathBuf>,
+    /// A reader gives its card to one connection at a time.
+    pub connections: Rc<RefCell<Connections>>,
 }
 
 /// What is on the card and on the disk at one moment.
@@ -130,6 +134,7 @@ impl Slot {
             extended_length: Rc::new(RefCell::new(true)),
             moments: Rc::default(),
             ledger: None,
+            connections: Rc::default(),
         }
     }
 }
@@ -137,7 +142,7 @@ impl Slot {
 impl Station for Slot {
     fn connect(&mut self) -> Result<StationCard, StationError> {
         self.card.borrow_mut().reset();
-        Ok(Box::new(self.clone()))
+        Ok(self.connections.borrow_mut().begin(Box::new(self.clone())))
     }
 
     fn extended_length(&mut self) -> Result<Option<u32>, StationError> {

@@ -1,6 +1,6 @@
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -25,12 +25,17 @@ const WHOLE: &str = "extends = \"specimen-uto-eid\"\nname = \"whole\"\n[lds]\n\
     data_groups = [1, 2, 11, 12, 13, 14, 15]\n[access]\nchip_authentication_mapping = true\n\
     [active_authentication]\nkey = \"P-256\"\n[portrait]\nwidth = 100\nheight = 128\nmax_bytes = 3000\n";
 
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread traced.
+    static TRACED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Sink;
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        TRACED.with_borrow_mut(|traced| traced.extend(bytes));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -123,25 +128,22 @@ fn nothing_written_holds_a_secret() {
     let path = folder.path().join("ledger.jsonl");
     let mut ledger = Ledger::open(&path).unwrap();
 
-    let sink = Sink::default();
-    let writer = sink.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(move || writer.clone()).finish();
-    let finished = tracing::subscriber::with_default(subscriber, || {
-        let change = Some(rotation(&issuer));
-        let citizens = Some(Citizens { ca: &mut ca, letters: &mut letters });
-        let outcome = with_whole_line(&slot, &profile, &mut ledger, &keys, change, citizens, |line| {
-            personalize(line, job(order, &face))
-        });
-        match outcome.unwrap() {
-            Outcome::Finished(finished) => finished,
-            Outcome::Rejected(rejected) => panic!("{}", rejected.reason),
-        }
+    // The process's own subscriber: one of this thread alone loses whatever another test reaches first.
+    tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(|| Sink).init();
+    tracing::callsite::rebuild_interest_cache();
+    let change = Some(rotation(&issuer));
+    let citizens = Some(Citizens { ca: &mut ca, letters: &mut letters });
+    let outcome = with_whole_line(&slot, &profile, &mut ledger, &keys, change, citizens, |line| {
+        personalize(line, job(order, &face))
     });
+    let finished = match outcome.unwrap() {
+        Outcome::Finished(finished) => finished,
+        Outcome::Rejected(rejected) => panic!("{}", rejected.reason),
+    };
 
     // Everything that was written, and everything that a program could print of what it holds.
     let trace = slot.trace.borrow().clone();
-    let mut written = sink.0.lock().unwrap().clone();
+    let mut written = TRACED.take();
     assert!(holds(&written, b"personalization begins") && holds(&written, b"ledger"), "the trace is empty");
     written.extend(std::fs::read(&path).unwrap());
     written.extend(trace.as_bytes());
