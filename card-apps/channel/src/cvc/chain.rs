@@ -1,12 +1,14 @@
 //! From a trust point over link certificates and a document verifier to a terminal (TR-03110-3 §2.5, 9303-11 §7.1.4.3).
 //!
 //! What is asked of each certificate in turn: its issuer is the holder before it, which may certify its level; the signature
-//! verifies; it has not expired. A link certificate makes a new trust point, expired or not; an expired trust point still hands
+//! verifies; it has not expired. A link certificate makes a new trust point for the same type of terminal, expired or not; an expired trust point still hands
 //! over to its successor, but certifies nobody else. There is no revocation: certificates are short-lived.
 
 use jiff::civil::Date;
 
-use super::{Chat, CvCertificate, CvKeyError, CvVerifyError, Level, NotSigned, Reference, VerificationKey};
+use super::{
+    Chat, CvCertificate, CvKeyError, CvVerifyError, Level, NotSigned, Reference, TerminalType, VerificationKey,
+};
 use crate::suite::Curve;
 
 /// A CVCA key that is believed: installed with a self-signed certificate, or made by a link certificate under one that is.
@@ -199,6 +201,16 @@ pub enum ChainError {
         /// The level of its issuer.
         issuer: Level,
     },
+    /// A link to a CVCA for another type of terminal.
+    #[error("{holder} is a CVCA of {} terminals, linked to by one of {}", .terminal_type.name(), .issuer.name())]
+    WrongType {
+        /// The certificate's holder.
+        holder: Reference,
+        /// Its type.
+        terminal_type: TerminalType,
+        /// The type of the CVCA before it.
+        issuer: TerminalType,
+    },
     /// The key cannot be used.
     #[error("{holder}: {error}")]
     Key {
@@ -263,6 +275,11 @@ fn step(before: &VerifiedChain, certificate: &CvCertificate, today: Date) -> Res
     let (level, issuer) = (body.chat.level(), previous.chat.level());
     if !issuer.may_certify(level) {
         return Err(ChainError::WrongLevel { holder: holder(), level, issuer });
+    }
+    let (terminal_type, issuer) = (body.chat.terminal_type(), previous.chat.terminal_type());
+    // Below a CVCA another type inherits nothing; a link's rights are its own.
+    if level == Level::Cvca && terminal_type != issuer {
+        return Err(ChainError::WrongType { holder: holder(), terminal_type, issuer });
     }
     certificate.verify(&before.key).map_err(|error| ChainError::Signature { holder: holder(), error })?;
     if level != Level::Cvca && today > previous.expires {

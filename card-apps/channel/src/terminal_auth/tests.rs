@@ -1,5 +1,7 @@
 //! The worked example, both roles against each other with every algorithm, links and dates, and hostile input.
 
+mod types;
+
 use iso7816::tlv::encode;
 use iso7816::{Card, Command, Response, Status, TransmitError};
 use jiff::civil::{Date, date};

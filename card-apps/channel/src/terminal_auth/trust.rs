@@ -5,6 +5,9 @@
 //! EF.CVCA 42 newest authority, 42 the one before OPTIONAL, zeros up to 36 bytes (9303-11 §7.1.6)
 //! ```
 //!
+//! Each terminal type has trust points of its own, and no link leads to another type. EF.CVCA is a file of the travel
+//! document: it names the authorities of inspection systems only.
+//!
 //! The domain parameters are the standardized number of the key's curve, beside a link certificate that does not hold them.
 
 use iso7816::tlv::{Reader, Tag, TlvError, Writer, encode};
@@ -12,10 +15,10 @@ use jiff::civil::Date;
 
 use super::AUTHORITY;
 use crate::cvc::chain::{TrustPoint, TrustPointError, VerifiedChain};
-use crate::cvc::{self, CERTIFICATE, CvCertificate, CvcError, EFFECTIVE};
+use crate::cvc::{self, CERTIFICATE, CvCertificate, CvcError, EFFECTIVE, TerminalType};
 use crate::suite::Curve;
 
-/// The most trust points a chip keeps (TR-03110-3 §2.5): that of a change of keys, and the one before.
+/// The most trust points of one terminal type a chip keeps (TR-03110-3 §2.5): that of a change of keys, and the one before.
 const MOST_TRUST_POINTS: usize = 2;
 /// Bytes of EF.CVCA.
 pub const EF_CVCA_LENGTH: usize = 36;
@@ -24,7 +27,7 @@ const PARAMETERS: Tag = Tag(0x80);
 /// What a chip believes; stored by the card after each certificate that changes it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trust {
-    /// The trust points, the newest first; two at most.
+    /// The trust points, the newest first; two at most of each terminal type.
     pub points: Vec<TrustPoint>,
     /// The current date as far as the chip knows: it has no clock, and learns the date from certificates.
     pub today: Date,
@@ -42,8 +45,8 @@ pub enum TrustError {
     /// A certificate that is no trust point.
     #[error(transparent)]
     TrustPoint(#[from] TrustPointError),
-    /// None, or more than two.
-    #[error("a chip keeps one or two trust points, not {0}")]
+    /// None, or more than two of one terminal type.
+    #[error("a chip keeps one or two trust points of a terminal type, not {0}")]
     Count(usize),
 }
 
@@ -61,10 +64,12 @@ impl Trust {
             let parameters = reader.optional(PARAMETERS)?;
             let curve =
                 parameters.and_then(|value| if let [id] = value { Curve::from_parameter_id(*id) } else { None });
-            points.push(TrustPoint::kept(certificate, curve)?);
-            if points.len() > MOST_TRUST_POINTS {
-                return Err(TrustError::Count(points.len()));
+            let point = TrustPoint::kept(certificate, curve)?;
+            let alike = points.iter().filter(|other| of_type(other) == of_type(&point)).count() + 1;
+            if alike > MOST_TRUST_POINTS {
+                return Err(TrustError::Count(alike));
             }
+            points.push(point);
         }
         if points.is_empty() { Err(TrustError::Count(0)) } else { Ok(Trust { points, today }) }
     }
@@ -87,10 +92,11 @@ impl Trust {
         Ok(writer.finish())
     }
 
-    /// The content of EF.CVCA.
+    /// The content of EF.CVCA: who certifies inspection systems.
     pub fn authorities(&self) -> Vec<u8> {
         let mut file = Vec::with_capacity(EF_CVCA_LENGTH);
-        for point in self.points.iter().take(MOST_TRUST_POINTS) {
+        let inspection = |point: &&TrustPoint| of_type(point) == TerminalType::Inspection;
+        for point in self.points.iter().filter(inspection).take(MOST_TRUST_POINTS) {
             file.extend(encode(AUTHORITY, point.certificate().body().holder.bytes()));
         }
         file.resize(EF_CVCA_LENGTH, 0);
@@ -100,7 +106,7 @@ impl Trust {
     /// Takes over what a chain of certificates has shown: a new trust point, a later date.
     pub(super) fn learn(&mut self, chain: &VerifiedChain) {
         if let Some(newest) = chain.trust_points().last()
-            && self.points.first() != Some(newest)
+            && self.points.iter().find(|point| of_type(point) == of_type(newest)) != Some(newest)
         {
             // A second certificate for one key takes the place of the first.
             let holder = |point: &TrustPoint| point.certificate().body().holder.clone();
@@ -110,10 +116,17 @@ impl Trust {
         self.today = chain.card_date().map_or(self.today, |date| date.max(self.today));
         // An expired trust point is of no more use, but for a link to its successor: the newest one always stays.
         let today = self.today;
-        let mut at = 0;
-        self.points.retain(|point| {
-            at += 1;
-            at == 1 || (at <= MOST_TRUST_POINTS && point.certificate().body().expires >= today)
-        });
+        for terminal_type in TerminalType::ALL {
+            let mut at = 0;
+            self.points.retain(|point| {
+                at += usize::from(of_type(point) == terminal_type);
+                let outlived = at > MOST_TRUST_POINTS || point.certificate().body().expires < today;
+                of_type(point) != terminal_type || at == 1 || !outlived
+            });
+        }
     }
+}
+
+fn of_type(point: &TrustPoint) -> TerminalType {
+    point.certificate().body().chat.terminal_type()
 }
