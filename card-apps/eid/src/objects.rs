@@ -30,6 +30,8 @@ pub enum Access {
     Free,
     /// The holder, after VERIFY.
     Pin,
+    /// The holder, after VERIFY, or a terminal that Terminal Authentication gave this right.
+    PinOrTerminal(Right),
     /// Whoever authenticated with the management key, or the issuer in its secure channel.
     Management,
     /// A terminal that Terminal Authentication gave this right; the issuer in its secure channel too.
@@ -39,10 +41,27 @@ pub enum Access {
 /// What Terminal Authentication may grant in this application.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Right {
+    /// Read the residence record without the holder's PIN.
+    ReadResidence,
     /// Replace the residence record.
     UpdateResidence,
     /// Replace the status hint.
     UpdateStatus,
+}
+
+impl Right {
+    /// Every right.
+    pub const ALL: [Right; 3] = [Right::ReadResidence, Right::UpdateResidence, Right::UpdateStatus];
+
+    /// The right of authentication terminals that grants it, by its name in [`channel::cvc::RIGHTS`]: data group 17 of the German
+    /// identity card is the place of residence too (TR-03127 §3.1). Nothing there is a status hint: no terminal gets that right.
+    pub fn of_terminals(self) -> Option<&'static str> {
+        match self {
+            Right::ReadResidence => Some("read-dg17"),
+            Right::UpdateResidence => Some("write-dg17"),
+            Right::UpdateStatus => None,
+        }
+    }
 }
 
 /// Whether a card must have an object (SP 800-73-4 part 1, table 2).
@@ -93,7 +112,7 @@ macro_rules! objects {
     };
 }
 
-use Access::{Free, Pin};
+use Access::{Free, Pin, PinOrTerminal};
 use Presence::{Conditional, Mandatory, Optional};
 
 objects! {
@@ -133,7 +152,7 @@ objects! {
     BIOMETRIC_TEMPLATES_GROUP = piv("Biometric Information Templates Group Template", 0x7F61, 0x1016, Free, Optional);
     SECURE_MESSAGING_SIGNER = piv("Secure Messaging Certificate Signer", 0x5FC122, 0x1017, Free, Optional);
     PAIRING_CODE = piv("Pairing Code Reference Data Container", 0x5FC123, 0x1018, Pin, Optional);
-    RESIDENCE = national("Residence record", 0xFF21, Pin, Right::UpdateResidence);
+    RESIDENCE = national("Residence record", 0xFF21, PinOrTerminal(Right::ReadResidence), Right::UpdateResidence);
     STATUS_HINT = national("Card status hint", 0xFF22, Free, Right::UpdateStatus);
 }
 

@@ -37,7 +37,7 @@ struct Volatile {
     selected: Option<Application>,
     issuer_domain: issuer_domain::Volatile,
     emrtd: emrtd::Volatile,
-    /// While the citizen application is selected.
+    /// While the citizen application is selected, in the session of `emrtd` or outside any.
     eid: Option<eid::Volatile>,
     jmrtd: jmrtd::Volatile,
 }
@@ -56,6 +56,12 @@ impl Volatile {
     /// The citizen application's steps end with any command that does not reach it.
     fn forget_steps(&mut self) {
         self.eid.iter_mut().for_each(eid::Volatile::forget_steps);
+    }
+
+    /// Ends secure messaging, and what was granted in it.
+    fn end_session_if_any(&mut self) {
+        self.emrtd.end_session_if_any();
+        self.eid.iter_mut().for_each(eid::Volatile::end_session_if_any);
     }
 }
 
@@ -211,16 +217,20 @@ impl SoftCard {
         match Class::of(command.cla) {
             Err(status) => {
                 // Not secure messaging either: a session does not survive it.
-                volatile.emrtd.end_session_if_any();
+                volatile.end_session_if_any();
                 volatile.forget_steps();
                 Response::status(status)
             }
             Ok(Class::Secured) => {
-                volatile.forget_steps();
-                self.secured(command, volatile)
+                let response = self.secured(command, volatile);
+                if !volatile.emrtd.is_secured() {
+                    volatile.forget_steps();
+                    volatile.end_session_if_any();
+                }
+                response
             }
             Ok(class) => {
-                volatile.emrtd.end_session_if_any();
+                volatile.end_session_if_any();
                 self.plain(command, class, volatile)
             }
         }
@@ -261,7 +271,8 @@ impl SoftCard {
         }
     }
 
-    /// A command under the eMRTD application's secure messaging; so is its answer, whatever it says.
+    /// A command under the eMRTD application's secure messaging, where the national file set can be selected too; so is its
+    /// answer, whatever it says.
     fn secured(&mut self, command: &Command, volatile: &mut Volatile) -> Response {
         let plain = match volatile.emrtd.open(command) {
             Ok(plain) => plain,
@@ -276,20 +287,36 @@ impl SoftCard {
         let response = match selection {
             Some(selection) => match selection.and_then(|selection| self.find(&selection, volatile)) {
                 // The issuer domain has a channel of its own: it is not reached through this one.
-                // The citizen application is not offered under it.
-                Ok((Application::IssuerDomain | Application::Piv | Application::National, _)) => {
-                    Response::status(Status::FILE_NOT_FOUND)
+                // The holder's keys are not offered under it.
+                Ok((Application::IssuerDomain | Application::Piv, _)) => Response::status(Status::FILE_NOT_FOUND),
+                Ok((Application::National, information)) => {
+                    let (place, rights) =
+                        (::eid::Application::National, eid::terminal::rights(volatile.emrtd.granted()));
+                    volatile.selected = Some(Application::National);
+                    volatile.eid = Some(eid::Volatile::in_session(place, rights));
+                    selected(self.property_template(place).filter(|_| information))
                 }
                 Ok((Application::Emrtd, information)) => {
                     volatile.selected = Some(Application::Emrtd);
+                    volatile.eid = None;
                     volatile.emrtd.enter(Place::Emrtd);
                     selected(information.then(emrtd::file_control_information))
                 }
                 Err(status) => Response::status(status),
             },
+            None if volatile.eid.is_some() => self.terminal(&plain, chaining, capacity, volatile),
             None => self.emrtd(&plain, chaining, capacity, volatile),
         };
         volatile.emrtd.protect(&self.line.spoil_inside(plain.ins, response))
+    }
+
+    /// A command for the national file set that came out of secure messaging.
+    fn terminal(&mut self, command: &Command, chaining: bool, capacity: u32, volatile: &mut Volatile) -> Response {
+        self.before = self.stored.as_ref().map(|_| self.state.clone());
+        match (&mut self.state.eid, &mut volatile.eid) {
+            (Some(memory), Some(volatile)) => eid::terminal::answer(command, chaining, capacity, memory, volatile),
+            _ => Response::status(Status::CONDITIONS_NOT_SATISFIED),
+        }
     }
 
     fn plain(&mut self, command: &Command, class: Class, volatile: &mut Volatile) -> Response {
@@ -450,6 +477,10 @@ impl SoftCard {
         }
     }
 
+    fn property_template(&self, place: ::eid::Application) -> Option<Vec<u8>> {
+        self.state.eid.as_ref().map(|memory| eid::property_template(place, memory))
+    }
+
     /// True in the card's locked states: only the issuer domain answers (GPCS §5.1.1.4, §5.1.1.5).
     fn is_dead(&self) -> bool {
         matches!(self.state.issuer_domain.life_cycle, CardLife::CardLocked | CardLife::Terminated)
@@ -493,8 +524,7 @@ impl SoftCard {
                 let place = application.eid();
                 volatile.eid = again.or_else(|| place.map(eid::Volatile::at));
                 volatile.eid.iter_mut().for_each(eid::Volatile::forget_steps);
-                let template = |place| self.state.eid.as_ref().map(|memory| eid::property_template(place, memory));
-                selected(place.filter(|_| information).and_then(template))
+                selected(place.filter(|_| information).and_then(|place| self.property_template(place)))
             }
             Application::IssuerDomain => {
                 let mut response = selected(information.then(issuer_domain::file_control_information));

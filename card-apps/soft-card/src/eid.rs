@@ -16,6 +16,8 @@
 //! | `0024 FF 81 <PUK>` | sets the PUK, with all its tries |
 //! | `0024 08 9B <key>` | sets the management key (AES: `08`, `0A`, `0C`), for writing without the channel |
 //!
+//! A residence office replaces the residence record inside the travel document's secure messaging (module `terminal`).
+//!
 //! Other people's programs answer in its place when the card has one of theirs ([`Applet`]).
 //!
 //! Long commands come in extended form, or in links that are protected one by one; long answers come in one piece. The
@@ -32,6 +34,7 @@ mod openfips201;
 mod pin;
 mod pivapplet;
 mod state;
+pub(crate) mod terminal;
 
 use channel::random::{Random, RandomError};
 use channel::scp03::SecurityLevel;

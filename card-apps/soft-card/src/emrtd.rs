@@ -11,6 +11,7 @@ mod read;
 mod state;
 mod terminal;
 
+use channel::cvc::Chat;
 use channel::random::Random;
 use channel::terminal_auth::Trust;
 use iso7816::tlv::{Tag, Writer};
@@ -109,6 +110,16 @@ impl Volatile {
     /// True while the current directory is the master file.
     pub(crate) fn is_at_master_file(&self) -> bool {
         self.place == Place::MasterFile
+    }
+
+    /// True under secure messaging.
+    pub(crate) fn is_secured(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// What Terminal Authentication granted in this session; `None` before it.
+    pub(crate) fn granted(&self) -> Option<Chat> {
+        self.session.as_ref().and_then(|_| self.proved.terminal.granted())
     }
 
     /// Ends secure messaging, as a plain command does (9303-11 §9.8); the current directory stays.

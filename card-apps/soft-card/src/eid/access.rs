@@ -1,6 +1,6 @@
 //! Who may do what: the one place where the application's access conditions stand.
 //!
-//! | | outside the issuer's channel | inside |
+//! | | outside any channel | inside the issuer's |
 //! |---|---|---|
 //! | GET DATA | by the object's read rule (`6982`) | all |
 //! | PUT DATA | by the object's write rule (`6982`) | all |
@@ -12,6 +12,9 @@
 //! | management key | yes, `6A88` when not set | never (`6985`) |
 //!
 //! An own PIN is one that the holder has chosen. Whether a protected object is there is itself protected.
+//!
+//! In the travel document's session the national file set answers GET DATA and PUT DATA by the same rules, and nothing else
+//! (`6D00`): no PIN is given there, so a terminal's rights decide. They end with the session.
 
 use eid::keys::{KeyReference, KeyUse};
 use eid::objects::Access;
@@ -67,8 +70,9 @@ fn granted(access: Access, volatile: &Volatile) -> bool {
     match access {
         Access::Free => true,
         Access::Pin => volatile.verified,
+        Access::PinOrTerminal(right) => volatile.verified || volatile.has(right),
         Access::Management => volatile.managed,
-        Access::Terminal(right) => volatile.rights.contains(&right),
+        Access::Terminal(right) => volatile.has(right),
     }
 }
 
@@ -113,7 +117,7 @@ mod tests {
             Err(Status::SECURITY_NOT_SATISFIED),
             "the management key is not enough"
         );
-        volatile.rights.push(Right::UpdateResidence);
+        volatile = Volatile::in_session(Application::National, vec![Right::UpdateResidence]);
         assert_eq!(judge(residence, &volatile), Ok(()));
         assert_eq!(judge(status, &volatile), Err(Status::SECURITY_NOT_SATISFIED));
     }

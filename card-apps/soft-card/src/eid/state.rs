@@ -226,8 +226,8 @@ pub(crate) struct Volatile {
     /// The management key was used.
     pub(super) managed: bool,
     pub(super) exchange: Exchange,
-    /// What Terminal Authentication granted; nothing does so yet.
-    pub(super) rights: Vec<Right>,
+    /// Under the travel document's secure messaging: what Terminal Authentication granted before.
+    session: Option<Vec<Right>>,
 }
 
 impl Volatile {
@@ -241,8 +241,25 @@ impl Volatile {
             fresh: false,
             managed: false,
             exchange: Exchange::Idle,
-            rights: Vec::new(),
+            session: None,
         }
+    }
+
+    /// The state after selection under the travel document's secure messaging, by a terminal with these rights.
+    pub(crate) fn in_session(place: Application, rights: Vec<Right>) -> Self {
+        Volatile { session: Some(rights), ..Volatile::at(place) }
+    }
+
+    /// The session is over, and all that was granted in it; the application stays selected.
+    pub(crate) fn end_session_if_any(&mut self) {
+        if self.session.is_some() {
+            *self = Volatile::at(self.place);
+        }
+    }
+
+    /// Whether Terminal Authentication granted this.
+    pub(super) fn has(&self, right: Right) -> bool {
+        self.session.as_ref().is_some_and(|rights| rights.contains(&right))
     }
 
     /// The application that is selected.

@@ -13,6 +13,7 @@ mod makes;
 mod oracle;
 mod power;
 mod reading;
+mod residence;
 mod support;
 mod terminal;
 mod wrong_state;

@@ -16,8 +16,11 @@ use channel::sm::Secured;
 use channel::suite::{Cipher, Curve};
 use channel::terminal_auth::{self, Binding, TerminalSigner};
 use channel::{bac, secret::Secret};
+use eid::objects::RESIDENCE;
+use eid::residence::{Residence, SignedResidence};
 use iso7816::tlv::{Tag, encode};
 use iso7816::{Aid, Card, Command, Response, TransmitError};
+use lds::date::Date;
 use lds::globalplatform::install_for_personalization;
 use lds::globalplatform::keys::delete_key_set;
 use proptest::prelude::*;
@@ -26,6 +29,7 @@ use soft_card::issuer_domain::{CardLife, MAX_FAILED_AUTHENTICATIONS};
 use soft_card::{SoftCard, State};
 
 use crate::hostile;
+use crate::residence::{HOLDER, record};
 use crate::support::*;
 use crate::terminal::{Hierarchy, Holder};
 
@@ -33,6 +37,8 @@ use crate::terminal::{Hierarchy, Holder};
 const FINGERPRINTS: &[u8] = b"RIDGES AND VALLEYS";
 /// Stands in EF.DG4 alone, which nobody has a right to.
 const EYES: &[u8] = b"FURROWS AND CRYPTS";
+/// Stands in the residence record alone, which offices have a right to.
+const HOME: &str = "UNDER THE OLD OAK TREE";
 const DG1: u16 = 0x0101;
 const DG3: u16 = 0x0103;
 const DG4: u16 = 0x0104;
@@ -92,9 +98,19 @@ enum Step {
         number: bool,
     },
     ChipAuthentication,
-    /// Terminal Authentication with the right key for the certificate, or another.
+    /// Terminal Authentication of an inspection system or a residence office, with the right key for the certificate or another.
     Terminal {
         right: bool,
+        office: bool,
+    },
+    /// GET DATA of the residence record.
+    ReadResidence(Way),
+    /// PUT DATA of a residence record, in links or not.
+    WriteResidence {
+        holder: bool,
+        day: u8,
+        links: bool,
+        way: Way,
     },
     Read {
         id: u16,
@@ -135,7 +151,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..4).prop_map(|one_of| Basic { right: one_of > 0 }),
         3 => (0..4, any::<bool>()).prop_map(|(one_of, number)| Pace { right: one_of > 0, number }),
         3 => Just(ChipAuthentication),
-        3 => (0..4).prop_map(|one_of| Terminal { right: one_of > 0 }),
+        4 => (0..4, any::<bool>()).prop_map(|(one_of, office)| Terminal { right: one_of > 0, office }),
+        3 => way().prop_map(ReadResidence),
+        3 => (0..4, 27..32u8, any::<bool>(), way())
+            .prop_map(|(one_of, day, links, way)| WriteResidence { holder: one_of > 0, day, links, way }),
         9 => (file, any::<bool>(), way()).prop_map(|(id, short, way)| Read { id, short, way }),
         5 => (0..6, level).prop_map(|(one_of, level)| Issuer { right: one_of > 0, level }),
         2 => Just(Install),
@@ -178,8 +197,10 @@ struct Proof {
     identity: Vec<u8>,
     /// The compressed key of Chip Authentication, once that ran.
     ephemeral_key: Option<Vec<u8>>,
-    /// The chip let the terminal in.
+    /// The chip let the inspection system in.
     terminal: bool,
+    /// The chip let the residence office in.
+    office: bool,
     /// Something came in between that may have ended the proof, though not the session.
     doubtful: bool,
 }
@@ -263,7 +284,7 @@ impl Host {
         seen
     }
 
-    fn step(&mut self, step: &Step, World { document, hierarchy, stranger }: &World) -> Seen {
+    fn step(&mut self, step: &Step, World { document, hierarchy, offices, stranger }: &World) -> Seen {
         match step {
             Step::Reset => {
                 self.card.0.borrow_mut().reset();
@@ -275,7 +296,6 @@ impl Host {
                 if seen.done {
                     self.at = *at;
                 }
-                self.proof.doubtful = true;
                 seen
             }
             Step::Basic { right } => {
@@ -317,7 +337,8 @@ impl Host {
                 }
                 Seen::result(self.session.is_some())
             }
-            Step::Terminal { right } => {
+            Step::Terminal { right, office } => {
+                let hierarchy = if *office { offices } else { hierarchy };
                 let Some(session) = self.session.as_mut() else { return Seen::nothing() };
                 let ephemeral_key = self.proof.ephemeral_key.clone().unwrap_or_default();
                 let binding = Binding { chip_identity: &self.proof.identity, ephemeral_key: &ephemeral_key };
@@ -325,8 +346,29 @@ impl Host {
                 let mut sign = |message: &[u8]| key.sign(message);
                 let done =
                     terminal_auth::authenticate(session, &hierarchy.chain, binding, &mut sign, usize::MAX).is_ok();
-                self.proof.terminal = done;
+                // Where no such command is known, it takes nothing back either.
+                if done || self.at == At::Emrtd {
+                    (self.proof.terminal, self.proof.office) = (done && !office, done && *office);
+                } else {
+                    self.proof.doubtful = true;
+                }
                 Seen::result(done)
+            }
+            Step::ReadResidence(way) => Seen::one(self.send(&RESIDENCE.get().with_ne(iso7816::MAX_NE), *way)),
+            Step::WriteResidence { holder, day, links, way } => {
+                let holder = if *holder { HOLDER } else { "199900000022" };
+                let whole = RESIDENCE.put(&record(holder, (2026, 1, *day), HOME, 40));
+                if !links {
+                    return Seen::one(self.send(&whole, *way));
+                }
+                let (head, tail) = whole.data.split_at(20);
+                let head = Command { cla: 0x10, data: head.to_vec(), ..whole.clone() };
+                match self.send(&head, *way) {
+                    Some(answer) if answer.status.is_ok() => {
+                        Seen::one(self.send(&Command { data: tail.to_vec(), ..whole }, *way))
+                    }
+                    answer => Seen::one(answer),
+                }
             }
             Step::Read { id, short, way } => {
                 let file = lds::files::by_id(lds::files::Place::Emrtd, *id).filter(|_| *short);
@@ -436,12 +478,18 @@ struct Proved {
 struct World {
     document: Document,
     hierarchy: Hierarchy,
+    offices: Hierarchy,
     stranger: Holder,
 }
 
 impl World {
     fn new() -> Self {
-        World { document: Document::new(300), hierarchy: Hierarchy::new(), stranger: Holder::new("UTXX00001") }
+        World {
+            document: Document::new(300),
+            hierarchy: Hierarchy::new(),
+            offices: Hierarchy::offices(&["read-dg17", "write-dg17"]),
+            stranger: Holder::new("UTXX00001"),
+        }
     }
 }
 
@@ -457,7 +505,8 @@ fn judge(step: &Step, proved: &Proved, seen: &Seen, before: &State, after: &Stat
 /// No protected byte without the right to it.
 fn secrecy(step: &Step, proved: &Proved, seen: &Seen, before: &State) {
     let way = match step {
-        Step::Select(_, way) | Step::Read { way, .. } | Step::Noise(_, way) => *way,
+        Step::Select(_, way) | Step::Read { way, .. } | Step::Noise(_, way) | Step::ReadResidence(way) => *way,
+        Step::WriteResidence { way, .. } => *way,
         _ => Way::Channel,
     };
     let open = proved.session && way == Way::Session && before.emrtd.life_cycle == ApplicationLife::Personalized;
@@ -466,6 +515,8 @@ fn secrecy(step: &Step, proved: &Proved, seen: &Seen, before: &State) {
         assert!(open || !hostile::shows(bytes, MARKER), "{step:?} shows a protected file");
         let fingers = open && proved.proof.terminal;
         assert!(fingers || !hostile::shows(bytes, FINGERPRINTS), "{step:?} shows fingerprints without the right");
+        let home = open && proved.proof.office;
+        assert!(home || !hostile::shows(bytes, HOME.as_bytes()), "{step:?} shows the residence without the right");
         assert!(!hostile::shows(bytes, EYES), "{step:?} shows eyes that nobody has a right to");
         assert!(!hostile::shows(bytes, &[0x2A; 32]), "{step:?} shows the chip's private key");
         assert!(open || !hostile::shows(bytes, INFORMATION.as_bytes()), "{step:?} shows a password");
@@ -521,8 +572,32 @@ fn integrity(step: &Step, proved: &Proved, before: &State, after: &State) {
             .clone()
             .map(|eid| (eid.objects, eid.keys, eid.transport, eid.management_key, eid.pin.map(|pin| pin.value)))
     };
-    assert!(citizen(before) == citizen(after), "{step:?} writes the citizen application");
+    match step {
+        Step::WriteResidence { way: Way::Session, .. } if proved.session && proved.proof.office => {
+            let residence =
+                |state: &State| state.eid.as_ref().and_then(|eid| eid.objects.get(&RESIDENCE.tag.0).cloned());
+            let others = |state: &State| {
+                let objects = citizen(state).map(|(objects, ..)| objects).unwrap_or_default();
+                objects.into_iter().filter(|(tag, _)| *tag != RESIDENCE.tag.0).collect::<Vec<_>>()
+            };
+            assert!(others(before) == others(after), "{step:?} writes something else");
+            assert!(residence(before) == residence(after) || succeeds(before, after), "{step:?}");
+        }
+        _ => assert!(citizen(before) == citizen(after), "{step:?} writes the citizen application"),
+    }
     counters(step, before, after);
+}
+
+/// The residence record of a card.
+fn residence(state: &State) -> Option<Residence> {
+    let content = state.eid.as_ref()?.objects.get(&RESIDENCE.tag.0)?;
+    SignedResidence::parse(content).ok()?.residence().ok()
+}
+
+/// Whether one record is the next of the other: the same holder's, and not older.
+fn succeeds(before: &State, after: &State) -> bool {
+    let (Some(was), Some(is)) = (residence(before), residence(after)) else { return false };
+    was.national_number == is.national_number && was.date <= is.date
 }
 
 fn counters(step: &Step, before: &State, after: &State) {
@@ -595,11 +670,20 @@ fn expected(step: &Step, proved: &Proved, before: &State) -> Option<bool> {
             here.then_some(*right && document && !dead)
         }
         Step::ChipAuthentication if proved.session => somewhere.then_some(proved.at == At::Emrtd && document),
-        Step::Terminal { right } if proved.session && !proved.proof.doubtful => {
+        Step::Terminal { right, .. } if proved.session && !proved.proof.doubtful => {
             let believes = before.emrtd.terminal_trust.is_some();
             let proved = proved.at == At::Emrtd && proved.proof.ephemeral_key.is_some();
             somewhere.then_some(*right && proved && believes && document)
         }
+        Step::ReadResidence(way) | Step::WriteResidence { way, .. } if proved.at == At::National => {
+            let open = *way == Way::Session && proved.session && proved.proof.office;
+            let next = match (step, residence(before)) {
+                (Step::WriteResidence { holder, day, .. }, Some(was)) => *holder && was.date <= january(*day),
+                _ => true,
+            };
+            (!proved.proof.doubtful || !open).then_some(open && next && !dead)
+        }
+        Step::ReadResidence(_) | Step::WriteResidence { .. } => None,
         Step::Read { id: DG3, way, .. } if !proved.proof.doubtful => {
             let open = *way == Way::Session && proved.session && proved.proof.terminal;
             (proved.at == At::Emrtd && before.emrtd.files.contains_key(&DG3)).then_some(open && document)
@@ -632,24 +716,47 @@ fn expected(step: &Step, proved: &Proved, before: &State) -> Option<bool> {
     }
 }
 
+fn january(day: u8) -> Date {
+    Date::new(2026, 1, day).unwrap()
+}
+
 /// The states that a card may be met in, with fingerprints and eyes, on cards that believe the hierarchy.
 fn states(world: &World) -> Vec<State> {
     let believing = |mut state: State| {
         if state.emrtd.files.contains_key(&DG3) {
             state.emrtd.files.insert(DG3, encode(Tag(0x63), FINGERPRINTS));
             state.emrtd.files.insert(DG4, encode(Tag(0x76), EYES));
-            state.emrtd.terminal_trust = Some(world.hierarchy.trust());
+            state.emrtd.terminal_trust = Some(world.hierarchy.trust_with(&world.offices));
+        }
+        if let Some(eid) = &mut state.eid {
+            eid.objects.insert(RESIDENCE.tag.0, record(HOLDER, (2026, 1, 29), HOME, 40));
         }
         state
     };
     hostile::states().into_iter().map(believing).collect()
 }
 
+/// How a terminal gets in: chance alone seldom does.
+fn way_in(office: bool) -> [Step; 5] {
+    [
+        Step::Pace { right: true, number: true },
+        Step::Select(At::Emrtd, Way::Session),
+        Step::ChipAuthentication,
+        Step::Terminal { right: true, office },
+        Step::Select(At::National, Way::Session),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn the_whole_card_does_what_the_model_allows_and_nothing_else(steps in prop::collection::vec(step(), 1..40)) {
+    fn the_whole_card_does_what_the_model_allows_and_nothing_else(
+        led in prop::sample::select(vec![0, 0, 3, 4, 5]),
+        office: bool,
+        steps in prop::collection::vec(step(), 1..40),
+    ) {
+        let steps: Vec<Step> = way_in(office).into_iter().take(led).chain(steps).collect();
         thread_local! {
             static WORLD: (World, Vec<State>) = {
                 let world = World::new();
@@ -705,7 +812,22 @@ fn a_host_that_knows_everything_gets_everywhere() {
         .find(|state| state.emrtd.life_cycle == ApplicationLife::Personalized && state.emrtd.terminal_trust.is_some());
     let mut host = Host::new(&believing.unwrap());
     play(&mut host, &opening);
-    play(&mut host, &[(Step::Terminal { right: false }, false), (read(DG3), false)]);
+    let inspector = |right| Step::Terminal { right, office: false };
+    play(&mut host, &[(inspector(false), false), (read(DG3), false)]);
     play(&mut host, &opening);
-    play(&mut host, &[(Step::Terminal { right: true }, true), (read(DG3), true), (read(DG4), false)]);
+    play(&mut host, &[(inspector(true), true), (read(DG3), true), (read(DG4), false)]);
+    let citizen = states(&world).into_iter().find(|state| state.eid.is_some());
+    let mut host = Host::new(&citizen.unwrap());
+    play(&mut host, &opening);
+    let national = || (Step::Select(At::National, Way::Session), true);
+    let write = |day, links| Step::WriteResidence { holder: true, day, links, way: Way::Session };
+    let read_home = || Step::ReadResidence(Way::Session);
+    play(&mut host, &[national(), (read_home(), false), (write(30, false), false)]);
+    play(&mut host, &[(Step::Select(At::Emrtd, Way::Session), true)]);
+    play(&mut host, &[(Step::Terminal { right: true, office: true }, true), (read(DG3), false), national()]);
+    play(
+        &mut host,
+        &[(read_home(), true), (write(30, true), true), (write(29, false), false), (write(31, false), true)],
+    );
+    assert_eq!(residence(&host.memory()).unwrap().date, january(31));
 }

@@ -54,7 +54,7 @@ impl Holder {
         )
     }
 
-    fn certify_chat(&self, other: &Holder, chat: Chat, (effective, expires): (Date, Date)) -> CvCertificate {
+    pub fn certify_chat(&self, other: &Holder, chat: Chat, (effective, expires): (Date, Date)) -> CvCertificate {
         let reference = |name: &str| Reference::from_bytes(name.as_bytes()).unwrap();
         let with_domain = chat.level() == Level::Cvca;
         let body = CvBody {
@@ -73,7 +73,7 @@ impl Holder {
 
 const CARD_DATE: Date = date(2026, 1, 15);
 
-/// A CVCA that both groups, a domestic document verifier and a terminal that DG3 alone is granted to.
+/// A CVCA, a domestic document verifier and a terminal.
 pub struct Hierarchy {
     cvca: Holder,
     root: CvCertificate,
@@ -82,18 +82,45 @@ pub struct Hierarchy {
 }
 
 impl Hierarchy {
+    /// Inspection systems: the CVCA grants both groups, the document verifier DG3 alone.
     pub fn new() -> Self {
-        let (cvca, dv, terminal) = (Holder::new("UTCVCA00001"), Holder::new("UTDV00001"), Holder::new("UTIS00001"));
-        let root = cvca.certify(&cvca, Level::Cvca, BOTH, (date(2026, 1, 1), date(2028, 1, 1)));
+        Self::of(TerminalType::Inspection, ["UTCVCA00001", "UTDV00001", "UTIS00001"], BOTH, &["read-dg3"])
+    }
+
+    /// Residence offices: the document verifier grants these rights.
+    pub fn offices(rights: &[&str]) -> Self {
+        let names = ["UTATCVCA00001", "UTDVAT00001", "UTOFFICE00001"];
+        Self::of(TerminalType::Authentication, names, &["read-dg17", "write-dg17", "write-dg18"], rights)
+    }
+
+    fn of(terminal_type: TerminalType, names: [&'static str; 3], all: &[&str], rights: &[&str]) -> Self {
+        let [cvca, dv, terminal] = names.map(Holder::new);
+        let chat = |level, rights: &[&str]| Chat::named(terminal_type, level, rights.iter().copied()).unwrap();
+        let root = cvca.certify_chat(&cvca, chat(Level::Cvca, all), (date(2026, 1, 1), date(2028, 1, 1)));
+        let period = (date(2026, 2, 10), date(2026, 3, 10));
         let chain = vec![
-            cvca.certify(&dv, Level::DomesticDv, &["read-dg3"], (date(2026, 2, 1), date(2026, 5, 1))),
-            dv.certify(&terminal, Level::Terminal, BOTH, (date(2026, 2, 10), date(2026, 3, 10))),
+            cvca.certify_chat(&dv, chat(Level::DomesticDv, rights), (date(2026, 2, 1), date(2026, 5, 1))),
+            dv.certify_chat(&terminal, chat(Level::Terminal, all), period),
         ];
         Hierarchy { cvca, root, terminal, chain }
     }
 
     pub fn trust(&self) -> Trust {
         Trust { points: vec![TrustPoint::new(self.root.clone()).unwrap()], today: CARD_DATE }
+    }
+
+    /// The same below the CVCA of another.
+    pub fn under(&mut self, other: &Hierarchy) {
+        let dv = Holder::new("UTDVXX00001");
+        let [before, own] = &self.chain[..] else { panic!() };
+        let (chat, own) = (before.body().chat, own.body().chat);
+        let period = (date(2026, 2, 10), date(2026, 3, 10));
+        self.chain = vec![other.cvca.certify_chat(&dv, chat, period), dv.certify_chat(&self.terminal, own, period)];
+    }
+
+    /// What a card believes that believes another one too.
+    pub fn trust_with(&self, other: &Hierarchy) -> Trust {
+        Trust { points: [self.trust().points, other.trust().points].concat(), ..self.trust() }
     }
 
     /// A document with fingers and eyes, whose card believes this CVCA.
@@ -108,14 +135,14 @@ impl Hierarchy {
         personalized(&self.document())
     }
 
-    fn run(&self, inspection: &mut Inspection<'_>) -> Result<(), TerminalAuthError> {
+    pub fn run(&self, inspection: &mut Inspection<'_>) -> Result<(), TerminalAuthError> {
         inspection.authenticate(&self.chain, &self.terminal)
     }
 }
 
 /// A session of Chip Authentication, and what a terminal signs in it.
-struct Inspection<'c> {
-    card: Secured<&'c mut dyn Card>,
+pub struct Inspection<'c> {
+    pub card: Secured<&'c mut dyn Card>,
     identity: Vec<u8>,
     ephemeral_key: Vec<u8>,
     /// The most data bytes of one command.
@@ -124,7 +151,7 @@ struct Inspection<'c> {
 
 impl<'c> Inspection<'c> {
     /// PACE, the application, Chip Authentication.
-    fn by_pace(card: &'c mut dyn Card) -> Self {
+    pub fn by_pace(card: &'c mut dyn Card) -> Self {
         let suite = Suite { mapping: Mapping::Generic, group: Curve::P256.into(), cipher: Cipher::Aes128 };
         let opened = pace::open(card, &suite, &can(), LADDER[0], &mut OsRandom).unwrap();
         let mut card = Secured::new(opened.session, card);
@@ -154,12 +181,12 @@ impl<'c> Inspection<'c> {
         )
     }
 
-    fn ask(&mut self, command: &Command) -> Response {
+    pub fn ask(&mut self, command: &Command) -> Response {
         self.card.transmit(command).unwrap()
     }
 
     /// The status words of READ BINARY by short identifier for the fingers and for the eyes.
-    fn fingers_and_eyes(&mut self) -> (u16, u16) {
+    pub fn fingers_and_eyes(&mut self) -> (u16, u16) {
         (self.short(3).status.0, self.short(4).status.0)
     }
 
@@ -167,7 +194,7 @@ impl<'c> Inspection<'c> {
         self.ask(&Command::new(0x00, 0xB0, 0x80 | id, 0x00).with_ne(256))
     }
 
-    fn authorities(&mut self) -> Vec<String> {
+    pub fn authorities(&mut self) -> Vec<String> {
         let file = self.ask(&Command::new(0x00, 0xB0, 0x9C, 0x00).with_ne(36)).data;
         terminal_auth::authorities(&file).unwrap().iter().map(Reference::to_string).collect()
     }
@@ -184,7 +211,7 @@ fn prove(card: &mut Secured<&mut dyn Card>, cipher: Cipher) -> Vec<u8> {
 
 const NO: u16 = 0x6982;
 /// Commands of [`Inspection::by_pace`]: five of PACE, the selection, two of Chip Authentication.
-const BEFORE_TERMINALS: u64 = 8;
+pub const BEFORE_TERMINALS: u64 = 8;
 
 #[test]
 fn the_fingers_open_after_terminal_authentication_and_close_with_the_session() {
