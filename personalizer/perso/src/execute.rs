@@ -657,12 +657,14 @@ pub(crate) fn invalidate(line: &mut Line<'_>, document: &str, chip: &str) -> Res
     };
     line.ledger.append(event(Phase::Intent))?;
     let locked = match line.profile.card.applet {
-        Some(applet) => applet::again(line, chip)
-            .and_then(|mut card| applet.dialect().spoil(card.as_mut()).map_err(|error| error.to_string())),
+        Some(applet) => applet::again(line, chip).map_err(|why| (why, false)).and_then(|mut card| {
+            let spoiled = applet.dialect().spoil(card.as_mut());
+            spoiled.map_err(|error| (error.to_string(), matches!(error, DialogueError::Locked)))
+        }),
         None => match reopen(line, document, chip) {
             Err(Failure::Ledger(error)) => return Err(error.into()),
-            Err(failure) => Err(failure.to_string()),
-            Ok(mut secured) => lock(&mut secured).map_err(|error| error.to_string()),
+            Err(failure) => Err((failure.to_string(), false)),
+            Ok(mut secured) => lock(&mut secured).map_err(|error| (error.to_string(), false)),
         },
     };
     match locked {
@@ -670,18 +672,17 @@ pub(crate) fn invalidate(line: &mut Line<'_>, document: &str, chip: &str) -> Res
             line.ledger.append(event(Phase::Done))?;
             Ok(true)
         }
-        Err(reason) => {
-            line.ledger.append(Event::Failed {
-                document: document.to_owned(),
-                chip: chip.to_owned(),
-                step: Step::Invalidate,
-                reason,
-                instruction: None,
-                status: None,
-            })?;
+        Err((reason, for_good)) => {
+            line.ledger.append(not_locked(document, chip, reason, for_good))?;
             Ok(false)
         }
     }
+}
+
+/// A rejected chip is not locked; `for_good` when it is not to be tried again.
+pub(crate) fn not_locked(document: &str, chip: &str, reason: String, for_good: bool) -> Event {
+    let (document, chip, step) = (document.to_owned(), chip.to_owned(), Step::Invalidate);
+    Event::Failed { document, chip, step, reason, instruction: None, status: None, for_good }
 }
 
 /// The travel document first, then what else of ours the card has.

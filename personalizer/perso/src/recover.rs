@@ -19,7 +19,7 @@ use lds::globalplatform::{ApplicationState, CardState};
 use crate::applet::{self, Applet, Way};
 use crate::execute::{
     Failure, Job, Line, Outcome, Reason, Rejected, StationCard, Unusable, accept_again, approve_and_seal, go_on,
-    invalidate, open, prepare, reject, select, write,
+    invalidate, not_locked, open, prepare, reject, select, write,
 };
 use crate::issuer::{IssuerDomain, SecuredDomain};
 use crate::ledger::{DocumentRecord, Event, Phase, State, Step};
@@ -180,13 +180,17 @@ fn reject_named(line: &mut Line<'_>, document: &str) -> Result<Rejected, Recover
     let (record, chip) = begun.ok_or_else(|| RecoverError::NotBegun { document: document.to_owned() })?;
     of_this_kind(line, document, &record)?;
     // A card that says that it is another one is not touched, nor taken for a dead one.
-    if let Ok(domain) = select(line)
-        && domain.serial() != chip
-    {
-        let (document, chip) = (document.to_owned(), domain.serial().to_owned());
-        return Err(RecoverError::OtherCard { document, chip });
+    let serial = select(line).ok().map(|domain| domain.serial().to_owned());
+    if let Some(other) = serial.clone().filter(|serial| *serial != chip) {
+        return Err(RecoverError::OtherCard { document: document.to_owned(), chip: other });
     }
-    Ok(reject_known(line, document, &chip, &record)?)
+    let rejected = reject_known(line, document, &chip, &record)?;
+    if serial.is_none() && !rejected.invalidated {
+        // Dead or gone: nobody waits any more for a chip to be locked.
+        let reason = "the chip does not say who it is, and its document was rejected by its number".to_owned();
+        line.ledger.append(not_locked(document, &chip, reason, true)).map_err(Failure::from)?;
+    }
+    Ok(rejected)
 }
 
 fn reject_known(line: &mut Line<'_>, document: &str, chip: &str, record: &DocumentRecord) -> Result<Rejected, Failure> {

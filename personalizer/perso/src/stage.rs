@@ -142,6 +142,7 @@ impl<S> Document<S> {
                     reason: source.to_string(),
                     instruction,
                     status,
+                    for_good: false,
                 })?;
                 Err(StepError::Card { step, source })
             }

@@ -192,6 +192,7 @@ impl Motion<'_> {
                 reason: error.to_string(),
                 instruction: None,
                 status: None,
+                for_good: false,
             };
             ledger.append(failed).map_err(MotionError::Ledger)?;
             return Err(MotionError::Machine(error));

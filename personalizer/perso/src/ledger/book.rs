@@ -51,6 +51,8 @@ pub struct DocumentRecord {
     pub printed: bool,
     /// True when the application of a rejected chip was locked for good.
     pub invalidated: bool,
+    /// True when nothing locks the rejected chip: it is gone, or its applet was locked before. It must be destroyed.
+    pub given_up: bool,
 }
 
 /// A certificate of the citizen CA.
@@ -258,8 +260,9 @@ impl Book {
                 asked.serial = Some(serial.clone());
                 asked.digest = Some(digest.clone());
             }
-            Event::Failed { document, chip, .. } => {
-                self.bound(document, chip)?;
+            Event::Failed { document, chip, step, for_good, .. } => {
+                let record = self.bound(document, chip)?;
+                record.given_up |= *step == Step::Invalidate && *for_good;
             }
             Event::State { document, state, reason } => self.advance(document, *state, reason.as_ref())?,
             Event::BlankSpoiled { chip, .. } => self.spoil(chip.as_deref())?,
@@ -290,6 +293,7 @@ impl Book {
                     print: false,
                     printed: false,
                     invalidated: false,
+                    given_up: false,
                 };
                 self.documents.insert(document.to_owned(), record);
                 Ok(())

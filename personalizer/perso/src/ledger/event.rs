@@ -99,6 +99,9 @@ pub enum Event {
         /// The status word it refused with.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "status_word")]
         status: Option<Status>,
+        /// True when it is not tried again: of a rejected chip, that nothing locks it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_good: bool,
     },
     /// The document is in another state.
     State {

@@ -235,6 +235,7 @@ fn write_the_sample() {
         reason: "refused".to_owned(),
         instruction: Some(0xE2),
         status: Some(iso7816::Status(0x6A84)),
+        for_good: false,
     };
     for event in [
         Event::BlanksReceived { count: 2 },

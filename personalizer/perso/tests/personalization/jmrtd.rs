@@ -313,6 +313,7 @@ fn a_rejected_card_is_emptied_while_it_can_be_and_told_when_it_cannot() {
     };
     let (_folder, mut ledger, slot) = torn(WRITING);
     assert!(reject(&slot, &mut ledger));
+    assert!(!ledger.book().document(&centre().orders[0].document_number).unwrap().given_up);
     let emptied = memory(&slot);
     assert!(emptied.locked && !emptied.sizes.is_empty() && emptied.sizes.values().all(|size| *size == 0));
 
@@ -321,7 +322,9 @@ fn a_rejected_card_is_emptied_while_it_can_be_and_told_when_it_cannot() {
     let slot = blank(2);
     assert!(matches!(make(&slot, &small(), &mut ledger), Ok(Outcome::Finished(_))));
     assert!(!reject(&slot, &mut ledger), "a finished card cannot be undone");
-    assert!(!ledger.book().document(&centre().orders[0].document_number).unwrap().invalidated);
+    let record = ledger.book().document(&centre().orders[0].document_number).unwrap();
+    assert!(!record.invalidated && record.given_up, "it is not waited for either");
+    assert!(!reject(&slot, &mut ledger), "whoever puts it in again is told the same");
 }
 
 #[test]

@@ -68,12 +68,12 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     })
 }
 
-/// True when a document was begun, and is neither in the tray of good cards nor rejected with a chip that is locked.
+/// True when a document was begun, and is neither in the tray of good cards nor rejected with a chip that is locked, or never will be.
 fn is_open(parts: &Parts) -> bool {
     let mut documents = parts.ledger.book().documents();
     documents.any(|(_, record)| match record.state {
         State::Ordered | State::Packed => false,
-        State::QaRejected => !record.invalidated,
+        State::QaRejected => !(record.invalidated || record.given_up),
         _ => true,
     })
 }
