@@ -148,6 +148,7 @@ impl fmt::Debug for PublicKeyInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let curve = match self.parameter_id {
             Some(id) if groups::is_group(id) => "prime field",
+            None if self.is_rsa() => "RSA",
             id => id.and_then(curve_name).unwrap_or("curve not known"),
         };
         write!(f, "PublicKeyInfo({curve}, {})", hex::encode(&self.point))

@@ -169,7 +169,7 @@ pub fn text(state: &State) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
         // Writing to a string does not fail.
-        let _ = writeln!(out, "{name:<24}{value}");
+        let _ = writeln!(out, "{name:<23} {value}");
     };
     line("chip serial", &card.chip_serial);
     line("card", &CardState(card.card as u8).to_string());

@@ -175,6 +175,10 @@ pub mod oid {
 
     /// commonName (X.520).
     pub const COMMON_NAME: &[u8] = &oid!(raw 2.5.4.3);
+    /// surname (X.520).
+    pub const SURNAME: &[u8] = &oid!(raw 2.5.4.4);
+    /// givenName (X.520).
+    pub const GIVEN_NAME: &[u8] = &oid!(raw 2.5.4.42);
     /// countryName (X.520).
     pub const COUNTRY_NAME: &[u8] = &oid!(raw 2.5.4.6);
     /// localityName (X.520).

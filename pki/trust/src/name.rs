@@ -87,6 +87,8 @@ impl fmt::Display for Name {
 fn label(kind: &[u8]) -> &'static str {
     match kind {
         oid::COMMON_NAME => "CN",
+        oid::SURNAME => "SN",
+        oid::GIVEN_NAME => "GN",
         oid::COUNTRY_NAME => "C",
         oid::LOCALITY_NAME => "L",
         oid::SERIAL_NUMBER => "serialNumber",

@@ -445,7 +445,7 @@ fn revoke<'a>(document: &str, ledger: &'a Ledger) -> Vec<&'a CertificateRecord> 
 
 fn revoke_words(document: &str, ledger: &Ledger) -> String {
     let named = revoke(document, ledger).into_iter().map(|certificate| match &certificate.serial {
-        Some(serial) => format!("\n  revoke: bitaqa-pki citizen revoke {serial}"),
+        Some(serial) => format!("\n  revoke: bitaqa-pki citizen revoke --dir DIR {serial}"),
         None => format!(
             "\n  revoke, if it was issued: the certificate whose serial number stands in citizen-ca/keys/{}",
             certificate.key_identifier

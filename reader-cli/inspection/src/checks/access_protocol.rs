@@ -1,8 +1,10 @@
 //! Was the chip opened by an acceptable access protocol? (TR-03135-1 §5.6.1, 9303-11 §4.2)
 
+use lds::files::EF_CARD_ACCESS;
+
 use super::{Check, Judgement};
 use crate::case::Case;
-use crate::evidence::Protocol;
+use crate::evidence::{FileEvidence, PasswordKind, Protocol};
 use crate::procedure::Bac;
 use crate::verdict::{Class, Verdict};
 
@@ -34,9 +36,21 @@ fn judge(case: &Case<'_>) -> Judgement {
         },
         None if case.evidence.without_chip() => Judgement::aborted("files were given, no chip was opened"),
         None if case.evidence.interrupted.is_some() => Judgement::aborted("the session ended before the chip was open"),
-        None => match access.attempts.last().and_then(|attempt| attempt.error.as_deref()) {
-            Some(error) => Judgement::failed(format!("the chip was not opened: {error}")),
+        None => match access.attempts.last().and_then(|attempt| Some((attempt, attempt.error.as_deref()?))) {
+            Some((attempt, error)) => {
+                let judgement = Judgement::failed(format!("the chip was not opened: {error}"));
+                let offer = case.evidence.files.get(EF_CARD_ACCESS.name);
+                let offers_nothing = !matches!(offer, Some(FileEvidence::Read { .. } | FileEvidence::Malformed { .. }));
+                match offers_nothing && !(access.bac_allowed && attempt.password == PasswordKind::Mrz) {
+                    true => Judgement { remedy: Some(WITHOUT_PACE.to_owned()), ..judgement },
+                    false => judgement,
+                }
+            }
             None => Judgement::aborted("no access protocol was tried"),
         },
     }
 }
+
+/// A card that hides its PACE is found out then, by what it signed of it (`no-downgrade`).
+const WITHOUT_PACE: &str = "Where old cards without PACE are to be read: allow BAC and give the MRZ (--bac allowed --mrz). A card that has no \
+    travel document in it cannot be judged here.";
