@@ -53,6 +53,10 @@ pub enum Verb {
         /// IC serial number and batch, 12 hexadecimal digits; random when not given.
         #[arg(long, value_name = "HEX")]
         serial: Option<Serial>,
+        /// The keys that its maker delivers it with: a file of three lines, ENC, MAC, DEK in hexadecimal, 16, 24 or 32 bytes each; the
+        /// well-known test keys when not given.
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
         /// With the citizen's PIV application, in its delivery state: empty, to be personalized by the issuer.
         #[arg(long)]
         eid: bool,

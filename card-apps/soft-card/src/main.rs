@@ -5,10 +5,12 @@ mod args;
 mod rack;
 mod show;
 
+use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
+use channel::key_set::KeySet;
 use clap::Parser;
 use soft_card::fault::{FaultError, Faults, Tear};
 use soft_card::forge::{self, ForgeError};
@@ -33,6 +35,8 @@ enum Failure {
     Persona { name: String, source: PersonaError },
     #[error("there is no persona {name}: {source}")]
     PersonaFile { name: String, source: std::io::Error },
+    #[error("{path} holds no keys{why}", path = .path.display(), why = .source.as_ref().map(|it| format!(": {it}")).unwrap_or_default())]
+    KeyFile { path: std::path::PathBuf, source: Option<std::io::Error> },
     #[error("{path}: {source}", path = .path.display())]
     Folder { path: std::path::PathBuf, source: std::io::Error },
     #[error("{path} holds {count} cards; 1 to {most} can be run at a time", path = .path.display())]
@@ -76,6 +80,10 @@ impl Failure {
             Failure::Persona { .. } | Failure::PersonaFile { .. } => {
                 (2, Some("bitaqa-soft-card personas lists those that are known; the others are files of the same form"))
             }
+            Failure::KeyFile { .. } => (
+                2,
+                Some("three lines are expected: ENC, MAC, DEK in hexadecimal, 16, 24 or 32 bytes each, all as long"),
+            ),
             Failure::Folder { .. } => (20, Some("check the folder and its permissions")),
             Failure::Cards { .. } => (2, Some("cards are the files of the folder whose names end in .card")),
             Failure::Listen(ListenError::InUse { .. }) => (2, Some("choose another path for the socket")),
@@ -90,6 +98,9 @@ impl Failure {
         }
     }
 }
+
+/// More than three keys of 32 bytes need.
+const KEY_FILE_BYTES: u64 = 1024;
 
 fn main() -> ExitCode {
     match execute(&Arguments::parse().verb) {
@@ -107,7 +118,14 @@ fn main() -> ExitCode {
 
 fn execute(verb: &Verb) -> Result<(), Failure> {
     match verb {
-        Verb::New { state, persona, serial, eid } => new(state, persona, *serial, *eid),
+        Verb::New { state, persona, serial, keys, eid } => {
+            let mut options =
+                BlankOptions { serial: serial.map(|serial| serial.0), eid: *eid, ..make(persona)?.options() };
+            if let Some(path) = keys {
+                options.keys = delivered_keys(path)?;
+            }
+            new(state, options)
+        }
         Verb::Personas => {
             for (name, text) in persona::EMBEDDED {
                 let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
@@ -130,13 +148,27 @@ fn execute(verb: &Verb) -> Result<(), Failure> {
     }
 }
 
-fn new(path: &Path, persona: &str, serial: Option<args::Serial>, eid: bool) -> Result<(), Failure> {
-    let options = make(persona)?.options();
-    let options = BlankOptions { serial: serial.map(|serial| serial.0), eid, ..options };
+fn new(path: &Path, options: BlankOptions) -> Result<(), Failure> {
     let state = State::blank(options)?;
     state.create(path).map_err(Failure::Create)?;
     println!("{}", state.chip_serial());
     Ok(())
+}
+
+/// Three lines: ENC, MAC, DEK.
+fn delivered_keys(path: &Path) -> Result<KeySet, Failure> {
+    let none = |source| Failure::KeyFile { path: path.to_owned(), source };
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(KEY_FILE_BYTES).read_to_string(&mut text));
+    read.map_err(|error| none(Some(error)))?;
+    let key = |line: &str| hex::decode(line.trim()).ok().filter(|key| matches!(key.len(), 16 | 24 | 32));
+    let keys: Option<Vec<Vec<u8>>> = text.lines().map(key).collect();
+    match keys.as_deref() {
+        Some([enc, mac, dek]) if enc.len() == mac.len() && enc.len() == dek.len() => {
+            Ok(KeySet { enc: enc[..].into(), mac: mac[..].into(), dek: dek[..].into() })
+        }
+        _ => Err(none(None)),
+    }
 }
 
 /// The persona of that name, or in that file.

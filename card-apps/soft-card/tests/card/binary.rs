@@ -270,6 +270,7 @@ fn bad_files_and_usage_are_refused_with_advice() {
         (&["run", "--state", card, "--listen", card], 2, "in use"),
         (&["run", "--state", card, "--listen", "x", "--tear-at", "soon"], 2, "command index"),
         (&["new", "--state", card, "--serial", "12"], 2, "12 hexadecimal digits"),
+        (&["new", "--state", "/nonexistent/card.json", "--keys", card], 2, "three lines are expected: ENC, MAC, DEK"),
     ] {
         let output = run(arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -348,4 +349,10 @@ fn personas_are_listed_and_made() {
     assert!(run(&["new", "--state", &path("own"), "--persona", &path("own.toml")]).status.success());
     assert_eq!(load("own").make.longest_command, 1000);
     assert_eq!(run(&["new", "--state", &path("x"), "--persona", "nobody"]).status.code(), Some(2));
+    // The keys of its maker, and not those that everybody knows.
+    let keys = [[0x11; 32], [0x22; 32], [0x33; 32]];
+    std::fs::write(path("keys"), keys.map(|key| hex::encode(key) + "\n").concat()).unwrap();
+    assert!(run(&["new", "--state", &path("keyed"), "--keys", &path("keys")]).status.success());
+    let set = load("keyed").issuer_domain.keys.remove(&0x30).unwrap();
+    assert_eq!([&set.enc, &set.mac, &set.dek].map(|key| key.expose().to_vec()), keys.map(|key| key.to_vec()));
 }

@@ -17,7 +17,7 @@ use lds::dg::dg15::Dg15;
 use lds::dg::dg16::Dg16;
 use lds::dg::features::{FeatureKind, Features};
 use lds::directory::Directory;
-use lds::files::{self, EF_ATR_INFO, EF_CARD_ACCESS, EF_COM, EF_DIR, EF_SOD, File};
+use lds::files::{self, EF_ATR_INFO, EF_CARD_ACCESS, EF_CARD_SECURITY, EF_COM, EF_DIR, EF_SOD, File};
 use lds::info::AtrInfo;
 use lds::security_infos::SecurityInfos;
 use lds::sod::LdsSecurityObject;
@@ -40,7 +40,7 @@ pub fn recognised(bytes: &[u8]) -> Option<&'static File> {
     if group.is_some_and(|file| file.data_group == Some(1)) && Directory::parse(bytes).is_ok() {
         return Some(&EF_DIR);
     }
-    let others = [&EF_COM, &EF_SOD, &EF_CARD_ACCESS];
+    let others = [&EF_COM, &EF_SOD, &EF_CARD_ACCESS, &EF_CARD_SECURITY];
     group.or_else(|| others.into_iter().find(|file| file.tag == Some(tag)))
 }
 
@@ -58,6 +58,11 @@ pub fn contents(file: &File, bytes: &[u8]) -> Result<Contents, String> {
         None if *file == EF_SOD => shown.security_object(bytes)?,
         None if *file == EF_CARD_ACCESS => {
             shown.security_infos(&SecurityInfos::parse(bytes).map_err(|error| error.to_string())?);
+        }
+        None if *file == EF_CARD_SECURITY => {
+            let signed = security_object::parse_card_security(bytes).map_err(|error| error.to_string())?;
+            let infos = SecurityInfos::parse(signed.claimed().security_infos());
+            shown.security_infos(&infos.map_err(|error| error.to_string())?);
         }
         None if *file == EF_DIR => {
             for application in Directory::parse(bytes).map_err(|error| error.to_string())?.applications {
@@ -246,6 +251,7 @@ mod tests {
         assert_eq!(name("6103040141"), Some("EF.DG1"));
         assert_eq!(name("6703020100"), Some("EF.DG7"));
         assert_eq!(name("60155f0104303130375f36063034303030305c0361756e"), Some("EF.COM"));
+        assert_eq!(name("3003020101"), Some("EF.CardSecurity"));
         assert_eq!(name("ffff"), None);
     }
 
