@@ -4,7 +4,7 @@
 # make bench  speed against the floor; writes target/bench.json
 # make fuzz   every parser of the PKI under a sanitizer, a few seconds each
 # make interruptions  every command of the PKI killed and out of space at far more of its writes than make test does; many minutes
-# make interop  OpenSC, ssh-keygen and OpenSSL use the citizen's card through the real pcscd
+# make interop  cards on four kinds of chips, and OpenSC, ssh-keygen and OpenSSL that use them, through the real pcscd
 #
 # Each target installs the Debian packages it misses (asking sudo only where needed).
 
@@ -33,6 +33,7 @@ test: test-packages build
 	BITAQA_BIN=target/debug personalizer/demo/demo.sh target/demo-test
 	BITAQA_BIN=target/debug pki/demo/first-year.sh target/first-year-test
 	BITAQA_BIN=target/debug personalizer/demo/fingers.sh target/fingers-test
+	BITAQA_BIN=target/debug personalizer/demo/cards.sh target/cards-test
 
 bench: test-packages release
 	$(CARGO) bench --locked -p personalizer
@@ -52,7 +53,8 @@ interruptions: test-packages
 	BITAQA_TESTS=all BITAQA_INTERRUPTIONS=all $(CARGO) test --locked -p pki-cli --test interruptions -- --nocapture
 	BITAQA_INTERRUPTIONS=all $(CARGO) test --locked -p perso --test personalization whole -- --nocapture
 
-interop: test-packages
+interop: test-packages build
+	BITAQA_BIN=target/debug personalizer/demo/cards.sh target/cards-test
 	BITAQA_TESTS=all $(CARGO) test --locked -p soft-card --test interop
 
 $(CARGO_FUZZ):

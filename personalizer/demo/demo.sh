@@ -9,63 +9,11 @@
 # back.png (as sent to the printer), printed-front.png, printed-back.png (as the printer drew them), verify.json and
 # report.html. The passphrases and the keys of this demo protect nothing.
 set -eu
-umask 077
-
-root=$(cd "$(dirname "$0")/../.." && pwd)
+name=demo
+. "$(dirname "$0")/workshop.sh"
 cd "$root"
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$root/$1" ;; esac; }
-bin=$(absolute "${BITAQA_BIN:-target/release}")
-out=$(absolute "${1:-target/demo}")
-pcscd=$root/card-apps/virtual-reader/private-pcscd.sh
-orders=$root/test-vectors/orders/specimen.jsonl
-
-rm -rf "$out"
-mkdir -p "$out"
-# Sockets and state: a short path, because socket names are limited to 107 bytes.
-work=$(mktemp -d "${TMPDIR:-/tmp}/bitaqa.XXXXXX")
-printer_pid=
-card_pid=
-
-end() { [ -z "$1" ] || { kill "$1" 2>/dev/null; wait "$1" 2>/dev/null; } || true; }
-finish() {
-    status=$?
-    end "$card_pid"
-    end "$printer_pid"
-    "$pcscd" stop "$work/pcscd" >/dev/null 2>&1 || true
-    if [ "$status" -ne 0 ]; then
-        cp "$work"/*.log "$out" 2>/dev/null || true
-        echo "demo: failed; logs are in $out" >&2
-    fi
-    rm -rf "$work"
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
-say() { printf '\n== %s\n' "$*"; }
-fail() { echo "demo: $*" >&2; exit 1; }
-# field NAME: the first value of that name in the JSON on standard input
-field() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }
-# order N NAME: a value of the Nth order
-order() { sed -n "$1p" "$orders" | field "$2"; }
 
 # --- States -----------------------------------------------------------------------------------------------------
-
-# The authority's passphrase stays with the authority; the signer's goes to the printing centre with the signer.
-printf 'authority of the demo\n' >"$work/passphrase"
-printf 'signer of the demo\n' >"$work/signer-passphrase"
-
-# found_state PKI TRUST: an authority with one document signer; its bundle, installed where cards are judged
-found_state() {
-    export BITAQA_PASSPHRASE_FILE="$work/passphrase" BITAQA_SIGNER_PASSPHRASE_FILE="$work/signer-passphrase"
-    "$bin/bitaqa-pki" init --profile specimen-uto --dir "$1"
-    "$bin/bitaqa-pki" ds new --dir "$1" --name ds-1
-    "$bin/bitaqa-pki" crl issue --dir "$1"
-    "$bin/bitaqa-pki" bundle export --dir "$1" --out "$1.bundle" --json >"$1.json"
-    # The pin reaches an embassy on paper; the bundle on any way.
-    "$bin/bitaqa-reader" trust install "$1.bundle" --pin "$(field signer <"$1.json")" --trust "$2"
-    unset BITAQA_PASSPHRASE_FILE BITAQA_SIGNER_PASSPHRASE_FILE
-}
 
 say "A national PKI: CSCA, document signer, revocation list; its trust bundle installed at the embassy"
 found_state "$work/pki" "$work/trust"
@@ -76,24 +24,13 @@ echo "set up"
 # --- The printing centre ----------------------------------------------------------------------------------------
 
 say "pcscd with two virtual readers (chip station, counter) and a printer with four blanks"
-"$pcscd" start "$work/pcscd" 2 "${BITAQA_DRIVER:-$bin/libifdbitaqa.so}" >"$work/pcscd.txt"
-cat "$work/pcscd.txt"
-PCSCLITE_CSOCK_NAME=$(sed -n 's/^PCSCLITE_CSOCK_NAME=//p' "$work/pcscd.txt")
-export PCSCLITE_CSOCK_NAME
-station="Bitaqa Virtual Reader 00 00"
-counter="Bitaqa Virtual Reader 00 01"
+start_pcscd 2
+station=$(reader 0)
+counter=$(reader 1)
 
 mkdir "$work/blanks"
 for n in 1 2 3 4; do "$bin/bitaqa-soft-card" new --state "$work/blanks/$n.card"; done
-"$bin/bitaqa-printer-sim" --port "$work/printer" --blanks "$work/blanks" --station "$work/pcscd/slot.0" \
-    --soft-card "$bin/bitaqa-soft-card" --output "$work/printed" >"$work/printer.log" 2>&1 &
-printer_pid=$!
-tries=0
-until [ -e "$work/printer" ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 100 ] || fail "the simulated printer did not start"
-    sleep 0.05
-done
+start_printer "$work/blanks" 0
 
 # make_cards ORDERS PKI TRUST OUT [OPTION...]
 make_cards() {
@@ -122,19 +59,11 @@ make_cards "$work/orders/fourth.jsonl" "$work/stranger" "$work/trust-of-the-stra
 # judge STATE CAN FOLDER: puts a card into the counter's reader and verifies it; the exit code is the verdict
 judge() {
     mkdir -p "$3"
-    "$bin/bitaqa-soft-card" run --state "$1" --connect "$work/pcscd/slot.1" >>"$work/counter.log" 2>&1 &
-    card_pid=$!
-    tries=0
-    until "$bin/bitaqa-reader" readers 2>/dev/null | grep -F "$counter" | grep -q '3B'; do
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] || fail "the card does not show in the reader"
-        sleep 0.05
-    done
+    insert "$1" 1
     code=0
     "$bin/bitaqa-reader" verify --reader "$counter" --can "$2" --trust "$work/trust" --json \
         --report "$3/report.html" >"$3/verify.json" || code=$?
-    end "$card_pid"
-    card_pid=
+    pull 1
 }
 
 # expect VERDICT CODE FOLDER WHAT

@@ -7,48 +7,19 @@
 #
 # BITAQA_BIN is the folder of the programs (default target/release). OUT (default target/fingers) keeps what was read and said.
 set -eu
-umask 077
-
-root=$(cd "$(dirname "$0")/../.." && pwd)
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$root/$1" ;; esac; }
-bin=$(absolute "${BITAQA_BIN:-target/release}")
-out=$(absolute "${1:-target/fingers}")
-rm -rf "$out"
-mkdir -p "$out"
-# Sockets and state: a short path, because socket names are limited to 107 bytes.
-work=$(mktemp -d "${TMPDIR:-/tmp}/bitaqa.XXXXXX")
-card_pid=
-end() { [ -z "$card_pid" ] || { kill "$card_pid" 2>/dev/null; wait "$card_pid" 2>/dev/null; } || true; card_pid=; }
-finish() {
-    status=$?
-    end
-    [ "$status" -eq 0 ] || { cp "$work"/*.log "$out" 2>/dev/null || true; echo "fingers: failed; logs are in $out" >&2; }
-    rm -rf "$work"
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
-say() { printf '\n== %s\n' "$*"; }
-fail() { echo "fingers: $*" >&2; exit 1; }
-# field NAME: the first value of that name in the JSON on standard input
-field() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }
+name=fingers
+. "$(dirname "$0")/workshop.sh"
 ahead=0
 # now COMMAND: as many days from today as `ahead` says
 now() { if [ "$ahead" -eq 0 ]; then "$@"; else faketime -f "+${ahead}d" "$@"; fi; }
 pki() { now "$bin/bitaqa-pki" "$@"; }
 
-printf 'authority of the demo\n' >"$work/passphrase"
 printf 'terminal of the demo\n' >"$work/terminal-passphrase"
-export BITAQA_PASSPHRASE_FILE="$work/passphrase" BITAQA_SIGNER_PASSPHRASE_FILE="$work/passphrase"
 cd "$work"
 
 say "A national PKI, and the country verifying CA that says which terminals may read fingers"
-pki init --profile specimen-uto --dir pki >pki.log
-pki ds new --dir pki --name ds-1 >>pki.log
-pki crl issue --dir pki >>pki.log
-pki bundle export --dir pki --out utopia.bundle --json >bundle.json
-"$bin/bitaqa-reader" trust install utopia.bundle --pin "$(field signer <bundle.json)" --trust trust
+found_state pki trust >pki.log
+export BITAQA_PASSPHRASE_FILE="$work/passphrase" BITAQA_SIGNER_PASSPHRASE_FILE="$work/passphrase"
 pki cvc init --dir pki --country UT --mnemonic ISCVCA --type is
 cvca=pki/cvc/UTISCVCA/generations/00001/certificate.cvcert
 
@@ -70,7 +41,7 @@ say "The printing centre: an order with fingers becomes a card"
 [ "$(wc -c <EF_DG3.bin)" -eq 522 ] || fail "EF_DG3.bin has another length"
 mkdir orders
 ln -s "$root/test-vectors/portraits" portraits
-head -n 1 "$root/test-vectors/orders/specimen.jsonl" | sed 's|}$|, "fingers": {"path": "../EF_DG3.bin"}}|' >orders/one.jsonl
+head -n 1 "$orders" | sed 's|}$|, "fingers": {"path": "../EF_DG3.bin"}}|' >orders/one.jsonl
 can=$(field card_access_number <orders/one.jsonl)
 "$bin/bitaqa-soft-card" new --state card.json >>pki.log
 
@@ -79,19 +50,15 @@ insert() {
     rm -f card.sock
     "$bin/bitaqa-soft-card" run --state card.json --listen card.sock >>card.log 2>&1 &
     card_pid=$!
-    tries=0
-    until [ -S card.sock ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 200 ] || fail "the card does not listen"
-        sleep 0.05
-    done
+    until_true "the card does not listen" test -S card.sock
 }
+take_out() { end "$card_pid"; card_pid=; }
 # make_card LEDGER [OPTION...]
 make_card() {
     ledger=$1
     shift
     "$bin/bitaqa-personalizer" run orders/one.jsonl --profile specimen-uto-eac --socket card.sock --printer none --signer pki/ds/ds-1 \
-        --passphrase-file passphrase --trust trust --ledger "$ledger" --out cards --blanks 1 "$@"
+        --passphrase-file signer-passphrase --trust trust --ledger "$ledger" --out cards --blanks 1 "$@"
 }
 insert
 if make_card trial.jsonl >"$out/without-cvca.txt" 2>&1; then fail "a card was made that believes no terminal"; fi
@@ -99,7 +66,7 @@ grep -q -e --cvca "$out/without-cvca.txt" || fail "nobody said what was missing"
 echo "without --cvca no card is begun"
 make_card ledger.jsonl --cvca "$cvca" >"$out/made.txt" 2>&1 || { cat "$out/made.txt"; fail "no card was made"; }
 cat "$out/made.txt"
-end
+take_out
 
 # read_as NAME TERMINAL VERDICT RESULT DG3: verifies the card as that post ("-": without certificates)
 read_as() {
@@ -111,7 +78,7 @@ read_as() {
     # shellcheck disable=SC2086
     now "$bin/bitaqa-reader" verify --socket card.sock --can "$can" --trust trust --json --save-evidence "$out/$1.evidence.json" \
         $terminal_options >"$out/$1.json" 2>"$out/$1.stderr" || code=$?
-    end
+    take_out
     verdict=$(field verdict <"$out/$1.json")
     # One line of JSON: the check's own object ends at its brace.
     seen=$(tr '{' '\n' <"$out/$1.json" | grep '"id":"terminal-authentication"' | field result)
@@ -129,7 +96,7 @@ read_as right-terminal post-EARLY GENUINE_VALID successful 1
 insert
 "$bin/bitaqa-reader" read --socket card.sock --can "$can" --out files --terminal post-EARLY \
     --terminal-passphrase-file terminal-passphrase >"$out/read.txt"
-end
+take_out
 cmp EF_DG3.bin files/EF_DG3.bin || fail "the fingers that were read are not those of the order"
 echo "the fingers read are those of the order"
 
