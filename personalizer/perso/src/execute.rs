@@ -582,6 +582,7 @@ fn reason_of(complaint: Complaint) -> Reason {
             let checks = checks.into_iter().map(|(id, _)| id.to_owned()).collect();
             Reason::Verdict { verdict, checks }
         }
+        Complaint::Broke { restart } => Reason::Broke { restart: restart.to_string() },
         Complaint::Differs { file } => Reason::Differs { file: file.to_owned() },
         Complaint::Interrupted => Reason::Disagreement { what: "the card left while it was read back" },
     }

@@ -13,7 +13,7 @@ use eid::Application;
 use eid::certificate::Container;
 use eid::keys::{Algorithm, KeyReference};
 use eid::objects::Object;
-use inspection::evidence::{FileEvidence, Interruption};
+use inspection::evidence::{FileEvidence, Interruption, Restart};
 use inspection::procedure::{Access, Bac, Options};
 use inspection::{Evidence, Policy, Report, Verdict};
 use iso7816::{Card, Status};
@@ -170,6 +170,12 @@ pub enum Complaint {
         /// The checks that did not succeed, with their reasons.
         checks: Vec<(&'static str, String)>,
     },
+    /// The card broke secure messaging while it was read, and was read whole in a second session only. An embassy is content with
+    /// that; whoever made the card hands out none that has begun to fail.
+    Broke {
+        /// Where and how.
+        restart: Restart,
+    },
     /// A file on the chip is not the one planned.
     Differs {
         /// Its name.
@@ -208,7 +214,10 @@ pub fn approve(
     let mut options = Options { every_proof: true, extended_length: extended_length.is_some(), ..Options::new(now) };
     options.reader_limit = extended_length.unwrap_or(options.reader_limit);
     let evidence = inspection::inspect(card, &access, &options, random, &mut |_| {});
-    if matches!(evidence.interrupted, Some(Interruption::CardLost | Interruption::Reader { .. })) {
+    let restart = evidence.restarted.as_ref();
+    let contact = |cause: &&Interruption| matches!(cause, Interruption::CardLost | Interruption::Reader { .. });
+    // Contact that was lost for a moment accuses no card, and approves none: it is read again from the start.
+    if evidence.interrupted.iter().chain(restart.map(|restart| &restart.cause)).any(|cause| contact(&cause)) {
         return Err(Complaint::Interrupted);
     }
     let report = inspection::judge(&evidence, trust, &Policy { bac }, now);
@@ -219,6 +228,9 @@ pub fn approve(
     if report.verdict != Verdict::GenuineValid || !PROOFS.iter().all(|id| proved(id)) {
         let checks = report.complaints().map(|check| (check.id, check.reason.clone())).collect();
         return Err(Complaint::Verdict { verdict: report.verdict, checks });
+    }
+    if let Some(restart) = evidence.restarted {
+        return Err(Complaint::Broke { restart });
     }
     if let Some(file) = expected.difference(&evidence) {
         return Err(Complaint::Differs { file });

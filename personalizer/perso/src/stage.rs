@@ -131,6 +131,10 @@ impl<S> Document<S> {
                 Ok(document.with(stage))
             }
             Err(source) => {
+                // Cards count such attempts and block: so does the ledger, in whatever step it happens.
+                if source.is_wrong_cryptogram() {
+                    ledger.append(Event::WrongCryptogram { chip: document.chip.clone() })?;
+                }
                 let (instruction, status) = match &source {
                     DialogueError::Refused { instruction, status } => (Some(*instruction), Some(*status)),
                     _ => (None, None),

@@ -81,6 +81,12 @@ pub enum Reason {
         /// Checks that did not succeed.
         checks: Vec<String>,
     },
+    /// It broke secure messaging while it was read back, and was read in a second session only.
+    #[error("read back: {restart}")]
+    Broke {
+        /// Where and how.
+        restart: String,
+    },
     /// A file on the chip is not the one written.
     #[error("read back: {file} is not what was written")]
     Differs {

@@ -1,3 +1,6 @@
+use std::cell::Cell;
+
+use channel::scp03::KeySet;
 use iso7816::Status;
 use lds::dg::dg02::{Dg2, Encoding};
 use lds::globalplatform::{ApplicationState, CardState};
@@ -5,10 +8,10 @@ use perso::execute::{Failure, Outcome, Reason, Unusable, personalize};
 use perso::ledger::{Ledger, Reading, State, Step};
 use perso::profile::Profile;
 use perso::recover::{Recovered, Wish, recover};
-use perso::rotation::Rotation;
-use soft_card::BlankOptions;
-use soft_card::fault::{Tear, When};
+use perso::rotation::{CardKeys, KeysError, Rotation};
+use soft_card::fault::{Fault, Faults, On, Tear, When};
 use soft_card::persona::{EMBEDDED, Persona};
+use soft_card::{BlankOptions, SoftCard};
 
 use crate::bench::*;
 
@@ -31,6 +34,78 @@ fn every_specimen_order_becomes_a_card() {
     }
     let reading = Reading::of(&path).unwrap();
     assert_eq!(reading.book.documents().count(), 20);
+}
+
+/// An embassy reads such a card in a second session; whoever made it does not hand it out.
+#[test]
+fn a_card_that_breaks_while_it_is_read_back_is_not_approved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
+    let profile = small_profile();
+    let once = On { ins: Some(0xB0), skip: 6, count: Some(1), inside: false };
+    for (index, fault) in [Fault::Garbled { on: once }, Fault::Short { on: once, bytes: 0 }].into_iter().enumerate() {
+        let order = &centre().orders[index];
+        let face = face(order, &profile);
+        let slot = Slot::new(index as u8 + 1);
+        let blank = SoftCard::from_state(slot.card.borrow().state());
+        let faults = Faults { seed: 7, all: vec![fault], ..Faults::default() };
+        *slot.card.borrow_mut() = blank.with_faults(&faults).unwrap();
+        let made = with_line(&slot, &profile, &mut ledger, &keys(), |line| personalize(line, job(order, &face)));
+        if index == 0 {
+            let Outcome::Rejected(rejected) = made.unwrap() else { panic!("approved") };
+            let Reason::Broke { restart } = &rejected.reason else { panic!("{}", rejected.reason) };
+            assert!(restart.starts_with("a first session broke at EF."), "{restart}");
+            assert!(rejected.invalidated);
+            assert_eq!(ledger.book().document(&order.document_number).unwrap().state, State::QaRejected);
+            continue;
+        }
+        // Contact that was lost for a moment says nothing of the card: it is read again, from the start.
+        let Err(Failure::Interrupted { .. }) = made else { panic!("not interrupted") };
+        let recovered = with_line(&slot, &profile, &mut ledger, &keys(), |line| {
+            recover(line, &|_| Some(job(order, &face)), Wish::Finish)
+        });
+        let Recovered::Now(Outcome::Finished(finished)) = recovered.unwrap() else { panic!("not finished") };
+        assert_eq!(finished.document.approved().report().unwrap().verdict, inspection::Verdict::GenuineValid);
+    }
+}
+
+/// Other keys than those that were just put on the card.
+#[derive(Default)]
+struct Forgetful(Cell<bool>);
+
+impl CardKeys for Forgetful {
+    fn of_chip(&self, diversification: &[u8; 10]) -> Result<KeySet, KeysError> {
+        if self.0.replace(true) { keys() } else { issuer_keys() }.of_chip(diversification)
+    }
+}
+
+/// Cards block after ten such attempts: each is in the ledger, and after the profile's number none is made.
+#[test]
+fn wrong_cryptograms_after_a_change_of_keys_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
+    let mut profile = small_profile();
+    profile.card.attempts = 3;
+    let order = &centre().orders[0];
+    let (face, slot, forgetful) = (face(order, &profile), Slot::new(1), Forgetful::default());
+    let rotation = Rotation { from: 0x30, to: ISSUER_VERSION, keys: &forgetful };
+    let made = with_rotating_line(&slot, &profile, &mut ledger, &keys(), Some(rotation), |line| {
+        personalize(line, job(order, &face))
+    });
+    let Outcome::Rejected(rejected) = made.unwrap() else { panic!("finished") };
+    assert_eq!(rejected.reason, Reason::BadAnswer { step: Step::RotateKeys });
+    assert!(!rejected.invalidated);
+    let attempts = || slot.trace.borrow().lines().step_by(2).filter(|line| line.starts_with("8050")).count();
+    let counted = |ledger: &Ledger| ledger.book().chip(&rejected.chip).unwrap().wrong_cryptograms as usize;
+    // The first channel was a good one; the second was that of the change, the third was to lock the card.
+    assert_eq!((counted(&ledger), attempts()), (2, 3));
+    for _ in 0..3 {
+        let again = with_rotating_line(&slot, &profile, &mut ledger, &keys(), Some(rotation), |line| {
+            recover(line, &|_| Some(job(order, &face)), Wish::Finish)
+        });
+        assert!(matches!(again.unwrap(), Recovered::Now(Outcome::Rejected(_))));
+    }
+    assert_eq!((counted(&ledger), attempts()), (3, 4));
 }
 
 #[test]

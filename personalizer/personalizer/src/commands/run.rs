@@ -412,6 +412,7 @@ fn stopped(limit: u32, fault: &str, code: u8) -> Failure {
 fn fault_name(reason: &Reason) -> String {
     match reason {
         Reason::Machine { .. } => "the printer failed".to_owned(),
+        Reason::Broke { .. } => "read back: the session broke".to_owned(),
         reason => reason.to_string(),
     }
 }
@@ -419,7 +420,9 @@ fn fault_name(reason: &Reason) -> String {
 /// The exit code for a rejected card.
 fn exit_of(reason: &Reason) -> u8 {
     match reason {
-        Reason::Refused { .. } | Reason::BadAnswer { .. } | Reason::Disagreement { .. } => exit::REFUSED,
+        Reason::Refused { .. } | Reason::BadAnswer { .. } | Reason::Broke { .. } | Reason::Disagreement { .. } => {
+            exit::REFUSED
+        }
         Reason::Verdict { .. } | Reason::Differs { .. } => exit::NOT_GENUINE,
         Reason::Machine { .. } => exit::PRINTER,
         Reason::Operator | Reason::Before { .. } => exit::REFUSED,
