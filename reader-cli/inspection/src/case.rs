@@ -122,6 +122,8 @@ pub(crate) struct Case<'a> {
     pub integrity: BTreeMap<u8, Integrity>,
     /// Data groups whose hash is the listed one, parsed.
     pub contents: Contents,
+    /// The session that broke before, as far as the evidence keeps it.
+    broken: Option<Box<Case<'a>>>,
 }
 
 /// What became of EF.CardSecurity.
@@ -149,6 +151,13 @@ pub(crate) enum SodProblem {
 
 impl<'a> Case<'a> {
     fn new(evidence: &'a Evidence, store: &'a TrustStore, policy: Policy, now: Timestamp) -> Self {
+        let broken = evidence.restarted.as_ref().and_then(|restart| restart.session.as_deref());
+        let broken = broken.map(|broken| Box::new(Case::of_session(broken, store, policy, now)));
+        Case { broken, ..Case::of_session(evidence, store, policy, now) }
+    }
+
+    /// One session, whatever was before it.
+    fn of_session(evidence: &'a Evidence, store: &'a TrustStore, policy: Policy, now: Timestamp) -> Self {
         let signed = signed_object(evidence);
         let listed = match &signed {
             Ok(signed) => LdsSecurityObject::parse(signed.claimed().content())
@@ -169,7 +178,33 @@ impl<'a> Case<'a> {
         };
         let sod = signed.ok().map(|signed| signed.judge(store, &document));
         let card_security = SecurityFile::judge(evidence, store, &document);
-        Case { evidence, store, policy, now, listed, sod, card_security, integrity, contents }
+        Case { evidence, store, policy, now, listed, sod, card_security, integrity, contents, broken: None }
+    }
+
+    /// The judgement of a proof of the chip over all sessions: one that failed in a session that then broke stands.
+    ///
+    /// Only where the chip did not answer at all, or broke the channel in the middle, a proof of the same document in the next
+    /// session makes up for it: readers and cards that keep less than they promise look the same. `answered` says whether a
+    /// session holds an answer.
+    pub fn proof(&self, judge: impl Fn(&Case<'_>) -> Judgement, answered: impl Fn(&Evidence) -> bool) -> Judgement {
+        let judgement = judge(self);
+        let Some(broken) = &self.broken else { return judgement };
+        let before = judge(broken);
+        let same_document = || self.evidence.content(EF_SOD.name) == broken.evidence.content(EF_SOD.name);
+        let stands = match judgement.outcome {
+            Outcome::Failed => false,
+            Outcome::Successful => answered(broken.evidence),
+            // Not asked for again, as another proof was given.
+            Outcome::NotSupported => answered(broken.evidence) || !same_document(),
+            Outcome::Undetermined | Outcome::Aborted => true,
+        };
+        match before.outcome {
+            Outcome::Failed if stands => {
+                let reason = format!("in a first session, which then broke: {}", before.reason);
+                Judgement { reason, ..before }
+            }
+            _ => judgement,
+        }
     }
 
     /// Listed data groups that stayed closed to this terminal.

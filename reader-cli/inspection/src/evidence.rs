@@ -19,14 +19,22 @@ use base64::engine::general_purpose::STANDARD;
 use iso7816::tlv::Reader;
 use iso7816::{Status, TransmitError};
 use jiff::Timestamp;
-use lds::files::{self, EF_COM, EF_SOD};
+use lds::files::{self, EF_CARD_ACCESS, EF_CARD_SECURITY, EF_COM, EF_SOD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::procedure::active::DG15;
+use crate::procedure::chip::DG14;
 
 /// The version written into stored evidence. Version 1 knew no Active Authentication, version 2 kept nothing of chip
 /// authentication mapping.
 pub const VERSION: u32 = 3;
 /// The longest stored evidence that is accepted, in bytes.
 pub const MAX_STORED: usize = 8 << 20;
+
+/// The name of DG1.
+const DG1: &str = "EF.DG1";
+/// What proofs of the chip are judged by: its keys, and what vouches for them.
+const PROOF_FILES: [&str; 6] = [EF_CARD_ACCESS.name, EF_CARD_SECURITY.name, EF_SOD.name, DG1, DG14, DG15];
 
 /// Everything seen at one card in one session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -313,6 +321,10 @@ pub struct Restart {
     pub file: Option<String>,
     /// What broke.
     pub cause: Interruption,
+    /// That session, as far as it shows how the chip proved itself, or did not: who broke it may have wished that to be
+    /// forgotten. Readers before this field kept nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Box<Evidence>>,
 }
 
 impl fmt::Display for Restart {
@@ -427,6 +439,20 @@ impl Evidence {
             printed_mrz: None,
             restarted: None,
             interrupted: None,
+        }
+    }
+
+    /// What a session that broke showed of the chip's proofs, with the files that they are judged by.
+    pub(crate) fn of_broken_session(&self, cause: &Interruption) -> Self {
+        let access = AccessEvidence { attempts: Vec::new(), ..self.access.clone() };
+        let files = self.files.iter().filter(|(name, _)| PROOF_FILES.contains(&name.as_str()));
+        Evidence {
+            access,
+            files: files.map(|(name, seen)| (name.clone(), seen.clone())).collect(),
+            chip_authentication: self.chip_authentication.clone(),
+            active_authentication: self.active_authentication.clone(),
+            interrupted: Some(cause.clone()),
+            ..Evidence::new(self.read_at)
         }
     }
 

@@ -11,7 +11,8 @@
 //!
 //! The first session reads as fast as the card says it can. Cards and readers promise more than they keep, and an error ends secure
 //! messaging: so access is opened once more, never twice, with short commands only, and the evidence says why. What it holds of
-//! files is what the last session read.
+//! files is what the last session read, and of the first one what its proofs of the chip are judged by: a chip that fails a proof does
+//! not get rid of it by breaking the session.
 //!
 //! EF.CardSecurity is read where EF.CardAccess offers chip authentication mapping. A chip that proved itself by that mapping is
 //! still asked for Chip Authentication: Terminal Authentication needs it, and what the mapping proves is only known at the end.
@@ -201,7 +202,8 @@ impl Procedure<'_> {
         cause: Interruption,
     ) -> Result<(), Interruption> {
         let first = self.evidence.clone();
-        let restart = Restart { file: reader.current().map(str::to_owned), cause: cause.clone() };
+        let session = Some(Box::new(first.of_broken_session(&cause)));
+        let restart = Restart { file: reader.current().map(str::to_owned), cause: cause.clone(), session };
         card.set_limits(Limits::SHORT);
         self.longest_command = SHORT_COMMAND;
         // The first plain command may be spent on ending what is left of the old session.

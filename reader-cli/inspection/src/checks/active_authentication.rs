@@ -31,6 +31,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 pub(super) fn judge(case: &Case<'_>) -> Judgement {
+    case.proof(in_session, |evidence| matches!(evidence.active_authentication, Some(Seen::Answered { .. })))
+}
+
+fn in_session(case: &Case<'_>) -> Judgement {
     if case.authentic().is_none() {
         return Judgement::undetermined("without an authentic security object the chip's key cannot be known");
     }

@@ -27,6 +27,11 @@ pub(super) const CHECK: Check = Check {
 };
 
 pub(super) fn judge(case: &Case<'_>) -> Judgement {
+    // What proves the key, or not, is the channel: a broken one is no answer.
+    case.proof(in_session, |_| false)
+}
+
+fn in_session(case: &Case<'_>) -> Judgement {
     if case.authentic().is_none() {
         return Judgement::undetermined("without an authentic security object the chip's key cannot be known");
     }

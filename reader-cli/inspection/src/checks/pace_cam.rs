@@ -33,6 +33,11 @@ pub(super) const CHECK: Check = Check {
 };
 
 pub(super) fn judge(case: &Case<'_>) -> Judgement {
+    let answered = |established: &Established| established.mapping.is_some();
+    case.proof(in_session, |evidence| evidence.access.established.as_ref().is_some_and(answered))
+}
+
+fn in_session(case: &Case<'_>) -> Judgement {
     let Some(established) = &case.evidence.access.established else {
         return match case.evidence.without_chip() {
             true => Judgement::aborted("files were given, no chip was asked"),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use channel::hash::Hash;
 use channel::pace::{Mapping, Suite};
 use channel::random::OsRandom;
 use channel::suite::{Cipher, Curve, Group};
@@ -10,9 +11,9 @@ use inspection::{Bac, Evidence, Options, Verdict, inspect};
 use iso7816::{Card, Command, Response, Status, TransmitError};
 use lds::security_infos::SecurityInfo;
 use soft_card::fault::Faults;
-use soft_card::{SoftCard, State};
+use soft_card::{SoftCard, State, forge};
 
-use crate::issuer::{Document, Issuer};
+use crate::issuer::{Active, Document, Issuer};
 use crate::{judged, result, today, with_can, with_mrz};
 
 /// A card behind something that answers some commands itself.
@@ -278,4 +279,98 @@ fn a_session_is_opened_again_once_only_and_its_first_reading_is_forgotten() {
     let report = judged(&evidence, &store);
     assert_eq!(report.verdict, Verdict::Unreadable);
     assert_eq!(result(&report, "access-protocol"), "successful");
+}
+
+/// Two cards in one: the session that breaks is with the first, whatever follows with the second.
+struct Changing {
+    first: SoftCard,
+    then: SoftCard,
+    /// Protected READ BINARY commands before the session breaks; and before the next one does.
+    breaks: Vec<usize>,
+    seen: usize,
+    changed: bool,
+}
+
+impl Card for Changing {
+    fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+        if command.cla == 0x0C && command.ins == 0xB0 {
+            self.seen += 1;
+            if self.breaks.first().is_some_and(|at| self.seen > *at) {
+                self.breaks.remove(0);
+                (self.seen, self.changed) = (0, true);
+                return Ok(Response::status(Status(0x6988)));
+            }
+        }
+        let card = if self.changed { &mut self.then } else { &mut self.first };
+        card.transmit(command)
+    }
+}
+
+/// A copy could break its session on purpose: what it failed to prove is not forgotten.
+#[test]
+fn a_proof_that_failed_before_the_session_broke_stands() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let state = issuer.state(&crate::mapping::document(false));
+    let copy = forge::new_chip_key(&state).unwrap();
+    let read = |first: &State, then: &State, breaks: &[usize]| {
+        let (first, then) = (SoftCard::from_state(first), SoftCard::from_state(then));
+        let mut cards = Changing { first, then, breaks: breaks.to_vec(), seen: 0, changed: false };
+        crate::read(&mut cards, &with_can())
+    };
+    // The chip failed the mapping; then it passes the questions on to the original, or breaks every session.
+    let relayed = read(&copy, &state, &[40]);
+    let broken = read(&copy, &copy, &[12, 3]);
+    assert!(relayed.interrupted.is_none() && broken.interrupted.is_some());
+    for evidence in [&relayed, &broken] {
+        let report = judged(evidence, &store);
+        assert_eq!((report.verdict, result(&report, "pace-cam")), (Verdict::CloneSuspect, "failed"));
+        let reason = &report.check("pace-cam").unwrap().reason;
+        assert!(reason.starts_with("in a first session, which then broke: the chip does not hold"), "{reason}");
+        let stored = Evidence::from_json(evidence.to_json().unwrap().as_bytes()).unwrap();
+        assert_eq!((&stored, judged(&stored, &store).checks), (evidence, report.checks));
+    }
+    // The files of that session are not kept twice, but those that its proofs are judged by.
+    let session = relayed.restarted.as_ref().unwrap().session.as_ref().unwrap();
+    assert!(session.content("EF.SOD").is_some() && !session.files.contains_key("EF.DG2"));
+    // A chip that holds its key is accused of nothing when its session breaks.
+    let report = judged(&read(&state, &state, &[12]), &store);
+    assert_eq!((report.verdict, result(&report, "pace-cam")), (Verdict::GenuineValid, "successful"));
+    let report = judged(&read(&state, &state, &[12, 3]), &store);
+    assert_eq!((report.verdict, result(&report, "pace-cam")), (Verdict::Unreadable, "aborted"));
+}
+
+/// Where the channel broke in the middle of Chip Authentication, only a proof makes up for it.
+#[test]
+fn a_failed_chip_authentication_is_made_up_for_by_a_proof_and_by_nothing_else() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let active_authentication = Active::Ecdsa(Curve::P256, Hash::Sha256);
+    let state = issuer.state(&Document { active_authentication, ..Document::specimen() });
+    // Asking for every proof, the procedure goes on after one that failed, and finds the session broken.
+    let options = Options { every_proof: true, ..Options::new(today()) };
+    let read = |state: &State, second_breaks: bool| {
+        let (mut agreements, mut reads) = (0, 0);
+        let instead = move |command: &Command| {
+            agreements += u32::from(command.cla == 0x0C && command.ins == 0x86);
+            reads += u32::from(command.cla == 0x0C && command.ins == 0xB0 && agreements > 0);
+            let first = command.cla == 0x0C && command.ins == 0x86 && agreements == 1;
+            if first || (second_breaks && reads == 4) { answer(0x6700) } else { None }
+        };
+        let mut card = Behind::new(SoftCard::from_state(state), instead);
+        let evidence = inspect(&mut card, &with_can(), &options, &mut OsRandom, &mut |_| {});
+        let session = evidence.restarted.as_ref().unwrap().session.as_ref().unwrap();
+        let outcome = &session.chip_authentication.as_ref().unwrap().outcome;
+        assert!(matches!(outcome, ChipAuthenticationOutcome::NotProved { .. }), "{outcome:?}");
+        evidence
+    };
+    let report = judged(&read(&state, false), &store);
+    assert_eq!((report.verdict, result(&report, "chip-authentication")), (Verdict::GenuineValid, "successful"));
+    // The second session ends before the chip is asked: without the first one nobody would be accused.
+    let mut evidence = read(&state, true);
+    let report = judged(&evidence, &store);
+    assert_eq!((report.verdict, result(&report, "chip-authentication")), (Verdict::CloneSuspect, "failed"));
+    evidence.restarted.as_mut().unwrap().session = None;
+    let report = judged(&evidence, &store);
+    assert_eq!((report.verdict, result(&report, "chip-authentication")), (Verdict::Unreadable, "undetermined"));
 }
