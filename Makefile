@@ -2,7 +2,7 @@
 # make first-year   a ministry's first year: every command of the national PKI, all keys in a token; leaves target/first-year/
 # make test   everything that must be true
 # make bench  speed against the floor; writes target/bench.json
-# make fuzz   every parser of the PKI under a sanitizer, a few seconds each
+# make fuzz   every parser and the soft card under a sanitizer, a few seconds each
 # make interruptions  every command of the PKI killed and out of space at far more of its writes than make test does; many minutes
 # make interop  cards on four kinds of chips, and OpenSC, ssh-keygen and OpenSSL that use them, through the real pcscd
 #
@@ -18,7 +18,7 @@ TEST_PACKAGES  := opensc openssl openssh-client softhsm2 strace faketime
 CARGO_FUZZ         := target/tools/bin/cargo-fuzz
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS       ?= 5
-FUZZ_TARGETS       := $(notdir $(wildcard pki/fuzz/seeds/*))
+FUZZ_TARGETS       := $(wildcard */fuzz/seeds/*)
 
 .PHONY: demo first-year test bench fuzz interruptions interop lint build release packages test-packages clean
 
@@ -41,10 +41,11 @@ bench: test-packages release
 # RUSTC_BOOTSTRAP lets the stable compiler take cargo-fuzz's sanitizer switch: for these commands only. What is found grows in
 # target/fuzz/corpus; the seeds stay as they are.
 fuzz: packages $(CARGO_FUZZ)
-	@set -e; for target in $(FUZZ_TARGETS); do \
+	@set -e; for seeds in $(FUZZ_TARGETS); do \
+		target=$${seeds##*/}; \
 		mkdir -p target/fuzz/corpus/$$target target/fuzz/artifacts/$$target; \
-		RUSTC_BOOTSTRAP=1 $(CARGO_FUZZ) run --fuzz-dir pki/fuzz --target-dir target/fuzz $$target \
-			target/fuzz/corpus/$$target pki/fuzz/seeds/$$target \
+		RUSTC_BOOTSTRAP=1 $(CARGO_FUZZ) run --fuzz-dir $${seeds%/seeds/*} --target-dir target/fuzz $$target \
+			target/fuzz/corpus/$$target $$seeds \
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 \
 			-artifact_prefix=target/fuzz/artifacts/$$target/; \
 	done

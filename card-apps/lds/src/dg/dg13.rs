@@ -208,16 +208,20 @@ impl Dg13 {
 
     fn from_text(objects: &[Tlv<'_>], defects: &mut Vec<Defect>) -> Result<Self, ReadError> {
         let mut profile = Dg13 { form: Form::Text, ..Dg13::new() };
+        let mut entries = 0;
         for object in objects {
             let text = text(object.tag, object.value, defects);
             for (key, value) in text.split(';').filter_map(|entry| entry.split_once('=')) {
+                if entries >= MOST_ENTRIES {
+                    return Err(ReadError::TooMany { field: "DG13" });
+                }
+                entries += 1;
                 let value = value.trim().to_owned();
                 match field_of(key) {
                     Some(field) if profile.get(field).is_none() => {
                         profile.set(field, value);
                     }
                     Some(_) => defects.push(Defect::Repeated { tag: object.tag }),
-                    None if profile.others.len() >= MOST_ENTRIES => return Err(ReadError::TooMany { field: "DG13" }),
                     None => profile.others.push((key.trim().to_owned(), value)),
                 }
             }
@@ -322,6 +326,14 @@ mod tests {
         assert_eq!((written.get(Field::Religion), written.get(Field::Ethnicity)), (None, None));
         let printed = format!("{profile:?}");
         assert!(!printed.contains("RRRR") && !printed.contains("EEEE"), "{printed}");
+    }
+
+    #[test]
+    fn a_file_of_one_entry_over_and_over_is_refused() {
+        let entry = format!("{}=1;", FIELDS[0].2);
+        assert!(Dg13::parse(&text_form(&entry.repeat(MOST_ENTRIES))).is_ok());
+        let more = text_form(&entry.repeat(MOST_ENTRIES + 1));
+        assert_eq!(Dg13::parse(&more), Err(ReadError::TooMany { field: "DG13" }));
     }
 
     #[test]
