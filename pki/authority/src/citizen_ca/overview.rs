@@ -5,7 +5,8 @@ use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::x509::X509Crl;
 use trust::Certificate;
 
-use super::{CitizenCa, CitizenError};
+use super::CitizenError;
+use super::store::CitizenCa;
 use crate::authority::{Authority, IssueError};
 use crate::document_signer::CERTIFICATE_FILE;
 use crate::files;
