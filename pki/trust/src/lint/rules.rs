@@ -18,19 +18,9 @@ pub(super) use signed::signer_certificates;
 
 /// Every rule, in the order of reports.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [
-        encoding::RULES,
-        fields::RULES,
-        keys::RULES,
-        extensions::RULES,
-        lifetimes::RULES,
-        lists::RULES,
-        signed::RULES,
-        security_object::RULES,
-        cv::RULES,
-    ]
-    .into_iter()
-    .flatten()
+    let before = [encoding::RULES, fields::RULES, keys::RULES];
+    let after = [lifetimes::RULES, lists::RULES, signed::RULES, security_object::RULES, cv::RULES];
+    before.into_iter().chain(extensions::FAMILIES).chain(after).flatten()
 }
 
 /// The rules about LDSSecurityObject without the signed data around it.
