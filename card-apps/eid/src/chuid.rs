@@ -91,7 +91,8 @@ impl Chuid {
         })
     }
 
-    /// What the signature of a CHUID covers: every element as it stands, without the signature.
+    /// What the signature of a CHUID covers: every element as it stands up to the error detection code, which ends the object,
+    /// without the signature.
     ///
     /// # Errors
     /// When the content is no sequence of data objects.
@@ -101,12 +102,15 @@ impl Chuid {
             if element.tag != SIGNATURE {
                 signed.extend_from_slice(element.raw);
             }
+            if element.tag == ERROR_DETECTION {
+                break;
+            }
         }
         Ok(signed)
     }
 }
 
-/// The first element with this tag; the rest must be data objects too.
+/// The first element with this tag. All up to the error detection code must be data objects; what follows it is not looked at.
 fn find(content: &[u8], tag: Tag) -> Result<Option<&[u8]>, TlvError> {
     let (mut reader, mut found) = (Reader::new(content), None);
     while let Some(element) = reader.next()? {
@@ -156,6 +160,14 @@ mod tests {
         let signed = Chuid::signed_bytes(&content).unwrap();
         assert_eq!(signed.len(), content.len() - 4);
         assert!(signed.ends_with(&[0xFE, 0x00]));
+    }
+
+    #[test]
+    fn what_follows_the_object_is_neither_read_nor_signed() {
+        let content = example().to_bytes();
+        let padded = [&content[..], &[0x6A; 9]].concat();
+        assert_eq!(Chuid::parse(&padded), Ok(example()));
+        assert_eq!(Chuid::signed_bytes(&padded), Chuid::signed_bytes(&content));
     }
 
     /// TIG SCEPACS 2.3 §2.1: 4 data bits, lowest first, and odd parity; the last character makes each column even.
