@@ -3,8 +3,10 @@
 //! [`Td1`], [`Td2`] and [`Td3`] are what an issuer fills in; [`Mrz`] is the text as printed or as read from DG1, with views of its fields.
 //! Reading never corrects: wrong check digits are told by [`Mrz::wrong_check_digits`], the text stays as it is.
 
+mod check_digit;
 mod date;
 mod fields;
+mod format;
 mod name;
 mod td1;
 mod td2;
@@ -15,99 +17,15 @@ use std::ops::Range;
 
 use crate::date::DateError;
 
+pub use check_digit::{CheckDigit, check_digit};
 pub use date::MrzDate;
+pub use format::Format;
 pub use name::{NameField, NoSurname, NoSurnameRefused, holder_name, name_field};
 pub use td1::Td1;
 pub use td2::Td2;
 pub use td3::Td3;
 
-/// The three sizes of machine readable zones.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Format {
-    /// Three lines of 30: cards.
-    Td1,
-    /// Two lines of 36.
-    Td2,
-    /// Two lines of 44: passports.
-    Td3,
-}
-
-impl Format {
-    /// Characters in a line.
-    pub fn line_length(self) -> usize {
-        match self {
-            Self::Td1 => 30,
-            Self::Td2 => 36,
-            Self::Td3 => 44,
-        }
-    }
-
-    fn fields(self) -> &'static Fields {
-        match self {
-            Self::Td1 => &TD1,
-            Self::Td2 => &TD2,
-            Self::Td3 => &TD3,
-        }
-    }
-}
-
-/// Where the fields of a format lie in the text without line breaks.
-struct Fields {
-    document_number: Range<usize>,
-    optional: Range<usize>,
-    optional_2: Range<usize>,
-    birth: Range<usize>,
-    sex: Range<usize>,
-    expiry: Range<usize>,
-    nationality: Range<usize>,
-    name: Range<usize>,
-    /// Check digit of the optional data, TD3 only.
-    optional_check: Option<usize>,
-    composite_check: usize,
-    composite: &'static [Range<usize>],
-}
-
-const TD1: Fields = Fields {
-    document_number: 5..14,
-    optional: 15..30,
-    birth: 30..36,
-    sex: 37..38,
-    expiry: 38..44,
-    nationality: 45..48,
-    optional_2: 48..59,
-    composite_check: 59,
-    name: 60..90,
-    optional_check: None,
-    composite: &[5..30, 30..37, 38..45, 48..59],
-};
-
-const TD2: Fields = Fields {
-    name: 5..36,
-    document_number: 36..45,
-    nationality: 46..49,
-    birth: 49..55,
-    sex: 56..57,
-    expiry: 57..63,
-    optional: 64..71,
-    optional_2: 0..0,
-    composite_check: 71,
-    optional_check: None,
-    composite: &[36..46, 49..56, 57..71],
-};
-
-const TD3: Fields = Fields {
-    name: 5..44,
-    document_number: 44..53,
-    nationality: 54..57,
-    birth: 57..63,
-    sex: 64..65,
-    expiry: 65..71,
-    optional: 72..86,
-    optional_2: 0..0,
-    optional_check: Some(86),
-    composite_check: 87,
-    composite: &[44..54, 57..64, 65..87],
-};
+use format::Fields;
 
 /// Why something is not, or does not fit, a machine readable zone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,18 +63,6 @@ pub enum MrzError {
     /// The document is not a TD1.
     #[error("this is not a TD1")]
     NotTd1,
-}
-
-/// The check digit of 9303-3 §4.9: weights 7 3 1, modulo 10. Characters that cannot stand in an MRZ count as nothing.
-pub fn check_digit(text: &str) -> char {
-    let value = |byte: u8| match byte {
-        b'0'..=b'9' => u32::from(byte - b'0'),
-        b'A'..=b'Z' => u32::from(byte - b'A') + 10,
-        _ => 0,
-    };
-    let weighted = text.bytes().zip([7, 3, 1].into_iter().cycle()).map(|(byte, weight)| value(byte) * weight % 10);
-    let sum = weighted.fold(0, |sum, product| (sum + product) % 10);
-    char::from_digit(sum, 10).unwrap_or('0')
 }
 
 /// MRZ_information, the input to the key derivation of BAC and PACE (9303-11 §4.3.2, §4.4.4.1): document number, date
@@ -197,34 +103,6 @@ impl Sex {
             '<' => Some(Self::Unspecified),
             _ => None,
         }
-    }
-}
-
-/// A check digit of the MRZ.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CheckDigit {
-    /// Of the document number.
-    DocumentNumber,
-    /// Of the date of birth.
-    Birth,
-    /// Of the date of expiry.
-    Expiry,
-    /// Of the optional data (TD3).
-    Optional,
-    /// Over all of these.
-    Composite,
-}
-
-impl fmt::Display for CheckDigit {
-    /// What it protects: `date of birth`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DocumentNumber => "document number",
-            Self::Birth => "date of birth",
-            Self::Expiry => "date of expiry",
-            Self::Optional => "optional data",
-            Self::Composite => "whole zone",
-        })
     }
 }
 

@@ -5,7 +5,10 @@
 
 use iso7816::tlv::{Reader, TlvError, sole};
 
-use super::{BIT_STRING, ID_PRIME_FIELD, INTEGER, OCTET_STRING, OID, SEQUENCE, trim};
+use super::{BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, trim};
+use asn1_rs::oid;
+
+const ID_PRIME_FIELD: &[u8] = &oid!(raw 1.2.840.10045.1.1);
 
 /// One curve.
 struct KnownCurve {
