@@ -14,21 +14,21 @@
 //! A fault either forges the memory before the card goes in ([`crate::forge`]), or spoils what goes over the line (module
 //! `line`). Both kinds may stand in one file. A card with a forged memory keeps nothing: its file stays the original's.
 
+mod file;
 mod line;
+mod seeded;
+mod tear;
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 
-use channel::random::{Random, RandomError};
 use jiff::civil::Date;
 use serde::Deserialize;
 
+pub use file::FaultError;
 pub(crate) use line::Line;
+pub(crate) use seeded::Seeded;
+pub use tear::{Tear, TearSyntax};
 
-const FORMAT: &str = "bitaqa-soft-card-fault";
-const VERSION: u32 = 1;
-/// No file of faults is longer.
-const MAX_FILE: u64 = 64 * 1024;
 /// The longest pause of one answer, milliseconds: ten minutes.
 const MAX_PAUSE: u64 = 600_000;
 
@@ -212,94 +212,7 @@ pub struct Faults {
     pub folder: PathBuf,
 }
 
-/// Why a file of faults cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum FaultError {
-    /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Not TOML, an unknown kind or field, or a value of the wrong kind.
-    #[error("{}: {source}", .path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What the TOML reader said.
-        source: Box<toml::de::Error>,
-    },
-    /// Another format, or another version of this one.
-    #[error("{}: format {format}, version {version}; this program reads {FORMAT}, version {VERSION}", .path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// The format found.
-        format: String,
-        /// The version found.
-        version: u32,
-    },
-    /// A value that cannot be used.
-    #[error("{}: {field} must be {expected}", .path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// The field.
-        field: &'static str,
-        /// What it must be.
-        expected: &'static str,
-    },
-}
-
 impl Faults {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// When it cannot be read or is no file of faults.
-    pub fn load(path: &Path) -> Result<Self, FaultError> {
-        let failed = |source| FaultError::Io { path: path.into(), source };
-        let mut text = String::new();
-        let file = std::fs::File::open(path).map_err(failed)?;
-        std::io::Read::read_to_string(&mut std::io::Read::take(file, MAX_FILE), &mut text).map_err(failed)?;
-        Self::parse(&text, path)
-    }
-
-    /// Reads the text of a file that stands at `path`.
-    ///
-    /// # Errors
-    /// When it is no file of faults.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, FaultError> {
-        #[derive(Deserialize)]
-        struct Head {
-            format: String,
-            version: u32,
-        }
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Document {
-            #[serde(rename = "format")]
-            _format: String,
-            #[serde(rename = "version")]
-            _version: u32,
-            seed: u64,
-            #[serde(rename = "fault")]
-            faults: Vec<Fault>,
-        }
-        let format = |source| FaultError::Format { path: path.into(), source: Box::new(source) };
-        let Head { format: found, version } = toml::from_str(text).map_err(format)?;
-        if found != FORMAT || version != VERSION {
-            return Err(FaultError::Version { path: path.into(), format: found, version });
-        }
-        let document: Document = toml::from_str(text).map_err(format)?;
-        if let Some((field, expected)) = document.faults.iter().find_map(Fault::impossible) {
-            return Err(FaultError::Value { path: path.into(), field, expected });
-        }
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Faults { seed: document.seed, all: document.faults, folder })
-    }
-
     /// True when a fault forges the memory.
     pub fn forge_memory(&self) -> bool {
         self.all.iter().any(Fault::is_forgery)
@@ -357,61 +270,10 @@ impl Fault {
     }
 }
 
-/// One loss of power at one command: [`Fault::Torn`] by itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Tear {
-    /// Index of the command counted from 0 since the tear was set; resets do not count.
-    pub at: u64,
-    /// Before or after the command's work.
-    pub when: When,
-}
-
-/// Why a text is not a tear.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a command index and optionally `:before` or `:after`, such as 12 or 12:after")]
-pub struct TearSyntax;
-
-/// `N`, `N:before` or `N:after`; `N` alone means before.
-impl FromStr for Tear {
-    type Err = TearSyntax;
-
-    fn from_str(text: &str) -> Result<Self, TearSyntax> {
-        let (index, when) = match text.split_once(':') {
-            None => (text, When::Before),
-            Some((index, "before")) => (index, When::Before),
-            Some((index, "after")) => (index, When::After),
-            Some(_) => return Err(TearSyntax),
-        };
-        Ok(Tear { at: index.parse().map_err(|_| TearSyntax)?, when })
-    }
-}
-
-/// Numbers that look random and are the same for the same seed (SplitMix64). Nothing secret is made from them.
-#[derive(Clone, Debug)]
-pub(crate) struct Seeded(u64);
-
-impl Seeded {
-    pub(crate) fn new(seed: u64) -> Self {
-        Seeded(seed)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-}
-
-impl Random for Seeded {
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
-        bytes.iter_mut().for_each(|byte| *byte = self.next() as u8);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -458,6 +320,25 @@ mod tests {
         }
         let other = Faults::parse("format = \"bitaqa-soft-card-fault\"\nversion = 2\n", Path::new("x"));
         assert!(matches!(other, Err(FaultError::Version { version: 2, .. })));
+    }
+
+    #[test]
+    fn no_fault_is_lost_at_the_end_of_a_long_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("faults.toml");
+        let padded = |length: usize| {
+            let head = format!("{HEAD}[[fault]]\nkind = \"no-pace\"\n#");
+            format!("{head}{}\n[[fault]]\nkind = \"no-mapping\"\n", "-".repeat(length - head.len() - 31))
+        };
+        for (length, good) in [(65_536, true), (65_537, false)] {
+            let text = padded(length);
+            assert_eq!(text.len(), length);
+            std::fs::write(&path, text).unwrap();
+            match Faults::load(&path) {
+                Ok(faults) => assert!(good && faults.all.len() == 2),
+                Err(error) => assert!(!good && error.to_string().contains("at most 65536 bytes"), "{error}"),
+            }
+        }
     }
 
     #[test]
