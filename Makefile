@@ -28,7 +28,9 @@ first-year: test-packages release
 demo: packages release
 	BITAQA_BIN=target/release personalizer/demo/demo.sh target/demo
 
-test: test-packages build
+# Programs and tests are built by one command: built apart, half of the dependencies come out twice.
+test: test-packages
+	$(CARGO) build --workspace --locked --lib --bins --tests
 	BITAQA_TESTS=all $(CARGO) test --workspace --locked
 	BITAQA_BIN=target/debug personalizer/demo/demo.sh target/demo-test
 	BITAQA_BIN=target/debug pki/demo/first-year.sh target/first-year-test
