@@ -22,9 +22,6 @@ use crate::key_store::{
 use crate::passphrase::Passphrase;
 use crate::x509::{explicit_spki, time};
 
-/// id-data (RFC 5652 §4).
-const DATA: &[u8] = &asn1_rs::oid!(raw 1.2.840.113549.1.7.1);
-
 /// Name of the certificate in a signer's directory.
 pub(crate) const CERTIFICATE_FILE: &str = "certificate.der";
 
@@ -217,7 +214,7 @@ impl<K: Signer> DocumentSigner<K> {
     /// # Errors
     /// As [`DocumentSigner::sign_record`].
     pub fn sign_record_at(&self, record: &[u8], now: Timestamp) -> Result<Vec<u8>, SignError> {
-        self.sign(DATA, record, false, now)
+        self.sign(oid::DATA, record, false, now)
     }
 
     /// Signs the SecurityInfos (tag 31 included) of a chip now; the result is EF.CardSecurity.
@@ -287,7 +284,7 @@ impl<K: Signer> DocumentSigner<K> {
         signature: &[u8],
     ) {
         // Version 1 where the content is id-data and the signer is named by issuer and serial number (RFC 5652 §5.1).
-        let version = if content_type == DATA { 1 } else { 3 };
+        let version = if content_type == oid::DATA { 1 } else { 3 };
         data.put(INTEGER, [version]).put(SET, &self.digest_algorithm);
         data.nest(SEQUENCE, |encapsulated| {
             encapsulated.put(OID, content_type);

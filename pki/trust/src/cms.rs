@@ -121,6 +121,9 @@ pub enum CmsError {
     /// There is no content.
     #[error("the signed content is missing")]
     NoContent,
+    /// The content came along where only its signature is expected.
+    #[error("the signed content is enclosed")]
+    Enclosed,
     /// There is no signer.
     #[error("there is no signer")]
     NoSigner,
@@ -156,7 +159,7 @@ impl SignedData {
     /// Reads a ContentInfo.
     ///
     /// # Errors
-    /// When the bytes are not exactly one SignedData of version 3 with content, signers and signed attributes.
+    /// When the bytes are not exactly one SignedData of the version that belongs to it, with content, signers and signed attributes.
     pub fn from_der(raw: &[u8]) -> Result<Self, CmsError> {
         Self::from_der_within(raw, Bounds::default())
     }
@@ -166,6 +169,18 @@ impl SignedData {
     /// # Errors
     /// As [`SignedData::from_der`].
     pub fn from_der_within(raw: &[u8], bounds: Bounds) -> Result<Self, CmsError> {
+        Self::read(raw, None, bounds)
+    }
+
+    /// Reads a ContentInfo whose content lies elsewhere (RFC 5652 §5.2): it is these bytes that were signed, or were not.
+    ///
+    /// # Errors
+    /// As [`SignedData::from_der`], and when a content is enclosed: two contents could be taken for each other.
+    pub fn from_detached(raw: &[u8], content: &[u8]) -> Result<Self, CmsError> {
+        Self::read(raw, Some(content), Bounds::default())
+    }
+
+    fn read(raw: &[u8], detached: Option<&[u8]>, bounds: Bounds) -> Result<Self, CmsError> {
         if raw.len() > bounds.bytes {
             return Err(CmsError::TooLarge { found: raw.len(), limit: bounds.bytes });
         }
@@ -176,14 +191,24 @@ impl SignedData {
         let content = info.expect(der::context_constructed(0))?;
         info.end()?;
         let mut reader = Reader::new(tlv::sole(content, der::SEQUENCE)?);
-        version("SignedData", reader.expect(der::INTEGER)?, 3)?;
+        let stated = reader.expect(der::INTEGER)?;
         reader.expect(der::SET)?;
-        let (content_type, content) = encapsulated(reader.expect(der::SEQUENCE)?)?;
+        let (content_type, enclosed) = encapsulated(reader.expect(der::SEQUENCE)?)?;
+        let content = match (enclosed, detached) {
+            (Some(content), None) => content,
+            (None, Some(content)) => content.to_vec(),
+            (None, None) => return Err(CmsError::NoContent),
+            (Some(_), Some(_)) => return Err(CmsError::Enclosed),
+        };
         let enclosed = reader.optional(der::context_constructed(0))?.unwrap_or_default();
         let raw_certificates = certificates(enclosed, bounds.certificates)?;
         reader.optional(der::context_constructed(1))?;
         let signers = signer_infos(reader.expect(der::SET)?)?;
         reader.end()?;
+        // RFC 5652 §5.1: 1 for plain data whose signers are all named by issuer and serial number.
+        let by_key = |signer: &SignerInfo| matches!(signer.identifier, SignerIdentifier::KeyIdentifier(_));
+        let plain = content_type == oid::DATA && !signers.iter().any(by_key);
+        version("SignedData", stated, if plain { 1 } else { 3 })?;
         Ok(SignedData { content_type, content, raw_certificates, certificates: OnceLock::new(), signers })
     }
 
@@ -331,12 +356,14 @@ fn version(object: &'static str, value: &[u8], expected: u64) -> Result<(), CmsE
     }
 }
 
-fn encapsulated(value: &[u8]) -> Result<(Vec<u8>, Vec<u8>), CmsError> {
+/// The content's type, and the content where it is enclosed.
+fn encapsulated(value: &[u8]) -> Result<(Vec<u8>, Option<Vec<u8>>), CmsError> {
     let mut reader = Reader::new(value);
     let content_type = reader.expect(der::OID)?.to_vec();
-    let explicit = reader.optional(der::context_constructed(0))?.ok_or(CmsError::NoContent)?;
+    let explicit = reader.optional(der::context_constructed(0))?;
     reader.end()?;
-    Ok((content_type, tlv::sole(explicit, der::OCTET_STRING)?.to_vec()))
+    let content = explicit.map(|explicit| tlv::sole(explicit, der::OCTET_STRING)).transpose()?;
+    Ok((content_type, content.map(<[u8]>::to_vec)))
 }
 
 fn certificates(value: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, CmsError> {

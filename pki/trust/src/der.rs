@@ -97,6 +97,8 @@ pub mod oid {
     /// id-sha512.
     pub const SHA512: &[u8] = &oid!(raw 2.16.840.1.101.3.4.2.3);
 
+    /// id-data (RFC 5652 §4).
+    pub const DATA: &[u8] = &oid!(raw 1.2.840.113549.1.7.1);
     /// id-signedData (RFC 5652).
     pub const SIGNED_DATA: &[u8] = &oid!(raw 1.2.840.113549.1.7.2);
     /// id-contentType (RFC 5652 §11.1).

@@ -52,6 +52,6 @@ pub use leniency::Leniency;
 pub use master_list::{MasterList, MasterListError};
 pub use outcome::{Finding, Outcome};
 pub use public_key::{EllipticCurve, PublicKey, PublicKeyError};
-pub use security_object::{Authentic, CardSecurity, SecurityObject};
+pub use security_object::{Authentic, CardSecurity, Record, SecurityObject};
 pub use signature::{Hash, SignatureAlgorithm, SignatureError};
 pub use store::{DocumentStatus, TrustStore};

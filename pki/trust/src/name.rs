@@ -45,6 +45,11 @@ impl Name {
         self.attribute(oid::COMMON_NAME)
     }
 
+    /// The serialNumber attribute, which tells apart who has the same name.
+    pub fn serial_number(&self) -> Option<&str> {
+        self.attribute(oid::SERIAL_NUMBER)
+    }
+
     /// The localityName attribute; in the alternative names of 9303-12 the ICAO code of the state.
     pub fn locality(&self) -> Option<&str> {
         self.attribute(oid::LOCALITY_NAME)

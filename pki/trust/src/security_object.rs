@@ -1,7 +1,8 @@
 //! What document signers sign: EF.SOD, CMS signed data over the hashes of the data groups (9303-10 §4.6.2, 9303-11 §5.1), and
-//! EF.CardSecurity, the same over SecurityInfos (9303-11 §9.2.11).
+//! EF.CardSecurity, the same over SecurityInfos (9303-11 §9.2.11), and records that stand beside their signature, such as the residence
+//! record of a citizen application.
 //!
-//! [`parse`] and [`parse_card_security`] read, [`Signed::judge`] judges steps 2 and 3 of passive authentication, and only it can make
+//! [`parse`], [`parse_card_security`] and [`parse_record`] read, [`Signed::judge`] judges steps 2 and 3 of passive authentication, and only it can make
 //! an [`Authentic`]. Comparing the hashes with the data groups (step 5) is left to whoever has read them.
 
 use std::ops::Deref;
@@ -53,6 +54,19 @@ impl CardSecurity {
     }
 }
 
+/// A record that stands outside the security object and beside its signature, without a word about who signed it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    content: Vec<u8>,
+}
+
+impl Record {
+    /// The record as it was signed.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+}
+
 /// Proof that its content was signed by a document signer under a trusted country signing CA, within the rules of 9303-12.
 ///
 /// It can be made by [`Signed::judge`] only. It says who signed, not that the signer is still in good
@@ -98,6 +112,9 @@ pub type SignedSecurityObject = Signed<SecurityObject>;
 
 /// EF.CardSecurity with its signature.
 pub type SignedCardSecurity = Signed<CardSecurity>;
+
+/// A record with its signature.
+pub type SignedRecord = Signed<Record>;
 
 /// Why bytes are not a security object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -162,6 +179,18 @@ pub fn parse_card_security(file: &[u8]) -> Result<SignedCardSecurity, SecurityOb
     }
     let object = CardSecurity { security_infos: data.content().to_vec() };
     Ok(Signed { data, object, leniency: None })
+}
+
+/// Reads the signature of a record: a CMS ContentInfo of the type id-data without the record in it (RFC 5652 §5.2).
+///
+/// # Errors
+/// When the bytes are not signed data of this type, or have a content of their own.
+pub fn parse_record(signature: &[u8], record: &[u8]) -> Result<SignedRecord, SecurityObjectError> {
+    let data = SignedData::from_detached(signature, record)?;
+    if data.content_type() != oid::DATA {
+        return Err(SecurityObjectError::ContentType("plain data"));
+    }
+    Ok(Signed { data, object: Record { content: record.to_vec() }, leniency: None })
 }
 
 /// Reads EF.SOD: the data object 77 around the CMS.
@@ -249,7 +278,7 @@ impl<T: Clone> Signed<T> {
 /// The signer's own word on when he signed, against the time in which his key was in use.
 fn signing_time(signer: &SignerInfo, certificate: &Certificate, now: Timestamp) -> Finding {
     let Some(signed) = signer.signing_time() else {
-        return Finding::not_supported(SIGNING_TIME, "the security object does not say when it was signed");
+        return Finding::not_supported(SIGNING_TIME, "the signer does not say when it was signed");
     };
     let period = certificate.extensions().private_key_usage;
     let start = period.and_then(|period| period.not_before).unwrap_or(certificate.not_before());

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use trust::bundle::{RevocationReason, RevokedDocument};
 use trust::chain::{Document, id};
+use trust::cms::CmsError;
 use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, context_constructed, oid};
 use trust::security_object::{self, Judgement, SIGNATURE, SIGNING_TIME};
 use trust::{Bundle, Certificate, Crl, Freshness, Leniency, Outcome, TrustStore};
@@ -140,6 +141,42 @@ fn card_security_is_believed_by_the_rules_of_the_security_object() {
     }
     let late = signer.sign_card_security_at(SECURITY_INFOS, later(4000));
     assert!(matches!(late, Err(SignError::OutsideUsagePeriod { .. })));
+}
+
+#[test]
+fn a_record_beside_its_signature_is_believed_by_the_rules_of_the_security_object() {
+    let (world, record) = (&*SPECIMEN, b"a record".as_slice());
+    let signer = DocumentSigner::load(&world.authority.signers().unwrap()[0].directory, &passphrase()).unwrap();
+    let signature = signer.sign_record_at(record, now()).unwrap();
+    let judged = |record: &[u8], bundle: &Bundle| {
+        let signed = security_object::parse_record(&signature, record).unwrap();
+        signed.judge(&TrustStore::from_bundle(bundle.clone()), &document())
+    };
+    let judgement = judged(record, &world.bundle);
+    assert_eq!(odd(&judgement), []);
+    assert_eq!(judgement.authentic().unwrap().content(), record);
+    assert_eq!(judgement.authentic().unwrap().signer(), signer.certificate());
+    for other in [&b""[..], b"A record", b"a record "] {
+        let judgement = judged(other, &world.bundle);
+        assert_eq!((judgement.signature.outcome, judgement.authentic()), (Outcome::Failed, None), "{other:?}");
+    }
+    let stranger = judged(record, &STRANGER.bundle);
+    assert!(stranger.signature.is_successful() && stranger.authentic().is_none());
+
+    // What encloses its content is no signature of another one; no kind passes for the other.
+    let refused = security_object::parse_record(&world.sod, CONTENT).unwrap_err();
+    assert_eq!(refused, CmsError::Enclosed.into());
+    assert_eq!(security_object::parse(&signature).unwrap_err(), CmsError::NoContent.into());
+    let versioned = |version: u8| {
+        let mut other = signature.clone();
+        // The first INTEGER after the head: the version of SignedData.
+        let place = other.windows(3).position(|window| window == [0x02, 0x01, 0x01]).unwrap() + 2;
+        other[place] = version;
+        security_object::parse_record(&other, record).err()
+    };
+    assert_eq!(versioned(1), None);
+    let wrong = CmsError::Version { object: "SignedData", found: 3, expected: 1 };
+    assert_eq!(versioned(3), Some(wrong.into()));
 }
 
 #[test]
