@@ -85,7 +85,7 @@ fn mrz(text: &str, bac: Bac) -> Result<Access, Error> {
 }
 
 /// Arabic-Indic digits as the keyboards of the posts give them.
-fn western(c: char) -> char {
+pub fn western(c: char) -> char {
     let zero = match c {
         '\u{0660}'..='\u{0669}' => 0x0660,
         '\u{06F0}'..='\u{06F9}' => 0x06F0,

@@ -28,7 +28,7 @@ pub enum Command {
     Judge(Judge),
     /// Read a card's files into a directory, without judging them
     Read(Read),
-    /// Read a card's PIV application: objects, certificates, and whose the PIN is
+    /// Read a card's citizen application; with the holder's PIN the residence record too
     Citizen(Citizen),
     /// Show what files of a chip hold, field by field, without judging them
     Show(Show),
@@ -82,6 +82,13 @@ pub struct AccessKey {
     /// File that holds the machine-readable zone; - is standard input
     #[arg(long, value_name = "FILE", group = "access-password")]
     pub mrz_file: Option<PathBuf>,
+}
+
+impl AccessKey {
+    /// Whether the command line says what opens the chip.
+    pub const fn is_given(&self) -> bool {
+        self.can.is_some() || self.can_file.is_some() || self.mrz.is_some() || self.mrz_file.is_some()
+    }
 }
 
 /// How the chip is read.
@@ -238,11 +245,15 @@ pub struct Apdu {
 /// Arguments of `citizen`.
 #[derive(Group)]
 #[command(
-    after_help = "Examples:\n  bitaqa-reader citizen --citizen-ca citizen-ca.der\n  bitaqa-reader citizen --trust post --json\n\n\
-    No PIN is asked for and no try is spent; so it is not proved that the card has the keys of its certificates, and revocation is\n\
-    not asked. Certificates can be copied to any card: what is not judged is never good, and exit code 0 is not given.\n\
-    10 a certificate is forged, or they name different holders, 11 every certificate is good and the card is not judged\n\
-    (\"certificates-good\"), or there is none, or no citizen CA to judge it by, 12 one is not in force, 16 another issuer."
+    after_help = "Examples:\n  bitaqa-reader citizen --trust post\n  bitaqa-reader citizen --trust post --can 123456 --pin\n  \
+    bitaqa-reader citizen --citizen-ca citizen-ca.der --json\n\n\
+    Without --pin no try is spent, and the residence record stays closed. With --can or --mrz the travel document on the same card is\n\
+    read and judged too, without the portrait: it says whose card this is. Each check has a name: `bitaqa-reader explain NAME`.\n\
+    It is not proved that the card has the keys of its certificates, and their revocation is not asked. Certificates can be copied to\n\
+    any card: what is not judged is never good, and exit code 0 is not given.\n\
+    10 a certificate or the residence record is forged, or they name different holders, 11 every certificate is good and the card is\n\
+    not judged (\"certificates-good\"), or there is none, or no citizen CA to judge it by, 12 one is not in force, 16 another issuer,\n\
+    21 the card refused the PIN."
 )]
 pub struct Citizen {
     #[command(flatten)]
@@ -250,6 +261,14 @@ pub struct Citizen {
     /// Certificate of a citizen CA (DER or PEM); without it, those in the folder citizen-ca of the trust store
     #[arg(long, value_name = "FILE")]
     pub citizen_ca: Vec<PathBuf>,
+    /// Ask the holder for the PIN, without echo, and read the residence record; a wrong PIN spends one of its tries
+    #[arg(long, group = "holder-pin")]
+    pub pin: bool,
+    /// File that holds the PIN in its first line; it is not tried when it would be the last try
+    #[arg(long, value_name = "FILE", group = "holder-pin")]
+    pub pin_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub access: AccessKey,
     /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
     #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
     pub trust: Option<PathBuf>,

@@ -15,12 +15,14 @@ use std::path::PathBuf;
 
 use channel::random::OsRandom;
 use inspection::{Access, Evidence, Options, inspect};
+use iso7816::Card;
 use jiff::Timestamp;
 use link::Recorded;
 
 use crate::args::{AccessKey, Command, Reading, Source};
 use crate::failure::Error;
 use crate::progress::Display;
+use crate::source::Powered;
 use crate::{access, source, terminal};
 
 /// Runs a command.
@@ -40,28 +42,35 @@ pub fn run(command: Command) -> Result<u8, Error> {
     }
 }
 
-/// Reads the card: the one place where the stack of layers is put together.
+/// Reads the card.
 fn evidence(from: &Source, key: &AccessKey, reading: &Reading) -> Result<Evidence, Error> {
     let access: Access = access::access(key, reading.bac.into())?;
     let terminal = reading.terminal.as_deref();
     let terminal = terminal.map(|folder| terminal::open(folder, reading.terminal_passphrase_file.as_deref(), now()));
     let terminal = terminal.transpose()?;
-    let mut powered = source::connect(from)?;
+    let powered = source::connect(from)?;
+    let options = Options { skip_image: reading.skip_image, terminal, ..options(&powered) };
+    Ok(with_card(powered, |card| inspected(card, &access, &options)))
+}
+
+/// How a travel document is read over this connection.
+fn options(powered: &Powered) -> Options {
     let extended = powered.connection.extended_length();
-    let mut options = Options::new(now());
-    options.skip_image = reading.skip_image;
-    options.terminal = terminal;
-    options.extended_length = extended.is_some();
-    options.reader_limit = extended.unwrap_or(options.reader_limit);
+    let options = Options::new(now());
+    Options { extended_length: extended.is_some(), reader_limit: extended.unwrap_or(options.reader_limit), ..options }
+}
+
+/// The layers over a powered card: a journal of what is said, where one is kept.
+fn with_card<T>(mut powered: Powered, work: impl FnOnce(&mut dyn Card) -> T) -> T {
+    match powered.journal {
+        Some(journal) => work(&mut Recorded::new(powered.connection, journal)),
+        None => work(&mut powered.connection),
+    }
+}
+
+fn inspected(card: &mut dyn Card, access: &Access, options: &Options) -> Evidence {
     let display = Display::new();
-    let mut show = |progress| display.show(progress);
-    Ok(match powered.journal {
-        Some(journal) => {
-            let mut card = Recorded::new(powered.connection, journal);
-            inspect(&mut card, &access, &options, &mut OsRandom, &mut show)
-        }
-        None => inspect(&mut powered.connection, &access, &options, &mut OsRandom, &mut show),
-    })
+    inspect(card, access, options, &mut OsRandom, &mut |progress| display.show(progress))
 }
 
 /// The time by this computer's clock, in whole seconds.

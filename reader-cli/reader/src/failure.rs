@@ -82,6 +82,14 @@ pub enum Error {
     UnknownName { name: String },
     #[error(transparent)]
     Citizen(#[from] inspection::citizen::ReadError),
+    #[error(transparent)]
+    CitizenPin(#[from] inspection::citizen::OpenError),
+    #[error(transparent)]
+    HolderPin(#[from] eid::pin::PinError),
+    #[error("no PIN was given: {reason}")]
+    NoPin { reason: String },
+    #[error("the card has one try left, and the PIN stands in a file")]
+    LastTry,
     #[error("{}: {source}", path.display())]
     CitizenCa { path: PathBuf, source: trust::CertificateError },
     #[error("the result cannot be written as JSON: {0}")]
@@ -231,6 +239,18 @@ impl Error {
             Error::Citizen(inspection::citizen::ReadError::Transmit(_)) => {
                 ("The card was lost", "Leave the card on the reader and try again.", exit::NO_CARD)
             }
+            Error::CitizenPin(error) => citizen_pin(error),
+            Error::HolderPin(_) => {
+                ("That is no PIN", "Give the 6 to 8 digits that the holder has chosen.", exit::USAGE)
+            }
+            Error::NoPin { .. } => {
+                ("The residence record is locked", "Name a file that holds the PIN: --pin-file FILE.", exit::USAGE)
+            }
+            Error::LastTry => (
+                "The PIN is not tried",
+                "A wrong PIN would block it now: let the holder type it, with --pin.",
+                exit::REFUSED,
+            ),
             Error::TooManyCitizenCas { .. } => (
                 "There are too many citizen CAs",
                 "Take the expired ones out of the folder, or name those that count with --citizen-ca.",
@@ -241,6 +261,34 @@ impl Error {
             }
             Error::Json(_) => ("The program failed", "Report this as a bug.", exit::BUG),
         }
+    }
+}
+
+fn citizen_pin(error: &inspection::citizen::OpenError) -> (&'static str, &'static str, u8) {
+    use inspection::citizen::{OpenError, PinState};
+    match error {
+        OpenError::NoNationalFiles => {
+            ("There is no residence record", "Leave --pin out: this card keeps none.", exit::REFUSED)
+        }
+        OpenError::State(PinState::Transport) => (
+            "The PIN opens nothing yet",
+            "The holder chooses an own PIN first, with the one from the letter: pkcs15-tool --change-pin.",
+            exit::REFUSED,
+        ),
+        OpenError::State(PinState::Blocked) => (
+            "The PIN is blocked",
+            "The holder unblocks it with the PUK from the letter: pkcs15-tool --unblock-pin.",
+            exit::REFUSED,
+        ),
+        OpenError::State(_) => {
+            ("The PIN opens nothing", "Leave --pin out; the office that issued the card sets a PIN.", exit::REFUSED)
+        }
+        OpenError::Refused { .. } => (
+            "The card refused the PIN",
+            "Let the holder type it again; after the last try only the PUK from the letter helps.",
+            exit::REFUSED,
+        ),
+        OpenError::Transmit(_) => ("The card was lost", "Leave the card on the reader and try again.", exit::NO_CARD),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reports for people: text for a terminal, a page for the screen.
 
+pub mod citizen;
 pub mod contents;
 pub mod html;
 pub mod human;

@@ -1,7 +1,7 @@
 //! Who this terminal is, from the folder that `bitaqa-pki cvc terminal` makes: certificates and an encrypted key.
 
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use channel::cvc::{Level, certificates};
@@ -10,9 +10,9 @@ use channel::terminal_auth::TerminalKey;
 use inspection::procedure::Terminal;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use zeroize::Zeroizing;
 
 use crate::failure::Error;
+use crate::secrets;
 
 /// The certificates that lead to the terminal, and last its own.
 const CHAIN: &str = "chain.cvcerts";
@@ -20,8 +20,6 @@ const CHAIN: &str = "chain.cvcerts";
 const KEY: &str = "key.p8";
 /// No file of such a folder is longer.
 const MAX_FILE: u64 = 64 * 1024;
-/// No passphrase is longer.
-const MAX_PASSPHRASE: u64 = 1024;
 
 /// Opens the folder of a terminal, or of one of its keys: with several keys the newest that is certified. Says so when its
 /// certificate has ended.
@@ -72,23 +70,10 @@ fn file(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// The first line of the file, or what is typed.
 fn passphrase(path: Option<&Path>) -> Result<Secret, Error> {
-    let Some(path) = path else {
-        if !io::stdin().is_terminal() {
-            return Err(Error::NoTerminalPassphrase { reason: "there is no terminal to ask on".to_owned() });
+    match path {
+        Some(path) => secrets::first_line(path),
+        None => {
+            secrets::ask("Passphrase of the terminal's key: ").map_err(|reason| Error::NoTerminalPassphrase { reason })
         }
-        let typed = rpassword::prompt_password("Passphrase of the terminal's key: ");
-        return typed
-            .map(|words| Secret::new(words.into_bytes()))
-            .map_err(|error| Error::NoTerminalPassphrase { reason: error.to_string() });
-    };
-    let failed = |source| Error::ReadFile { path: path.to_owned(), source };
-    // One byte at a time: what is buffered leaves copies behind that nobody wipes.
-    let mut input = File::open(path).map_err(failed)?.take(MAX_PASSPHRASE);
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE as usize));
-    let mut byte = [0];
-    while input.read(&mut byte).map_err(failed)? == 1 && byte != *b"\n" {
-        line.extend_from_slice(&byte);
     }
-    let text = line.as_slice();
-    Ok(Secret::from(text.strip_suffix(b"\r").unwrap_or(text)))
 }

@@ -1,19 +1,23 @@
-//! `citizen`: what stands in a card's PIV application, and who issued it?
+//! `citizen`: what stands in a card's citizen application, who issued it, and whose is it?
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use inspection::citizen::{CertificateLine, Judgement, PinState, Report, judge, read};
+use channel::secret::Secret;
+use eid::pin::Pin;
+use inspection::citizen::{Basis, Judgement, PinState, Seen, judge, open, read};
 use inspection::procedure::Budget;
-use link::Recorded;
-use trust::Certificate;
+use inspection::{Bac, Evidence, Options, Policy};
+use iso7816::Card;
+use trust::{Certificate, TrustStore};
 
-use super::{now, trust_directory};
+use super::{inspected, now, options, trust_directory, with_card};
+use crate::access::{access, western};
 use crate::args::Citizen;
 use crate::failure::Error;
-use crate::words::isolated;
-use crate::{exit, output, source};
+use crate::render::citizen::tell;
+use crate::{exit, output, secrets, source};
 
 /// Bytes of the longest certificate that is read.
 const MAX_CERTIFICATE: u64 = 64 * 1024;
@@ -25,12 +29,29 @@ const FOLDER: &str = "citizen-ca";
 /// Reads, judges, tells.
 pub fn run(args: &Citizen) -> Result<u8, Error> {
     let authorities = authorities(args)?;
-    let mut powered = source::connect(&args.source)?;
-    let seen = match powered.journal {
-        Some(journal) => read(&mut Recorded::new(powered.connection, journal), Budget::default()),
-        None => read(&mut powered.connection, Budget::default()),
-    }?;
-    let report = judge(&seen, &authorities, now());
+    let store = store(args)?;
+    let access = args.access.is_given().then(|| access(&args.access, Bac::Never)).transpose()?;
+    if access.is_some() && store.is_none() {
+        // Nothing can be said of the travel document: say so before the card is asked for.
+        return Err(Error::NoTrust { directory: trust_directory(args.trust.as_ref())? });
+    }
+    let pin = args.pin_file.as_deref().map(|path| Ok::<_, Error>(digits(&secrets::first_line(path)?)?)).transpose()?;
+    let powered = source::connect(&args.source)?;
+    let options = Options { skip_image: true, ..options(&powered) };
+    let (seen, evidence) = with_card(powered, |card| {
+        let evidence = access.as_ref().map(|access| inspected(card, access, &options));
+        let mut seen = read(card, Budget::default())?;
+        if args.pin || pin.is_some() {
+            open_with(card, &mut seen, pin.as_ref())?;
+        }
+        Ok::<(Seen, Option<Evidence>), Error>((seen, evidence))
+    })?;
+    let now = now();
+    let judged =
+        |(evidence, store): (&Evidence, &TrustStore)| inspection::judge(evidence, store, &Policy::default(), now);
+    let document = evidence.as_ref().zip(store.as_ref()).map(judged);
+    let basis = Basis { authorities: &authorities, store: store.as_ref(), document: document.as_ref(), now };
+    let report = judge(&seen, &basis);
     if args.json {
         output::json(&report)?;
     } else {
@@ -43,6 +64,51 @@ pub fn run(args: &Citizen) -> Result<u8, Error> {
         Judgement::UntrustedIssuer => exit::UNTRUSTED_ISSUER,
         Judgement::DifferentHolders | Judgement::Forged => exit::NOT_GENUINE,
     })
+}
+
+/// Gives the holder's PIN to the card: that of the file, or what is typed.
+fn open_with(card: &mut dyn Card, seen: &mut Seen, of_file: Option<&Pin>) -> Result<(), Error> {
+    // Nobody types a PIN that would not be given to the card.
+    let useless =
+        seen.national.is_none() || matches!(seen.pin, PinState::None | PinState::Blocked | PinState::Transport);
+    let typed = match of_file {
+        Some(_) if seen.tries == Some(1) => return Err(Error::LastTry),
+        None if !useless => Some(ask(seen.tries)?),
+        _ => None,
+    };
+    match of_file.or(typed.as_ref()) {
+        Some(pin) => Ok(open(card, Budget::default(), pin, seen)?),
+        None if seen.national.is_none() => Err(inspection::citizen::OpenError::NoNationalFiles.into()),
+        None => Err(inspection::citizen::OpenError::State(seen.pin).into()),
+    }
+}
+
+fn ask(tries: Option<u8>) -> Result<Pin, Error> {
+    let left = match tries {
+        Some(1) => " (1 try left: a wrong one blocks it)".to_owned(),
+        Some(tries) => format!(" ({tries} tries left)"),
+        None => String::new(),
+    };
+    let typed = secrets::ask(&format!("The holder's PIN{left}: ")).map_err(|reason| Error::NoPin { reason })?;
+    Ok(digits(&typed)?)
+}
+
+/// A PIN as it was typed; digits of Arabic script are digits too.
+fn digits(typed: &Secret) -> Result<Pin, eid::pin::PinError> {
+    let text = std::str::from_utf8(typed.expose()).map_err(|_| eid::pin::PinError::Pin)?;
+    let mut bytes = Vec::with_capacity(typed.expose().len());
+    bytes.extend(text.trim().chars().map(western).map(|digit| u8::try_from(digit).unwrap_or_default()));
+    Pin::from_digits(Secret::new(bytes).expose())
+}
+
+/// The trust bundle that the residence record is judged by. None is no error: the card can be read still.
+fn store(args: &Citizen) -> Result<Option<TrustStore>, Error> {
+    let Ok(directory) = trust_directory(args.trust.as_ref()) else { return Ok(None) };
+    match super::trust::open(&directory) {
+        Ok(store) => Ok(Some(store)),
+        Err(Error::NoTrust { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The citizen CAs that are believed: those named, or those of the trust store. None is no error: the card can be read still.
@@ -76,64 +142,4 @@ fn certificate(path: &Path) -> Result<Certificate, Error> {
     let parsed =
         if bytes.starts_with(b"-----") { Certificate::from_pem(&bytes) } else { Certificate::from_der(&bytes) };
     parsed.map_err(|source| Error::CitizenCa { path: path.to_owned(), source })
-}
-
-fn tell(report: &Report) -> Result<(), Error> {
-    let line = |name: &str, value: &str| output::line(&format!("{name:16}{}", isolated(value)));
-    line("application", report.application.as_deref().unwrap_or("without a name"))?;
-    if let (Some(card), Some(expires)) = (&report.card, &report.expires) {
-        line("card", &format!("{card}, expires {expires}"))?;
-    }
-    let tries = report.tries.map(|tries| format!(", {tries} tries left")).unwrap_or_default();
-    line("PIN", &format!("{}{tries}", pin(report.pin)))?;
-    for object in &report.objects {
-        let bytes = object.bytes.map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();
-        line(&object.tag, &format!("{}: {}{bytes}", object.name, object.state))?;
-    }
-    for certificate in &report.certificates {
-        tell_certificate(certificate)?;
-    }
-    if report.certificates.is_empty() {
-        output::line("\nThere is no certificate.")?;
-    }
-    output::line(&format!("\n{}", word(report.judgement)))?;
-    output::line(&format!("not judged: {}", report.not_judged.join("; ")))
-}
-
-fn tell_certificate(certificate: &CertificateLine) -> Result<(), Error> {
-    let CertificateLine { key, subject, issuer, serial, not_before, not_after, judgement, reason, .. } = certificate;
-    output::line(&format!("\nCertificate of {key}: {}", word(*judgement)))?;
-    output::line(&format!("  {}", isolated(reason)))?;
-    for (name, value) in [("subject", subject), ("issuer", issuer), ("serial", serial)] {
-        if let Some(value) = value {
-            output::line(&format!("  {name:10}{}", isolated(value)))?;
-        }
-    }
-    if let (Some(from), Some(to)) = (not_before, not_after) {
-        output::line(&format!("  in force  {from} to {to}"))?;
-    }
-    Ok(())
-}
-
-fn word(judgement: Judgement) -> &'static str {
-    match judgement {
-        Judgement::Good => "GOOD",
-        Judgement::CertificatesGood => "CERTIFICATES GOOD, CARD NOT JUDGED",
-        Judgement::NotJudged => "NOT JUDGED",
-        Judgement::NotInForce => "NOT IN FORCE",
-        Judgement::UntrustedIssuer => "UNTRUSTED ISSUER",
-        Judgement::DifferentHolders => "DIFFERENT HOLDERS",
-        Judgement::Forged => "FORGED",
-    }
-}
-
-fn pin(state: PinState) -> &'static str {
-    match state {
-        PinState::None => "none was set",
-        PinState::Blocked => "blocked: the PUK gives it back",
-        PinState::Transport => "the issuer's: no key works until the holder has chosen another",
-        PinState::Default => "THE ONE THAT EVERYBODY KNOWS: the holder must change it at once",
-        PinState::Changed => "not the one that the card was delivered with",
-        PinState::Untold => "set; this card does not tell whose it is",
-    }
 }

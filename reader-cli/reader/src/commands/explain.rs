@@ -1,11 +1,12 @@
 //! `explain`: what a check or a verdict means.
 
 use inspection::checks::{CHECKS, Check, by_id};
-use inspection::{Class, Verdict};
+use inspection::{Class, Verdict, citizen};
 use serde_json::{Value, json};
 
 use crate::args::Explain;
 use crate::failure::Error;
+use crate::render::citizen::word;
 use crate::{exit, output, words};
 
 /// Explains one name, or lists all.
@@ -19,6 +20,12 @@ pub fn run(args: &Explain) -> Result<u8, Error> {
 
 fn one(name: &str, json: bool) -> Result<(), Error> {
     let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.word().eq_ignore_ascii_case(name));
+    if let Some(check) = citizen::checks::by_id(name) {
+        return match json {
+            true => output::json(&citizen_json(check)),
+            false => output::line(&citizen_text(check)),
+        };
+    }
     match (by_id(name), verdict) {
         (Some(check), _) if json => output::json(&check_json(check)),
         (Some(check), _) => output::line(&check_text(check)),
@@ -32,11 +39,18 @@ fn list(json: bool) -> Result<(), Error> {
     if json {
         let checks: Vec<Value> = CHECKS.iter().map(check_json).collect();
         let verdicts: Vec<Value> = Verdict::ALL.into_iter().map(verdict_json).collect();
-        return output::json(&json!({ "version": 1, "checks": checks, "verdicts": verdicts }));
+        let of_citizen: Vec<Value> = citizen::CHECKS.iter().map(citizen_json).collect();
+        return output::json(
+            &json!({ "version": 1, "checks": checks, "citizen_checks": of_citizen, "verdicts": verdicts }),
+        );
     }
     output::line("Checks")?;
     for check in CHECKS {
         output::line(&format!("  {:27} {:11} {}", check.id, class(check.class), check.title))?;
+    }
+    output::line("\nChecks of a citizen application (`bitaqa-reader citizen`)")?;
+    for check in citizen::CHECKS {
+        output::line(&format!("  {:39} {}", check.id, check.title))?;
     }
     output::line("\nVerdicts")?;
     for verdict in Verdict::ALL {
@@ -64,6 +78,33 @@ fn check_text(check: &Check) -> String {
         "{} ({})\n\n{}\n\n{weight}\n\nIf it is not successful: {}\n\nSource: {}",
         check.title, check.id, check.explanation, check.remedy, check.source
     )
+}
+
+fn citizen_text(check: &citizen::checks::Check) -> String {
+    let about = if check.of_residence { "the residence record" } else { "the certificates" };
+    format!(
+        "{} ({})\n\n{}\n\nA failure says of {about}: {}. No result says: {}.\n\nIf it is not successful: {}\n\nSource: {}",
+        check.title,
+        check.id,
+        check.explanation,
+        word(check.failed),
+        word(check.unjudged),
+        check.remedy,
+        check.source
+    )
+}
+
+fn citizen_json(check: &citizen::checks::Check) -> Value {
+    json!({
+        "version": 1,
+        "id": check.id,
+        "title": check.title,
+        "explanation": check.explanation,
+        "remedy": check.remedy,
+        "source": check.source,
+        "failed": check.failed,
+        "unjudged": check.unjudged,
+    })
 }
 
 fn verdict_text(verdict: Verdict) -> String {

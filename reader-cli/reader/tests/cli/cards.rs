@@ -2,7 +2,7 @@
 
 mod faults;
 mod personas;
-mod table;
+pub mod table;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -29,15 +29,15 @@ use tempfile::TempDir;
 use crate::issuer::{Active, CAN, Document, Issuer, signature};
 
 /// An authority, an installed trust store, and the socket of one card.
-struct Post {
-    issuer: Issuer,
-    document: Document,
+pub struct Post {
+    pub issuer: Issuer,
+    pub document: Document,
     directory: TempDir,
-    start: Timestamp,
+    pub start: Timestamp,
 }
 
 impl Post {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let start = Timestamp::now() - SignedDuration::from_hours(24 * 20);
         let mut issuer = Issuer::starting("specimen-uto", start);
         let directory = tempfile::tempdir().unwrap();
@@ -51,19 +51,19 @@ impl Post {
         post
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.directory.path().join(name).to_str().unwrap().to_owned()
     }
 
     /// Puts a card with this memory behind a socket of its own.
-    fn insert(&self, name: &str, state: State) -> String {
+    pub fn insert(&self, name: &str, state: State) -> String {
         let path = PathBuf::from(self.path(name));
         let listener = socket::listen(&path).unwrap();
         thread::spawn(move || socket::serve_all(&mut SoftCard::from_state(&state), &listener, |_| ()));
         path.to_str().unwrap().to_owned()
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::cargo_bin("bitaqa-reader").unwrap();
         command.args(args).env_remove("BITAQA_TRUST").output().unwrap()
     }

@@ -1,10 +1,15 @@
-//! `citizen`: PIV applications of this project's cards and of others.
+//! `citizen`: PIV applications of this project's cards and of others, residence records.
 
 use std::path::Path;
 use std::process::Output;
 use std::thread;
 
 use assert_cmd::Command;
+use eid::objects::RESIDENCE;
+use eid::pin::Pin;
+use eid::residence::{Address, Residence, SignedResidence};
+use jiff::tz::TimeZone;
+use lds::date::Date;
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
@@ -14,8 +19,12 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{BasicConstraints, KeyUsage};
 use openssl::x509::{X509, X509NameBuilder};
 use serde_json::Value;
+use soft_card::eid::{Memory, Reference};
 use soft_card::persona::{EMBEDDED, Persona};
 use soft_card::{BlankOptions, SoftCard, State, socket};
+
+use crate::cards::{Post, table};
+use crate::issuer::{CAN, Issuer, days_after};
 
 const AUTHENTICATION: u32 = 0x5F_C105;
 const SIGNATURE: u32 = 0x5F_C10A;
@@ -33,10 +42,27 @@ fn key() -> PKey<Private> {
 
 /// A certificate for `subject`; by the CA itself where none is given.
 fn certificate(subject: &str, days: (u32, u32), by: Option<&Ca>, key: &PKey<Private>) -> X509 {
+    certificate_of((subject, None), days, by, key)
+}
+
+/// The same with a number in its subject.
+fn numbered(subject: &str, number: Option<&str>, by: &Ca) -> X509 {
+    certificate_of((subject, number), (0, 20_000), Some(by), &key())
+}
+
+fn certificate_of(
+    (subject, number): (&str, Option<&str>),
+    days: (u32, u32),
+    by: Option<&Ca>,
+    key: &PKey<Private>,
+) -> X509 {
     let name = |text: &str| {
         let mut name = X509NameBuilder::new().unwrap();
         name.append_entry_by_text("C", "UT").unwrap();
         name.append_entry_by_text("CN", text).unwrap();
+        if let Some(number) = number {
+            name.append_entry_by_text("serialNumber", number).unwrap();
+        }
         name.build()
     };
     let mut builder = X509::builder().unwrap();
@@ -205,4 +231,181 @@ fn whose_the_pin_is_is_told_where_the_card_tells() {
     let none = State::blank(BlankOptions::default()).unwrap();
     let output = desk.ask("none", none, &[]);
     assert_eq!(output.status.code(), Some(21), "{output:?}");
+}
+
+const PIN: &[u8] = b"271828";
+
+/// The card of the post's specimen, whose holder has chosen a PIN, with this residence record.
+fn of_citizen(post: &Post, residence: Option<Vec<u8>>) -> State {
+    let mut state = post.issuer.state(&post.document);
+    let mut memory = Memory::delivered();
+    let value = Pin::from_digits(PIN).unwrap().secret().clone();
+    memory.pin = Some(Reference { value, tries: 3, limit: 3 });
+    memory.objects.extend(residence.map(|content| (RESIDENCE.tag.0, content)));
+    state.eid = Some(memory);
+    state
+}
+
+/// A record about this holder, signed by this State a day after it began.
+fn record(by: &Issuer, post: &Post, national_number: &str) -> Vec<u8> {
+    let address = Address { governorate: "بغداد".into(), house: "7".into(), ..Address::default() };
+    let signed = days_after(post.start, 1);
+    let day = signed.to_zoned(TimeZone::UTC).date();
+    let date = Date::new(day.year() as u16, day.month() as u8, day.day() as u8).unwrap();
+    let residence = Residence { national_number: national_number.into(), date, office: "0101".into(), address };
+    let record = residence.to_bytes();
+    let signature = by.signer.sign_record_at(&record, signed).unwrap();
+    SignedResidence { record: &record, signature: &signature }.to_bytes()
+}
+
+#[test]
+fn the_residence_record_is_judged_by_named_checks() {
+    let post = Post::new();
+    let holder = "199900000011";
+    let good = record(&post.issuer, &post, holder);
+    let mut altered = good.clone();
+    let house = altered.windows(3).position(|window| window == b"\x85\x017").unwrap();
+    altered[house + 2] = b'8';
+    let stranger = Issuer::starting("specimen-uto", post.start);
+    std::fs::write(post.path("pin"), "٢٧١٨٢٨\n").unwrap();
+    let (pin, trust) = (post.path("pin"), post.path("trust"));
+    let with_pin = ["--pin-file", &pin, "--can", CAN];
+    let cases: [(&str, Option<Vec<u8>>, &[&str], i32, Option<&str>, &str, &str); 7] = [
+        ("good", Some(good.clone()), &with_pin, 11, Some("good"), "residence-holder", "successful"),
+        ("altered", Some(altered), &with_pin, 10, Some("forged"), "residence-signature", "failed"),
+        (
+            "of-another-citizen",
+            Some(record(&post.issuer, &post, "199900000028")),
+            &with_pin,
+            10,
+            Some("different-holders"),
+            "residence-holder",
+            "failed",
+        ),
+        (
+            "unknown-signer",
+            Some(record(&stranger, &post, holder)),
+            &with_pin,
+            16,
+            Some("untrusted-issuer"),
+            "residence-signer",
+            "undetermined",
+        ),
+        ("no-record", None, &with_pin, 11, None, "residence-record", "not supported"),
+        (
+            "read-without-the-PIN",
+            Some(good.clone()),
+            &["--can", CAN],
+            11,
+            Some("not-judged"),
+            "residence-record",
+            "undetermined",
+        ),
+        (
+            "read-without-CAN-or-MRZ",
+            Some(good.clone()),
+            &["--pin-file", &pin],
+            11,
+            Some("not-judged"),
+            "residence-holder",
+            "undetermined",
+        ),
+    ];
+    let mut rows = String::from("| card | check | result | the record is | exit |\n|---|---|---|---|---|\n");
+    for (name, content, more, exit, judgement, check, result) in cases {
+        let (case, said) = (name.replace('-', " "), judgement.unwrap_or("not there"));
+        rows += &format!("| {case} | `{check}` | {result} | {said} | {exit} |\n");
+        let socket = post.insert(name, of_citizen(&post, content));
+        let mut args = vec!["citizen", "--socket", &socket, "--trust", &trust, "--json"];
+        args.extend(more);
+        let output = post.run(&args);
+        assert_eq!(output.status.code(), Some(exit), "{name}: {output:?}");
+        let report = json(&output);
+        assert_eq!(report["residence"]["judgement"], judgement.map_or(Value::Null, Value::from), "{name}: {report:#}");
+        let checks = report["checks"].as_array().unwrap();
+        let found = checks.iter().find(|one| one["id"] == check).unwrap();
+        assert_eq!(found["result"], result, "{name}: {report:#}");
+        // The address is told when it was read, and nowhere else.
+        let read = content_is_read(name);
+        assert_eq!(report["residence"]["record"]["governorate"].as_str(), read.then_some("بغداد"), "{name}");
+    }
+    table::compare("citizen-eid.md", &rows);
+    // People see the same; nothing of the PIN is in the journal.
+    let (socket, journal) = (post.insert("people", of_citizen(&post, Some(good))), post.path("journal"));
+    let args = ["citizen", "--socket", &socket, "--trust", &trust, "--journal", &journal];
+    let output = post.run(&[&args[..], &with_pin].concat());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for wanted in ["Residence record: GOOD", "GENUINE_STATUS_UNKNOWN, number ZZ0000017", "بغداد", "residence-entry"]
+    {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    let journal = std::fs::read_to_string(journal).unwrap().to_lowercase();
+    assert!(journal.contains("00200080") && !journal.contains("323731383238"), "{journal}");
+}
+
+/// Whether the record of this case comes to be read.
+fn content_is_read(name: &str) -> bool {
+    !["no-record", "read-without-the-PIN"].contains(&name)
+}
+
+#[test]
+fn a_pin_that_opens_nothing_stops_the_command() {
+    let post = Post::new();
+    let good = record(&post.issuer, &post, "199900000011");
+    let (right, wrong, none) = (post.path("right.pin"), post.path("wrong.pin"), post.path("none.pin"));
+    std::fs::write(&right, PIN).unwrap();
+    std::fs::write(&wrong, "314159").unwrap();
+    std::fs::write(&none, "1234").unwrap();
+    let whole = of_citizen(&post, Some(good));
+    let with = |change: &dyn Fn(&mut Memory)| {
+        let mut state = whole.clone();
+        change(state.eid.as_mut().unwrap());
+        state
+    };
+    for (name, state, pin, exit, words) in [
+        ("wrong", whole.clone(), &wrong, 21, "2 tries left"),
+        ("no-digits", whole.clone(), &none, 2, "6 to 8 digits"),
+        ("transport", with(&|memory| memory.transport = true), &right, 21, "pkcs15-tool --change-pin"),
+        ("blocked", with(&|memory| memory.pin.as_mut().unwrap().tries = 0), &right, 21, "The PIN is blocked"),
+        ("last", with(&|memory| memory.pin.as_mut().unwrap().tries = 1), &right, 21, "The PIN is not tried"),
+        ("unset", with(&|memory| memory.pin = None), &right, 21, "none was set"),
+        ("pivapplet", of_persona("pivapplet"), &right, 21, "no national file set"),
+    ] {
+        let socket = post.insert(name, state);
+        let output = post.run(&["citizen", "--socket", &socket, "--trust", &post.path("trust"), "--pin-file", pin]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(exit), "{name}: {text}");
+        assert!(text.contains(words), "{name}: {text}");
+    }
+    // Nobody is there to type it.
+    let socket = post.insert("nobody", whole);
+    let output = post.run(&["citizen", "--socket", &socket, "--trust", &post.path("trust"), "--pin"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && text.contains("--pin-file"), "{text}");
+    // A CAN is of no use without a trust bundle.
+    let output = post.run(&["citizen", "--socket", "nowhere", "--trust", &post.path("empty"), "--can", CAN]);
+    assert_eq!(output.status.code(), Some(40), "{output:?}");
+}
+
+/// The number that the citizen CA writes into its certificates is that of the travel document.
+#[test]
+fn certificates_of_another_card_are_found_out_by_the_travel_document() {
+    let post = Post::new();
+    let mine = ca("Citizen CA");
+    let pem = post.path("ca.pem");
+    std::fs::write(&pem, mine.certificate.to_pem().unwrap()).unwrap();
+    for (name, number, exit, judgement, result) in [
+        ("own", Some("ZZ0000017"), 11, "certificates-good", "successful"),
+        ("other", Some("ZZ0000025"), 10, "different-holders", "failed"),
+        ("none", None, 11, "certificates-good", "undetermined"),
+    ] {
+        let der = numbered("Invented Citizen", number, &mine).to_der().unwrap();
+        let socket = post.insert(name, with(of_citizen(&post, None), &der));
+        let args = ["citizen", "--socket", &socket, "--trust", &post.path("trust"), "--citizen-ca", &pem, "--json"];
+        let output = post.run(&[&args[..], &["--can", CAN]].concat());
+        let report = json(&output);
+        assert_eq!((output.status.code(), &report["judgement"]), (Some(exit), &judgement.into()), "{name}: {report:#}");
+        let check = &report["checks"].as_array().unwrap()[0];
+        assert_eq!((&check["id"], &check["result"]), (&"certificates-document".into(), &result.into()), "{name}");
+    }
 }

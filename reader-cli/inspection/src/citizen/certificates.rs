@@ -1,0 +1,134 @@
+//! The certificates of the holder's keys: who issued them, and to whom?
+
+use eid::certificate::Container;
+use eid::keys::KeyReference;
+use jiff::Timestamp;
+use trust::{Certificate, Outcome};
+
+use super::checks::{Case, Check, Found};
+use super::report::{CertificateLine, Judgement};
+
+pub(super) const DOCUMENT: Check = Check {
+    id: "certificates-document",
+    title: "Certificates of this document",
+    source: "Bitaqa, citizen CA; 9303-3 §4.2.2",
+    explanation: "The citizen CA writes the number of the card into the subject of its certificates. It is compared with the number of the \
+        travel document on the same card, once the document's data and chip are proved. A failure says that certificates of another card \
+        were put on this one.",
+    remedy: "Read the travel document too: give the card access number with --can, or the MRZ.",
+    failed: Judgement::DifferentHolders,
+    unjudged: Judgement::NotJudged,
+    of_residence: false,
+    judge: document,
+};
+
+fn document(case: &Case<'_>) -> Found {
+    let of_holder = case.certificates.iter().filter(|line| !line.is_of_card());
+    let numbers: Vec<_> = of_holder.map(|line| line.number.as_deref()).collect();
+    let Some(first) = numbers.first() else {
+        return Found::new(Outcome::NotSupported, "there is no certificate of the holder on this card");
+    };
+    let Some(document) = case.basis.document else {
+        return Found::undetermined("the travel document was not read, so which card it is is not known");
+    };
+    let Some(holder) = case.basis.authentic_holder() else {
+        let verdict = document.verdict.word();
+        let reason =
+            format!("the travel document on this card is {verdict}: what it says of its number proves nothing");
+        return Found::not_judged(reason, "Judge the travel document first: bitaqa-reader verify.");
+    };
+    let own = holder.document_number.as_deref();
+    match (first, own) {
+        (Some(_), Some(own)) if numbers.iter().all(|number| *number == Some(own)) => {
+            Found::successful("the certificates name the number of the travel document")
+        }
+        (Some(_), Some(_)) => Found {
+            remedy: Some("Do not rely on the certificates; keep the card and report it.".to_owned()),
+            ..Found::failed("a certificate names another document than the travel document on this card")
+        },
+        _ => Found::not_judged("the certificates name no document", "Ask the issuer of the certificates."),
+    }
+}
+
+/// Whether the holder's certificates name more than one. That of 9E is left out: it may name the card (FIPS 201-2 §4.2.2.2).
+pub(super) fn different_holders(certificates: &[CertificateLine]) -> Option<Judgement> {
+    let mut subjects = certificates.iter().filter(|line| !line.is_of_card()).filter_map(|line| line.subject.as_ref());
+    let first = subjects.next()?;
+    subjects.any(|subject| subject != first).then_some(Judgement::DifferentHolders)
+}
+
+impl CertificateLine {
+    /// Whether it is that of the card's own key.
+    fn is_of_card(&self) -> bool {
+        self.key == format!("{:02X}", KeyReference::CardAuthentication as u8)
+    }
+}
+
+/// What is said of the certificate of one key.
+pub(super) fn line(
+    key: KeyReference,
+    content: Option<&[u8]>,
+    authorities: &[Certificate],
+    now: Timestamp,
+) -> CertificateLine {
+    let unreadable = |reason: String| CertificateLine {
+        key: format!("{:02X}", key as u8),
+        object: key.certificate().name,
+        subject: None,
+        number: None,
+        issuer: None,
+        serial: None,
+        not_before: None,
+        not_after: None,
+        judgement: Judgement::Forged,
+        reason,
+    };
+    let Some(content) = content else { return unreadable("the object cannot be read".to_owned()) };
+    let der = match Container::parse(content).and_then(|container| container.der()) {
+        Ok(der) => der,
+        Err(error) => return unreadable(error.to_string()),
+    };
+    let certificate = match Certificate::from_der(der) {
+        Ok(certificate) => certificate,
+        Err(error) => return unreadable(error.to_string()),
+    };
+    let (judgement, reason) = judged(&certificate, authorities, now);
+    CertificateLine {
+        subject: Some(certificate.subject().to_string()),
+        number: certificate.subject().serial_number().map(str::to_owned),
+        issuer: Some(certificate.issuer().to_string()),
+        serial: Some(hex::encode(certificate.serial())),
+        not_before: Some(certificate.not_before()),
+        not_after: Some(certificate.not_after()),
+        judgement,
+        reason,
+        ..unreadable(String::new())
+    }
+}
+
+fn judged(certificate: &Certificate, authorities: &[Certificate], now: Timestamp) -> (Judgement, String) {
+    if authorities.is_empty() {
+        return (Judgement::NotJudged, "no citizen CA was given".to_owned());
+    }
+    let named: Vec<_> = authorities.iter().filter(|it| it.subject().matches(certificate.issuer())).collect();
+    if named.is_empty() {
+        return (Judgement::UntrustedIssuer, "its issuer is none of the citizen CAs that were given".to_owned());
+    }
+    let signs = |it: &&&Certificate| {
+        let may = it.is_authority() && it.extensions().key_usage.is_some_and(|usage| usage.key_cert_sign());
+        may && certificate.verify_signature(it.public_key()).is_ok()
+    };
+    let Some(authority) = named.iter().find(signs) else {
+        return (Judgement::Forged, "the citizen CA that it names did not sign it".to_owned());
+    };
+    if certificate.is_authority() {
+        return (Judgement::Forged, "it is a certificate of an authority, not of a citizen".to_owned());
+    }
+    let in_force = |it: &Certificate| (it.not_before()..=it.not_after()).contains(&now);
+    match (in_force(certificate), in_force(authority)) {
+        (true, true) => (Judgement::Good, "signed by the citizen CA, and in force".to_owned()),
+        (false, _) if now < certificate.not_before() => (Judgement::NotInForce, "not in force yet".to_owned()),
+        (false, _) => (Judgement::NotInForce, "expired".to_owned()),
+        (true, false) => (Judgement::NotInForce, "its citizen CA is not in force".to_owned()),
+    }
+}
