@@ -234,6 +234,10 @@ mod tests {
             ("00cb3fff 04 5c02ff21 00", Status::FILE_NOT_FOUND),
             ("00cb3fff 05 5303000000 00", Status::WRONG_DATA),
             ("00200000 08 313233343536ffff", Status::REFERENCED_DATA_NOT_FOUND),
+            // Match-on-card: no finger is compared (SP 800-73-4 part 2 §3.2.1).
+            ("00200096 02 7f2e", Status::REFERENCED_DATA_NOT_FOUND),
+            ("00200097 02 7f2e", Status::REFERENCED_DATA_NOT_FOUND),
+            ("00200098 08 ffffffffffffffff", Status::REFERENCED_DATA_NOT_FOUND),
             ("00200080 07 313233343536ff", Status::WRONG_DATA),
             ("00200080 08 31323334353600ff", Status::WRONG_DATA),
             ("0020ff80 08 313233343536ffff", Status::WRONG_DATA),
