@@ -70,7 +70,6 @@ take_out
 
 # read_as NAME TERMINAL VERDICT RESULT DG3: verifies the card as that post ("-": without certificates)
 read_as() {
-    set -- "$1" "$2" "$3" "$4" "$5"
     rm -rf "$out/$1"
     insert
     if [ "$2" = - ]; then terminal_options=; else terminal_options="--terminal $2 --terminal-passphrase-file terminal-passphrase"; fi

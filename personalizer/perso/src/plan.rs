@@ -77,6 +77,8 @@ pub struct Plan {
     pub mrz: Mrz,
     /// True when the name did not fit in the MRZ; DG11 has it whole.
     pub name_truncated: bool,
+    /// True when the order names a residence, and cards of this profile have no place for its record.
+    pub residence_left_out: bool,
     /// Day of issue.
     pub issued: Day,
     /// Last day of validity.
@@ -293,6 +295,8 @@ pub fn plan(order: &Order, profile: &Profile, face: &Face, inputs: &Inputs<'_>) 
         secrets: secrets(&mrz, inputs),
         mrz,
         name_truncated,
+        // It is kept in the national file set, which cards of others do not have.
+        residence_left_out: order.residence.is_some() && (profile.eid.is_none() || profile.card.applet.is_some()),
         issued,
         expires,
         made_at: inputs.made_at,
@@ -737,6 +741,9 @@ impl fmt::Display for Plan {
         }
         if self.name_truncated {
             writeln!(f, "  the name is truncated in the MRZ")?;
+        }
+        if self.residence_left_out {
+            writeln!(f, "  the residence is left out: cards of this profile have no place for its record")?;
         }
         if !self.files.is_empty() {
             writeln!(f, "files")?;

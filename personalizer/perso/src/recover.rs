@@ -161,12 +161,17 @@ pub fn recover<'j>(
     Ok(Recovered::Now(finish(line, job, &record, domain, unbound)?))
 }
 
-/// A card that takes no binding must not be asked for one, and the other way round.
+/// A card that takes no binding must not be asked for one, and the other way round; and who has no place for letters can withdraw
+/// none.
 fn of_this_kind(line: &Line<'_>, document: &str, record: &DocumentRecord) -> Result<(), RecoverError> {
     let bound_by_ledger = record.token.as_deref() == Some("");
-    match line.profile.card.applet.is_some() == bound_by_ledger {
-        true => Ok(()),
-        false => Err(RecoverError::OtherKind { document: document.to_owned() }),
+    if line.profile.card.applet.is_some() != bound_by_ledger {
+        return Err(RecoverError::OtherKind { document: document.to_owned() });
+    }
+    // The letter is kept after the citizen application was written.
+    match record.citizen_files.is_some() && line.citizens.is_none() && record.state != State::Packed {
+        true => Err(Failure::NoCitizenCa.into()),
+        false => Ok(()),
     }
 }
 

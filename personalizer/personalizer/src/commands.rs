@@ -75,16 +75,28 @@ fn trial_plan(item: &Item, profile: &Profile, keys: &ChipKeys) -> Result<Plan, F
     Ok(plan(&item.order, profile, &item.face, &inputs)?)
 }
 
-/// Plans and draws every order; each that does not fit is printed.
+/// Plans and draws every order; each that does not fit is printed, and each of which something is left out.
 fn preflight(items: &[Item], profile: &Profile, faces: &Faces, output: &Output) -> Result<usize, Failure> {
     let mut problems = 0;
     let keys = trial_keys(profile)?;
     for item in items {
-        let drawn =
-            trial_plan(item, profile, &keys).and_then(|plan| faces.draw(&item.order, &plan, &item.face.printed));
-        if let Err(failure) = drawn {
-            problems += 1;
-            output.order_fault(&item.order.document_number, "card", &failure);
+        let drawn = trial_plan(item, profile, &keys).and_then(|plan| {
+            faces.draw(&item.order, &plan, &item.face.printed)?;
+            Ok(plan)
+        });
+        let document = &item.order.document_number;
+        match drawn {
+            Ok(plan) if plan.residence_left_out => {
+                let what =
+                    format!("left out: cards of profile {} have no place for the residence record", profile.name);
+                let words = format!("record {document}, residence: {what}");
+                output.say("warning", json!({ "record": document, "field": "residence", "what": what }), &words);
+            }
+            Ok(_) => {}
+            Err(failure) => {
+                problems += 1;
+                output.order_fault(document, "card", &failure);
+            }
         }
     }
     Ok(problems)

@@ -41,8 +41,12 @@ const LOCK: [u8; 2] = [0xDE, 0xAD];
 
 /// The applet counts in signed 16-bit numbers.
 const LARGEST_FILE: usize = 0x7FFF;
-/// The first CREATE FILE of an identifier says for good how large it may become, and a signature made anew can be a few bytes
-/// longer.
+/// The first CREATE FILE of an identifier says for good how large it may become, and EF.SOD is signed anew after a tear. By the same
+/// signer with the same certificate, two things in it change their length. An ECDSA signature is two INTEGERs, each shorter by
+/// a byte for every zero byte that its number begins with (RFC 3279 §2.2.3, X.690 §8.3.2): one in 256 for the first. Seven length
+/// fields around it (EF.SOD's own, ContentInfo to SignerInfo and its signature, RFC 5652 §5) can grow by a byte each. So this is
+/// enough unless the first signature was 57 bytes shorter than the second one, which nobody will live to see; of a signer with a
+/// longer certificate the card is rejected.
 const ROOM: usize = 64;
 /// Data bytes of one UPDATE BINARY that every build takes.
 const LARGEST_PIECE: usize = 224;

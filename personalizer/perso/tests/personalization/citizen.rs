@@ -336,6 +336,26 @@ fn a_blank_without_the_application_is_left_alone() {
     assert!(matches!(without, Err(Failure::NoCitizenCa)));
 }
 
+/// A line without the citizen application knows of no letter: it must not reject a card that has one.
+#[test]
+fn a_card_with_a_letter_is_rejected_only_where_its_letter_can_be_withdrawn() {
+    let (mut desk, slot) = (Desk::new(), citizen_slot(2));
+    finished(desk.make(&slot));
+    let order = &centre().orders[0];
+    let number = order.document_number.clone();
+    let mut ledger = Ledger::open(&desk.path()).unwrap();
+    for wish in [Wish::Reject { document: None }, Wish::Reject { document: Some(&number) }] {
+        let refused = with_line(&slot, &small_profile(), &mut ledger, &keys(), |line| recover(line, &|_| None, wish));
+        assert!(matches!(refused, Err(RecoverError::Failure(Failure::NoCitizenCa))));
+    }
+    assert_eq!(desk.record().state, State::QaPassed);
+    let citizens = Citizens { ca: &mut desk.ca, letters: &mut desk.letters };
+    let rejected = with_citizen_line(&slot, &desk.profile, &mut ledger, None, citizens, |line| {
+        recover(line, &|_| None, Wish::Reject { document: None })
+    });
+    assert!(matches!(rejected, Ok(Recovered::Now(Outcome::Rejected(_)))));
+}
+
 #[test]
 fn a_certificate_whose_key_was_lost_is_named_for_revocation() {
     for issued in [false, true] {

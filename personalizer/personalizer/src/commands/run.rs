@@ -477,6 +477,7 @@ fn say_finished(
         "verdict": report.map(|report| report.verdict),
         "security_object": record.and_then(|record| record.security_object.as_deref()),
         "name_truncated": finished.plan.plan().name_truncated,
+        "residence_left_out": finished.plan.plan().residence_left_out,
         "folder": folder,
         "revoke": revoke(&finished.document.number, ledger),
     });
@@ -485,6 +486,9 @@ fn say_finished(
     // A card that is no travel document gets no verdict: what was written was read back.
     let judged = report.map_or("read back as it was written", |report| report.verdict.word());
     let mut words = format!("{}: {outcome}, {judged}", finished.document.number);
+    if finished.plan.plan().residence_left_out {
+        words += ", without the residence record";
+    }
     if outcome == "unprinted" {
         words += ": put its card into a printer's feeder and run `recover --printer PORT`";
     }

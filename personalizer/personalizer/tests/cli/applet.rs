@@ -77,3 +77,18 @@ fn what_the_applet_cannot_take_is_refused_before_a_card_is_fed() {
     let output = centre.command("run").output().unwrap();
     assert_eq!(output.status.code(), Some(21), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+#[test]
+fn an_order_whose_residence_has_no_place_on_the_card_is_named() {
+    let path = test_vectors::path("orders/specimen.jsonl");
+    for (profile, left_out) in [("specimen-uto-eid", 0), ("specimen-uto-pivapplet", 1), ("specimen-uto-openfips201", 1)]
+    {
+        let mut command = Command::cargo_bin("bitaqa-personalizer").unwrap();
+        let output = command.args(["--json", "orders", "check", "--profile", profile]).arg(&path).output().unwrap();
+        let said = lines(&output);
+        assert_eq!(output.status.code(), Some(0), "{profile}: {said:?}");
+        let warned: Vec<_> = said.iter().filter(|line| line["event"] == "warning").collect();
+        assert_eq!(warned.len(), left_out, "{profile}");
+        assert!(warned.iter().all(|line| line["field"] == "residence" && line["record"].is_string()));
+    }
+}
