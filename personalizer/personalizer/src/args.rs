@@ -9,7 +9,7 @@ use perso::profile::KeyDerivation;
 
 /// Make cards from orders.
 #[derive(Parser, Debug)]
-#[command(name = "bitaqa-personalizer", version, about, after_help = crate::exit::HELP)]
+#[command(name = "bitaqa-personalizer", version, after_help = crate::exit::HELP)]
 pub struct Arguments {
     /// Print one JSON object a line instead of words.
     #[arg(long, global = true)]

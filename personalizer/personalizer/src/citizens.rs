@@ -1,8 +1,7 @@
 //! The citizen CA and the letters with the transport PINs, as the line sees them.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use authority::citizen_ca::{CitizenError, Holder, Purpose};
@@ -16,7 +15,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::args::Equipment;
-use crate::commands::replace;
+use crate::commands::{keep_folder, replace};
 use crate::exit;
 use crate::failure::Failure;
 use crate::input;
@@ -79,8 +78,7 @@ impl CitizenDesk {
         // Also says whether there is a citizen CA.
         authority.citizen_ca_token().map_err(|error| refused(&error))?;
         let passphrase = input::citizen_passphrase(equipment)?;
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| Failure::unwritable(folder, &error))?;
+        keep_folder(folder)?;
         Ok(Some(CitizenDesk { ca: Ca { authority, passphrase }, letters: LetterFolder(folder.clone()) }))
     }
 }

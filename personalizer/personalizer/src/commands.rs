@@ -30,7 +30,7 @@ use crate::faces::{Drawn, Faces};
 use crate::failure::Failure;
 use crate::input::{self, Item};
 use crate::keys::LineKeys;
-use crate::output::{Output, line};
+use crate::output::{Output, line, write};
 
 /// Runs the command; the exit code.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
@@ -47,13 +47,14 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         }
         Command::Profiles { name } => profiles(name.as_deref(), &output),
         Command::Completions { shell } => {
-            let mut command = Arguments::command();
-            clap_complete::generate(*shell, &mut command, "bitaqa-personalizer", &mut std::io::stdout());
+            // Into memory first: its writer panics when standard output is full.
+            let (mut command, mut script) = (Arguments::command(), Vec::new());
+            clap_complete::generate(*shell, &mut command, "bitaqa-personalizer", &mut script);
+            write(|stdout| stdout.write_all(&script));
             Ok(exit::GOOD)
         }
         Command::Man => {
-            let page = clap_mangen::Man::new(Arguments::command());
-            page.render(&mut std::io::stdout()).map_err(|error| Failure::unwritable(Path::new("stdout"), &error))?;
+            write(|stdout| clap_mangen::Man::new(Arguments::command()).render(stdout));
             Ok(exit::GOOD)
         }
     }
@@ -146,6 +147,16 @@ fn save(drawn: &Drawn, folder: &Path) -> Result<(), Failure> {
         put(&path, &png)?;
     }
     Ok(())
+}
+
+/// Sees that files can be written into a folder, which is made where it is missing: before a card is begun.
+pub fn keep_folder(folder: &Path) -> Result<(), Failure> {
+    let write = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let trial = folder.join(format!(".trial-{}", std::process::id()));
+        replace(&trial, b"can this be written?\n").and_then(|()| fs::remove_file(&trial))
+    };
+    write().map_err(|error: io::Error| Failure::unwritable(folder, &error))
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

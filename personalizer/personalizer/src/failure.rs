@@ -13,11 +13,15 @@ use printing::MachineError;
 use serde_json::json;
 
 use crate::exit;
-use crate::output::line;
+use crate::output::{complain, line};
 
 /// What to do about a card that an earlier run left in the printer.
 pub const CARD_INSIDE: &str = "Run `bitaqa-personalizer recover` with the orders, ledger and printer of the run that ended there: it looks at this \
     card before it feeds another one, and finishes it, rejects it, or gives it back as a blank.";
+
+/// What to do about a card in a station where hands put it.
+pub const CARD_BY_HAND: &str =
+    "Put the same card back and run `bitaqa-personalizer recover` with the same orders and ledger.";
 
 /// A failure for people and for programs.
 #[derive(Debug)]
@@ -30,12 +34,14 @@ pub struct Failure {
     pub remedy: String,
     /// The exit code.
     pub exit: u8,
+    /// True when a disk did not take or give something: nobody's mistake, wherever the work stands.
+    pub disk: bool,
 }
 
 impl Failure {
     /// A failure.
     pub fn new(what: impl Into<String>, why: impl ToString, remedy: impl Into<String>, exit: u8) -> Self {
-        Failure { what: what.into(), why: why.to_string(), remedy: remedy.into(), exit }
+        Failure { what: what.into(), why: why.to_string(), remedy: remedy.into(), exit, disk: false }
     }
 
     /// Prints it: words on stderr, or one JSON object on stdout.
@@ -44,7 +50,7 @@ impl Failure {
             let error = json!({ "what": self.what, "why": self.why, "remedy": self.remedy, "exit": self.exit });
             line(&json!({ "version": 1, "event": "error", "error": error }));
         } else {
-            eprintln!("error: {}\n  why: {}\n  do:  {}", self.what, self.why, self.remedy);
+            complain(&format!("error: {}\n  why: {}\n  do:  {}", self.what, self.why, self.remedy));
         }
     }
 
@@ -64,6 +70,33 @@ impl Failure {
             format!("{} cannot be written.", path.display()),
             error,
             "Check the path, its permissions and the space on the disk.",
+            exit::USAGE,
+        )
+        .of_the_disk()
+    }
+
+    fn of_the_disk(self) -> Self {
+        Failure { disk: true, ..self }
+    }
+
+    /// The disk failed while a document was on its way: not the command line is wrong, a card waits.
+    pub fn with_card(self, document: Option<&str>, place: &str, next: &str) -> Self {
+        let card = document.map_or("the card".to_owned(), |document| format!("the card of document {document}"));
+        Failure {
+            what: format!("{} A card is not finished.", self.what),
+            why: format!("{}; {card} is {place}", self.why),
+            remedy: format!("{} Then: {next}", self.remedy),
+            exit: exit::INTERRUPTED,
+            ..self
+        }
+    }
+
+    /// The result could not be printed.
+    pub fn untold(error: &std::io::Error) -> Self {
+        Failure::new(
+            "The command was carried out, but its result could not be printed.",
+            error,
+            "Make room where the output goes; `bitaqa-personalizer ledger show` tells which cards were made.",
             exit::USAGE,
         )
     }
@@ -107,7 +140,12 @@ impl From<LedgerError> for Failure {
             }
             LedgerError::Poisoned => ("Start the program again when the disk is in order.", exit::USAGE),
         };
-        Failure::new("The ledger does not allow it.", error, remedy, exit)
+        match error {
+            LedgerError::Io { .. } | LedgerError::Poisoned => {
+                Failure::new("The ledger cannot be read or written.", error, remedy, exit).of_the_disk()
+            }
+            error => Failure::new("The ledger does not allow it.", error, remedy, exit),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::args::{Equipment, Work};
 use crate::exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, complain};
 
 /// No passphrase or key line is longer.
 const MAX_LINE: usize = 1024;
@@ -178,7 +178,7 @@ pub fn open_secret(path: &Path) -> Result<File, Failure> {
     let open = || File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
     let (file, metadata) = open().map_err(|error| Failure::unreadable(path, &error))?;
     if metadata.is_file() && metadata.permissions().mode() & 0o044 != 0 {
-        eprintln!("warning: {} can be read by others; do: chmod 600", path.display());
+        complain(&format!("warning: {} can be read by others; do: chmod 600", path.display()));
     }
     Ok(file)
 }

@@ -86,6 +86,17 @@ pub fn must_print(machine: &Machine) -> bool {
     machine.printer.as_deref() != Some(NO_PRINTER)
 }
 
+/// What is asked of the feeder when the work begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Feeder {
+    /// Blanks must be in it.
+    Blanks,
+    /// The card that is to be recovered must be in it.
+    Card,
+    /// Nothing is to be fed.
+    Unused,
+}
+
 /// The printer, or the operator's hands.
 pub enum Printer {
     /// Cards are put in and taken out by hand, and are not printed here.
@@ -96,7 +107,7 @@ pub enum Printer {
 
 impl Printer {
     /// Opens the printer that the command line names and asks whether it is ready.
-    pub fn open(machine: &Machine) -> Result<Self, Failure> {
+    pub fn open(machine: &Machine, feeder: Feeder) -> Result<Self, Failure> {
         let port = match machine.printer.as_deref() {
             None | Some(NO_PRINTER) => return Ok(Printer::None),
             Some(port) => port,
@@ -111,8 +122,16 @@ impl Printer {
         let status = machine.status()?;
         match status.fault {
             // What an earlier run left inside can be looked at without anything in the feeder.
-            Some(Cause::InputEmpty) if status.card_inside == Some(true) => Ok(Printer::Machine(machine)),
-            Some(cause) => Err(Failure::new("The printer is not ready.", cause, cause.advice(), exit::PRINTER)),
+            Some(Cause::InputEmpty) if status.card_inside == Some(true) || feeder == Feeder::Unused => {
+                Ok(Printer::Machine(machine))
+            }
+            Some(cause) => {
+                let advice = match (cause, feeder) {
+                    (Cause::InputEmpty, Feeder::Card) => "put the card that is to be recovered on top in the feeder",
+                    (cause, _) => cause.advice(),
+                };
+                Err(Failure::new("The printer is not ready.", cause, advice, exit::PRINTER))
+            }
             None => Ok(Printer::Machine(machine)),
         }
     }

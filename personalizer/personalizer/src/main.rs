@@ -52,11 +52,20 @@ fn refused(error: &clap::Error) -> ExitCode {
 }
 
 fn done(result: Result<u8, Failure>, json: bool) -> ExitCode {
-    match result {
-        Ok(code) => ExitCode::from(code),
+    let code = match result {
+        Ok(code) => code,
         Err(failure) => {
             failure.show(json);
-            ExitCode::from(failure.exit)
+            failure.exit
+        }
+    };
+    match output::lost() {
+        None => ExitCode::from(code),
+        Some(lost) => {
+            // On stderr, whatever was asked for: standard output is what does not work.
+            lost.show(false);
+            // What is wrong with a card is graver.
+            ExitCode::from(if code == exit::GOOD { lost.exit } else { code })
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Words for people on a terminal, or one JSON object a line.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perso::execute::Progress;
@@ -92,9 +93,31 @@ impl Output {
     }
 }
 
-/// One line on stdout. Nobody reading it is no reason to leave a card half made.
+/// What went wrong with standard output first. Nobody reading it is no reason to leave a card half made: it is told at the end.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// One line on stdout.
 pub fn line(text: &dyn Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    write(|stdout| writeln!(stdout, "{text}"));
+}
+
+/// One line on stderr, where somebody listens.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints what a library writes.
+pub fn write(print: impl FnOnce(&mut io::Stdout) -> io::Result<()>) {
+    let mut stdout = io::stdout();
+    if let Err(error) = print(&mut stdout).and_then(|()| stdout.flush()) {
+        // Only the first is of interest.
+        let _ = LOST.set(error);
+    }
+}
+
+/// That a result was lost. A reader who has seen enough and closed the pipe is no error.
+pub fn lost() -> Option<Failure> {
+    LOST.get().filter(|error| error.kind() != ErrorKind::BrokenPipe).map(Failure::untold)
 }
 
 fn step_words(step: Step) -> &'static str {

@@ -2,18 +2,18 @@
 
 use link::Presence;
 use perso::execute::Unusable;
-use perso::ledger::{self, State};
+use perso::ledger::{self, DocumentRecord, State};
 use perso::recover::{RecoverError, Recovered, Wish};
 use serde_json::json;
 
-use super::Parts;
 use super::run::{Shift, Turn};
+use super::{Parts, keep_folder};
 use crate::args::Recover;
 use crate::exit;
 use crate::faces::Faces;
 use crate::failure::Failure;
 use crate::input::{self, given};
-use crate::line::{Motion, Printer};
+use crate::line::{Feeder, Motion, Printer};
 use crate::output::Output;
 
 pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
@@ -21,22 +21,44 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     let profile = input::believing(profile, &options.equipment.cvca)?;
     let out = given(options.equipment.out.as_deref(), "--out")?;
     let faces = Faces::load(&profile)?;
+    keep_folder(out)?;
     let parts = Parts::open(&options.equipment, &options.machine, profile)?;
-    let mut printer = Printer::open(&options.machine)?;
+    let wanted = options.document.is_some() || parts.ledger.book().documents().any(|(_, record)| is_open(record));
+    let mut printer = Printer::open(&options.machine, if wanted { Feeder::Card } else { Feeder::Unused })?;
     // A run that was killed leaves its card in the machine.
     let inside = printer.holds_card()?;
-    if matches!(printer, Printer::Machine(_)) && !inside && options.document.is_none() && !is_open(&parts) {
+    if matches!(printer, Printer::Machine(_)) && !inside && !wanted {
         let words = "nothing is open in this ledger: no card was fed";
         output.say("recovered", json!({ "outcome": "nothing-open" }), words);
         return Ok(exit::GOOD);
     }
     let wait = options.machine.wait;
     let mut shift = Shift { wait, output, items: &items, faces: &faces, out, parts, printer };
+    let code = one_card(options, &mut shift, inside);
+    output.end();
+    code.map_err(|failure| shift.waiting(options.document.as_deref(), failure))
+}
+
+/// The card that is inside, or the next one.
+fn one_card(options: &Recover, shift: &mut Shift<'_>, inside: bool) -> Result<u8, Failure> {
     if !inside {
         shift.move_card(ledger::Motion::Feed, None)?;
     }
     // A card that is rejected by its number may be dead, or gone.
-    if options.document.is_none() && !shift.parts.station.wait(Presence::Card, wait)? && inside {
+    let there = options.document.is_some() || shift.parts.station.wait(Presence::Card, shift.wait)?;
+    if !there && !inside && matches!(shift.printer, Printer::None) {
+        return Err(Failure::new(
+            "There is no card in the chip station.",
+            format!("the reader saw none within {} s", shift.wait),
+            format!(
+                "Put the card that is to be recovered into the station{}. `recover --reject --document NUMBER` closes the number of a \
+                 card that is lost or dead.",
+                still_open(shift).0
+            ),
+            exit::NO_CARD,
+        ));
+    }
+    if !there && inside {
         return Err(Failure::new(
             "The card in the printer cannot be read.",
             "it is inside, and not in the chip station: the run before may have ended while it was printed",
@@ -48,10 +70,9 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
         true => Wish::Reject { document: options.document.as_deref() },
         false => Wish::Finish,
     });
-    output.end();
     let turn = match recovered {
         Ok(Recovered::Now(outcome)) => shift.chip_done(outcome)?,
-        Ok(untouched) => return leave(untouched, &mut shift),
+        Ok(untouched) => return leave(untouched, shift),
         Err(error) => {
             // Where the card is not at fault it stays inside, and the next recovery looks at it first.
             if !is_ours(&error) {
@@ -68,14 +89,35 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     })
 }
 
-/// True when a document was begun, and is neither in the tray of good cards nor rejected with a chip that is locked, or never will be.
-fn is_open(parts: &Parts) -> bool {
-    let mut documents = parts.ledger.book().documents();
-    documents.any(|(_, record)| match record.state {
+/// True when a document was begun, and is neither in the tray of good cards nor rejected with a chip that is locked, or never
+/// will be.
+fn is_open(record: &DocumentRecord) -> bool {
+    match record.state {
         State::Ordered | State::Packed => false,
         State::QaRejected => !(record.invalidated || record.given_up),
         _ => true,
-    })
+    }
+}
+
+/// The documents that wait to be finished, for people (a few of them) and for programs. A rejected one does not: its card may be dead.
+fn still_open(shift: &Shift<'_>) -> (String, Vec<String>) {
+    const TOLD: usize = 5;
+    let documents = shift.parts.ledger.book().documents();
+    let waiting = documents.filter(|(_, record)| is_open(record) && record.state != State::QaRejected);
+    let open: Vec<String> = waiting.map(|(number, _)| number.to_owned()).collect();
+    let told = open.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = open.len().saturating_sub(TOLD);
+    let words = match (open.len(), more) {
+        (0, _) => String::new(),
+        (_, 0) => format!("; open in the ledger: {told}"),
+        (_, more) => format!("; open in the ledger: {told} and {more} more"),
+    };
+    (words, open)
+}
+
+/// Nothing was brought to an end: that is only good when nothing waits.
+fn nothing_done(open: &[String]) -> u8 {
+    if open.is_empty() { exit::GOOD } else { exit::INTERRUPTED }
 }
 
 /// True when the line lacks something that the card needs: it can be finished once that is there.
@@ -106,9 +148,11 @@ fn leave(recovered: Recovered, shift: &mut Shift<'_>) -> Result<u8, Failure> {
             if !packed {
                 Motion { document: &document, chip: &chip }.packed(&mut shift.parts.ledger)?;
             }
-            let words = format!("{document}: was finished before, on chip {chip}");
-            shift.output.say("recovered", json!({ "document": document, "chip": chip, "outcome": "complete" }), &words);
-            Ok(exit::GOOD)
+            let (told, open) = still_open(shift);
+            let words = format!("{document}: was finished before, on chip {chip}{told}");
+            let object = json!({ "document": document, "chip": chip, "outcome": "complete", "open": open });
+            shift.output.say("recovered", object, &words);
+            Ok(if packed { nothing_done(&open) } else { exit::GOOD })
         }
         Recovered::Nothing { chip } => {
             // It is as good as before; no machine puts it back into its feeder.
@@ -117,9 +161,10 @@ fn leave(recovered: Recovered, shift: &mut Shift<'_>) -> Result<u8, Failure> {
                 Printer::Machine(_) => ": take it out of the tray and put it back into the feeder",
                 Printer::None => "",
             };
-            let words = format!("chip {chip}: nothing was begun on it, it is a blank{place}");
-            shift.output.say("recovered", json!({ "chip": chip, "outcome": "blank" }), &words);
-            Ok(exit::GOOD)
+            let (told, open) = still_open(shift);
+            let words = format!("chip {chip}: nothing was begun on it, it is a blank{place}{told}");
+            shift.output.say("recovered", json!({ "chip": chip, "outcome": "blank", "open": open }), &words);
+            Ok(nothing_done(&open))
         }
         Recovered::Foreign { chip } => {
             shift.put_away(Some(chip.clone()), "bound to a document of somebody else")?;

@@ -8,20 +8,20 @@ use std::path::Path;
 use link::Presence;
 use perso::breaker::Breaker;
 use perso::execute::{self, Finished, Job, Outcome, Reason, Rejected, Unusable};
-use perso::ledger::{self, CertificateRecord, Event, Ledger, State, Step};
+use perso::ledger::{self, CertificateRecord, Event, Ledger, LedgerError, Rule, State, Step};
 use perso::profile::Profile;
 use perso::recover::{RecoverError, Recovered, Wish};
 use printing::MachineError;
 use serde_json::json;
 
 use super::recover::{is_line_s, is_ours};
-use super::{Parts, preflight, put, save, trial_keys, trial_plan};
+use super::{Parts, keep_folder, preflight, put, save, trial_keys, trial_plan};
 use crate::args::{Machine, Run};
 use crate::exit;
 use crate::faces::{Drawn, Faces};
-use crate::failure::{CARD_INSIDE, Failure};
+use crate::failure::{CARD_BY_HAND, CARD_INSIDE, Failure};
 use crate::input::{self, Item, given};
-use crate::line::{Motion, MotionError, Printer};
+use crate::line::{Feeder, Motion, MotionError, Printer};
 use crate::output::Output;
 
 /// How often an interrupted card in the machine is asked again before it is rejected.
@@ -58,14 +58,24 @@ pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
     }
     let out = given(options.equipment.out.as_deref(), "--out")?.to_owned();
     keep_access_numbers(&items, &options.machine, &profile)?;
+    keep_folder(&out)?;
     let mut parts = Parts::open(&options.equipment, &options.machine, profile)?;
+    refuse_changed(&items, &parts.ledger, &options.work.orders, output)?;
     if let Some(count) = options.blanks {
         parts.ledger.append(Event::BlanksReceived { count })?;
     }
-    let mut printer = Printer::open(&options.machine)?;
-    if printer.holds_card()? {
-        return Err(MachineError::CardInside.into());
-    }
+    let is_open = |item: &Item| standing(item, &parts.ledger).is_none();
+    let printer = match options.limit != Some(0) && items.iter().any(is_open) {
+        true => {
+            let mut printer = Printer::open(&options.machine, Feeder::Blanks)?;
+            if printer.holds_card()? {
+                return Err(MachineError::CardInside.into());
+            }
+            printer
+        }
+        // There is nothing to make: nothing is asked of the printer.
+        false => Printer::None,
+    };
     let wait = options.machine.wait;
     let mut shift = Shift { wait, output, items: &items, faces: &faces, out: &out, parts, printer };
     shift.work(options)
@@ -92,7 +102,9 @@ impl Shift<'_> {
             if options.limit.is_some_and(|limit| good + unprinted >= limit) {
                 break;
             }
-            if self.is_closed(item) {
+            if let Some(standing) = standing(item, &self.parts.ledger) {
+                self.say_standing(item, &standing);
+                worst = graver(worst, standing.exit);
                 continue;
             }
             let job = Job { order: &item.order, face: &item.face };
@@ -103,13 +115,13 @@ impl Shift<'_> {
             loop {
                 let turn = self.turn(item);
                 self.output.end();
-                match turn? {
+                match turn.map_err(|failure| self.waiting(Some(&item.order.document_number), failure))? {
                     turn @ (Turn::Good | Turn::Unprinted) => {
                         if matches!(turn, Turn::Good) {
                             good += 1;
                         } else {
                             unprinted += 1;
-                            worst = exit::INTERRUPTED;
+                            worst = graver(worst, exit::INTERRUPTED);
                         }
                         breaker.good();
                         if options.limit.is_none_or(|limit| good + unprinted < limit) {
@@ -119,7 +131,7 @@ impl Shift<'_> {
                     }
                     Turn::Rejected(fault, code) => {
                         rejected += 1;
-                        worst = code;
+                        worst = graver(worst, code);
                         if breaker.fault(&fault) {
                             return Err(stopped(options.breaker, &fault, code));
                         }
@@ -153,24 +165,37 @@ impl Shift<'_> {
         Ok(worst)
     }
 
-    /// True when the ledger says that nothing is to be done for this order now.
-    fn is_closed(&self, item: &Item) -> bool {
-        let document = &item.order.document_number;
-        let Some(record) = self.parts.ledger.book().document(document) else {
-            return false;
-        };
-        let words = match record.state {
-            State::Ordered => return false,
-            State::Packed => "was made before",
-            State::QaRejected => "was rejected before: order a new document number",
-            State::QaPassed if record.print && !record.printed => {
-                "is not printed: put its card into the feeder and run `recover --printer PORT`"
-            }
-            _ => "was interrupted: put its card back and run `recover`",
-        };
-        let object = json!({ "document": document, "outcome": "skipped", "state": record.state, "why": words });
+    fn say_standing(&self, item: &Item, standing: &Standing) {
+        let (document, Standing { state, words, .. }) = (&item.order.document_number, standing);
+        let object = json!({ "document": document, "outcome": "skipped", "state": state, "why": words });
         self.output.say("card", object, &format!("{document}: {words}"));
-        true
+    }
+
+    /// A failure of the disk while a card was on its way: where that card is, and what to do with it.
+    pub fn waiting(&mut self, document: Option<&str>, failure: Failure) -> Failure {
+        if !failure.disk {
+            return failure;
+        }
+        let record = document.and_then(|document| self.parts.ledger.book().document(document));
+        let (packed, begun) =
+            record.map_or((false, document.is_none()), |record| (record.state == State::Packed, record.chip.is_some()));
+        let inside = match &mut self.printer {
+            Printer::None => None,
+            printer => Some(printer.holds_card()),
+        };
+        match inside {
+            _ if packed => failure,
+            None if begun => failure.with_card(document, "in the chip station", CARD_BY_HAND),
+            None => failure,
+            Some(Ok(true)) => failure.with_card(document, "inside the printer", CARD_INSIDE),
+            Some(Ok(false)) if begun => failure.with_card(
+                document,
+                "no longer inside the printer: look into its tray and its reject box",
+                "Put it on top in the feeder and run `bitaqa-personalizer recover` with the same orders, ledger and printer.",
+            ),
+            Some(Ok(false)) => failure,
+            Some(Err(_)) => failure.with_card(document, "inside the printer, which does not answer", CARD_INSIDE),
+        }
     }
 
     /// One blank, one try.
@@ -373,6 +398,55 @@ impl Shift<'_> {
         }
         Ok(())
     }
+}
+
+/// Why nothing is to be done for an order now.
+struct Standing {
+    state: State,
+    words: &'static str,
+    exit: u8,
+}
+
+/// What the ledger says of an order that is not to be made now; `None` when it is.
+fn standing(item: &Item, ledger: &Ledger) -> Option<Standing> {
+    let record = ledger.book().document(&item.order.document_number)?;
+    let (words, exit) = match record.state {
+        State::Ordered => return None,
+        State::Packed => ("was made before", exit::GOOD),
+        State::QaRejected => ("was rejected before: order a new document number", exit::ORDER),
+        State::QaPassed if record.print && !record.printed => {
+            ("is not printed: put its card into the feeder and run `recover --printer PORT`", exit::INTERRUPTED)
+        }
+        _ => ("was interrupted: put its card back and run `recover`", exit::INTERRUPTED),
+    };
+    Some(Standing { state: record.state, words, exit })
+}
+
+/// Another order with the document number of one that the ledger knows: nothing of such a file is begun.
+fn refuse_changed(items: &[Item], ledger: &Ledger, orders: &Path, output: &Output) -> Result<(), Failure> {
+    let mut problems = 0;
+    for item in items {
+        let (document, job) = (&item.order.document_number, Job { order: &item.order, face: &item.face });
+        if ledger.book().document(document).is_some_and(|record| record.order != job.digest()) {
+            problems += 1;
+            let document = document.clone();
+            let failure = LedgerError::Refused { rule: Rule::OrderedDifferently { document: document.clone() } };
+            output.order_fault(&document, "document_number", &failure.into());
+        }
+    }
+    if problems > 0 { Err(input::unusable(problems, orders)) } else { Ok(()) }
+}
+
+/// Of two exit codes the one that a person must act on first: a card that waits, then what went wrong now, then what an earlier
+/// run left.
+fn graver(one: u8, other: u8) -> u8 {
+    let rank = |code| match code {
+        exit::GOOD => 0,
+        exit::ORDER => 1,
+        exit::INTERRUPTED => 3,
+        _ => 2,
+    };
+    if rank(other) >= rank(one) { other } else { one }
 }
 
 /// The order of a document number.

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod applet;
+mod exits;
 mod token;
 
 use std::collections::BTreeSet;
@@ -130,7 +131,11 @@ impl Centre {
 
     /// Starts a simulated printer; its port.
     fn printer(&self) -> PathBuf {
-        let (port, options) = (self.path("printer"), Options { output: Some(self.path("")), ..Options::default() });
+        self.printer_with(Options { output: Some(self.path("")), ..Options::default() })
+    }
+
+    fn printer_with(&self, options: Options) -> PathBuf {
+        let port = self.path("printer");
         let mut pty = Pty::open().unwrap();
         pty.link(&port).unwrap();
         thread::spawn(move || serve(&mut pty, &mut Printer::new(options), &AtomicBool::new(false), |_| {}));
