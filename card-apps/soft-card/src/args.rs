@@ -35,6 +35,9 @@ Exit codes:
   20  no such card or reader, or a card that cannot be used"
 )]
 pub struct Arguments {
+    /// What is printed is one JSON object a line instead of words.
+    #[arg(long, global = true)]
+    pub json: bool,
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -91,9 +94,6 @@ pub enum Verb {
         /// The card's file.
         #[arg(long, value_name = "FILE")]
         state: PathBuf,
-        /// One JSON object instead of text.
-        #[arg(long)]
-        json: bool,
     },
     /// Make a forged copy of a personalized card, to see that it is found out.
     Forge {

@@ -1,17 +1,18 @@
 //! `bitaqa-soft-card`: make, run, look at and forge cards in software.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
 mod rack;
 mod show;
 
-use std::io::Read;
+use std::fmt::Display;
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
 use channel::key_set::KeySet;
 use clap::Parser;
+use serde_json::json;
 use soft_card::fault::{FaultError, Faults, Tear};
 use soft_card::forge::{self, ForgeError};
 use soft_card::persona::{self, Persona, PersonaError};
@@ -51,6 +52,8 @@ enum Failure {
     Random(#[from] channel::random::RandomError),
     #[error("the card's description could not be written: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("the result could not be printed: {0}")]
+    Print(std::io::Error),
 }
 
 impl Failure {
@@ -95,6 +98,7 @@ impl Failure {
                 (20, Some("what is at the other end does not speak the frames of the virtual reader"))
             }
             Failure::Json(_) => (1, None),
+            Failure::Print(_) => (1, Some("make room where the output goes; what was asked for is done")),
         }
     }
 }
@@ -103,20 +107,39 @@ impl Failure {
 const KEY_FILE_BYTES: u64 = 1024;
 
 fn main() -> ExitCode {
-    match execute(&Arguments::parse().verb) {
+    let Arguments { json, verb } = Arguments::parse();
+    match execute(&verb, json) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let (code, advice) = failure.exit();
-            eprintln!("bitaqa-soft-card: {failure}");
+            complain(&format!("bitaqa-soft-card: {failure}"));
             if let Some(advice) = advice {
-                eprintln!("  {advice}");
+                complain(&format!("  {advice}"));
+            }
+            if json && !matches!(failure, Failure::Print(_)) {
+                let error = json!({ "what": failure.to_string(), "remedy": advice, "exit": code });
+                // The exit code says it too.
+                let _ = say(&json!({ "version": 1, "error": error }));
             }
             ExitCode::from(code)
         }
     }
 }
 
-fn execute(verb: &Verb) -> Result<(), Failure> {
+/// One line on stdout. A reader who has seen enough and closed the pipe is no error.
+fn say(text: &dyn Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Print(error)),
+        _ => Ok(()),
+    }
+}
+
+/// One line on stderr, where somebody listens.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn execute(verb: &Verb, json: bool) -> Result<(), Failure> {
     match verb {
         Verb::New { state, persona, serial, keys, eid } => {
             let mut options =
@@ -124,35 +147,35 @@ fn execute(verb: &Verb) -> Result<(), Failure> {
             if let Some(path) = keys {
                 options.keys = delivered_keys(path)?;
             }
-            new(state, options)
+            new(state, options, json)
         }
         Verb::Personas => {
             for (name, text) in persona::EMBEDDED {
                 let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
-                println!("{name:<22}{title}");
+                match json {
+                    true => say(&json!({ "version": 1, "name": name, "title": title }))?,
+                    false => say(&format_args!("{name:<22}{title}"))?,
+                }
             }
             Ok(())
         }
         Verb::Rack { folder, fault } => rack::run(folder, fault.as_deref()),
         Verb::Run { state, at, fault, tear_at } => run(state, at, fault.as_deref(), *tear_at),
-        Verb::Show { state, json } => {
+        Verb::Show { state } => {
             let state = State::load(state)?;
-            if *json {
-                println!("{}", show::json(&state)?);
-            } else {
-                print!("{}", show::text(&state));
-            }
-            Ok(())
+            if json { say(&show::json(&state)?) } else { say(&show::text(&state).trim_end()) }
         }
         Verb::Forge { state, out, forgery } => forge_card(state, out, forgery),
     }
 }
 
-fn new(path: &Path, options: BlankOptions) -> Result<(), Failure> {
+fn new(path: &Path, options: BlankOptions, json: bool) -> Result<(), Failure> {
     let state = State::blank(options)?;
     state.create(path).map_err(Failure::Create)?;
-    println!("{}", state.chip_serial());
-    Ok(())
+    match json {
+        true => say(&json!({ "version": 1, "chip_serial": state.chip_serial(), "state": path })),
+        false => say(&state.chip_serial()),
+    }
 }
 
 /// Three lines: ENC, MAC, DEK.
@@ -196,7 +219,7 @@ fn run(path: &Path, at: &Where, faults: Option<&Path>, tear: Option<Tear>) -> Re
         socket::serve(&mut card, &mut stream).map_err(Failure::Stream)?;
     } else if let Some(path) = &at.listen {
         let listener = socket::listen(path)?;
-        let report = |error: &std::io::Error| eprintln!("bitaqa-soft-card: a host was cut off: {error}");
+        let report = |error: &std::io::Error| complain(&format!("bitaqa-soft-card: a host was cut off: {error}"));
         socket::serve_all(&mut card, &listener, report).map_err(Failure::Stream)?;
     }
     match card.take_failure() {

@@ -7,7 +7,7 @@ use soft_card::SoftCard;
 use soft_card::fault::Faults;
 use soft_card::socket::{self, ListenError};
 
-use crate::Failure;
+use crate::{Failure, complain};
 
 /// Most cards of one program.
 const MOST: usize = 16;
@@ -38,12 +38,13 @@ pub fn run(folder: &Path, faults: Option<&Path>) -> Result<(), Failure> {
     thread::scope(|scope| {
         for (path, mut card, listener) in cards {
             scope.spawn(move || {
-                let report = |error: &std::io::Error| eprintln!("{}: a host was cut off: {error}", path.display());
+                let report =
+                    |error: &std::io::Error| complain(&format!("{}: a host was cut off: {error}", path.display()));
                 if let Err(error) = socket::serve_all(&mut card, &listener, report) {
-                    eprintln!("{}: {error}", path.display());
+                    complain(&format!("{}: {error}", path.display()));
                 }
                 if let Some(failure) = card.take_failure() {
-                    eprintln!("{}: {failure}", path.display());
+                    complain(&format!("{}: {failure}", path.display()));
                 }
             });
         }

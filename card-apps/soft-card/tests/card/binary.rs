@@ -332,6 +332,38 @@ fn sixteen_cards_run_in_one_program_and_a_seventeenth_is_refused() {
 }
 
 #[test]
+fn what_cannot_be_printed_is_an_error_and_a_reader_that_has_enough_is_none() {
+    let desk = Desk::new();
+    let state = desk.card.to_str().unwrap();
+    for arguments in [&["personas"][..], &["personas", "--json"], &["show", "--state", state]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = program().args(arguments).stdout(full).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("could not be printed") && !text.contains("panicked"), "{text}");
+        let mut child = program().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+    }
+}
+
+#[test]
+fn programs_get_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.card");
+    let path = path.to_str().unwrap();
+    let object = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+    let made = object(&run(&["new", "--state", path, "--serial", "0102030405aa", "--json"]).stdout);
+    assert_eq!((&made["chip_serial"], &made["version"]), (&"FFFF500C63260102030405AA".into(), &1.into()));
+    let list = String::from_utf8(run(&["--json", "personas"]).stdout).unwrap();
+    let names: Vec<_> = list.lines().map(|line| object(line.as_bytes())["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(names, EMBEDDED.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let again = run(&["new", "--state", path, "--json"]);
+    assert_eq!((again.status.code(), &object(&again.stdout)["error"]["exit"]), (Some(2), &2.into()));
+}
+
+#[test]
 fn personas_are_listed_and_made() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
