@@ -101,8 +101,8 @@ pki ceremony verify ceremony.txt --script ceremony.toml
 
 # national COMMAND: with the keys in the national token, which two custodians open
 national() {
-    pki "$@" --dir pki --custody pki.custody.json --custodian omar.pem --custodian leyla.pem \
-        --custodian-passphrase-file omar.words --custodian-passphrase-file leyla.words
+    pki "$@" --dir pki --custody pki.custody.json --credential omar.pem --credential leyla.pem \
+        --credential-passphrase-file omar.words --credential-passphrase-file leyla.words
 }
 # signer_of_the_quarter: the next document signer, its key in the centre's token, when the current one ends soon
 signer_of_the_quarter() { national ds ensure --days 20 $(in_token centre) --signer-pin-file centre.pin; }
@@ -162,7 +162,7 @@ sign ZZ0000029 pki/ds/ds-0002 centre
 on 2027-06-12
 say "The third quarter; the second signer's token was stolen from the centre, so it is revoked and the list published"
 signer_of_the_quarter
-pki ds revoke --dir pki ds-0002
+pki ds revoke --dir pki --name ds-0002
 national crl issue
 next_bundle 3
 document ZZ0000037 UTO 2027-07-10

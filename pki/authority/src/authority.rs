@@ -224,6 +224,9 @@ pub enum IssueError {
     /// No number is left.
     #[error("the numbers of lists and bundles are used up: one of the highest that there is was given out")]
     NumbersUsedUp,
+    /// The archive says that nobody is to believe the key that issues.
+    #[error("the archive distrusts the key of this authority's own CSCA, {0}")]
+    OwnDistrusted(String),
     /// The next bundle would lack what the last one had.
     #[error("bundle {} had {} revoked documents, {} anchors and {} defect lists which this one would not have", .0.number, .0.documents, .0.anchors, .0.defect_lists)]
     Fewer(Fewer),

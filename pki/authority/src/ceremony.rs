@@ -168,6 +168,9 @@ pub fn run(ceremony: &Ceremony<'_>, room: &mut dyn Room) -> Result<Replay, Cerem
     let present = present(&script, ceremony.credentials)?;
     let text = continued(ceremony, &present)?;
     let mut session = Session { ceremony, script, present, text };
+    let open = open_mark(ceremony.directory)?;
+    let transcript = std::path::absolute(ceremony.transcript)?;
+    files::replace(&open, transcript.to_string_lossy().as_bytes(), Mode::Public)?;
     if session.text.is_empty() {
         let block = session.header(room.now());
         session.sign(block, room)?;
@@ -177,7 +180,26 @@ pub fn run(ceremony: &Ceremony<'_>, room: &mut dyn Room) -> Result<Replay, Cerem
     }
     let block = Block::closing(session.now(room)?);
     session.sign(block, room)?;
+    files::remove(&open)?;
     session.replay()
+}
+
+/// The transcript of a ceremony that made this authority, or changed it, and was not closed yet.
+///
+/// # Errors
+/// When the mark that [`run`] leaves beside the directory until then cannot be read.
+pub fn unclosed(directory: &Path) -> Result<Option<String>, FileError> {
+    let open = open_mark(directory).map_err(|error| FileError { path: directory.to_owned(), error })?;
+    Ok(files::read_optional(&open)?.map(|path| String::from_utf8_lossy(&path).into_owned()))
+}
+
+/// The file beside the directory that is there until the ceremony is closed.
+fn open_mark(directory: &Path) -> io::Result<PathBuf> {
+    // Without a slash at the end, however the directory was named.
+    let directory: PathBuf = std::path::absolute(directory)?.components().collect();
+    let mut name = directory.into_os_string();
+    name.push(".ceremony-open");
+    Ok(name.into())
 }
 
 /// Positions of those present in the script's list, in its order.

@@ -113,6 +113,14 @@ pub enum CvError {
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key of a holder, which signs.
+    #[error("{path}: {error}")]
+    HolderKey {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        error: KeyError,
+    },
     /// The key store refused.
     #[error(transparent)]
     Signing(#[from] SigningError),
@@ -419,7 +427,8 @@ impl CvGeneration {
 
     /// The secret is the passphrase of the key's file or the PIN of its token.
     fn key(&self, secret: &Passphrase) -> Result<StoredKey, CvError> {
-        Ok(StoredKey::open(&self.directory, secret)?)
+        let path = &self.directory;
+        StoredKey::open(path, secret).map_err(|error| CvError::HolderKey { path: path.clone(), error })
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::authority::{Authority, OpenError, SignerKind, SignerRecord};
+use crate::ceremony;
 use crate::citizen_ca::{CitizenError, Overview};
 use crate::cvca::{CvError, CvStore};
 use crate::key_store::TokenAddress;
@@ -93,6 +94,7 @@ impl Status {
     pub(crate) fn of(authority: &Authority, now: Timestamp) -> Result<Self, StatusError> {
         let signers = authority.signers()?;
         let mut items = former_generations(authority)?;
+        items.extend(ceremony(authority)?);
         items.push(csca(authority, now)?);
         items.extend(signers.iter().map(|signer| document_signer(signer, now)));
         items.extend(succession(&signers, now));
@@ -139,6 +141,15 @@ impl Item {
 
 fn within(now: Timestamp, days: i64, end: Timestamp) -> bool {
     now.checked_add(SignedDuration::from_hours(24 * days)).map_or(true, |notice| notice > end)
+}
+
+/// What was made under the eyes of custodians counts when all of it is signed.
+fn ceremony(authority: &Authority) -> Result<Option<Item>, StatusError> {
+    let open = ceremony::unclosed(authority.directory()).map_err(OpenError::File)?;
+    Ok(open.map(|transcript| {
+        let action = "run the same bitaqa-pki ceremony run again: it goes on where it stopped";
+        item("ceremony", transcript, "not closed: its last signatures are missing", None).needs(Need::Now, action)
+    }))
 }
 
 /// They sign nothing any more; what they signed is verified with them.

@@ -265,7 +265,7 @@ fn what_is_not_allowed_is_refused() {
     assert!(matches!(taken, Err(CvError::HolderExists(_))));
     let wrong =
         desk.store.roll_over("UTISCVCA", None, None, (&Passphrase::new("another one"), &passphrase()), at(TODAY));
-    assert!(matches!(wrong, Err(CvError::Key(KeyError::WrongPassphrase))), "{wrong:?}");
+    assert!(matches!(wrong, Err(CvError::HolderKey { error: KeyError::WrongPassphrase, .. })), "{wrong:?}");
 
     let narrow = CvGrant { rights: Some(vec!["read-dg3".to_owned()]), ..dv };
     desk.certify("UTISCVCA", name, &narrow, TODAY).unwrap();

@@ -44,7 +44,7 @@ Passphrases and PINs are asked for, or read from a file or descriptor; never giv
   bitaqa-pki crl issue --dir pki --passphrase-file /run/secrets/csca
   BITAQA_PASSPHRASE_FILE=/run/secrets/csca bitaqa-pki crl issue --dir pki
 
-Exit codes: 0 good, 1 bug, 2 usage, 40 trust material (status: something is to be done).";
+Exit codes: 0 good, 1 bug, 2 usage or a result that cannot be written, 40 trust material (status: something is to be done).";
 
 /// What to do.
 #[derive(Subcommand)]
@@ -189,10 +189,15 @@ pub struct PassphraseSource {
     #[arg(long, value_name = "FILE", requires = "custodian")]
     pub custody: Option<PathBuf>,
     /// Credential of a custodian who is present; once for each.
-    #[arg(long, value_name = "FILE", requires = "custody")]
+    #[arg(long = "credential", alias = "custodian", value_name = "FILE", requires = "custody")]
     pub custodian: Vec<PathBuf>,
     /// Read the passphrase of a custodian's credential from the first line of this file; in the order of the credentials.
-    #[arg(long, value_name = "FILE", requires = "custody")]
+    #[arg(
+        long = "credential-passphrase-file",
+        alias = "custodian-passphrase-file",
+        value_name = "FILE",
+        requires = "custody"
+    )]
     pub custodian_passphrase_file: Vec<PathBuf>,
 }
 
@@ -290,14 +295,36 @@ pub enum Ds {
     )]
     Sign(DsSign),
     /// Revoke a document signer; issue a revocation list afterwards to publish it.
-    #[command(after_help = "Example:\n  bitaqa-pki ds revoke --dir pki ds-0001 && bitaqa-pki crl issue --dir pki")]
+    #[command(
+        after_help = "Example:\n  bitaqa-pki ds revoke --dir pki --name ds-0001 && bitaqa-pki crl issue --dir pki"
+    )]
     Revoke {
         /// Name of the signer.
-        name: String,
+        #[command(flatten)]
+        name: SignerName,
         /// Where.
         #[command(flatten)]
         place: Place,
     },
+}
+
+/// Which signer.
+#[derive(Args)]
+#[group(id = "signer-name", required = true, multiple = false)]
+pub struct SignerName {
+    /// Name of the signer.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The name as earlier versions took it.
+    #[arg(value_name = "NAME", hide = true)]
+    pub bare: Option<String>,
+}
+
+impl SignerName {
+    /// The name, however it was given: there is one.
+    pub fn get(&self) -> &str {
+        self.name.as_deref().or(self.bare.as_deref()).unwrap_or_default()
+    }
 }
 
 /// Sign the data groups of documents.
@@ -332,7 +359,8 @@ pub enum Crl {
     },
     /// Issue a revocation list only when one is due: a revocation, a new key of the CSCA, the end of the current list.
     #[command(after_help = "Example:\n  bitaqa-pki crl ensure --dir pki --days 14\n\n\
-        Never sooner than 48 hours after the last one (9303-12 §4.1.5); crl issue does not wait.")]
+        A revocation is published at once. A list that only ends soon waits until the last one is 48 hours old (9303-12 §4.1.5);\n\
+        crl issue does not wait.")]
     Ensure(EnsureCrl),
 }
 

@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Ds(Ds::Ensure(ensure)) => signers::ensure(SignerKind::Document, ensure, json)?,
         Command::Ds(Ds::Sign(arguments)) => security_object::sign(arguments, json)?,
-        Command::Ds(Ds::Revoke { name, place }) => issue::revoke(name, &place.dir, json)?,
+        Command::Ds(Ds::Revoke { name, place }) => issue::revoke(name.get(), &place.dir, json)?,
         Command::Crl(Crl::Issue { place, passphrase }) => issue::crl(&place.dir, passphrase, json)?,
         Command::Crl(Crl::Ensure(ensure)) => signers::ensure_crl(ensure, json)?,
         Command::Csca(Csca::Rollover(rollover)) => signers::roll_over(rollover, json)?,
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             signers::new(*kind, name.as_deref(), &place.dir, &key, (passphrase, signer_passphrase), json)?;
         }
         Command::Signer(Signer::Ensure { kind, ensure }) => signers::ensure((*kind).into(), ensure, json)?,
-        Command::Signer(Signer::Revoke { kind, name, place }) => signers::revoke(*kind, name, &place.dir, json)?,
+        Command::Signer(Signer::Revoke { kind, name, place }) => signers::revoke(*kind, name.get(), &place.dir, json)?,
         Command::Publish(Publish::MasterList { certificate, by }) => signers::master_list(certificate, by, json)?,
         Command::Publish(Publish::DefectList { defects, by }) => signers::defect_list(defects, by, json)?,
         Command::Publish(Publish::DeviationList { deviations, by }) => signers::deviation_list(deviations, by, json)?,
@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Backup(backup) => backup::run(backup, json)?,
         Command::Restore(restore) => backup::restore(restore, json)?,
         Command::ExpireSoon { days, ics, place } => status::expire_soon(*days, *ics, &place.dir, json)?,
-        Command::Completions { shell } => help::completions(*shell),
+        Command::Completions { shell } => help::completions(*shell)?,
         Command::Man { out } => help::manual(out.as_deref())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -3,7 +3,7 @@
 mod backup;
 mod cvc;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use authority::acts::ActsError;
@@ -152,6 +152,9 @@ impl From<InitError> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         let remedy = match &error {
+            OpenError::State(StateError::File(error)) if error.error.kind() == ErrorKind::PermissionDenied => {
+                "Ask whoever keeps the authority, or work as the user that its directory belongs to."
+            }
             OpenError::State(StateError::File(_)) => {
                 "Name the directory of an authority with --dir, or set one up with bitaqa-pki init."
             }
@@ -358,8 +361,13 @@ impl From<IssueError> for Failure {
                  of that shall no longer count, --allow-fewer.",
                 USAGE,
             ),
+            IssueError::OwnDistrusted(_) => (
+                "Give the CSCA a new key with bitaqa-pki csca rollover and new signers with ds new: the next bundle then leaves \
+                 the distrusted key out. Was it distrusted by mistake, put the archive of before back from its backup.",
+                TRUST,
+            ),
             IssueError::LastBundle(_) => ("Restore it from the backup; or export with --allow-fewer.", TRUST),
-            IssueError::RevocationListOutdated => ("Run bitaqa-pki crl issue first.", TRUST),
+            IssueError::RevocationListOutdated => ("Run bitaqa-pki crl issue or crl ensure first.", TRUST),
             IssueError::Lint(_) => {
                 ("Correct the profile; bitaqa-pki lint --rules explains every rule. Otherwise report a fault.", 1)
             }

@@ -34,9 +34,14 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// A reader who has seen enough and closed the pipe is no error.
 fn line(text: &str) -> Result<(), Failure> {
-    match writeln!(io::stdout(), "{text}") {
+    raw(format!("{text}\n").as_bytes())
+}
+
+/// Prints bytes as they are. A reader who has seen enough and closed the pipe is no error.
+pub fn raw(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::untold(&error)),
         _ => Ok(()),
     }

@@ -251,6 +251,47 @@ fn what_is_distrusted_reaches_no_bundle_again() {
 }
 
 #[test]
+fn an_older_bundle_gives_way_and_says_so_and_nothing_else_does() {
+    let desk = Desk::new();
+    assert!(desk.export("one", &[])["replaced"].is_null());
+    let (code, said, _) = desk.run(&["bundle", "export", "--dir", "pki", "--out", "one"]);
+    assert!(code == 0 && said.contains("in place of        bundle 1"), "{said}");
+    let before = fs::read(desk.path("secret")).unwrap();
+    let (code, _, said) = desk.run(&["bundle", "export", "--dir", "pki", "--out", "secret"]);
+    assert!(code == 2 && said.contains("secret is there and is no trust bundle"), "{said}");
+    assert_eq!(fs::read(desk.path("secret")).unwrap(), before);
+}
+
+#[test]
+fn an_import_that_brings_nothing_is_no_success() {
+    let desk = Desk::new();
+    desk.export("utopia.bundle", &[]);
+    let (code, said, _) = desk.run(&["trust", "import", "--dir", "anchors", "utopia.bundle"]);
+    assert!(code == 40 && said.contains("1 refused"), "{said}");
+}
+
+/// The archive's word against one's own key is kept as against any other: no bundle hands that key out.
+#[test]
+fn the_own_csca_when_distrusted_is_not_handed_out_as_an_anchor() {
+    let desk = Desk::new();
+    let own = fs::read(desk.path("pki/csca/certificate.der")).unwrap();
+    let own = hex::encode(Certificate::from_der(&own).unwrap().fingerprint());
+    desk.pki(&["trust", "import", "--dir", "anchors", "pki/csca/certificate.der", "--confirm", &own]);
+    assert_eq!(desk.export("one", &["--archive", "anchors"])["anchors"], 1);
+    desk.pki(&["trust", "distrust", "--dir", "anchors", "--because", "stolen", "--by", "amina", &own]);
+    let export = ["bundle", "export", "--dir", "pki", "--archive", "anchors", "--out", "two"];
+    let (code, _, said) = desk.run(&export);
+    assert!(code == 40 && said.contains(&own) && said.contains("bitaqa-pki csca rollover"), "{said}");
+    assert!(!desk.path("two").exists());
+    // A new key issues; the distrusted one stays out, and that is said.
+    desk.pki(&["csca", "rollover", "--dir", "pki"]);
+    let (code, said, _) = desk.run(&export);
+    assert!(code == 0 && said.contains("LEFT OUT           this authority's own"), "{said}");
+    let next = desk.export("three", &["--archive", "anchors"]);
+    assert_eq!((next["anchors"].as_u64(), next["own_distrusted"][0]["sha256"].as_str()), (Some(1), Some(own.as_str())));
+}
+
+#[test]
 fn custodians_who_sign_at_once_lose_no_signature() {
     let desk = Desk::new();
     desk.export("one", &[]);

@@ -59,6 +59,12 @@ fn from_a_cvca_over_a_rollover_to_an_embassy() {
     let terminal = desk.json(post);
     assert_eq!((terminal["level"].as_str(), terminal["rights"][0].as_str()), (Some("terminal"), Some("read-dg3")));
 
+    let said = desk.words(post);
+    assert!(
+        said.contains("give this folder to the post, whole, again after each new key: pki/cvc/UTEMBPARIS\n"),
+        "{said}"
+    );
+
     let chain = "pki/cvc/UTEMBPARIS/generations/00001/chain.cvcerts";
     let verified = desk.json(&format!("verify --trust root {chain}"));
     assert_eq!(verified["effective_rights"].as_array().unwrap().len(), 1);
@@ -74,7 +80,7 @@ fn from_a_cvca_over_a_rollover_to_an_embassy() {
         assert!(shown.contains(expected), "{expected} not in\n{shown}");
     }
     let listed = desk.words("list --dir pki");
-    assert!(listed.contains("UTEMBPARIS00001") && listed.lines().count() == 3, "{listed}");
+    assert!(listed.contains("UTEMBPARIS00002") && listed.lines().count() == 3, "{listed}");
     let holders = desk.json("list --dir pki");
     assert_eq!(holders["holders"][2]["generations"].as_array().unwrap().len(), 2);
 }
@@ -112,6 +118,12 @@ fn refusals_say_what_to_do() {
     desk.refused("init --dir pki --country UT --mnemonic NONE --next", 2, "cvc list");
     desk.refused(&format!("{dv} --days 3"), 2, "between these days");
     desk.refused(&format!("{dv} --rights write-dg17"), 2, "names the rights");
+    // What may not be granted is told before a passphrase is tried; a wrong one is told with the key that it does not open.
+    fs::write(desk.0.path().join("wrong"), "another passphrase\n").unwrap();
+    desk.refused(&format!("{dv} --rights write-dg17 --passphrase-file wrong"), 2, "names the rights");
+    let output = desk.cvc(&format!("{dv} --passphrase-file wrong")).assert().code(40);
+    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(said.contains("pki/cvc/UTISCVCA/generations/00001"), "{said}");
     desk.refused("terminal --dir pki --by UTISCVCA --country UT --mnemonic T", 2, "document verifiers");
     desk.refused("show secret", 40, "TR-03110-3");
     desk.refused("show nothing-here", 2, "Check the path");

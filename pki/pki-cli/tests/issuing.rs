@@ -155,7 +155,17 @@ fn three_custodians_hold_a_ceremony_and_an_auditor_replays_it() {
     assert!(!desk.path().join("pki").exists());
     // One does not confirm: the ceremony stops and goes on later.
     run(&["leyla", "amina"]).write_stdin("yes\nyes\nyes\nno\n").assert().code(40);
+    // A slip of the hand is asked about again; what is signed is shown as it was written. The last one goes away before the end.
+    let almost = "y\n".to_owned() + &"yes\n".repeat(11);
+    let output = run(&["leyla", "amina"]).write_stdin(almost).assert().code(40);
+    let shown = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(shown.contains("do = \"create-authority\"") || !shown.contains("\\\""), "{shown}");
+    assert_eq!(desk.json(&["ceremony", "verify", "transcript.txt"]).0["closed"], Value::Null, "{shown}");
+    let (status, code) = desk.json(&["status", "--dir", "pki/"]);
+    let open = |status: &Value| status["items"].as_array().unwrap().iter().any(|item| item["kind"] == "ceremony");
+    assert!(code == 40 && open(&status), "{status}");
     run(&["leyla", "amina"]).write_stdin("yes\n".repeat(50)).assert().success();
+    assert!(!open(&desk.json(&["status", "--dir", "pki"]).0));
     let (replayed, code) = desk.json(&["ceremony", "verify", "transcript.txt", "--script", "script.toml"]);
     assert_eq!((code, replayed["steps"].as_array().unwrap().len()), (0, 3));
     assert_eq!(replayed["steps"][2]["made"].as_array().unwrap().len(), 3);
@@ -213,6 +223,44 @@ fn a_citizen_is_certified_and_revoked() {
     let (lists, _) = desk.json(&["citizen", "crl", "--dir", "pki", "--range", "0"]);
     assert_eq!(lists["lists"][0]["revoked"].as_u64(), Some(1));
     desk.pki(&["acts", "verify", "--dir", "pki"]).assert().success();
+}
+
+/// What the README says that a centre gets is what it needs, and the CSCA's key is not among it.
+#[test]
+fn a_centre_issues_citizens_certificates_without_the_key_of_the_csca() {
+    let desk = Desk::new();
+    desk.pki(&["init", "--profile", "iq-nid-compat", "--dir", "pki"]).assert().success();
+    desk.pki(&["csca", "rollover", "--dir", "pki"]).assert().success();
+    desk.pki(&["citizen", "init", "--dir", "pki"]).assert().success();
+    let (from, to) = (desk.path().join("pki"), desk.path().join("centre"));
+    for folder in ["csca", "csca-2"] {
+        fs::create_dir_all(to.join(folder)).unwrap();
+    }
+    for file in ["state.json", "acts.jsonl", "csca/certificate.der", "csca-2/certificate.der", "csca-2/link.der"] {
+        fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+    fs::rename(from.join("citizen-ca"), to.join("citizen-ca")).unwrap();
+    let openssl = |arguments: &[&str]| {
+        let done = std::process::Command::new("openssl").args(arguments).current_dir(desk.path()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    openssl(&["genpkey", "-out", "key", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+    openssl(&["req", "-new", "-key", "key", "-subj", "/CN=x", "-out", "csr.pem"]);
+    let words = "--csr csr.pem --purpose signature --given-names Nour --surname Hassan --number 1234";
+    let issue = |directory: &str| {
+        let arguments = ["citizen", "issue", "--dir", directory].into_iter().chain(words.split(' '));
+        desk.json(&arguments.collect::<Vec<_>>())
+    };
+    let (issued, code) = issue("centre");
+    assert_eq!((code, issued["made"].as_bool()), (0, Some(true)), "{issued}");
+    let serial = issued["certificate"]["serial"].as_str().unwrap();
+    desk.pki(&["citizen", "revoke", "--dir", "centre", serial]).assert().success();
+    desk.pki(&["citizen", "crl", "--dir", "centre"]).assert().success();
+    // Nothing of the authority's own can be signed there, and there is one citizen CA, not two.
+    desk.pki(&["crl", "issue", "--dir", "centre"]).assert().code(40);
+    assert_eq!(issue("pki").1, 2);
+    desk.pki(&["acts", "verify", "--dir", "centre"]).assert().success();
+    desk.pki(&["status", "--dir", "pki"]).assert().code(40);
 }
 
 #[test]

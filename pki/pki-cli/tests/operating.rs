@@ -55,10 +55,43 @@ fn nobody_is_asked_for_a_secret_when_nothing_is_due() {
     without_secret("crl ensure --dir pki").success();
     // For a year from now a new signer is needed, and its secret.
     without_secret("ds ensure --dir pki --days 365").code(2);
+    // A revocation is published at once: the bundle after it needs nothing else.
     desk.done("ds revoke ds-0001 --dir pki");
-    let due = without_secret("crl ensure --dir pki").success();
-    let words = String::from_utf8(due.get_output().stdout.clone()).unwrap();
-    assert!(words.contains("younger than 48 hours") && words.contains("crl issue"), "{words}");
+    without_secret("crl ensure --dir pki").code(2);
+    assert!(desk.done("crl ensure --dir pki").starts_with("revocation list issued"));
+    desk.done("bundle export --dir pki --out uto.bundle");
+}
+
+#[test]
+fn output_and_options_are_the_same_everywhere() {
+    let desk = Desk::new();
+    desk.done("init --profile specimen-uto --dir pki");
+    desk.done("ds new --dir pki --name one");
+    desk.done("ds new --dir pki --name two");
+    // A revoked signer that the list lacks is not on it; the day is that of the list.
+    desk.done("ds revoke --dir pki --name one");
+    let output = desk.pki("status --dir pki").assert().code(40);
+    let words = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    assert!(words.contains("a revoked signer is not on it (until "), "{words}");
+    // The name as earlier versions took it; one of both, and one only.
+    desk.done("ds revoke --dir pki two");
+    desk.pki("ds revoke --dir pki --name one two").assert().code(2);
+    desk.pki("ds revoke --dir pki").assert().code(2);
+    let told = desk.json("ds new --dir pki --nosuch", 2);
+    assert!(told["error"]["why"].as_str().unwrap().contains("--nosuch"), "{told}");
+    // A full disk behind standard output is told, a reader who went away is not.
+    for words in ["status --dir pki", "completions bash", "man", "lint --rules"] {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("bitaqa-pki"));
+        command.current_dir(desk.path()).args(words.split(' '));
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+        let (gone, writer) = std::io::pipe().unwrap();
+        drop(gone);
+        let output = command.stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() != Some(2) && said.is_empty(), "{words}: {said}");
+    }
 }
 
 #[test]
@@ -67,6 +100,9 @@ fn a_mistyped_path_is_no_empty_archive_and_stops_no_other_file() {
     desk.done("init --profile specimen-uto --dir pki");
     assert!(desk.json("trust list --dir nowhere", 2)["error"]["why"].as_str().unwrap().contains("does not exist"));
     assert!(!desk.path().join("nowhere").exists());
+    for command in ["acts verify --dir nowhere", "acts show --dir nowhere"] {
+        assert!(desk.json(command, 2)["error"]["what"].as_str().unwrap().contains("nowhere cannot be read"));
+    }
     let output = desk.pki("lint missing.cer pki/csca/certificate.der absent.crl").assert().code(2);
     let words = String::from_utf8(output.get_output().stdout.clone()).unwrap();
     let errors = String::from_utf8(output.get_output().stderr.clone()).unwrap();

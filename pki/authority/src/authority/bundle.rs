@@ -54,14 +54,16 @@ pub struct ExportedBundle {
     pub public_key: String,
     /// Anchors of the archive that are not in the bundle: [`Authority::foreign_anchors`].
     pub anchors_left_out: Vec<Certificate>,
+    /// Former generations of this CSCA that are not in the bundle: the archive distrusts their keys.
+    pub own_distrusted: Vec<Certificate>,
 }
 
 impl Authority {
     /// Makes a trust bundle and signs it: this CSCA, its current revocation list, and what the request adds.
     ///
     /// # Errors
-    /// When the revocation list is not up to date, nobody in the bundle is behind a foreign one or a defect list, the last
-    /// bundle had more, or the passphrase is wrong.
+    /// When the archive distrusts the key that issues now, the revocation list is not up to date, nobody in the bundle is
+    /// behind a foreign one or a defect list, the last bundle had more, or the passphrase is wrong.
     pub fn export_bundle(
         &mut self,
         request: BundleRequest,
@@ -69,9 +71,12 @@ impl Authority {
         now: Timestamp,
     ) -> Result<ExportedBundle, IssueError> {
         let _lock = self.lock()?;
+        if request.archive.distrust_of(&self.csca).is_some() {
+            return Err(IssueError::OwnDistrusted(hex::encode(self.csca.fingerprint())));
+        }
         let own = self.up_to_date_crl(now)?;
         let (foreign, anchors_left_out) = self.foreign_anchors(&request.archive);
-        let anchors = self.all_anchors(foreign, now);
+        let (anchors, own_distrusted) = self.all_anchors(foreign, &request.archive, now);
         if let Some(list) = request.crls.iter().find(|list| chain::issuer_of_list(list, &anchors).is_none()) {
             return Err(IssueError::ForeignList(list.issuer().to_string()));
         }
@@ -128,7 +133,7 @@ impl Authority {
         let act = Act::new("trust-bundle", self.state.bundle_number.to_string()).product(&bytes);
         self.record(now, &[act.note(format!("good until {}", bundle.stale_after()))])?;
         files::replace(&self.directory.join(LAST_BUNDLE_FILE), &bytes, Mode::Public)?;
-        Ok(ExportedBundle { bytes, bundle, pin: Pin::of(&signer_key), public_key, anchors_left_out })
+        Ok(ExportedBundle { bytes, bundle, pin: Pin::of(&signer_key), public_key, anchors_left_out, own_distrusted })
     }
 
     /// The anchors that the archive believes, and those of them that are left out of bundles: they are of this state's own
@@ -176,13 +181,20 @@ impl Authority {
         bytes.map(read).transpose().map_err(IssueError::LastBundle)
     }
 
-    /// This state's anchors, then those of other states, without what is no longer valid.
-    fn all_anchors(&self, foreign: Vec<Certificate>, now: Timestamp) -> Vec<Certificate> {
-        let mut anchors = self.live_anchors(now);
+    /// This state's anchors, then those of other states, without what is no longer valid; and those of this state that are
+    /// left out because the archive distrusts them.
+    fn all_anchors(
+        &self,
+        foreign: Vec<Certificate>,
+        archive: &Archive,
+        now: Timestamp,
+    ) -> (Vec<Certificate>, Vec<Certificate>) {
+        let own = self.live_anchors(now).into_iter();
+        let (mut anchors, distrusted): (Vec<_>, _) = own.partition(|anchor| archive.distrust_of(anchor).is_none());
         let foreign = foreign.into_iter().filter(|anchor| now <= anchor.not_after());
         let foreign: Vec<_> = foreign.filter(|anchor| !anchors.contains(anchor)).collect();
         anchors.extend(foreign);
-        anchors
+        (anchors, distrusted)
     }
 
     /// The codes of every country that has an anchor, as the tables have them, then as the request says; this state's own code

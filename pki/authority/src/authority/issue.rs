@@ -24,8 +24,8 @@ impl Authority {
     }
 
     /// Issues a revocation list only when one is due: none stands, a revocation is unpublished, the CSCA has a new key or name, or the
-    /// current one ends within so many days. 9303-12 §4.1.5: never sooner than 48 hours after the last; a revocation
-    /// that waits for that is still published in time.
+    /// current one ends within so many days. A list that only ends soon waits until the last one is 48 hours old (9303-12
+    /// §4.1.5); a revocation waits for nothing: until it is published, posts believe the signer.
     ///
     /// # Errors
     /// As [`Authority::issue_crl`].
@@ -44,8 +44,11 @@ impl Authority {
     pub fn standing_crl(&self, days: i64, now: Timestamp) -> Result<Option<EnsuredCrl>, IssueError> {
         let Some((number, crl)) = self.current_crl()?.filter(|(_, crl)| self.is_current(crl)) else { return Ok(None) };
         let path = self.directory.join("crl").join(crl_file(number));
+        if !self.is_complete(&crl) {
+            return Ok(None);
+        }
         let ends = Period::days(now, days)?.to >= crl.next_update();
-        if !ends && self.is_complete(&crl) {
+        if !ends {
             return Ok(Some(EnsuredCrl::Stands(path, crl)));
         }
         let allowed = Period::days(crl.this_update(), 2)?.to;
@@ -118,7 +121,7 @@ pub enum EnsuredCrl {
     Stands(PathBuf, Crl),
     /// A new list was issued.
     Issued(PathBuf, Crl),
-    /// A new list is due at this moment: the current one is younger than 48 hours.
+    /// The list ends soon, and a new one is due at this moment: the current one is younger than 48 hours.
     Due(PathBuf, Crl, Timestamp),
 }
 

@@ -128,8 +128,9 @@ impl CvStore {
         let today = day(now);
         let issuer = self.holder(issuer)?;
         let (generation, own) = issuer.certified()?;
-        let issuer_key = generation.key(secret)?;
+        // What may not be granted is told before a passphrase is tried.
         let terms = terms(own, grant, today)?;
+        let issuer_key = generation.key(secret)?;
         let place = self.next_place(&[country, mnemonic].concat())?;
         place.accepts(holder_secret)?;
         let mut holder = self.holder_or_new(country, mnemonic)?;

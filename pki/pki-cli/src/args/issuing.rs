@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{KeyOptions, PassphraseSource, Place, Secret, SignerPassphraseSource};
+use super::{KeyOptions, PassphraseSource, Place, Secret, SignerName, SignerPassphraseSource};
 
 /// The country signing CA.
 #[derive(Subcommand)]
@@ -156,13 +156,14 @@ pub enum Signer {
     },
     /// Revoke a signer; issue a revocation list afterwards to publish it.
     #[command(
-        after_help = "Example:\n  bitaqa-pki signer revoke seal --dir pki ab-0001 && bitaqa-pki crl issue --dir pki"
+        after_help = "Example:\n  bitaqa-pki signer revoke seal --dir pki --name ab-0001 && bitaqa-pki crl issue --dir pki"
     )]
     Revoke {
         /// What it signs.
         kind: Kind,
         /// Name of the signer.
-        name: String,
+        #[command(flatten)]
+        name: SignerName,
         /// Where.
         #[command(flatten)]
         place: Place,
@@ -277,7 +278,7 @@ pub enum Ceremony {
         steps: say, create-authority, roll-over, issue-revocation-list.\n\n\
         When the script makes the keys inside a token, --pin-file gives the PIN that the token was set up with; with shared \
         custody the token gets a new one, which nobody knows. Afterwards custodians open it for other commands:\n  \
-        bitaqa-pki crl issue --dir pki --custody pki.custody.json --custodian amina.pem --custodian omar.pem"
+        bitaqa-pki crl issue --dir pki --custody pki.custody.json --credential amina.pem --credential omar.pem"
     )]
     Run(Run),
     /// Replay a transcript: every signature, every step, every certificate; exit code 40 when it is not good.

@@ -40,7 +40,7 @@ pub fn import(
     let confirmed = belief.confirmed.iter().map(|text| fingerprint(text)).collect::<Result<Vec<_>, _>>()?;
     let writing = if dry_run { None } else { Some(Writing::begin(directory)?) };
     let mut archive = Archive::open(directory)?;
-    let mut doubtful = false;
+    let (mut doubtful, mut useless) = (false, false);
     for path in files {
         let bytes = fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
         let pieces = import::read(&bytes, &Bounds::default()).map_err(|error| Failure {
@@ -62,6 +62,7 @@ pub fn import(
             by: belief.by,
         });
         doubtful |= !pins.is_empty() && plan.lists.iter().any(|(_, verification)| !verification.is_believed());
+        useless |= !plan.refused.is_empty() && plan.changes.is_empty() && plan.unchanged == 0;
         let behind = Behind::of(&archive, &plan);
         let words = plan_words(path, &plan, &behind, dry_run);
         output::show(json, "trust import", plan_object(path, &plan, &behind, dry_run), &words)?;
@@ -73,7 +74,7 @@ pub fn import(
             writing.save(&archive)?;
         }
     }
-    Ok(if doubtful { ExitCode::from(TRUST) } else { ExitCode::SUCCESS })
+    Ok(if doubtful || useless { ExitCode::from(TRUST) } else { ExitCode::SUCCESS })
 }
 
 /// Records that the key of a certificate is not believed.

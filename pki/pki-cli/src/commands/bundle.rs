@@ -27,6 +27,7 @@ pub use show::show;
 
 pub fn export(export: &Export, json: bool) -> Result<(), Failure> {
     let mut authority = Authority::open(&export.place.dir)?;
+    let replaced = replaced(&export.out)?;
     let (request, left_out) = request(export, &authority)?;
     let passphrase = passphrase::existing(&export.passphrase, authority.token()?.as_ref())?;
     let exported = authority.export_bundle(request, &passphrase, Timestamp::now())?;
@@ -34,7 +35,24 @@ pub fn export(export: &Export, json: bool) -> Result<(), Failure> {
     for (path, bytes) in [(&export.out, &exported.bytes[..]), (&key_file, exported.public_key.as_bytes())] {
         replace(path, bytes).map_err(|error| Failure::unwritable(path, &error))?;
     }
-    report(&export.out, &key_file, &exported, &left_out, json)
+    report(&export.out, &key_file, &exported, (replaced, &left_out), json)
+}
+
+/// The number of the bundle that stands there and gives way to the new one; anything else stays.
+fn replaced(path: &Path) -> Result<Option<u64>, Failure> {
+    if fs::metadata(path).is_err() {
+        return Ok(None);
+    }
+    let number = |bytes: &[u8]| Sealed::read(bytes).and_then(|sealed| sealed.number());
+    match number(&read(path)?) {
+        Ok(number) => Ok(Some(number)),
+        Err(_) => Err(Failure {
+            what: "Nothing was issued.".to_owned(),
+            why: format!("{} is there and is no trust bundle", path.display()),
+            remedy: "Name another file with --out.".to_owned(),
+            exit: USAGE,
+        }),
+    }
 }
 
 /// What is asked for, and the issuers of the lists that nobody in the bundle signed.
@@ -99,7 +117,7 @@ fn report(
     out: &Path,
     key_file: &Path,
     exported: &ExportedBundle,
-    left_out: &[String],
+    (replaced, left_out): (Option<u64>, &[String]),
     json: bool,
 ) -> Result<(), Failure> {
     let bundle = &exported.bundle;
@@ -109,6 +127,9 @@ fn report(
     let refused: Vec<_> = refused.map(|anchor| (anchor.subject().to_string(), fingerprint(anchor))).collect();
     let anchors_left_out: Vec<_> =
         refused.iter().map(|(subject, sha256)| json!({ "subject": subject, "sha256": sha256 })).collect();
+    let own: Vec<_> = exported.own_distrusted.iter().map(|one| (one.subject().to_string(), fingerprint(one))).collect();
+    let own_distrusted: Vec<_> =
+        own.iter().map(|(subject, sha256)| json!({ "subject": subject, "sha256": sha256 })).collect();
     let object = json!({
         "file": out, "signer_key": key_file, "signer": exported.pin, "number": bundle.number,
         "issued": bundle.issued.to_string(), "expires": bundle.expires.to_string(),
@@ -117,6 +138,7 @@ fn report(
         "defect_lists": bundle.defect_lists.len(),
         "revoked_documents": bundle.revoked_documents.len(), "seen_elsewhere": bundle.elsewhere.len(),
         "next_signers": bundle.next_signers, "crls_left_out": left_out, "anchors_left_out": anchors_left_out,
+        "own_distrusted": own_distrusted, "replaced": replaced,
         "countries_without_code": unknown,
     });
     let mut words = format!(
@@ -132,10 +154,20 @@ fn report(
         key_file.display(),
         grouped(&exported.pin.to_string()),
     );
+    if let Some(number) = replaced {
+        words.push_str(&format!("  in place of        bundle {number}, which was in this file\n"));
+    }
     for (subject, sha256) in refused {
         words.push_str(&format!(
             "  LEFT OUT           the anchor {subject}: it bears this state's own country and is not of this authority;\n  \
              \x20                  find out which list brought it into the archive\n                     fingerprint {}\n",
+            grouped(&sha256)
+        ));
+    }
+    for (subject, sha256) in own {
+        words.push_str(&format!(
+            "  LEFT OUT           this authority's own {subject}: the archive distrusts its key; cards under it are no longer\n  \
+             \x20                  believed. fingerprint {}\n",
             grouped(&sha256)
         ));
     }
@@ -148,7 +180,7 @@ fn report(
     if let Some(next) = &bundle.next_signers {
         words.push_str(&format!("Now {} of the next signers must sign it: bitaqa-pki bundle sign\n", next.threshold()));
     }
-    words.push_str("Send the fingerprint to the posts on another way than the bundle.");
+    words.push_str("Send the fingerprint to the posts on another way than the bundle; typed with its spaces it goes into quotation marks.");
     output::show(json, "bundle export", object, &words)
 }
 

@@ -96,18 +96,39 @@ impl Room for Terminal {
         let mut out = io::stderr();
         // A name and a text come from a file: what could move the cursor is shown escaped.
         for line in text.trim().lines() {
-            writeln!(out, "    {}", shortened(line).escape_debug())?;
+            writeln!(out, "    {}", escaped(&shortened(line)))?;
         }
-        write!(out, "{}: do you confirm this? Type yes: ", custodian.name.escape_debug())?;
-        out.flush()?;
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
-        Ok(answer.trim() == "yes")
+        // A slip of the hand does not end a ceremony; a no does, and so does an end of the input.
+        loop {
+            write!(out, "{}: do you confirm this? Type yes or no: ", escaped(&custodian.name))?;
+            out.flush()?;
+            let mut answer = String::new();
+            let end = io::stdin().lock().read_line(&mut answer)? == 0;
+            match answer.trim() {
+                "yes" => return Ok(true),
+                "no" => return Ok(false),
+                _ if end => return Ok(false),
+                _ => {}
+            }
+        }
     }
 
     fn now(&mut self) -> Timestamp {
         Timestamp::now()
     }
+}
+
+/// What could move the cursor or reorder the line is shown by its number; quotation marks are shown as they are.
+fn escaped(text: &str) -> String {
+    let plain = |one: char| matches!(one, '"' | '\'');
+    text.chars().fold(String::with_capacity(text.len()), |mut out, one| {
+        if plain(one) {
+            out.push(one)
+        } else {
+            out.extend(one.escape_debug())
+        }
+        out
+    })
 }
 
 /// Keys and certificates are long lines: their beginning, and the digest by which all of one is compared.

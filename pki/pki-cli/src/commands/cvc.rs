@@ -120,6 +120,14 @@ fn report_made(command: &str, made: &CvMade, as_json: bool) -> Result<(), Failur
         fields.insert("link".to_owned(), json!(made.link.as_ref().map(certificate_object)));
     }
     let mut words = format!("{}\n  folder       {}", certificate_words(&made.certificate), made.directory.display());
+    if made.certificate.body().chat.level() == Level::Terminal
+        && let Some(terminal) = made.directory.parent().and_then(Path::parent)
+    {
+        words.push_str(&format!(
+            "\n  give this folder to the post, whole, again after each new key: {}",
+            terminal.display()
+        ));
+    }
     if made.link.is_some() {
         words.push_str("\n  link         link.cvcert in this folder: give it to every document verifier and terminal");
     }

@@ -1,5 +1,6 @@
 //! `acts`: the record of everything that was issued.
 
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use crate::failure::{Failure, TRUST};
 use crate::output;
 
 pub fn show(directory: &Path, json: bool) -> Result<(), Failure> {
+    is_there(directory)?;
     let acts = acts::read(directory)?;
     let object = json!({ "acts": acts.entries, "head": acts.head(), "unfinished": acts.unfinished });
     let lines = acts.entries.iter().map(|entry| {
@@ -31,6 +33,7 @@ pub fn show(directory: &Path, json: bool) -> Result<(), Failure> {
 
 /// The exit code says whether everything given out is recorded.
 pub fn verify(directory: &Path, head_before: Option<&str>, json: bool) -> Result<ExitCode, Failure> {
+    is_there(directory)?;
     let audit = acts::audit(directory, head_before)?;
     let good = audit.unrecorded.is_empty();
     let object = json!({
@@ -54,6 +57,11 @@ pub fn verify(directory: &Path, head_before: Option<&str>, json: bool) -> Result
     }
     output::show(json, "acts verify", object, &words)?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(TRUST) })
+}
+
+/// A mistyped path is not an authority without a record.
+fn is_there(directory: &Path) -> Result<(), Failure> {
+    fs::read_dir(directory).map(drop).map_err(|error| Failure::unreadable(directory, &error))
 }
 
 fn head(acts: &Acts) -> String {

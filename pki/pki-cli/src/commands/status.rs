@@ -35,7 +35,9 @@ pub fn expire_soon(days: i64, ics: bool, directory: &Path, json: bool) -> Result
 /// With commands that can be typed as they stand.
 fn of(directory: &Path, now: Timestamp) -> Result<Status, Failure> {
     let mut status = Authority::open(directory)?.status(now)?;
-    for action in status.items.iter_mut().filter_map(|item| item.action.as_mut()) {
+    // The same ceremony has its directory already.
+    let items = status.items.iter_mut().filter(|item| item.kind != "ceremony");
+    for action in items.filter_map(|item| item.action.as_mut()) {
         if action.contains("bitaqa-pki ") {
             let _ = write!(action, " --dir {}", directory.display());
         }
@@ -46,7 +48,7 @@ fn of(directory: &Path, now: Timestamp) -> Result<Status, Failure> {
 fn words(status: &Status) -> String {
     let mut text = format!("authority {}\n", status.profile);
     for item in &status.items {
-        let until = item.until.map(|day| format!(" until {day}")).unwrap_or_default();
+        let until = item.until.map(|day| format!(" (until {day})")).unwrap_or_default();
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {:16} {:24} {}{until}", item.kind, item.name, item.state);
     }

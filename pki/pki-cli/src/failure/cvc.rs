@@ -12,7 +12,7 @@ impl From<CvError> for Failure {
             CvError::Record { .. } | CvError::Damaged { .. } => ("Restore the directory from its backup.", TRUST),
             CvError::Acts(error) => acts_advice(error),
             CvError::Busy(_) => ("Wait until the other process has ended, then repeat the command.", TRUST),
-            CvError::Key(error) => key_advice(error),
+            CvError::Key(error) | CvError::HolderKey { error, .. } => key_advice(error),
             CvError::Signing(error) => signing_advice(error),
             CvError::Library(_) => ("Repeat the command; check the key store.", TRUST),
             CvError::Date(_) => ("Set the clock of this machine.", TRUST),
