@@ -56,7 +56,7 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
         title: check.title,
         class: check.class,
         result: judgement.outcome,
-        remedy: judgement.advice(check),
+        remedy: judgement.advice(check, evidence.interrupted.as_ref()),
         reason: judgement.reason,
     });
     Report {

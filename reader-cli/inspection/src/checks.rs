@@ -27,6 +27,7 @@ mod terminal_authentication;
 use trust::{Finding, Outcome};
 
 use crate::case::Case;
+use crate::evidence::Interruption;
 use crate::verdict::{Class, Verdict};
 
 /// One check.
@@ -138,10 +139,17 @@ impl Judgement {
         Judgement { points_at: Some(verdict), ..self }
     }
 
-    /// The advice for the report: none for a success.
-    pub(crate) fn advice(&self, check: &Check) -> Option<String> {
-        match self.outcome {
-            Outcome::Successful | Outcome::NotSupported => None,
+    /// The advice for the report: none for a success. What the end of the session left undone is read again.
+    pub(crate) fn advice(&self, check: &Check, interrupted: Option<&Interruption>) -> Option<String> {
+        match (self.outcome, interrupted) {
+            (Outcome::Successful | Outcome::NotSupported, _) => None,
+            (Outcome::Aborted, Some(Interruption::CardLost)) => Some(
+                "The card was taken away, or stopped answering: put it back, leave it there and read it again."
+                    .to_owned(),
+            ),
+            (Outcome::Aborted, Some(Interruption::Reader { .. })) => {
+                Some("The reader failed: plug it in again and read the card again.".to_owned())
+            }
             _ => Some(self.remedy.clone().unwrap_or_else(|| check.remedy.to_owned())),
         }
     }

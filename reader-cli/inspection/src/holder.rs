@@ -31,7 +31,10 @@ pub struct Holder {
     pub document_number: Option<String>,
     /// Full name in the holder's script.
     pub name: Option<String>,
-    /// Other names; in the national profile mother and maternal grandfather.
+    /// Mother and maternal grandfather: the first other name of a document with the national DG13, which is none of the holder's.
+    pub mother: Option<String>,
+    /// Other names of the holder. In a document with the national DG13 whose first one does not say that it is of mother and
+    /// maternal grandfather, it can be the mother's.
     pub other_names: Vec<String>,
     /// Primary identifier of the MRZ.
     pub mrz_primary: Option<String>,
@@ -205,6 +208,18 @@ impl Contents {
         fields.filter_map(|(field, value)| Some((national_key(field)?, value.to_owned()))).collect()
     }
 
+    /// The other names of DG11. In the national profile the first is mother`<`maternal grandfather; the holder's own come after it.
+    fn mother_and_other_names(&self) -> (Option<String>, Vec<String>) {
+        let names = self.personal().map(|personal| personal.other_names.as_slice()).unwrap_or_default();
+        let national = matches!(self.dg13, Some(Ok(_)));
+        match names.split_first() {
+            Some((first, own)) if national && first.contains('<') && !first.contains("<<") => {
+                (Some(spoken(first)), own.iter().map(|name| spoken(name)).collect())
+            }
+            _ => (None, names.iter().map(|name| spoken(name)).collect()),
+        }
+    }
+
     /// The date of birth: from DG11, which has its century, else from the MRZ.
     fn date_of_birth(&self, today: civil::Date) -> Option<Date> {
         let recorded = self.personal().and_then(|personal| personal.birth_date);
@@ -233,6 +248,7 @@ impl Holder {
         let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(|text| text.replace('<', " "));
         let (primary, secondary) = mrz.map(|mrz| mrz.identifiers()).unzip();
         let national = personal.and_then(|personal| personal.personal_number.as_deref());
+        let (mother, other_names) = contents.mother_and_other_names();
         Some(Holder {
             authentic,
             mrz_format: mrz.map(|mrz| mrz_format(mrz.format())),
@@ -240,9 +256,8 @@ impl Holder {
             issuing_state: contents.issuing_state(),
             document_number: contents.document_number(),
             name: personal.and_then(|personal| personal.full_name.as_deref()).map(spoken),
-            other_names: personal
-                .map(|personal| personal.other_names.iter().map(|name| spoken(name)).collect())
-                .unwrap_or_default(),
+            mother,
+            other_names,
             mrz_primary: text(primary),
             mrz_secondary: text(secondary),
             national_number: text(national.or(mrz.map(|mrz| mrz.optional_1()))),

@@ -12,6 +12,9 @@ use crate::exit;
 #[derive(Parser)]
 #[command(name = "bitaqa-reader", version, after_help = exit::HELP, propagate_version = true)]
 pub struct Args {
+    /// Print JSON, one object a line
+    #[arg(long, global = true)]
+    pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -47,8 +50,8 @@ pub enum Command {
     /// Print the manual page, or write one page for each command into a directory
     Man {
         /// The directory
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
+        #[arg(long, alias = "dir", value_name = "DIR")]
+        out: Option<PathBuf>,
     },
 }
 
@@ -279,7 +282,7 @@ pub struct Citizen {
 
 const INSTALL_EXAMPLES: &str = "\
 Examples:
-  bitaqa-reader trust install utopia.bundle --pin 5e3c...
+  bitaqa-reader trust install utopia.bundle --pin '96d9b149 5e3c...'
   bitaqa-reader trust install utopia.bundle --pin 5e3c... --pin 90aa... --pin c41f... --threshold 2
   bitaqa-reader trust install utopia-8.delta
   bitaqa-reader trust install /media/stick
@@ -296,8 +299,8 @@ pub enum Trust {
         /// A bundle, a delta on top of the installed bundle, or a folder with bundles and deltas, such as a memory stick
         #[arg(value_name = "BUNDLE")]
         source: PathBuf,
-        /// Fingerprint of a bundle signer's key (SHA-256, hexadecimal), as received on paper; needed the first time, once for
-        /// each signer
+        /// Fingerprint of a bundle signer's key (SHA-256, hexadecimal), as received on paper, in quotation marks where it has
+        /// spaces; needed the first time, once for each signer
         #[arg(long, value_name = "HEX")]
         pin: Vec<String>,
         /// How many of these signers must have signed; needed with several pins
@@ -350,22 +353,4 @@ pub struct Explain {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-impl Command {
-    /// Whether results, and failures, are wanted as JSON.
-    pub const fn json(&self) -> bool {
-        match self {
-            Command::Readers(Readers { json })
-            | Command::Verify(Verify { json, .. })
-            | Command::Judge(Judge { judging: Judging { json, .. }, .. })
-            | Command::Show(Show { json, .. })
-            | Command::Read(Read { json, .. })
-            | Command::Citizen(Citizen { json, .. })
-            | Command::Apdu(Apdu { json, .. })
-            | Command::Trust(Trust::Install { json, .. } | Trust::Limit { json, .. } | Trust::Show { json, .. })
-            | Command::Explain(Explain { json, .. }) => *json,
-            Command::Completions { .. } | Command::Man { .. } => false,
-        }
-    }
 }

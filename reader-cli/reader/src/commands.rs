@@ -38,7 +38,7 @@ pub fn run(command: Command) -> Result<u8, Error> {
         Command::Trust(args) => trust::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Completions { shell } => manual::completions(shell),
-        Command::Man { dir } => manual::man(dir.as_deref()),
+        Command::Man { out } => manual::man(out.as_deref()),
     }
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | the card is genuine and valid; any other command did what it was asked |
 //! | 1 | a bug in this program |
-//! | 2 | the command line is wrong |
+//! | 2 | the command line or a file it names is wrong, or the result cannot be written |
 //! | 10 | NOT_GENUINE |
 //! | 11 | UNREADABLE: not enough could be read or proved |
 //! | 12 | GENUINE_EXPIRED |
@@ -22,7 +22,7 @@ use inspection::Verdict;
 pub const GOOD: u8 = 0;
 /// A bug in this program.
 pub const BUG: u8 = 1;
-/// The command line is wrong; clap exits with the same code.
+/// The command line or a file it names is wrong (clap exits with the same code), or the result cannot be written.
 pub const USAGE: u8 = 2;
 /// NOT_GENUINE.
 pub const NOT_GENUINE: u8 = 10;
@@ -50,7 +50,7 @@ pub const HELP: &str = "\
 Exit codes:
   0  GENUINE_VALID, or the command did what it was asked
   1  a bug in this program
-  2  the command line is wrong
+  2  the command line or a file it names is wrong, or the result cannot be written
  10  NOT_GENUINE             11  UNREADABLE
  12  GENUINE_EXPIRED         13  GENUINE_REVOKED
  14  GENUINE_STATUS_UNKNOWN  15  CLONE_SUSPECT

@@ -42,6 +42,10 @@ pub enum Error {
     WriteFile { path: PathBuf, source: io::Error },
     #[error("{} is not empty", path.display())]
     NotEmpty { path: PathBuf },
+    #[error("{reason}")]
+    CommandLine { reason: String, unquoted: bool },
+    #[error("{} has no trust bundle and no delta", folder.display())]
+    NoBundle { folder: PathBuf },
     #[error("standard input: {source}")]
     Stdin { source: io::Error },
     #[error("standard output: {source}")]
@@ -95,6 +99,9 @@ pub enum Error {
     #[error("the result cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
+
+/// What helps when a fingerprint is typed as it is printed.
+pub const QUOTES: &str = "A fingerprint with spaces goes into quotation marks: --pin \"96d9b149 ...\"";
 
 /// What is told about an error.
 #[derive(Debug, Serialize)]
@@ -171,7 +178,18 @@ impl Error {
             Error::Stdin { .. } => {
                 ("Standard input cannot be read", "Give the value as an option or in a file.", exit::USAGE)
             }
-            Error::Stdout { .. } => ("The result cannot be printed", "Check where standard output goes.", exit::BUG),
+            Error::Stdout { .. } => (
+                "The result cannot be printed",
+                "Make room where standard output goes, then repeat the command: nothing was told of the card.",
+                exit::USAGE,
+            ),
+            Error::CommandLine { unquoted: true, .. } => ("The command line cannot be used", QUOTES, exit::USAGE),
+            Error::CommandLine { .. } => {
+                ("The command line cannot be used", "`bitaqa-reader COMMAND --help` lists what there is.", exit::USAGE)
+            }
+            Error::NoBundle { .. } => {
+                ("Nothing was installed", "Name the folder that the bundle is in, or the bundle itself.", exit::TRUST)
+            }
             Error::Evidence(_) => (
                 "The evidence cannot be judged",
                 "Give a file written by `verify --save-evidence` or `read`.",

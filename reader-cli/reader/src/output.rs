@@ -10,9 +10,24 @@ use serde::Serialize;
 
 use crate::failure::Error;
 
-/// Prints a line. A reader of ours that went away (`| head`) is an error, not a panic.
+/// Prints a line.
 pub fn line(text: &str) -> Result<(), Error> {
-    writeln!(io::stdout().lock(), "{text}").map_err(|source| Error::Stdout { source })
+    raw(format!("{text}\n").as_bytes())
+}
+
+/// Prints bytes as they are. A reader of ours that has seen enough and went away (`| head`) is no error: the exit code still is
+/// that of what was asked for.
+pub fn raw(bytes: &[u8]) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::Stdout { source }),
+        _ => Ok(()),
+    }
+}
+
+/// Says something beside the result. Where nobody hears it, the exit code still tells.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Prints one JSON object on one line.
@@ -45,6 +60,12 @@ pub fn private_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The name under which a file of a chip is stored. EF.ATR/INFO is the one name with a slash; evidence from a card has only names
+/// of the table.
+pub fn file_name(name: &str) -> String {
+    format!("{}.bin", name.replace(['/', '.'], "_"))
 }
 
 /// Refuses a directory that holds something already.

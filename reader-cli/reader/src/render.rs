@@ -7,6 +7,14 @@ pub mod human;
 
 use inspection::holder::{DisplayedPicture, Holder, PersonToNotify};
 
+/// The one field of which a Latin reader would think that it is the holder's own name.
+const MOTHER: &str = "Mother and her father";
+
+/// The label in Kurdish, for those fields that have one.
+pub fn kurdish_label(label: &str) -> Option<&'static str> {
+    (label == MOTHER).then_some("ناوی دایک و باوکی دایک")
+}
+
 /// The holder's fields with their labels (English, Arabic), those that are present.
 pub fn fields(holder: &Holder) -> Vec<(&'static str, &'static str, String)> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -14,6 +22,7 @@ pub fn fields(holder: &Holder) -> Vec<(&'static str, &'static str, String)> {
     let all = [
         ("Name", "الاسم", text(&holder.name)),
         ("Name in the MRZ", "الاسم باللاتينية", names),
+        (MOTHER, "اسم الأم وأبيها", text(&holder.mother)),
         ("Other names", "أسماء أخرى", holder.other_names.join(", ")),
         ("National number", "الرقم الوطني", text(&holder.national_number)),
         ("Document number", "رقم البطاقة", text(&holder.document_number)),

@@ -25,7 +25,10 @@ pub(super) const CHECK: Check = Check {
 fn judge(case: &Case<'_>) -> Judgement {
     let Some(seen) = &case.evidence.terminal_authentication else {
         return match &case.evidence.interrupted {
-            _ if !case.integrity.keys().any(|number| matches!(number, 3 | 4)) => {
+            // An empty list is that of no document: nothing is known of what it has.
+            None if case.evidence.access.established.is_none() => Judgement::aborted("the chip was not opened"),
+            None if case.integrity.is_empty() => Judgement::aborted("no list of what the document has was read"),
+            _ if !case.integrity.is_empty() && !case.integrity.keys().any(|number| matches!(number, 3 | 4)) => {
                 Judgement::not_supported("the document has nothing that only terminal authentication opens")
             }
             Some(Interruption::WithoutChip) => Judgement::aborted("files were given, no chip was asked"),

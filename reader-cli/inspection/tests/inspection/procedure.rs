@@ -150,6 +150,11 @@ fn a_card_pulled_at_any_command_is_never_called_genuine() {
             let report = judged(&evidence, &store);
             assert_eq!(report.verdict, Verdict::Unreadable, "command {at}: {:#?}", report.checks);
             assert!(report.checks.iter().all(|check| check.result.word() != "failed"), "command {at}");
+            // The officer is told to read it again, not to compare the person with the portrait.
+            for ground in report.grounds().filter(|ground| ground.result.word() == "aborted") {
+                let remedy = ground.remedy.as_deref().unwrap();
+                assert!(remedy.contains("put it back"), "command {at}, {}: {remedy}", ground.id);
+            }
         }
     }
 }

@@ -1,18 +1,20 @@
 //! `completions` and `man`: made from the command line itself.
 
-use std::io;
 use std::path::Path;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args::Args;
-use crate::exit;
 use crate::failure::Error;
+use crate::{exit, output};
 
 /// Prints a completion script.
 pub fn completions(shell: Shell) -> Result<u8, Error> {
-    clap_complete::generate(shell, &mut Args::command(), "bitaqa-reader", &mut io::stdout());
+    // The generator panics where it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "bitaqa-reader", &mut script);
+    output::raw(&script)?;
     Ok(exit::GOOD)
 }
 
@@ -20,8 +22,10 @@ pub fn completions(shell: Shell) -> Result<u8, Error> {
 pub fn man(directory: Option<&Path>) -> Result<u8, Error> {
     match directory {
         None => {
-            let page = clap_mangen::Man::new(Args::command());
-            page.render(&mut io::stdout()).map_err(|source| Error::Stdout { source })?;
+            let mut page = Vec::new();
+            let rendered = clap_mangen::Man::new(Args::command()).render(&mut page);
+            rendered.map_err(|source| Error::Stdout { source })?;
+            output::raw(&page)?;
         }
         Some(path) => {
             let failed = |source| Error::WriteFile { path: path.to_owned(), source };

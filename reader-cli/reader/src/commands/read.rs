@@ -41,8 +41,7 @@ fn write(args: &Read, evidence: &Evidence) -> Result<Vec<Value>, Error> {
     for (name, seen) in &evidence.files {
         let (state, stored) = match seen {
             FileEvidence::Read { content } => {
-                // EF.ATR/INFO is the one name with a slash; evidence from a card has only names of the table.
-                let file = format!("{}.bin", name.replace(['/', '.'], "_"));
+                let file = output::file_name(name);
                 output::private_file(&args.out.join(&file), content)?;
                 ("read", Some((file, content.len())))
             }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use trust::archive::Reason;
 use trust::bundle::MAX_BUNDLE;
-use trust::store::{Bounds, Ignored, Imported, Step};
+use trust::store::{Bounds, Ignored, Imported, Step, Why};
 use trust::{Certificate, Pin, Pins, TrustStore};
 
 use super::trust_directory;
@@ -53,8 +53,16 @@ fn install(source: &PathBuf, pins: Option<&Pins>, directory: &Path, as_json: boo
         return show(&store, directory, None, as_json);
     }
     let done = TrustStore::install_folder(directory, source, pins, &Bounds::default())?;
+    if done.steps.is_empty() && !done.ignored.iter().any(is_bundle) {
+        return Err(Error::NoBundle { folder: source.clone() });
+    }
     let shown = show(&done.store, directory, Some(&done), as_json)?;
     Ok(if is_refused(&done) { exit::TRUST } else { shown })
+}
+
+/// Whether it was a bundle or a delta, however old or good.
+fn is_bundle(ignored: &Ignored) -> bool {
+    matches!(ignored.why, Why::Refused(_) | Why::NotNeeded)
 }
 
 /// Whether nothing was installed because what might be newer is not believed.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use inspection::{CheckResult, Class, Report, Verdict};
 use trust::Outcome;
 
-use super::{caption, fields};
+use super::{caption, fields, kurdish_label};
 use crate::words::{arabic, kurdish};
 
 const STYLE: &str = "\
@@ -104,9 +104,12 @@ fn who(out: &mut String, report: &Report) -> std::fmt::Result {
             }
             writeln!(out, "<table><caption>Holder · <span lang=\"ar\">حامل البطاقة</span></caption>")?;
             for (label, label_ar, value) in fields(holder) {
+                let label_ckb = kurdish_label(label).map(|kurdish| format!("<br><span lang=\"ckb\">{kurdish}</span>"));
+                let label_ckb = label_ckb.unwrap_or_default();
                 writeln!(
                     out,
-                    "<tr><th scope=\"row\">{label}</th><td><bdi>{}</bdi></td><th lang=\"ar\" dir=\"rtl\">{label_ar}</th></tr>",
+                    "<tr><th scope=\"row\">{label}</th><td><bdi>{}</bdi></td>\
+                     <th lang=\"ar\" dir=\"rtl\">{label_ar}{label_ckb}</th></tr>",
                     escaped(&value)
                 )?;
             }

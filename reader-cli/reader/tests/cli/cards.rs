@@ -156,6 +156,28 @@ fn a_wrong_number_leaves_the_chip_closed() {
     assert_eq!((code, report["verdict"].as_str()), (11, Some("UNREADABLE")));
     assert_eq!(result(&report, "access-protocol"), "failed");
     assert!(report["holder"].is_null() && report["access_protocol"].is_null());
+    // Nothing was read, so nothing is said of what the document has.
+    assert_eq!(result(&report, "terminal-authentication"), "aborted");
+}
+
+#[test]
+fn mother_and_her_father_are_no_other_names_of_the_holder() {
+    let post = Post::new();
+    let mut document = post.document.clone();
+    document.personal.other_names.push("زەینەب عەلی".into());
+    let (socket, page) = (post.insert("mother", post.issuer.state(&document)), post.path("mother.html"));
+    let verify = ["verify", "--socket", &socket, "--trust", &post.path("trust"), "--can", CAN, "--report", &page];
+    let json: Value = serde_json::from_slice(&post.run(&[&verify[..], &["--json"]].concat()).stdout).unwrap();
+    assert_eq!(json["holder"]["mother"], "فاطمة محمد");
+    assert_eq!(json["holder"]["other_names"], serde_json::json!(["زەینەب عەلی"]));
+    let text = String::from_utf8(post.run(&verify).stdout).unwrap();
+    assert!(text.contains("Mother and her father   \u{2068}فاطمة محمد\u{2069}"), "{text}");
+    assert!(text.contains("Other names             \u{2068}زەینەب عەلی\u{2069}"), "{text}");
+    let page = fs::read_to_string(page).unwrap();
+    for words in ["<th scope=\"row\">Mother and her father</th>", "اسم الأم وأبيها", "ناوی دایک و باوکی دایک"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
 }
 
 /// The same document on a bought chip with the passport applet of the JMRTD project.
@@ -191,6 +213,8 @@ fn a_jmrtd_applet_is_read_by_bac_where_that_is_allowed_and_judged_by_its_proof()
 
     let (code, report) = post.verify(proved.clone(), &["--mrz", &mrz]);
     assert_eq!((code, report["verdict"].as_str()), (11, Some("UNREADABLE")), "{report:#}");
+    let access = report["checks"].as_array().unwrap().iter().find(|check| check["id"] == "access-protocol").unwrap();
+    assert!(access["remedy"].as_str().unwrap().contains("--bac allowed"), "{access}");
     // A copy with a key of its own; a card that never had one.
     let mut copy = proved;
     copy.jmrtd.as_mut().unwrap().modulus = state(Active::Rsa { bits: 1024 }).jmrtd.unwrap().modulus;
@@ -410,6 +434,10 @@ fn a_defect_list_in_the_trust_bundle_decides() {
     assert!(shown.contains("defects    UT's defect list of ") && shown.contains(": 1 document signers"), "{shown}");
 }
 
+fn all_words(files: &[String]) -> Vec<&str> {
+    files.iter().map(String::as_str).collect()
+}
+
 #[test]
 fn files_without_their_card_are_judged_as_far_as_files_go() {
     let post = Post::new();
@@ -435,6 +463,15 @@ fn files_without_their_card_are_judged_as_far_as_files_go() {
         assert_eq!(result(&report, id), "successful", "{id}");
     }
     assert_eq!((result(&report, "access-protocol"), result(&report, "chip-authentication")), ("aborted", "aborted"));
+
+    // What `read` stored beside them and nothing signed lists is left out, and that is said.
+    let known_authorities = post.path("EF_CVCA.bin");
+    fs::write(&known_authorities, &state.emrtd.files[&0x011C]).unwrap();
+    let output =
+        post.run(&[&["judge", "--trust", &trust, "--json", &known_authorities], &all_words(&all)[..]].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(11) && said.contains("EF_CVCA.bin: left out"), "{said}");
+    assert_eq!(result(&serde_json::from_slice(&output.stdout).unwrap(), "dg14-integrity"), "successful");
 
     // What is not given has no result, and accuses nobody.
     let (code, report) = judge(&[file(0x011D), file(0x0101)]);

@@ -3,6 +3,7 @@
 
 mod cards;
 mod citizen;
+mod console;
 #[path = "../../../inspection/tests/inspection/issuer.rs"]
 #[allow(dead_code, reason = "shared with the tests of inspection, which use more of it")]
 mod issuer;

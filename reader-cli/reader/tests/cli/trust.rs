@@ -140,6 +140,10 @@ fn deltas_and_folders() {
     assert_eq!(again["ignored"].as_array().unwrap().len(), 4);
     let (code, _, said) = ministry.trust(&["install", "stick/new/1-2"]);
     assert!(code == 40 && said.contains("delta"), "{said}");
+    // A folder without any is not one without a newer one.
+    ministry.write("empty/readme.txt", b"no bundle");
+    let (code, _, said) = ministry.trust(&["install", "empty"]);
+    assert!(code == 40 && said.contains("empty has no trust bundle and no delta"), "{said}");
     // What claims to be a bundle and is not believed is no quiet success.
     let mut strange = Ministry::new();
     ministry.write("stick/strange", &strange.bundle("full", 10, 0, None));
