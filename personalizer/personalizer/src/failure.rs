@@ -4,6 +4,7 @@ use std::path::Path;
 
 use link::ConnectError;
 use perso::execute::{Failure as Perso, StationError, Unusable};
+use perso::issuer::DialogueError;
 use perso::ledger::{LedgerError, Rule};
 use perso::plan::PlanError;
 use perso::portrait::PortraitError;
@@ -235,6 +236,10 @@ impl From<Unusable> for Failure {
             Unusable::NotEmpty { .. } => {
                 "Take the card out. Somebody wrote on it: its applet can only be used after its package was deleted and \
                  installed again."
+            }
+            Unusable::Dialogue(DialogueError::Refused { instruction: 0x50, .. }) => {
+                "Put a blank of the profile's kind into the station; or, if it is one, name the version of its keys in card.key_version \
+                 (`bitaqa-reader apdu 00A4040000 80CA00E000`: each is C004 <key> <version> ..)."
             }
             Unusable::NotBlank { .. } | Unusable::NoCitizenApplication | Unusable::Dialogue(_) => {
                 "Put a blank of the profile's kind into the station."

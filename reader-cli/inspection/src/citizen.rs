@@ -135,7 +135,7 @@ impl PinState {
     pub const fn words(self) -> &'static str {
         match self {
             PinState::None => "none was set",
-            PinState::Blocked => "blocked: the PUK gives it back",
+            PinState::Blocked => "blocked: the PUK gives it back, unless that is blocked too",
             PinState::Transport => "the issuer's: no key works until the holder has chosen another",
             PinState::Default => "THE ONE THAT EVERYBODY KNOWS: the holder must change it at once",
             PinState::Changed => "not the one that the card was delivered with",
