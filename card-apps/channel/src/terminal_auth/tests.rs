@@ -1,6 +1,6 @@
 //! The worked example, both roles against each other with every algorithm, links and dates, and hostile input.
 
-mod types;
+mod terminal_types;
 
 use iso7816::tlv::encode;
 use iso7816::{Card, Command, Response, Status, TransmitError};
