@@ -15,21 +15,25 @@
 //! reference (`6E27`), the configuration (`6A81`), the import of keys (`6A88`). A chained PUT DATA is carried out with its last link;
 //! the program itself writes link by link.
 
+mod create;
+mod references;
+
 use channel::random::{Random, RandomError};
 use channel::secret::Secret;
 use eid::PIV_AID;
 use eid::authentication::{INS_GENERAL_AUTHENTICATE, Template};
 use eid::keys::{self as language, Algorithm, INS_GENERATE, KeyReference};
 use eid::objects::{INS_GET_DATA, INS_PUT_DATA, MAX_CONTENT};
-use eid::pin::{INS_CHANGE_REFERENCE_DATA, INS_RESET_RETRY_COUNTER, INS_VERIFY, LENGTH, PIN, PUK, Pin, SET};
+use eid::pin::{INS_CHANGE_REFERENCE_DATA, INS_RESET_RETRY_COUNTER, INS_VERIFY, LENGTH, PIN, PUK, SET};
 use iso7816::tlv::{self, Reader, Tag, Writer};
 use iso7816::{Command as Apdu, Response, Status};
 
 use super::Program;
-use super::applet::{Applet, CreatedKey, Modes, OpenFips201};
+use super::applet::{Applet, CreatedKey, OpenFips201};
 use super::keys::{self, Operation};
-use super::pin;
 use super::state::{MAX_CONTENTS, Memory, Reference, Volatile};
+use create::create;
+use references::{change, set, unblock, verify};
 
 const PIN_TRIES: u8 = 6;
 const PUK_TRIES: u8 = 10;
@@ -45,15 +49,6 @@ const ROLE_ESTABLISH: u8 = 0x02;
 const ROLE_SIGN: u8 = 0x04;
 
 /// Status words that no standard has.
-const ID_MISSING: Status = Status(0x6E15);
-const ID_LENGTH: Status = Status(0x6E16);
-const CONTACT_MISSING: Status = Status(0x6E17);
-const CONTACTLESS_MISSING: Status = Status(0x6E1A);
-const MECHANISM_MISSING: Status = Status(0x6E1E);
-const ROLE_MISSING: Status = Status(0x6E20);
-const ATTRIBUTE_MISSING: Status = Status(0x6E22);
-const UNKNOWN_OPERATION: Status = Status(0x6E14);
-const EXISTS: Status = Status(0x6E27);
 const DATA_INVALID: Status = Status(0x6984);
 
 /// What the program holds after its installation.
@@ -250,166 +245,6 @@ fn put(data: &[u8], secure: bool, memory: &mut Memory) -> Result<Response, Statu
         memory.objects.insert(tag, content.to_vec());
     }
     Ok(Response::status(Status::OK))
-}
-
-/// PUT DATA of the administrator: one request or several. Those before a refused one stay done.
-fn create(data: &[u8], memory: &mut Memory) -> Result<Response, Status> {
-    let requests = tlv::sole(data, Tag(0x6A)).unwrap_or(data);
-    let mut reader = Reader::new(requests);
-    while let Some(request) = reader.next().map_err(|_| DATA_INVALID)? {
-        let fields = &mut Reader::new(request.value);
-        match request.tag {
-            Tag(0x64) => create_object(fields, memory)?,
-            Tag(0x66) => create_key(fields, memory)?,
-            // To delete is not written yet; the configuration is not in this persona.
-            Tag(0x65 | 0x67 | 0x68) => return Err(Status::FUNCTION_NOT_SUPPORTED),
-            tag if !tag.is_constructed() => return Err(DATA_INVALID),
-            _ => return Err(UNKNOWN_OPERATION),
-        }
-    }
-    Ok(Response::status(Status::OK))
-}
-
-/// One byte that must come next.
-fn byte(fields: &mut Reader<'_>, tag: u32, missing: Status) -> Result<u8, Status> {
-    match fields.optional(Tag(tag)).ok().flatten().ok_or(missing)? {
-        [byte] => Ok(*byte),
-        // The status words for a wrong length follow those for an absent field.
-        _ => Err(Status(missing.0 + 1)),
-    }
-}
-
-fn modes(fields: &mut Reader<'_>) -> Result<Modes, Status> {
-    let contact = byte(fields, 0x8C, CONTACT_MISSING)?;
-    let contactless = byte(fields, 0x8D, CONTACTLESS_MISSING)?;
-    let _admin_key = fields.optional(Tag(0x91)).map_err(|_| DATA_INVALID)?;
-    Ok(Modes { contact, contactless })
-}
-
-fn create_object(fields: &mut Reader<'_>, memory: &mut Memory) -> Result<(), Status> {
-    let id = fields.optional(Tag(0x8B)).ok().flatten().ok_or(ID_MISSING)?;
-    let ([id] | [_, id] | [_, _, id]) = id else { return Err(ID_LENGTH) };
-    let modes = modes(fields)?;
-    let objects = &mut applet_mut(memory)?.objects;
-    if objects.contains_key(id) {
-        return Err(EXISTS);
-    }
-    objects.insert(*id, modes);
-    Ok(())
-}
-
-fn create_key(fields: &mut Reader<'_>, memory: &mut Memory) -> Result<(), Status> {
-    let key = byte(fields, 0x8B, ID_MISSING)?;
-    let modes = modes(fields)?;
-    let mechanism = byte(fields, 0x8E, MECHANISM_MISSING)?;
-    let served = Algorithm::from_byte(mechanism).filter(|algorithm| *algorithm != Algorithm::Rsa3072);
-    let (Some(_), Some(_)) = (served, KeyReference::from_byte(key)) else {
-        return Err(Status::FUNCTION_NOT_SUPPORTED);
-    };
-    let role = byte(fields, 0x8F, ROLE_MISSING)?;
-    byte(fields, 0x90, ATTRIBUTE_MISSING)?;
-    let keys = &mut applet_mut(memory)?.keys;
-    if keys.contains_key(&key) {
-        return Err(EXISTS);
-    }
-    keys.insert(key, CreatedKey { modes, mechanism, role });
-    Ok(())
-}
-
-fn verify(
-    p1: u8,
-    data: &[u8],
-    memory: &mut Memory,
-    volatile: &mut Volatile,
-    program: &mut Program<'_>,
-) -> Result<Response, Status> {
-    if (p1, data) == (0xFF, &[]) {
-        volatile.verified = false;
-        return Ok(Response::status(Status::OK));
-    }
-    if p1 != 0x00 {
-        return Err(Status::INCORRECT_P1_P2);
-    }
-    if data.is_empty() {
-        let reference = memory.pin.as_ref().ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
-        let left = pin::tries_left(reference);
-        let verified = volatile.verified && left != Status::METHOD_BLOCKED;
-        return if verified { Ok(Response::status(Status::OK)) } else { Err(left) };
-    }
-    // A PIN of another form costs no try.
-    let given = Pin::parse(data).map_err(|_| Status::WRONG_DATA)?;
-    volatile.verified = false;
-    pin::compare(pin::own_pin, given.secret(), memory, program).map_err(blocked_at_once)?;
-    (volatile.verified, volatile.fresh) = (true, true);
-    Ok(Response::status(Status::OK))
-}
-
-/// The last wrong try is already answered as blocked.
-fn blocked_at_once(status: Status) -> Status {
-    if status.tries_left() == Some(0) { Status::METHOD_BLOCKED } else { status }
-}
-
-/// Changing the PIN verifies it too.
-fn change(
-    which: u8,
-    data: &[u8],
-    memory: &mut Memory,
-    volatile: &mut Volatile,
-    program: &mut Program<'_>,
-) -> Result<Response, Status> {
-    let place = if which == PIN { pin::own_pin } else { pin::puk_of };
-    if place(memory).is_none_or(|reference| reference.tries == 0) {
-        return Err(Status::METHOD_BLOCKED);
-    }
-    let (old, new) = data.split_at_checked(LENGTH).filter(|(_, new)| new.len() == LENGTH).ok_or(Status::WRONG_DATA)?;
-    if which == PIN {
-        Pin::parse(old).map_err(|_| Status::WRONG_DATA)?;
-        volatile.verified = false;
-    }
-    pin::compare(place, &Secret::from(old), memory, program)?;
-    if which == PIN {
-        Pin::parse(new).map_err(|_| Status::WRONG_DATA)?;
-    }
-    replace(place, new, memory)?;
-    if which == PIN {
-        (volatile.verified, volatile.fresh) = (true, true);
-    }
-    Ok(Response::status(Status::OK))
-}
-
-fn unblock(
-    data: &[u8],
-    memory: &mut Memory,
-    volatile: &mut Volatile,
-    program: &mut Program<'_>,
-) -> Result<Response, Status> {
-    let halves = data.split_at_checked(LENGTH).filter(|(_, new)| new.len() == LENGTH);
-    // As it is: a wrong length is answered as a blocked PUK.
-    let (puk, new) = halves.ok_or(Status::METHOD_BLOCKED)?;
-    let compared = pin::compare(pin::puk_of, &Secret::from(puk), memory, program);
-    compared.map_err(blocked_at_once).inspect_err(|_| volatile.verified = false)?;
-    Pin::parse(new).map_err(|_| Status::WRONG_DATA)?;
-    volatile.verified = false;
-    replace(pin::own_pin, new, memory)?;
-    Ok(Response::status(Status::OK))
-}
-
-/// The issuer's PIN or PUK, without the one before.
-fn set(which: u8, data: &[u8], memory: &mut Memory, volatile: &mut Volatile) -> Result<Response, Status> {
-    let value = match which {
-        PIN => Pin::parse(data).map_err(|_| Status::WRONG_DATA)?.secret().clone(),
-        _ if data.len() == LENGTH => Secret::from(data),
-        _ => return Err(Status::WRONG_DATA),
-    };
-    volatile.verified &= which != PIN;
-    replace(if which == PIN { pin::own_pin } else { pin::puk_of }, value.expose(), memory)?;
-    Ok(Response::status(Status::OK))
-}
-
-fn replace(which: fn(&mut Memory) -> Option<&mut Reference>, new: &[u8], memory: &mut Memory) -> Result<(), Status> {
-    let reference = which(memory).ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
-    *reference = Reference::new(&Secret::from(new), reference.limit);
-    Ok(())
 }
 
 fn generate(key: u8, data: &[u8], secure: bool, memory: &mut Memory) -> Result<Response, Status> {

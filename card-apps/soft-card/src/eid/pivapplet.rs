@@ -15,6 +15,8 @@
 //! stay when a key pair is replaced. Not here: RSA 1024 and the import of RSA keys (`6A81`), retired keys (`6A86`),
 //! attestation (`6D00`, as in builds without it), the objects `5FFF..`.
 
+mod references;
+
 use channel::random::{Random, RandomError};
 use channel::secret::Secret;
 use eid::authentication::{INS_GENERAL_AUTHENTICATE, Template};
@@ -35,8 +37,8 @@ use super::Program;
 use super::applet::{Applet, Defaults, PivApplet};
 use super::authentication::{self, Manners};
 use super::keys::{self, Operation};
-use super::pin;
 use super::state::{ManagementKey, Memory, Reference, Volatile};
+use references::{change, set_tries, unblock, verify};
 
 /// Data bytes in one answer.
 pub(super) const PIECE: u32 = 255;
@@ -217,95 +219,6 @@ fn put(data: &[u8], memory: &mut Memory, volatile: &Volatile) -> Result<Response
     super::objects::put(object, content, memory)
 }
 
-fn verify(
-    p1: u8,
-    data: &[u8],
-    memory: &mut Memory,
-    volatile: &mut Volatile,
-    program: &mut Program<'_>,
-) -> Result<Response, Status> {
-    let reference = memory.pin.as_ref().ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
-    if reference.tries == 0 {
-        return Err(Status::METHOD_BLOCKED);
-    }
-    match (p1, data.len()) {
-        (0xFF, _) => volatile.verified = false,
-        (_, 0) if volatile.verified => {}
-        (_, 0) => return Err(pin::tries_left(reference)),
-        (_, LENGTH) => {
-            volatile.verified = false;
-            compare(pin::own_pin, data, memory, program)?;
-            volatile.verified = true;
-            volatile.fresh = true;
-        }
-        _ => return Err(Status::WRONG_DATA),
-    }
-    Ok(Response::status(Status::OK))
-}
-
-/// PIN or PUK: the old value is compared before the new one is looked at.
-fn change(
-    which: u8,
-    data: &[u8],
-    memory: &mut Memory,
-    volatile: &mut Volatile,
-    program: &mut Program<'_>,
-) -> Result<Response, Status> {
-    let (old, new) = data.split_at_checked(LENGTH).filter(|(_, new)| new.len() == LENGTH).ok_or(Status::WRONG_DATA)?;
-    let place = if which == PIN { pin::own_pin } else { pin::puk_of };
-    // A PIN that is compared is no longer verified, right or wrong (OwnerPIN of Java Card).
-    volatile.verified &= which != PIN;
-    compare(place, old, memory, program)?;
-    choose(place, new, memory)?;
-    let defaults = &mut applet_mut(memory)?.defaults;
-    if which == PIN {
-        defaults.pin = false;
-    } else {
-        defaults.puk = false;
-    }
-    Ok(Response::status(Status::OK))
-}
-
-fn unblock(
-    data: &[u8],
-    memory: &mut Memory,
-    volatile: &mut Volatile,
-    program: &mut Program<'_>,
-) -> Result<Response, Status> {
-    let (puk, new) = data.split_at_checked(LENGTH).filter(|(_, new)| new.len() == LENGTH).ok_or(Status::WRONG_DATA)?;
-    compare(pin::puk_of, puk, memory, program)?;
-    choose(pin::own_pin, new, memory)?;
-    volatile.verified = false;
-    Ok(Response::status(Status::OK))
-}
-
-/// Compares; when both PIN and PUK are blocked the private keys go.
-fn compare(
-    which: fn(&mut Memory) -> Option<&mut Reference>,
-    value: &[u8],
-    memory: &mut Memory,
-    program: &mut Program<'_>,
-) -> Result<(), Status> {
-    let result = pin::compare(which, &Secret::from(value), memory, program);
-    let blocked = |reference: &Option<Reference>| reference.as_ref().is_some_and(|reference| reference.tries == 0);
-    if blocked(&memory.pin) && blocked(&memory.puk) {
-        memory.keys.clear();
-    }
-    result
-}
-
-/// A new value: six digits, then digits or fillers in any order.
-fn choose(which: fn(&mut Memory) -> Option<&mut Reference>, new: &[u8], memory: &mut Memory) -> Result<(), Status> {
-    let (digits, rest) = new.split_at_checked(6).ok_or(Status::WRONG_DATA)?;
-    let good = digits.iter().all(u8::is_ascii_digit) && rest.iter().all(|byte| byte.is_ascii_digit() || *byte == 0xFF);
-    if !good {
-        return Err(Status::WRONG_DATA);
-    }
-    let reference = which(memory).ok_or(Status::REFERENCED_DATA_NOT_FOUND)?;
-    *reference = Reference::new(&Secret::from(new), reference.limit);
-    Ok(())
-}
-
 fn manage(
     algorithm: u8,
     data: &[u8],
@@ -420,22 +333,6 @@ fn set_management_key(data: &[u8], memory: &mut Memory, volatile: &Volatile) -> 
     let value = key.get(..usize::from(*length)).ok_or(Status::WRONG_DATA)?;
     memory.management_key = Some(ManagementKey::new(algorithm, value).ok_or(Status::WRONG_DATA)?);
     applet_mut(memory)?.defaults.management_key = false;
-    Ok(Response::status(Status::OK))
-}
-
-fn set_tries(pin: u8, puk: u8, memory: &mut Memory, volatile: &mut Volatile) -> Result<Response, Status> {
-    managed(volatile)?;
-    if !volatile.verified {
-        return Err(Status::SECURITY_NOT_SATISFIED);
-    }
-    if !(1..=15).contains(&pin) || !(1..=15).contains(&puk) {
-        return Err(Status::WRONG_DATA);
-    }
-    memory.pin = Some(Reference::new(&Secret::from(&DEFAULT_PIN[..]), pin));
-    memory.puk = Some(Reference::new(&Secret::from(&DEFAULT_PUK[..]), puk));
-    let defaults = &mut applet_mut(memory)?.defaults;
-    (defaults.pin, defaults.puk) = (true, true);
-    volatile.verified = false;
     Ok(Response::status(Status::OK))
 }
 
