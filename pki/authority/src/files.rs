@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 /// The largest file of an authority that is read back, in bytes.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 /// Nothing lies deeper below an authority's directory.
@@ -29,6 +31,14 @@ pub(crate) enum Mode {
     Private,
     /// 0644: certificates, lists, public keys.
     Public,
+}
+
+/// A record as it stands in its file: JSON for people too, one line feed at its end.
+pub(crate) fn json(record: &impl Serialize) -> Vec<u8> {
+    // Records are of strings, numbers and dates: these always serialize.
+    let mut bytes = serde_json::to_vec_pretty(record).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {

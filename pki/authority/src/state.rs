@@ -104,10 +104,7 @@ impl State {
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Strings, numbers and dates always serialize.
-        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
-        bytes.push(b'\n');
-        bytes
+        files::json(self)
     }
 }
 

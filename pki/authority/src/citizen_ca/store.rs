@@ -212,8 +212,7 @@ impl State {
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        // Strings, numbers and dates always serialize.
-        serde_json::to_vec_pretty(self).unwrap_or_default()
+        files::json(self)
     }
 }
 

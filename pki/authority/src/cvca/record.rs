@@ -85,10 +85,7 @@ impl Record {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        // Strings and numbers always serialize.
-        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
-        bytes.push(b'\n');
-        bytes
+        files::json(self)
     }
 }
 
