@@ -55,6 +55,9 @@ pub enum Fault {
     SwappedCardSecurity {
         /// The other card's state file, beside this file.
         of: PathBuf,
+        /// The key that it was signed for came along: somebody got it out of the other chip.
+        #[serde(default)]
+        key: bool,
     },
     /// The certificate in EF.SOD is another one.
     Certificate {

@@ -74,12 +74,15 @@ pub fn forge(state: &State, faults: &Faults) -> Result<State, ForgeError> {
             let foreign = value_at(sod, CERTIFICATES).ok_or(ForgeError::NoSecurityObject)?;
             with_security_object(&state, |sod| replaced(sod, CERTIFICATES, &|_| foreign.to_vec()))
         }
-        Fault::SwappedCardSecurity { of } => {
+        Fault::SwappedCardSecurity { of, key } => {
             let other = State::load(&faults.folder.join(of))?;
             let number = dgi::number_of(&EF_CARD_SECURITY);
             let file = other.emrtd.files.get(&number).ok_or(ForgeError::NoCardSecurity)?;
             let mut forged = state;
             forged.emrtd.files.insert(number, file.clone()).ok_or(ForgeError::NoCardSecurity)?;
+            if *key {
+                forged.emrtd.mapping_key = Some(other.emrtd.mapping_key.ok_or(ForgeError::NoChipKey)?);
+            }
             Ok(forged)
         }
         Fault::NoMapping {} => {

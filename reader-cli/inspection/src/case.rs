@@ -14,7 +14,7 @@ use trust::defect_list::KnownDefect;
 use trust::security_object::{self, Judgement as SodJudgement};
 use trust::{Authentic, CardSecurity, Certificate, Finding, Hash, Leniency, Outcome, SecurityObject, TrustStore};
 
-use crate::checks::{CHECKS, Judgement};
+use crate::checks::{CHECKS, Judgement, rests_on_no_document};
 use crate::evidence::{Evidence, FileEvidence};
 use crate::holder::{Contents, DisplayedPicture, Holder, Portrait};
 use crate::procedure::Bac;
@@ -48,6 +48,9 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
     let only_unread =
         verdict == Verdict::GenuineStatusUnknown && decisive.iter().all(|(check, _)| check.class == Class::Conditional);
     let mut meaning = meaning(verdict, only_unread, &case.unread());
+    if verdict.is_genuine() && rests_on_no_document(&case) {
+        meaning.push_str(" The chip is one of this issuer's; that it is the one of this document was not proved.");
+    }
     if evidence.without_chip() {
         meaning.push_str(" Files were judged, not a card: whatever they prove, they can be a copy.");
     }

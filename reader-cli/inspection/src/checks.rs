@@ -24,6 +24,7 @@ mod printed_mrz;
 mod sod_com;
 mod terminal_authentication;
 
+pub(crate) use chip_authenticity::rests_on_no_document;
 use trust::{Finding, Outcome};
 
 use crate::case::Case;

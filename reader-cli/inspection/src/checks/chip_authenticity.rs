@@ -31,3 +31,10 @@ fn judge(case: &Case<'_>) -> Judgement {
     let telling = [Outcome::Successful, Outcome::Undetermined, Outcome::Aborted].into_iter().find_map(first);
     telling.unwrap_or_else(|| Judgement::not_supported("the document offers no proof that its chip is the original"))
 }
+
+/// Whether all that speaks for the chip is a mapping with a key that names no document: it may have been got out of another chip.
+pub(crate) fn rests_on_no_document(case: &Case<'_>) -> bool {
+    let proved = |judgement: Judgement| judgement.outcome == Outcome::Successful;
+    let by_mapping = proved(pace_cam::judge(case)) && !pace_cam::is_bound(case);
+    by_mapping && !proved(chip_authentication::judge(case)) && !proved(active_authentication::judge(case))
+}

@@ -25,7 +25,8 @@ pub(super) const CHECK: Check = Check {
     class: Class::Optional,
     explanation: "In PACE with chip authentication mapping the chip proves that it holds the private key whose public half the issuer \
         signed in EF.CardSecurity. Signed data can be copied to another chip; the private key cannot. A failure says that the data may \
-        be genuine but this chip is not the one they were issued in.",
+        be genuine but this chip is not the one they were issued in. EF.CardSecurity names no document: unless DG14 holds the same \
+        key, a success says that the chip is one of this issuer's, not which.",
     remedy: "Compare the person with the portrait and the card with its security features; keep the card if they disagree.",
     failed: Verdict::CloneSuspect,
     unjudged: Verdict::Unreadable,
@@ -77,6 +78,19 @@ fn is_promised(case: &Case<'_>) -> bool {
     is_promised_by_document(case) || case.authentic_card_security().is_some_and(promises)
 }
 
+/// Whether the signed DG14 holds a key of the signed EF.CardSecurity: then EF.SOD vouches for it, and it is this document's.
+pub(super) fn is_bound(case: &Case<'_>) -> bool {
+    let keys = |infos: &SecurityInfos| -> Vec<(Option<u8>, Vec<u8>)> {
+        let key = |info: &SecurityInfo| match info {
+            SecurityInfo::ChipAuthenticationPublicKey { key, .. } => Some((key.parameter_id, key.point.clone())),
+            _ => None,
+        };
+        infos.infos().iter().filter_map(key).collect()
+    };
+    let group = case.authentic_dg14().and_then(security_infos).as_ref().map(keys).unwrap_or_default();
+    case.authentic_card_security().map(keys).unwrap_or_default().iter().any(|key| group.contains(key))
+}
+
 fn not_mapped(case: &Case<'_>, established: &Established) -> Judgement {
     match established.protocol {
         Protocol::Bac => Judgement::not_supported("not asked for: BAC was used"),
@@ -121,7 +135,14 @@ fn mapped(case: &Case<'_>, established: &Established, suite: Suite) -> Judgement
         true if !is_promised_by_document(case) => Judgement::undetermined(
             "the chip proved a signed key, but DG14 does not promise the mapping: it may be the key of another document",
         ),
-        true => Judgement::successful(format!("the chip proved its signed key ({})", established.detail)),
+        true if is_bound(case) => Judgement::successful(format!(
+            "the chip proved its signed key, which DG14 holds too ({})",
+            established.detail
+        )),
+        true => Judgement::successful(format!(
+            "the chip proved a key that its issuer signed ({}); EF.CardSecurity does not say for which document",
+            established.detail
+        )),
         false => Judgement::failed("the chip does not hold the signed key: its mapping key is not made from it"),
     }
 }

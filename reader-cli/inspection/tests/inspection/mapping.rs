@@ -1,11 +1,12 @@
 //! PACE with chip authentication mapping, and EF.CardSecurity, with whose key it is judged.
 
 use authority::defect_list::SeriesDefect;
+use channel::chip_auth::ChipKey;
 use channel::pace::{Mapping, Suite};
 use channel::suite::{Cipher, Curve};
 use inspection::evidence::{Evidence, FileEvidence, MappingEvidence, Protocol};
 use inspection::{Report, Verdict};
-use lds::security_infos::{SecurityInfo, SecurityInfos};
+use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
 use soft_card::fault::{CloneKey, Fault, Faults};
 use soft_card::{SoftCard, State, forge};
 
@@ -159,6 +160,50 @@ fn the_key_of_another_document_proves_none_that_does_not_promise_the_mapping() {
     let report = judged(&seen(&copy), &store);
     let results = ["card-security", "pace-cam", "chip-authenticity"].map(|id| result(&report, id));
     assert_eq!((report.verdict, results), (Verdict::Unreadable, ["successful", "undetermined", "undetermined"]));
+}
+
+/// EF.CardSecurity names no document: with a key that was got out of one chip, the mapping alone is proved for every other.
+#[test]
+fn a_key_of_another_chip_is_told_apart_by_what_ef_sod_vouches_for() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let not_proved = "that it is the one of this document was not proved";
+    for chip_authentication in [false, true] {
+        let (original, other) = (issuer.state(&document(chip_authentication)), issuer.state(&document(false)));
+        let mut copy = forge::new_chip_key(&original).unwrap();
+        copy.emrtd.files.insert(SECURITY, other.emrtd.files[&SECURITY].clone());
+        copy.emrtd.mapping_key.clone_from(&other.emrtd.mapping_key);
+        let (genuine, copied) = (judged(&seen(&original), &store), judged(&seen(&copy), &store));
+        assert_eq!(genuine.verdict, Verdict::GenuineValid);
+        let reason = &genuine.check("pace-cam").unwrap().reason;
+        assert!(reason.ends_with("EF.CardSecurity does not say for which document"), "{reason}");
+        assert_eq!(genuine.meaning.contains(not_proved), !chip_authentication, "{}", genuine.meaning);
+        // With Chip Authentication the copy is found out; without it the report says what nobody can tell.
+        let expected = if chip_authentication { Verdict::CloneSuspect } else { Verdict::GenuineValid };
+        assert_eq!((copied.verdict, result(&copied, "pace-cam")), (expected, "successful"));
+        assert_eq!(copied.meaning.contains(not_proved), !chip_authentication, "{}", copied.meaning);
+    }
+}
+
+/// A document whose DG14 holds the key of the mapping: EF.SOD vouches for it, and no other key will do.
+#[test]
+fn a_mapping_key_in_dg14_is_this_document_s() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    // The key of Chip Authentication lies on P-256.
+    let pace = vec![info(Mapping::ChipAuthentication, Curve::P256, Cipher::Aes128)];
+    let mut state = issuer.state(&Document { pace: pace.clone(), ..document(true) });
+    let key = state.emrtd.chip_key.clone().unwrap();
+    let pair = ChipKey { key_id: None, group: Curve::P256.into(), private: key.private.clone() };
+    let public = pair.public_key().unwrap();
+    let public = PublicKeyInfo::explicit(public.group.parameter_id(), &public.octets).unwrap();
+    let infos = [pace, vec![SecurityInfo::chip_authentication_public_key(public, None)]].concat();
+    state.emrtd.files.insert(SECURITY, issuer.card_security(infos));
+    state.emrtd.mapping_key = Some(key);
+    let report = judged(&seen(&state), &store);
+    assert_eq!(report.verdict, Verdict::GenuineValid, "{:#?}", complaints(&report));
+    let reason = &report.check("pace-cam").unwrap().reason;
+    assert!(reason.contains("which DG14 holds too"), "{reason}");
 }
 
 #[test]

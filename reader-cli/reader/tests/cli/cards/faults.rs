@@ -33,6 +33,7 @@ fn every_fault_is_found_out_and_none_holds_the_reader() {
     let other = super::Document { td1: other_number(&post), ..post.document.clone() };
     let other = post.issuer.state(&with_mapping(&other));
     other.create(Path::new(&post.path("other.card"))).unwrap();
+    let both = post.issuer.state(&with_mapping(&post.document));
     let mapped = post.issuer.state(&super::Document { chip_authentication: false, ..with_mapping(&post.document) });
     fs::write(post.path("mrz.txt"), post.document.mrz().to_string()).unwrap();
     let genuine = post.state();
@@ -56,8 +57,12 @@ fn every_fault_is_found_out_and_none_holds_the_reader() {
                 loop {
                     let next = queue.lock().unwrap().next();
                     let Some((index, (file, asked))) = next else { break };
-                    let cam = file.file_name().unwrap().to_str().unwrap().starts_with("cam-");
-                    let row = row(&post, file, if cam { &mapped } else { &genuine }, ASKED[*asked]);
+                    let met = match file.file_name().unwrap().to_str().unwrap() {
+                        name if name.starts_with("cam-") => &mapped,
+                        name if name.starts_with("both-") => &both,
+                        _ => &genuine,
+                    };
+                    let row = row(&post, file, met, ASKED[*asked]);
                     rows.lock().unwrap()[index] = row;
                 }
             });
