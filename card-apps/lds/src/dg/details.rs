@@ -111,8 +111,9 @@ impl<'a, 'd> Details<'a, 'd> {
         Some(self.objects.remove(at).value)
     }
 
+    /// A field without a letter is none: it is not written either.
     pub(super) fn text(&mut self, tag: Tag) -> Option<String> {
-        let value = self.take(tag)?;
+        let value = self.take(tag).filter(|value| !value.is_empty())?;
         Some(self.utf8(tag, value))
     }
 
@@ -122,7 +123,7 @@ impl<'a, 'd> Details<'a, 'd> {
     }
 
     pub(super) fn all(&mut self, tag: Tag) -> Vec<String> {
-        std::iter::from_fn(|| self.text(tag)).collect()
+        std::iter::from_fn(|| self.take(tag).map(|value| self.utf8(tag, value))).collect()
     }
 
     /// `CCYYMMDD` as eight ASCII digits or as four bytes of BCD digits.

@@ -153,6 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn empty_fields_are_none() {
+        let mut defects = Vec::new();
+        let empty = hex::decode("6b075c025f0e5f0e00").unwrap();
+        assert_eq!(Dg11::parse_noting(&empty, &mut defects).unwrap(), Dg11::default());
+        let names = hex::decode("6b105c025f0fa00a0201025f0f005f0f0142").unwrap();
+        assert_eq!(Dg11::parse_noting(&names, &mut defects).unwrap().other_names, ["", "B"]);
+        assert_eq!(defects, []);
+    }
+
+    #[test]
     fn cards_in_the_field() {
         let bcd = hex::decode("6b0b5c025f2b5f2b0419990101").unwrap();
         let mut defects = Vec::new();
