@@ -6,7 +6,7 @@ use std::fs;
 
 use channel::hash::Hash;
 use channel::pace::{Mapping, Suite};
-use channel::suite::{Cipher, Curve};
+use channel::suite::{Cipher, Curve, Group};
 use jiff::{SignedDuration, Timestamp};
 use lds::security_infos::SecurityInfo;
 use serde_json::Value;
@@ -65,6 +65,11 @@ fn populations(post: &Post) -> Vec<(Population, Vec<Asked>)> {
         chip_authentication: false,
         ..plain()
     };
+    let wide = || {
+        let suite =
+            Suite { mapping: Mapping::Generic, group: Group::from_parameter_id(2).unwrap(), cipher: Cipher::Aes256 };
+        Document { pace: vec![SecurityInfo::pace(&suite.oid(), suite.group.parameter_id())], ..plain() }
+    };
     let fingers = || Document { extra: BTreeMap::from([(3, group(0x63, 9000))]), ..plain() };
     let of = |what, persona, document| Population { what, persona, document, fingers: false };
     vec![
@@ -90,6 +95,10 @@ fn populations(post: &Post) -> Vec<(Population, Vec<Asked>)> {
         (of("old, BAC only, no proof of the chip", "bac-only", old(Active::No)), vec![Bac]),
         (Population { fingers: true, ..of("EAC with fingerprints", "this-state", fingers()) }, vec![Number, Terminal]),
         (of("short APDUs only, announced nowhere", "miserly", plain()), vec![Number]),
+        (
+            of("PACE over DH with 2,048 bits: commands in links, answers in pieces (61xx)", "miserly", wide()),
+            vec![Number],
+        ),
         (of("extended length up to 2,048 bytes", "medium", plain()), vec![Number]),
         (of("a bought card with the JMRTD applet", "jmrtd-passport", old(Active::Rsa { bits: 1024 })), vec![Bac, Mrz]),
     ]
