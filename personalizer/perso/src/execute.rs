@@ -467,7 +467,7 @@ pub(crate) fn approve_and_seal(
     let mut card = line.station.connect().map_err(unreachable)?;
     let now = (line.clock)();
     let mut expected = expected.clone();
-    let points = line.profile.eac.iter().flat_map(|eac| eac.points());
+    let points = line.profile.eac.iter().flat_map(|eac| eac.inspection_points());
     expected.authorities = points.map(|point| point.certificate().body().holder.to_string()).collect();
     let written_there = line.ledger.book().document(&document).is_some_and(|record| record.citizen_files.is_some());
     if plan.citizen().is_none() && written_there {

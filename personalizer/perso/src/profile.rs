@@ -12,8 +12,8 @@
 
 use std::path::Path;
 
-use channel::cvc::Reference;
 use channel::cvc::chain::TrustPoint;
+use channel::cvc::{Reference, TerminalType};
 use channel::key_set::Diversification;
 use channel::pace::{self, Mapping};
 use channel::scp03::{Counted, Options, SecurityLevel, Size};
@@ -35,6 +35,7 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("specimen-uto-openfips201", include_str!("../../profiles/specimen-uto-openfips201.toml")),
     ("specimen-uto-jmrtd", include_str!("../../profiles/specimen-uto-jmrtd.toml")),
     ("specimen-uto-eac", include_str!("../../profiles/specimen-uto-eac.toml")),
+    ("specimen-uto-full", include_str!("../../profiles/specimen-uto-full.toml")),
     ("specimen-uto-cam", include_str!("../../profiles/specimen-uto-cam.toml")),
     ("iq-nid-compat", include_str!("../../profiles/iq-nid-compat.toml")),
 ];
@@ -355,8 +356,12 @@ pub enum PortraitFormat {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Eac {
-    /// Country and mnemonic of the country verifying CA, whose certificate the program is given with `--cvca`.
+    /// Country and mnemonic of the country verifying CA of inspection systems, whose certificate the program is given with
+    /// `--cvca`.
     pub authority: String,
+    /// The same of the country verifying CA of residence offices, which replace the residence record; without it nobody but the
+    /// issuer does.
+    pub residence_authority: Option<String>,
     /// Its trust points, the newest first; see [`Profile::believe`].
     #[serde(skip)]
     points: Vec<TrustPoint>,
@@ -367,6 +372,24 @@ impl Eac {
     pub fn points(&self) -> &[TrustPoint] {
         &self.points
     }
+
+    /// Whom the travel document believes, and so names in EF.CVCA.
+    pub fn inspection_points(&self) -> impl Iterator<Item = &TrustPoint> {
+        self.points.iter().filter(|point| type_of(point) == TerminalType::Inspection)
+    }
+
+    /// The authority that cards believe for terminals of a type.
+    fn authority_of(&self, terminal_type: TerminalType) -> Option<&str> {
+        match terminal_type {
+            TerminalType::Inspection => Some(&self.authority),
+            TerminalType::Authentication => self.residence_authority.as_deref(),
+            TerminalType::Signature => None,
+        }
+    }
+}
+
+fn type_of(point: &TrustPoint) -> TerminalType {
+    point.certificate().body().chat.terminal_type()
 }
 
 /// Why a card cannot be made to believe a country verifying CA.
@@ -376,16 +399,25 @@ pub enum BeliefError {
     #[error("the profile has no table [eac]: its cards believe no terminal")]
     NotAsked,
     /// Another CA.
-    #[error("the certificate is that of {found}; the profile's cards believe {expected}")]
+    #[error(
+        "the certificate for terminals of type {terminal_type} is that of {found}; the profile's cards believe {expected}"
+    )]
     OtherAuthority {
+        /// The type of terminals that it is for.
+        terminal_type: &'static str,
         /// Whose certificate it is.
         found: String,
         /// Country and mnemonic of the profile.
         expected: String,
     },
     /// None, or too many.
-    #[error("a card takes one or two trust points, not {0}")]
-    Count(usize),
+    #[error("a card takes one or two certificates of {authority}, not {found}")]
+    Count {
+        /// Country and mnemonic of the profile.
+        authority: String,
+        /// How many were given.
+        found: usize,
+    },
 }
 
 /// The blank and how it is written.
@@ -715,20 +747,27 @@ impl Profile {
         Ok(profile)
     }
 
-    /// The same profile, whose cards believe these trust points, the newest first.
+    /// The same profile, whose cards believe these trust points, of each authority the newest first.
     ///
     /// # Errors
-    /// When the profile has no table `[eac]`, a certificate is that of another authority, or there are more than two.
+    /// When the profile has no table `[eac]`, a certificate is that of another authority, or an authority has none or more than
+    /// two.
     pub fn believe(mut self, points: Vec<TrustPoint>) -> Result<Self, BeliefError> {
         let eac = self.eac.as_mut().ok_or(BeliefError::NotAsked)?;
-        if !matches!(points.len(), 1 | 2) {
-            return Err(BeliefError::Count(points.len()));
-        }
         for point in &points {
             let found = point.certificate().body().holder.to_string();
+            let expected = eac.authority_of(type_of(point));
             // The sequence number changes with each key.
-            if found.len().checked_sub(5).and_then(|end| found.get(..end)) != Some(&eac.authority) {
-                return Err(BeliefError::OtherAuthority { found, expected: eac.authority.clone() });
+            if expected.is_none() || found.len().checked_sub(5).and_then(|end| found.get(..end)) != expected {
+                let terminal_type = type_of(point).name();
+                let expected = expected.unwrap_or("none of them").to_owned();
+                return Err(BeliefError::OtherAuthority { terminal_type, found, expected });
+            }
+        }
+        for terminal_type in TerminalType::ALL {
+            let found = points.iter().filter(|point| type_of(point) == terminal_type).count();
+            if let Some(authority) = eac.authority_of(terminal_type).filter(|_| !matches!(found, 1 | 2)) {
+                return Err(BeliefError::Count { authority: authority.to_owned(), found });
             }
         }
         eac.points = points;
@@ -748,7 +787,7 @@ impl Profile {
         let code = |text: &str| text.len() == 2 && text.starts_with(['A', 'C', 'I']);
         let groups = &self.lds.data_groups;
         let other = |version: u8| (0x01..=0x7F).contains(&version) && version != self.card.key_version;
-        let rules: [(bool, &'static str, &'static str); 18] = [
+        let rules: [(bool, &'static str, &'static str); 19] = [
             (letters(&self.document.state, 3), "document.state", "three capital letters"),
             (letters(&self.document.nationality, 3), "document.nationality", "three capital letters"),
             (code(&self.document.code), "document.code", "two characters, the first of them A, C or I (9303-5)"),
@@ -776,6 +815,14 @@ impl Profile {
                 self.eac.as_ref().is_none_or(|eac| is_authority(&eac.authority) && self.card.applet.is_none()),
                 "eac.authority",
                 "country and mnemonic of the country verifying CA, such as UTISCVCA; on chips of this project only",
+            ),
+            (
+                self.eac.as_ref().and_then(|eac| Some((eac, eac.residence_authority.as_ref()?))).is_none_or(
+                    |(eac, offices)| is_authority(offices) && *offices != eac.authority && self.eid.is_some(),
+                ),
+                "eac.residence_authority",
+                "country and mnemonic of another country verifying CA, such as UTATCVCA; for cards with the table [eid], which \
+                 have a residence record",
             ),
             (
                 !self.is_travel_document()
@@ -914,6 +961,11 @@ mod tests {
             ("[lds]\ndata_groups = [1, 2, 3, 14]", "a list without 3"),
             ("[eac]\nauthority = \"cvca\"", "eac.authority must be"),
             ("[eac]\npoints = []", "unknown field"),
+            ("[eac]\nauthority = \"UTISCVCA\"\nresidence_authority = \"UTATCVCA\"", "with the table [eid]"),
+            (
+                "[eid]\nkeys = [\"signature\"]\n[eac]\nauthority = \"UTISCVCA\"\nresidence_authority = \"UTISCVCA\"",
+                "of another country verifying CA",
+            ),
             ("format = 2", "has format 2"),
             ("[document]\nstate = \"Uto\"", "three capital letters"),
         ] {

@@ -88,8 +88,8 @@ pub struct Equipment {
     /// Keys of the chips.
     #[command(flatten)]
     pub keys: Keys,
-    /// Certificate of the country verifying CA that the cards will believe (`bitaqa-pki cvc init` writes certificate.cvcert): for
-    /// profiles with a table [eac]. After a rollover the newest first, and the one before with a second --cvca.
+    /// Certificate of a country verifying CA that the cards will believe (`bitaqa-pki cvc init` writes certificate.cvcert): for
+    /// profiles with a table [eac], one for each authority in it. After a rollover the newest first, and the one before too.
     #[arg(long, value_name = "FILE")]
     pub cvca: Vec<PathBuf>,
     /// Folder of the authority whose citizen CA certifies the keys of the citizen application: for profiles with a table [eid].

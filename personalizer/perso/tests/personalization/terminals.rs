@@ -19,13 +19,17 @@ use crate::bench::*;
 
 const DG3: u16 = 0x0103;
 
-/// A trust point of a country verifying CA with this mnemonic.
+/// A trust point of a country verifying CA of inspection systems with this mnemonic.
 fn cvca(mnemonic: &str) -> TrustPoint {
+    cvca_of(TerminalType::Inspection, mnemonic)
+}
+
+fn cvca_of(terminal_type: TerminalType, mnemonic: &str) -> TrustPoint {
     let folder = tempfile::tempdir().unwrap();
     let new = NewCvca {
         country: "UT".to_owned(),
         mnemonic: mnemonic.to_owned(),
-        terminal_type: TerminalType::Inspection,
+        terminal_type,
         rights: None,
         algorithm: Algorithm::Ecdsa(EllipticCurve::P256),
         period: None,
@@ -152,8 +156,22 @@ fn cards_believe_only_the_authority_of_their_profile() {
     let (own, other) = (cvca("ISCVCA"), cvca("OTHER"));
     let error = |profile: Profile, points: Vec<TrustPoint>| profile.believe(points).unwrap_err();
     assert!(matches!(error(small_profile(), vec![own.clone()]), BeliefError::NotAsked));
-    assert!(matches!(error(profile(), vec![]), BeliefError::Count(0)));
-    assert!(matches!(error(profile(), vec![own.clone(); 3]), BeliefError::Count(3)));
-    let refused = error(profile(), vec![own, other]).to_string();
+    assert!(matches!(error(profile(), vec![]), BeliefError::Count { found: 0, .. }));
+    assert!(matches!(error(profile(), vec![own.clone(); 3]), BeliefError::Count { found: 3, .. }));
+    let refused = error(profile(), vec![own.clone(), other]).to_string();
     assert!(refused.contains("UTOTHER00001") && refused.contains("UTISCVCA"), "{refused}");
+    // Residence offices have an authority of their own, where the profile names one.
+    let offices = cvca_of(TerminalType::Authentication, "ATCVCA");
+    let refused = error(profile(), vec![own.clone(), offices.clone()]).to_string();
+    assert!(refused.contains("type AT") && refused.contains("none of them"), "{refused}");
+    let full = || Profile::load("specimen-uto-full").unwrap();
+    let refused = error(full(), vec![own.clone()]).to_string();
+    assert!(refused.contains("UTATCVCA, not 0"), "{refused}");
+    let pretends = cvca_of(TerminalType::Inspection, "ATCVCA");
+    let refused = error(full(), vec![own.clone(), pretends]).to_string();
+    assert!(refused.contains("type IS is that of UTATCVCA00001"), "{refused}");
+    let both = full().believe(vec![offices.clone(), own.clone()]).unwrap();
+    let eac = both.eac.unwrap();
+    assert_eq!(eac.points(), [offices, own.clone()]);
+    assert!(eac.inspection_points().eq([&own]));
 }
