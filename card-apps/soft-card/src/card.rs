@@ -10,6 +10,7 @@ use crate::atr;
 use crate::blank::BlankOptions;
 use crate::dispatch::{Application, Class, Selection};
 use crate::eid;
+use crate::eid::chain::Pending;
 use crate::emrtd::{self, ApplicationLife, Guess};
 use crate::fault::{Faults, Line, Seeded, Tear, When};
 use crate::forge::{self, ForgeError};
@@ -39,6 +40,8 @@ struct Volatile {
     emrtd: emrtd::Volatile,
     /// While the citizen application is selected, in the session of `emrtd` or outside any.
     eid: Option<eid::Volatile>,
+    /// What of a protected answer waits for GET RESPONSE.
+    rest: Pending,
     jmrtd: jmrtd::Volatile,
 }
 
@@ -49,6 +52,7 @@ impl Volatile {
             issuer_domain: Default::default(),
             emrtd: emrtd::Volatile::at(Place::MasterFile),
             eid: None,
+            rest: Pending::default(),
             jmrtd: Default::default(),
         }
     }
@@ -214,6 +218,11 @@ impl SoftCard {
         if self.state.jmrtd.is_some() {
             return self.java_card(command, volatile);
         }
+        if (command.cla, command.ins) == (0x00, GET_RESPONSE) && volatile.rest.is_waiting() {
+            let next = volatile.rest.next(command.ne).unwrap_or_else(Response::status);
+            return volatile.rest.split(next, Some(self.state.make.room(command.ne)));
+        }
+        volatile.rest = Pending::default();
         match Class::of(command.cla) {
             Err(status) => {
                 // Not secure messaging either: a session does not survive it.
@@ -304,17 +313,19 @@ impl SoftCard {
                 }
                 Err(status) => Response::status(status),
             },
-            None if volatile.eid.is_some() => self.terminal(&plain, chaining, capacity, volatile),
+            None if volatile.eid.is_some() => self.terminal(&plain, chaining, volatile),
             None => self.emrtd(&plain, chaining, capacity, volatile),
         };
-        volatile.emrtd.protect(&self.line.spoil_inside(plain.ins, response))
+        let protected = volatile.emrtd.protect(&self.line.spoil_inside(plain.ins, response));
+        // Only data objects are longer than what was asked for: the rest goes out as it is, protected already (7816-4 §5.3.4).
+        volatile.rest.split(protected, Some(self.state.make.room(command.ne)))
     }
 
     /// A command for the national file set that came out of secure messaging.
-    fn terminal(&mut self, command: &Command, chaining: bool, capacity: u32, volatile: &mut Volatile) -> Response {
+    fn terminal(&mut self, command: &Command, chaining: bool, volatile: &mut Volatile) -> Response {
         self.before = self.stored.as_ref().map(|_| self.state.clone());
         match (&mut self.state.eid, &mut volatile.eid) {
-            (Some(memory), Some(volatile)) => eid::terminal::answer(command, chaining, capacity, memory, volatile),
+            (Some(memory), Some(volatile)) => eid::terminal::answer(command, chaining, memory, volatile),
             _ => Response::status(Status::CONDITIONS_NOT_SATISFIED),
         }
     }
@@ -544,6 +555,7 @@ const CHAINING: u8 = 0x10;
 /// GET DATA, the one interindustry command of the issuer domain.
 const GET_DATA: u8 = 0xCA;
 
+const GET_RESPONSE: u8 = 0xC0;
 /// SELECT, here by file identifier.
 const SELECT: u8 = 0xA4;
 

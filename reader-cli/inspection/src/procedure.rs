@@ -26,6 +26,7 @@ pub(crate) mod active;
 pub(crate) mod chip;
 mod files;
 mod metered;
+mod residence;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ use self::access::Opened;
 use self::files::FileReader;
 pub use self::metered::Budget;
 pub(crate) use self::metered::Metered;
+use self::residence::Visit;
+pub use self::residence::{Errand, ReplaceError, Replaced, replace_residence};
 pub use self::terminal::Terminal;
 use crate::evidence::{Evidence, FileEvidence, Interruption, Restart};
 
@@ -133,10 +136,7 @@ pub fn inspect(
     random: &mut dyn Random,
     progress: &mut dyn FnMut(Progress),
 ) -> Evidence {
-    let mut evidence = Evidence::new(options.read_at);
-    evidence.access.bac_allowed = access.bac == Bac::Allowed;
-    evidence.printed_mrz.clone_from(&access.printed_mrz);
-    let card = Chained::new(Metered::new(card, options.budget), Limits::SHORT);
+    let mut evidence = begin(access, options);
     let mut procedure = Procedure {
         evidence: &mut evidence,
         access,
@@ -146,10 +146,24 @@ pub fn inspect(
         chip_identity: None,
         terminal_key: None,
         longest_command: SHORT_COMMAND,
+        visit: None,
     };
-    evidence.interrupted = procedure.run(card).err();
+    evidence.interrupted = procedure.run(over(card, options)).err();
     progress(Progress::Done);
     evidence
+}
+
+/// Evidence of nothing yet.
+fn begin(access: &Access, options: &Options) -> Evidence {
+    let mut evidence = Evidence::new(options.read_at);
+    evidence.access.bac_allowed = access.bac == Bac::Allowed;
+    evidence.printed_mrz.clone_from(&access.printed_mrz);
+    evidence
+}
+
+/// The layers over a card before access.
+fn over<'c>(card: &'c mut dyn Card, options: &Options) -> Chained<Metered<'c>> {
+    Chained::new(Metered::new(card, options.budget), Limits::SHORT)
 }
 
 /// What secure messaging may add to an extended command: three data objects and one block of padding.
@@ -168,6 +182,8 @@ struct Procedure<'a> {
     terminal_key: Option<Vec<u8>>,
     /// The most data of a command under secure messaging.
     longest_command: usize,
+    /// What a residence office came for.
+    visit: Option<Visit<'a>>,
 }
 
 impl Procedure<'_> {
@@ -185,7 +201,10 @@ impl Procedure<'_> {
         let (card, result) = self.session(&mut reader, card);
         let opened = self.evidence.access.established.is_some();
         match result {
-            Err(cause) if !matches!(cause, Interruption::Limit { .. }) && (opened || extended) => {
+            // What was written is not written again behind the caller's back.
+            Err(cause)
+                if !matches!(cause, Interruption::Limit { .. }) && (opened || extended) && !self.has_written() =>
+            {
                 self.read_again(reader, card, before_access, cause)
             }
             result => result,
@@ -268,6 +287,9 @@ impl Procedure<'_> {
         self.read_groups(reader, card)?;
         (self.progress)(Progress::ChipAuthentication);
         self.prove_chip(reader, card)?;
+        if self.visit.is_some() {
+            return self.replace(reader, card);
+        }
         self.prove_terminal(reader, card)?;
         self.prove_chip_actively(reader, card)?;
         // Last: a chip may end the session when it refuses.

@@ -83,6 +83,11 @@ impl Pending {
         }
     }
 
+    /// Whether anything waits.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// GET RESPONSE: the rest, which [`Pending::split`] divides again.
     pub(crate) fn next(&mut self, ne: Option<u32>) -> Result<Response, Status> {
         let waiting = self.0.take().ok_or(Status::CONDITIONS_NOT_SATISFIED)?;

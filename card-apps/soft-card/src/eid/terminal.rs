@@ -19,21 +19,15 @@ pub(crate) fn rights(granted: Option<Chat>) -> Vec<Right> {
     Right::ALL.into_iter().filter(|right| named(right).is_some_and(grants)).collect()
 }
 
-/// Answers a command that came out of the travel document's secure messaging; at most `capacity` bytes of response data fit the
-/// answer that carries them. What comes in links takes effect with the last one.
-pub(crate) fn answer(
-    apdu: &Apdu,
-    chaining: bool,
-    capacity: u32,
-    memory: &mut Memory,
-    volatile: &mut Volatile,
-) -> Response {
+/// Answers a command that came out of the travel document's secure messaging, in one piece. What comes in links takes effect with
+/// the last one.
+pub(crate) fn answer(apdu: &Apdu, chaining: bool, memory: &mut Memory, volatile: &mut Volatile) -> Response {
     let whole = match apdu.ins {
         INS_GET_DATA | INS_PUT_DATA => volatile.chain.link(apdu, chaining),
         _ => Err(Status::INSTRUCTION_NOT_SUPPORTED),
     };
     match whole {
-        Ok(Some(whole)) => execute(&whole, capacity, memory, volatile).unwrap_or_else(Response::status),
+        Ok(Some(whole)) => execute(&whole, memory, volatile).unwrap_or_else(Response::status),
         Ok(None) => Response::status(Status::OK),
         Err(status) => {
             volatile.forget_steps();
@@ -42,15 +36,11 @@ pub(crate) fn answer(
     }
 }
 
-fn execute(apdu: &Apdu, capacity: u32, memory: &mut Memory, volatile: &Volatile) -> Result<Response, Status> {
+fn execute(apdu: &Apdu, memory: &mut Memory, volatile: &Volatile) -> Result<Response, Status> {
     let command = Command::parse(volatile.place(), apdu)?;
     access::allowed(&command, false, false, memory, volatile)?;
     match command {
-        Command::GetData(object) => {
-            let answer = objects::get(object, memory)?;
-            let room = apdu.ne.unwrap_or(0).min(capacity) as usize;
-            if answer.data.len() > room { Err(Status::WRONG_LENGTH) } else { Ok(answer) }
-        }
+        Command::GetData(object) => objects::get(object, memory),
         Command::PutData(object, content) => {
             if *object == RESIDENCE {
                 succeeds(content, memory)?;

@@ -263,11 +263,25 @@ fn an_application_taken_away_is_not_there_under_a_session_either() {
 }
 
 #[test]
-fn an_answer_that_does_not_fit_is_not_begun() {
+fn a_long_answer_is_fetched_in_clear_pieces_of_what_is_protected() {
     let offices = Hierarchy::offices(EVERYTHING);
     let mut card = card(&offices);
+    let short = RESIDENCE.get();
+    {
+        let mut reader = Chained::new(&mut card, Limits::SHORT);
+        let mut session = Inspection::by_pace(&mut reader);
+        offices.run(&mut session).unwrap();
+        must(&mut session.card, &national()).unwrap();
+        assert_eq!(session.ask(&short).data, RESIDENCE.encode(&first()));
+        // The session goes on.
+        assert_eq!(session.ask(&RESIDENCE.put(&record(HOLDER, (2026, 3, 1), "8", 10))).status, Status::OK);
+        assert_eq!(session.ask(&short).data, RESIDENCE.encode(&record(HOLDER, (2026, 3, 1), "8", 10)));
+    }
+    card.reset();
+    // Without anything that waits, GET RESPONSE is a plain command like others: it ends the session.
     let mut session = office(&mut card, &offices);
-    assert_eq!(session.ask(&RESIDENCE.get()).status, Status::WRONG_LENGTH, "256 bytes do not hold it");
-    assert_eq!(session.ask(&Command { ne: None, ..RESIDENCE.get() }).status, Status::WRONG_LENGTH);
-    assert_eq!(session.ask(&get()).data, RESIDENCE.encode(&first()));
+    let get_response = Command::new(0x00, 0xC0, 0x00, 0x00).with_ne(256);
+    drop(session.ask(&get()));
+    assert_eq!(card.transmit(&get_response).unwrap().status, Status::CONDITIONS_NOT_SATISFIED);
+    assert_eq!(card.transmit(&get()).unwrap().status, NO);
 }

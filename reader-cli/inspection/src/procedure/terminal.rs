@@ -37,6 +37,13 @@ impl Terminal {
         Terminal { certificates, signer: Arc::new(signer) }
     }
 
+    /// Every chain that begins at a CVCA's key, the shortest first: a chip that knows a newer key needs fewer links.
+    fn chains(&self) -> impl Iterator<Item = &[CvCertificate]> {
+        let below_cvca =
+            |at: &usize| self.certificates.get(*at).is_some_and(|it| it.body().chat.level() != Level::Terminal);
+        (0..self.certificates.len()).rev().filter(below_cvca).filter_map(|at| self.certificates.get(at..))
+    }
+
     /// The certificates from the last one on that one of these authorities issued: a chip that knows a newer key needs fewer links.
     fn chain_under(&self, authorities: &[Reference]) -> Option<&[CvCertificate]> {
         let known = |certificate: &CvCertificate| authorities.contains(&certificate.body().authority);
@@ -104,6 +111,31 @@ impl Procedure<'_> {
         let listed = self.evidence.content(EF_SOD.name).map(listed_groups).unwrap_or_default();
         let groups = listed.iter().filter_map(|number| files::data_group(*number));
         groups.filter(|file| file.access == Access::Extended).collect()
+    }
+
+    /// Shows the chip who is there, where no file says whom it believes: EF.CVCA is about inspection systems. `Ok` with a reason
+    /// when the chip does not let the terminal in.
+    pub(super) fn introduce(
+        &self,
+        terminal: &Terminal,
+        card: &mut dyn Card,
+    ) -> Result<Result<(), String>, Interruption> {
+        let (Some(chip_identity), Some(ephemeral_key)) = (self.identity(), &self.terminal_key) else {
+            return Ok(Err("chip authentication did not take place".into()));
+        };
+        let binding = Binding { chip_identity: &chip_identity, ephemeral_key };
+        let mut unknown = "there is no terminal certificate".to_owned();
+        for chain in terminal.chains() {
+            let mut sign = |message: &[u8]| terminal.signer.sign(message);
+            match terminal_auth::authenticate(card, chain, binding, &mut sign, self.longest_command) {
+                Ok(()) => return Ok(Ok(())),
+                Err(TerminalAuthError::Transmit(error)) => return Err(Interruption::from(&error)),
+                // With the link before it the chip may know it.
+                Err(error @ TerminalAuthError::UnknownAuthority { .. }) => unknown = error.to_string(),
+                Err(error) => return Ok(Err(error.to_string())),
+            }
+        }
+        Ok(Err(unknown))
     }
 
     fn authenticate_terminal(

@@ -10,6 +10,7 @@ mod hostile;
 mod issuer;
 mod mapping;
 mod procedure;
+mod residence;
 mod stored;
 mod terminal;
 mod terminals;

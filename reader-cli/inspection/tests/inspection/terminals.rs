@@ -17,40 +17,49 @@ use trust::cvc::chain::TrustPoint;
 use trust::cvc::{Level, TerminalType};
 
 pub const WORDS: &str = "a passphrase for tests";
-pub const CVCA: &str = "UTISCVCA";
 
 /// The part of an authority that certifies terminals.
 pub struct Terminals {
     _directory: TempDir,
     store: CvStore,
+    cvca: String,
     /// The first certificate of the CVCA.
     pub root: CvMade,
 }
 
 impl Terminals {
     pub fn starting(now: Timestamp) -> Self {
+        Self::of(TerminalType::Inspection, "ISCVCA", now)
+    }
+
+    /// Those that certify residence offices.
+    pub fn of_offices(now: Timestamp) -> Self {
+        Self::of(TerminalType::Authentication, "ATCVCA", now)
+    }
+
+    fn of(terminal_type: TerminalType, mnemonic: &str, now: Timestamp) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = CvStore::new(directory.path());
         let new = NewCvca {
             country: "UT".to_owned(),
-            mnemonic: "ISCVCA".to_owned(),
-            terminal_type: TerminalType::Inspection,
+            mnemonic: mnemonic.to_owned(),
+            terminal_type,
             rights: None,
             algorithm: Algorithm::Ecdsa(EllipticCurve::BrainpoolP256r1),
             period: None,
         };
         let root = store.create_cvca(&new, &Passphrase::new(WORDS), now).unwrap();
-        Terminals { _directory: directory, store, root }
+        Terminals { _directory: directory, store, cvca: format!("UT{mnemonic}"), root }
     }
 
     pub fn roll_over(&self, now: Timestamp) -> CvMade {
         let words = Passphrase::new(WORDS);
-        self.store.roll_over(CVCA, None, None, (&words, &words), now).unwrap()
+        self.store.roll_over(&self.cvca, None, None, (&words, &words), now).unwrap()
     }
 
     /// A document verifier below the newest key of the CVCA, which may grant everything.
     pub fn document_verifier(&self, mnemonic: &str, now: Timestamp) -> String {
-        self.certify(CVCA, mnemonic, Level::DomesticDv, None, None, now).holder
+        self.certify(&self.cvca, mnemonic, Level::DomesticDv, None, None, now).holder
     }
 
     pub fn terminal(&self, dv: &str, mnemonic: &str, rights: &[&str], days: u16, now: Timestamp) -> CvMade {
@@ -74,7 +83,8 @@ impl Terminals {
 
     /// Lets a card believe the first key of the CVCA since that day.
     pub fn believed_by(&self, state: &mut State, since: Timestamp) {
-        let points = vec![TrustPoint::new(self.root.certificate.clone()).unwrap()];
+        let mut points = state.emrtd.terminal_trust.take().map(|trust| trust.points).unwrap_or_default();
+        points.push(TrustPoint::new(self.root.certificate.clone()).unwrap());
         let today = since.to_zoned(TimeZone::UTC).date();
         state.emrtd.terminal_trust = Some(Trust { points, today });
     }
