@@ -294,6 +294,15 @@ pub enum Ds {
         that has the security object of its data groups keeps it."
     )]
     Sign(DsSign),
+    /// Sign an entry of the residence register: the record that a residence office writes to a card.
+    #[command(
+        after_help = "Example:\n  bitaqa-pki ds residence entry.json --signer pki/ds/office-1 --out residence.bin\n\n\
+        The entry has two fields of an order, national_number and residence:\n  \
+        {\"national_number\": \"199900000011\", \"residence\": {\"date\": \"2026-05-04\", \"office\": \"0101\", \"governorate\": \"...\"}}\n\
+        An office's signer is a document signer of its own: bitaqa-pki ds new --name office-1. The record goes to the card with \
+        bitaqa-reader residence."
+    )]
+    Residence(DsResidence),
     /// Revoke a document signer; issue a revocation list afterwards to publish it.
     #[command(
         after_help = "Example:\n  bitaqa-pki ds revoke --dir pki --name ds-0001 && bitaqa-pki crl issue --dir pki"
@@ -342,6 +351,23 @@ pub struct DsSign {
     /// One folder for each document.
     #[arg(value_name = "FOLDER", required = true)]
     pub folders: Vec<PathBuf>,
+}
+
+/// Sign an entry of the residence register.
+#[derive(Args)]
+pub struct DsResidence {
+    /// Directory of the signer.
+    #[arg(long, value_name = "DIR")]
+    pub signer: PathBuf,
+    /// Passphrase of the signer's key.
+    #[command(flatten)]
+    pub passphrase: PassphraseSource,
+    /// Where the record is written.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The entry, JSON.
+    #[arg(value_name = "ENTRY")]
+    pub entry: PathBuf,
 }
 
 /// Revocation lists.

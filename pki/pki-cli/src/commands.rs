@@ -12,6 +12,7 @@ mod lint;
 mod master_key;
 mod master_list;
 mod record;
+mod residence;
 mod security_object;
 mod signers;
 mod status;
@@ -35,6 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Ds(Ds::Ensure(ensure)) => signers::ensure(SignerKind::Document, ensure, json)?,
         Command::Ds(Ds::Sign(arguments)) => security_object::sign(arguments, json)?,
+        Command::Ds(Ds::Residence(arguments)) => residence::sign(arguments, json)?,
         Command::Ds(Ds::Revoke { name, place }) => issue::revoke(name.get(), &place.dir, json)?,
         Command::Crl(Crl::Issue { place, passphrase }) => issue::crl(&place.dir, passphrase, json)?,
         Command::Crl(Crl::Ensure(ensure)) => signers::ensure_crl(ensure, json)?,

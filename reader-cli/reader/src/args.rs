@@ -33,6 +33,8 @@ pub enum Command {
     Read(Read),
     /// Read a card's citizen application; with the holder's PIN the residence record too
     Citizen(Citizen),
+    /// Write a new residence record to its holder's card, as a residence office
+    Residence(Residence),
     /// Show what files of a chip hold, field by field, without judging them
     Show(Show),
     /// Send commands to a card as they are and explain its answers
@@ -272,6 +274,37 @@ pub struct Citizen {
     pub pin_file: Option<PathBuf>,
     #[command(flatten)]
     pub access: AccessKey,
+    /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
+    #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
+    pub trust: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `residence`.
+#[derive(Group)]
+#[command(
+    after_help = "Example:\n  bitaqa-reader residence residence.bin --can 123456 --trust post --terminal UTOFFICE\n\n\
+    The card is read and judged first; only a GENUINE_VALID one whose holder the record names is written to. Then it must know the\n\
+    office: its certificates grant read-dg17 and write-dg17. What was written is read back in the same session. The signature of\n\
+    a record is not judged here. Exit code 0: the card has shown the new record; that of the verdict: the card was not written to;\n\
+    21: the card refused, or does not show what it took; 20: it was lost, and holds the old record or the new one."
+)]
+pub struct Residence {
+    /// The signed record, as `bitaqa-pki ds residence` makes it
+    #[arg(value_name = "RECORD")]
+    pub record: PathBuf,
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub access: AccessKey,
+    /// Folder of this office, as `bitaqa-pki cvc terminal` makes it
+    #[arg(long, value_name = "DIR")]
+    pub terminal: PathBuf,
+    /// File that holds the passphrase of the office's key in its first line; without it, the passphrase is asked for
+    #[arg(long, value_name = "FILE")]
+    pub terminal_passphrase_file: Option<PathBuf>,
     /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
     #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
     pub trust: Option<PathBuf>,

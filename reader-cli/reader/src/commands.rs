@@ -7,6 +7,7 @@ mod judge;
 mod manual;
 mod read;
 mod readers;
+mod residence;
 mod show;
 mod trust;
 mod verify;
@@ -34,6 +35,7 @@ pub fn run(command: Command) -> Result<u8, Error> {
         Command::Read(args) => read::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Citizen(args) => citizen::run(&args),
+        Command::Residence(args) => residence::run(&args),
         Command::Apdu(args) => apdu::run(&args),
         Command::Trust(args) => trust::run(&args),
         Command::Explain(args) => explain::run(&args),

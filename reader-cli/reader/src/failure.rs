@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use channel::cvc::CvcError;
 use channel::terminal_auth::TerminalKeyError;
 use inspection::evidence::{FilesError, LoadEvidenceError};
-use iso7816::{CommandError, TransmitError};
+use inspection::procedure::ReplaceError;
+use iso7816::{CommandError, Status, TransmitError};
 use link::{ConnectError, ServiceError};
 use serde::Serialize;
 use trust::bundle::{BundleError, DeltaError, PinsError};
@@ -96,6 +97,12 @@ pub enum Error {
     LastTry,
     #[error("{}: {source}", path.display())]
     CitizenCa { path: PathBuf, source: trust::CertificateError },
+    #[error("{}: {source}", path.display())]
+    Record { path: PathBuf, source: eid::residence::ResidenceError },
+    #[error("the record is not for the holder of this card")]
+    OtherHolder,
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
     #[error("the result cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -277,6 +284,16 @@ impl Error {
             Error::CitizenCa { .. } => {
                 ("That is no certificate", "Give the certificate of the citizen CA, DER or PEM.", exit::TRUST)
             }
+            Error::Record { .. } => {
+                ("That is no residence record", "Give the file that `bitaqa-pki ds residence` wrote.", exit::USAGE)
+            }
+            Error::OtherHolder => (
+                "Nothing was written",
+                "Compare the national number of the entry with the card; make the record for this holder, or present the \
+                 holder's own card.",
+                exit::USAGE,
+            ),
+            Error::Replace(error) => replace(error),
             Error::Json(_) => ("The program failed", "Report this as a bug.", exit::BUG),
         }
     }
@@ -307,6 +324,57 @@ fn citizen_pin(error: &inspection::citizen::OpenError) -> (&'static str, &'stati
             exit::REFUSED,
         ),
         OpenError::Transmit(_) => ("The card was lost", "Leave the card on the reader and try again.", exit::NO_CARD),
+    }
+}
+
+fn replace(error: &ReplaceError) -> (&'static str, &'static str, u8) {
+    match error {
+        ReplaceError::NotApproved | ReplaceError::NotOpened => {
+            ("Nothing was written", "Verify the card: bitaqa-reader verify", exit::REFUSED)
+        }
+        ReplaceError::Interrupted(_) => {
+            ("Nothing was written", "Leave the card on the reader and try again.", exit::NO_CARD)
+        }
+        ReplaceError::Terminal { .. } => (
+            "Nothing was written",
+            "Use the certificates of a residence office (type AT) that are in force, below the CVCA that cards of this profile \
+             believe.",
+            exit::REFUSED,
+        ),
+        ReplaceError::NoFileSet { .. } => {
+            ("Nothing was written", "Use a card with the citizen application.", exit::REFUSED)
+        }
+        ReplaceError::Unreadable { status: Status::WRONG_LENGTH } => {
+            ("Nothing was written", "Use a reader that passes extended length on.", exit::REFUSED)
+        }
+        ReplaceError::Unreadable { .. } => {
+            ("Nothing was written", "The office's certificates must grant read-dg17 and write-dg17.", exit::REFUSED)
+        }
+        ReplaceError::Refused { status: Status::CONDITIONS_NOT_SATISFIED } => (
+            "The card keeps the record it has",
+            "The record on the card is of a later day than this one: make the record anew from the register.",
+            exit::REFUSED,
+        ),
+        ReplaceError::Refused { status: Status::WRONG_DATA } => (
+            "The card keeps the record it has",
+            "The record on the card is another holder's, or this one is damaged: report the card.",
+            exit::REFUSED,
+        ),
+        ReplaceError::Refused { .. } => (
+            "The card keeps the record it has",
+            "The office's certificates must grant read-dg17 and write-dg17.",
+            exit::REFUSED,
+        ),
+        ReplaceError::Uncertain(_) => (
+            "The card was lost while it was written to",
+            "It holds the old record or the new one, never half of one. Put it on the reader and do the same again.",
+            exit::NO_CARD,
+        ),
+        ReplaceError::Different { .. } => (
+            "The card does not show what it took",
+            "Do not hand it out: replace the card and report it.",
+            exit::REFUSED,
+        ),
     }
 }
 
