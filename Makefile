@@ -36,6 +36,7 @@ test: test-packages
 	BITAQA_BIN=target/debug pki/demo/first-year.sh target/first-year-test
 	BITAQA_BIN=target/debug personalizer/demo/fingers.sh target/fingers-test
 	BITAQA_BIN=target/debug personalizer/demo/cards.sh target/cards-test
+	BITAQA_BIN=target/debug personalizer/demo/residence.sh target/residence-test
 
 bench: test-packages release
 	$(CARGO) bench --locked -p personalizer

@@ -295,3 +295,48 @@ fn every_command_has_help_with_an_example() {
         assert!(String::from_utf8_lossy(&output.get_output().stdout).contains("Example"), "{command}");
     }
 }
+
+#[test]
+fn an_entry_of_the_residence_register_becomes_a_signed_record() {
+    use eid::residence::SignedResidence;
+    use openssl::cms::{CMSOptions, CmsContentInfo};
+
+    let desk = Desk::new();
+    desk.pki(&["init", "--profile", "specimen-uto", "--dir", "pki"]).assert().success();
+    desk.pki(&["ds", "new", "--dir", "pki", "--name", "office-1"]).assert().success();
+    let sign = ["ds", "residence", "entry.json", "--signer", "pki/ds/office-1", "--out", "residence.bin"];
+    let entry = |number: &str, residence: &str| {
+        let text = format!("{{\"national_number\": \"{number}\", \"residence\": {{{residence}}}}}");
+        fs::write(desk.path().join("entry.json"), text).unwrap();
+    };
+    let good = "\"date\": \"2026-11-01\", \"office\": \"9102\", \"governorate\": \"بغداد\", \"lane\": \"١٢\"";
+    entry("199900000011", good);
+    let (made, code) = desk.json(&sign);
+    assert_eq!((code, made["date"].as_str(), made["office"].as_str()), (0, Some("2026-11-01"), Some("9102")));
+    let content = fs::read(desk.path().join("residence.bin")).unwrap();
+    assert_eq!(made["bytes"].as_u64(), Some(content.len() as u64));
+    let signed = SignedResidence::parse(&content).unwrap();
+    let record = signed.residence().unwrap();
+    assert_eq!((record.national_number.as_str(), record.date.to_digits().as_str()), ("199900000011", "20261101"));
+    assert_eq!((record.address.governorate.as_str(), record.address.lane.as_str()), ("بغداد", "١٢"));
+    assert_eq!(record.address.house, "");
+    let mut cms = CmsContentInfo::from_der(signed.signature).unwrap();
+    let options = CMSOptions::BINARY | CMSOptions::NO_SIGNER_CERT_VERIFY;
+    cms.verify(None, None, Some(signed.record), None, options).unwrap();
+    assert!(cms.verify(None, None, Some(&[signed.record, b" "].concat()), None, options).is_err());
+
+    // What no reader of a card could read is not signed, and what was signed stays.
+    let long = format!("{good}, \"house\": \"{}\"", "x".repeat(121));
+    for (number, residence) in [
+        ("1999000000", good),
+        ("199900000011", "\"date\": \"2026-11-01\", \"office\": \"9102\""),
+        ("199900000011", &good.replace("lane", "street")),
+        ("199900000011", &good.replace("2026-11-01", "2026-13-01")),
+        ("199900000011", &long),
+    ] {
+        entry(number, residence);
+        let (refused, code) = desk.json(&sign);
+        assert_eq!((code, refused["error"]["exit"].as_i64()), (2, Some(2)), "{number} {residence}");
+        assert_eq!(fs::read(desk.path().join("residence.bin")).unwrap(), content);
+    }
+}

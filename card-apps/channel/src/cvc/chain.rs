@@ -1,8 +1,9 @@
 //! From a trust point over link certificates and a document verifier to a terminal (TR-03110-3 §2.5, 9303-11 §7.1.4.3).
 //!
 //! What is asked of each certificate in turn: its issuer is the holder before it, which may certify its level; the signature
-//! verifies; it has not expired. A link certificate makes a new trust point for the same type of terminal, expired or not; an expired trust point still hands
-//! over to its successor, but certifies nobody else. There is no revocation: certificates are short-lived.
+//! verifies; it has not expired. A link certificate makes a new trust point for the same type of terminal, expired or not; an
+//! expired trust point still hands over to its successor, but certifies nobody else. There is no revocation: certificates are
+//! short-lived.
 
 use jiff::civil::Date;
 
