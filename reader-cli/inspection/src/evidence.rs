@@ -333,7 +333,14 @@ impl fmt::Display for Restart {
         if let Some(file) = &self.file {
             write!(f, " at {file}")?;
         }
-        match &self.cause {
+        write!(f, "{}", self.cause)
+    }
+}
+
+impl fmt::Display for Interruption {
+    /// In parentheses behind what broke; nothing where there was no chip.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Interruption::CardLost => f.write_str(" (no answer)"),
             Interruption::Reader { detail } | Interruption::Limit { detail } => write!(f, " ({detail})"),
             Interruption::SecureMessaging { reason } => write!(f, " ({reason})"),

@@ -46,7 +46,7 @@ pub enum ReplaceError {
     #[error("the chip did not open")]
     NotOpened,
     /// The card left, or the reader failed, before anything was written.
-    #[error("the dialogue broke off before anything was written: {0:?}")]
+    #[error("the dialogue broke off before anything was written{0}")]
     Interrupted(Interruption),
     /// The chip did not let the terminal in.
     #[error("the chip does not know this terminal: {reason}")]
@@ -73,7 +73,7 @@ pub enum ReplaceError {
         status: Status,
     },
     /// It broke off after the record went out.
-    #[error("the dialogue broke off while the record was written: {0:?}")]
+    #[error("the dialogue broke off while the record was written{0}")]
     Uncertain(Interruption),
     /// The card said yes, and shows something else.
     #[error("the card took the record and does not show it{}", .status.map(|status| format!(" ({status})")).unwrap_or_default())]
