@@ -22,12 +22,14 @@ use jiff::Timestamp;
 use lds::files::{self, EF_CARD_ACCESS, EF_CARD_SECURITY, EF_COM, EF_SOD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::procedure::Rung;
+
 use crate::procedure::active::DG15;
 use crate::procedure::chip::DG14;
 
 /// The version written into stored evidence. Version 1 knew no Active Authentication, version 2 kept nothing of chip
-/// authentication mapping.
-pub const VERSION: u32 = 3;
+/// authentication mapping, version 3 did not say which rung of the ladder an attempt was.
+pub const VERSION: u32 = 4;
 /// The longest stored evidence that is accepted, in bytes.
 pub const MAX_STORED: usize = 8 << 20;
 
@@ -61,6 +63,9 @@ pub struct Evidence {
     /// The machine-readable zone as printed (90, 72 or 88 characters), when the inspector supplied all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub printed_mrz: Option<String>,
+    /// What had to be tried differently while files were read, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quirks: Vec<Quirk>,
     /// The session that broke before the one in which all this was read. A first session that holds has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarted: Option<Restart>,
@@ -90,9 +95,28 @@ pub struct Attempt {
     pub protocol: Protocol,
     /// The password it was tried with.
     pub password: PasswordKind,
+    /// Which rung of the ladder it was; `None` in evidence before version 4, and where nothing could be tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<Rung>,
+    /// Mapping, curve and cipher in words; the cipher alone for BAC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
+    /// How MSE:Set AT was said, in words; `None` for BAC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
     /// How it failed; `None` when it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// A rung of the ladder that was taken while files were read: the card is not like others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quirk {
+    /// Which one.
+    pub rung: Rung,
+    /// The file at which it was taken.
+    pub file: String,
 }
 
 /// The access protocol in force while the application was read.
@@ -127,17 +151,40 @@ pub struct MappingEvidence {
 
 impl fmt::Display for Established {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let protocol = match self.protocol {
+        write!(f, "{} with the {} ({})", self.protocol, self.password, self.detail)
+    }
+}
+
+impl fmt::Display for Attempt {
+    /// `PACE with the CAN (generic mapping, P-256, AES-128; as the standard has it): it worked`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with the {}", self.protocol, self.password)?;
+        match (&self.suite, &self.form) {
+            (Some(suite), Some(form)) => write!(f, " ({suite}; {form})")?,
+            (Some(suite), None) => write!(f, " ({suite})")?,
+            (None, _) => {}
+        }
+        write!(f, ": {}", self.error.as_deref().unwrap_or("it worked"))
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Protocol::Bac => "BAC",
             Protocol::Pace => "PACE",
-        };
-        let password = match self.password {
+        })
+    }
+}
+
+impl fmt::Display for PasswordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             PasswordKind::Mrz => "MRZ",
             PasswordKind::Can => "CAN",
             PasswordKind::Pin => "PIN",
             PasswordKind::Puk => "PUK",
-        };
-        write!(f, "{protocol} with the {password} ({})", self.detail)
+        })
     }
 }
 
@@ -444,6 +491,7 @@ impl Evidence {
             active_authentication: None,
             terminal_authentication: None,
             printed_mrz: None,
+            quirks: Vec::new(),
             restarted: None,
             interrupted: None,
         }

@@ -25,6 +25,7 @@ mod access;
 pub(crate) mod active;
 pub(crate) mod chip;
 mod files;
+mod ladder;
 mod metered;
 mod residence;
 mod terminal;
@@ -41,12 +42,13 @@ use lds::files as table;
 
 use self::access::Opened;
 use self::files::FileReader;
+pub use self::ladder::{LADDER, Rung, Step};
 pub use self::metered::Budget;
 pub(crate) use self::metered::Metered;
 use self::residence::Visit;
 pub use self::residence::{Errand, ReplaceError, Replaced, replace_residence};
 pub use self::terminal::Terminal;
-use crate::evidence::{Evidence, FileEvidence, Interruption, Restart};
+use crate::evidence::{Evidence, FileEvidence, Interruption, Quirk, Restart};
 
 /// What the inspector brings to open the chip.
 #[derive(Clone, Debug)]
@@ -323,7 +325,9 @@ impl Procedure<'_> {
         file: &'static table::File,
     ) -> Result<(), Interruption> {
         self.evidence.files.insert(file.name.to_owned(), FileEvidence::Interrupted);
-        let seen = reader.read(card, file, self.progress)?;
+        let seen = reader.read(card, file, self.progress);
+        self.evidence.quirks.extend(reader.taken().into_iter().map(|rung| Quirk { rung, file: file.name.to_owned() }));
+        let seen = seen?;
         self.evidence.files.insert(file.name.to_owned(), seen);
         Ok(())
     }

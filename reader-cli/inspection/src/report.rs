@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use trust::{Leniency, Outcome};
 
+use crate::evidence::{Attempt, Quirk, Restart};
 use crate::holder::{DisplayedPicture, Holder, Portrait};
 use crate::verdict::{Class, Verdict};
 
@@ -31,6 +32,12 @@ pub struct Report {
     pub read_at: Timestamp,
     /// The access protocol and its parameters; `null` when the chip was not opened.
     pub access_protocol: Option<String>,
+    /// Every attempt at access in order, those that failed too.
+    pub access_attempts: Vec<Attempt>,
+    /// What had to be tried differently while files were read.
+    pub quirks: Vec<Quirk>,
+    /// The session that broke before the one that was judged; `null` for a first session that held.
+    pub restarted: Option<Restart>,
     /// Version of the trust bundle that was judged with.
     pub trust_bundle_version: u64,
     /// Whom the document names, from data groups whose hashes are those of the security object; `null` when there are none.

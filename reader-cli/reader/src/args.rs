@@ -42,7 +42,7 @@ pub enum Command {
     /// Install or show the trust bundle that cards are judged against
     #[command(subcommand)]
     Trust(Trust),
-    /// Explain a check or a verdict; without a name, list them all
+    /// Explain a check, a verdict or a step of the ladder; without a name, list them all
     Explain(Explain),
     /// Print a completion script for a shell
     Completions {
@@ -380,7 +380,7 @@ pub enum Trust {
 /// Arguments of `explain`.
 #[derive(Group)]
 pub struct Explain {
-    /// Id of a check, or a verdict
+    /// Id of a check, a verdict, or a step of the ladder
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
     /// Print one JSON object

@@ -12,6 +12,7 @@ use iso7816::Card;
 use lds::files::EF_CARD_ACCESS;
 use lds::security_infos::{SecurityInfo, SecurityInfos};
 
+use super::ladder::{self, Rung};
 use super::{Bac, Procedure, select_emrtd};
 use crate::evidence::{Attempt, Established, FileEvidence, Interruption, MappingEvidence, PasswordKind, Protocol};
 
@@ -27,15 +28,6 @@ enum Tried {
     /// The card refused it before the password could matter.
     Refused,
     Failed,
-}
-
-impl Tried {
-    fn opened(self) -> Option<Opened> {
-        match self {
-            Tried::Opened(opened) => Some(opened),
-            Tried::Refused | Tried::Failed => None,
-        }
-    }
 }
 
 /// What EF.CardAccess says of PACE.
@@ -83,46 +75,63 @@ impl Procedure<'_> {
         }
     }
 
-    /// Runs the best of the variants. Only a chip that refuses chip authentication mapping, before any password is at work, is
-    /// asked for the best without it (TR-03105-5.1): what the issuer promised is compared with it later.
+    /// Climbs the rungs that lead to PACE. The next one is only reached while the chip refuses before any password is at work
+    /// (TR-03105-5.1): what the issuer promised is compared with what was run later.
     fn open_by_any(
         &mut self,
         card: &mut dyn Card,
         suites: &[(SecurityInfo, Suite)],
     ) -> Result<Option<Opened>, Interruption> {
-        let Some((info, suite)) = suites.first() else {
+        if suites.is_empty() {
             self.attempted(Protocol::Pace, Some("none of the PACE variants offered is one this tool knows".into()));
-            return Ok(None);
-        };
-        let other = |(_, other): &&(SecurityInfo, Suite)| other.mapping != Mapping::ChipAuthentication;
-        match (self.open_by_pace(card, info, *suite)?, suites.iter().find(other)) {
-            (Tried::Refused, Some((info, other))) if suite.mapping == Mapping::ChipAuthentication => {
-                Ok(self.open_by_pace(card, info, *other)?.opened())
-            }
-            (tried, _) => Ok(tried.opened()),
         }
+        let mut refused = None;
+        for (rung, admits) in ladder::of_pace() {
+            let Some((info, suite)) = suites.iter().find(|(_, suite)| admits(suite.mapping)) else { continue };
+            // A rung that leads to what was refused already is none.
+            if refused == Some(*suite) {
+                continue;
+            }
+            match self.open_by_pace(card, rung, info, *suite)? {
+                Tried::Refused => refused = Some(*suite),
+                Tried::Opened(opened) => return Ok(Some(opened)),
+                Tried::Failed => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
-    fn open_by_pace(&mut self, card: &mut dyn Card, info: &SecurityInfo, suite: Suite) -> Result<Tried, Interruption> {
+    fn open_by_pace(
+        &mut self,
+        card: &mut dyn Card,
+        rung: Rung,
+        info: &SecurityInfo,
+        suite: Suite,
+    ) -> Result<Tried, Interruption> {
+        let password = self.password_kind();
+        let words = format!("{}, {}, {}", mapping_name(suite.mapping), suite.group.name(), cipher_name(suite.cipher));
         let mut attempts = Vec::new();
         let mut record = |variant: Variant, error: Option<&PaceError>| {
-            attempts.push(error.map(|error| match error.is_before_the_password() {
-                true => format!("{error} (MSE:Set AT {})", variant.name),
-                false => error.to_string(),
-            }));
+            attempts.push(Attempt {
+                protocol: Protocol::Pace,
+                password,
+                rung: Some(rung),
+                suite: Some(words.clone()),
+                form: Some(variant.name.to_owned()),
+                error: error.map(|error| match error.is_before_the_password() {
+                    true => format!("{error} (MSE:Set AT {})", variant.name),
+                    false => error.to_string(),
+                }),
+            });
         };
         let password = &self.access.password;
         let result = pace::climb(card, &suite, password, self.is_ambiguous(info), self.random, &mut record);
-        for error in attempts {
-            self.attempted(Protocol::Pace, error);
-        }
+        self.evidence.access.attempts.extend(attempts);
         match result {
             Ok(opened) => {
-                let (mapping, group) = (mapping_name(suite.mapping), suite.group.name());
-                let detail = format!("{mapping}, {group}, {}", cipher_name(suite.cipher));
                 let proof = opened.mapping_proof;
                 let mapping = proof.map(|MappingProof { mapping_key, data, .. }| MappingEvidence { mapping_key, data });
-                self.established(Protocol::Pace, detail, info.to_bytes(), mapping);
+                self.established(Protocol::Pace, words, info.to_bytes(), mapping);
                 self.chip_identity = Some(opened.chip_identity);
                 Ok(Tried::Opened(Opened { session: opened.session, application_selected: false }))
             }
@@ -152,12 +161,12 @@ impl Procedure<'_> {
         }
         match bac::open(card, key, self.random) {
             Ok(session) => {
-                self.attempted(Protocol::Bac, None);
+                self.tried_bac(None);
                 self.established(Protocol::Bac, cipher_name(Cipher::TripleDes).into(), Vec::new(), None);
                 Ok(Some(Opened { session, application_selected: true }))
             }
             Err(error) => {
-                self.attempted(Protocol::Bac, Some(error.to_string()));
+                self.tried_bac(Some(error.to_string()));
                 match error {
                     BacError::Transmit(lost) => Err(Interruption::from(&lost)),
                     _ => Ok(None),
@@ -166,9 +175,17 @@ impl Procedure<'_> {
         }
     }
 
+    /// An attempt that came to its end before anything was tried.
     fn attempted(&mut self, protocol: Protocol, error: Option<String>) {
         let password = self.password_kind();
-        self.evidence.access.attempts.push(Attempt { protocol, password, error });
+        let attempt = Attempt { protocol, password, rung: None, suite: None, form: None, error };
+        self.evidence.access.attempts.push(attempt);
+    }
+
+    fn tried_bac(&mut self, error: Option<String>) {
+        let (password, suite) = (self.password_kind(), Some(cipher_name(Cipher::TripleDes).to_owned()));
+        let attempt = Attempt { protocol: Protocol::Bac, password, rung: Some(Rung::Bac), suite, form: None, error };
+        self.evidence.access.attempts.push(attempt);
     }
 
     fn established(

@@ -12,6 +12,7 @@ use lds::files::{EF_ATR_INFO, File, Place};
 use lds::info::AtrInfo;
 
 use super::Progress;
+use super::ladder::Rung;
 use super::metered::Budget;
 use crate::evidence::{FileEvidence, Interruption};
 
@@ -48,6 +49,8 @@ pub(super) struct FileReader {
     head_first: bool,
     /// The file that is being read.
     current: Option<&'static str>,
+    /// What was tried differently and is not in the evidence yet.
+    taken: Vec<Rung>,
 }
 
 impl FileReader {
@@ -61,6 +64,7 @@ impl FileReader {
             selected_at: Vec::new(),
             head_first: false,
             current: None,
+            taken: Vec::new(),
         }
     }
 
@@ -73,6 +77,11 @@ impl FileReader {
     /// The file that was being read last.
     pub(super) fn current(&self) -> Option<&'static str> {
         self.current
+    }
+
+    /// The rungs of the ladder that were taken since this was asked last.
+    pub(super) fn taken(&mut self) -> Vec<Rung> {
+        std::mem::take(&mut self.taken)
     }
 
     /// Asks EF.ATR/INFO how long APDUs may be. A card without that file gets short ones.
@@ -177,11 +186,13 @@ impl FileReader {
         let mut head = self.first(card, 0x00)?;
         if head.is_err() && !self.head_first {
             self.head_first = true;
+            self.taken.push(Rung::HeadFirst);
             head = self.first(card, 0x00)?;
         }
         // The short identifier may have been right, and the length wrong.
         if head.is_ok() && short_id.is_some() && self.head_first == asked_for_heads {
             self.selected_at.push(file.place);
+            self.taken.push(Rung::BySelect);
         }
         Ok(head)
     }
@@ -256,6 +267,7 @@ impl FileReader {
             return false;
         }
         self.block = (asked / 2).max(self.smallest);
+        self.taken.push(Rung::SmallerBlocks);
         true
     }
 

@@ -131,6 +131,9 @@ fn what_was_not_given_is_not_judged_and_never_good() {
     assert!(odd(&none).iter().all(|(_, word)| *word == "not supported") && odd(&none).len() == 8);
 }
 
+/// Name of the case, object on the card, results that are not successful, what is said of the record.
+type Case = (&'static str, Vec<u8>, Vec<(&'static str, &'static str)>, Judgement);
+
 #[test]
 fn every_check_of_the_record_fails_on_one_and_says_what_it_means() {
     let mut issuer = Issuer::new("specimen-uto");
@@ -154,7 +157,7 @@ fn every_check_of_the_record_fails_on_one_and_says_what_it_means() {
     let other = |r: &mut Residence| r.national_number = "199900000028".into();
     let later = |r: &mut Residence| r.date = Date::new(2026, 11, 10).unwrap();
     let to_come = |r: &mut Residence| r.date = Date::new(2027, 1, 1).unwrap();
-    let cases: Vec<(&str, Vec<u8>, Vec<(&str, &str)>, Judgement)> = vec![
+    let cases: Vec<Case> = vec![
         ("another house", altered(b"\x85\x017"), vec![("residence-signature", "failed")], Judgement::Forged),
         ("another office", altered(b"\x83\x040101"), vec![("residence-signature", "failed")], Judgement::Forged),
         ("no signature", cut, vec![("residence-signature", "failed")], Judgement::Forged),

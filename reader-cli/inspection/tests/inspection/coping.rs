@@ -6,7 +6,8 @@ use channel::hash::Hash;
 use channel::pace::{Mapping, Suite};
 use channel::random::OsRandom;
 use channel::suite::{Cipher, Curve, Group};
-use inspection::evidence::{ChipAuthenticationOutcome, Interruption};
+use inspection::evidence::{Attempt, ChipAuthenticationOutcome, Interruption, Protocol, Quirk};
+use inspection::procedure::Rung;
 use inspection::{Bac, Evidence, Options, Verdict, inspect};
 use iso7816::{Card, Command, Response, Status, TransmitError};
 use lds::security_infos::SecurityInfo;
@@ -205,6 +206,7 @@ fn cards_that_know_no_short_identifiers_are_read_by_select() {
         assert_eq!(judged(&evidence, &store).verdict, Verdict::GenuineValid, "{status:04X}");
         assert_eq!(evidence.restarted, None, "{status:04X}");
         assert_eq!(card.commands, usual + 2, "{status:04X}: SELECT and READ BINARY for EF.CardAccess");
+        assert_eq!(evidence.quirks, [Quirk { rung: Rung::BySelect, file: "EF.CardAccess".into() }], "{status:04X}");
     }
     // Under secure messaging a bare refusal ends the session; the second one does without.
     for status in [0x6A86, 0x6D00, 0x6E00] {
@@ -373,4 +375,91 @@ fn a_failed_chip_authentication_is_made_up_for_by_a_proof_and_by_nothing_else() 
     evidence.restarted.as_mut().unwrap().session = None;
     let report = judged(&evidence, &store);
     assert_eq!((report.verdict, result(&report, "chip-authentication")), (Verdict::Unreadable, "undetermined"));
+}
+
+/// What the attempts say of themselves: rung, form, and whether it failed.
+fn climbed(attempts: &[Attempt]) -> Vec<(Option<Rung>, &str, bool)> {
+    let form = |attempt: &'_ Attempt| -> &'static str {
+        channel::pace::LADDER
+            .iter()
+            .find(|form| attempt.form.as_deref() == Some(form.name))
+            .map_or("", |form| form.name)
+    };
+    attempts.iter().map(|attempt| (attempt.rung, form(attempt), attempt.error.is_some())).collect()
+}
+
+/// A card that takes MSE:Set AT in one form only, whichever it is: every attempt is kept, and none of them is BAC.
+#[test]
+fn each_rung_of_the_ladder_is_in_the_evidence_and_in_the_report() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let state = issuer.state(&Document::specimen());
+    for (position, wanted) in channel::pace::LADDER.iter().enumerate() {
+        let instead = |command: &Command| {
+            let form = (command.data.windows(2).any(|window| window == [0x84, 0x01]), command.ne.is_some());
+            let other = command.ins == 0x22 && command.cla == 0 && form != (wanted.parameter_id, wanted.le);
+            if other { answer(0x6A80) } else { None }
+        };
+        let mut card = Behind::new(SoftCard::from_state(&state), instead);
+        let access = with_mrz(&Document::specimen(), Bac::Allowed);
+        let evidence = inspect(&mut card, &access, &Options::new(today()), &mut OsRandom, &mut |_| {});
+        let expected: Vec<_> = channel::pace::LADDER[..=position]
+            .iter()
+            .map(|form| (Some(Rung::Pace), form.name, form.name != wanted.name))
+            .collect();
+        assert_eq!(climbed(&evidence.access.attempts), expected, "{}", wanted.name);
+        let report = judged(&evidence, &store);
+        assert_eq!(report.verdict, Verdict::GenuineValid, "{}", wanted.name);
+        let json = serde_json::to_value(&report).unwrap();
+        let told = json["access_attempts"].as_array().unwrap();
+        assert_eq!(told.len(), position + 1);
+        assert!(told.iter().all(|attempt| attempt["rung"] == "pace" && attempt["protocol"] == "PACE"), "{told:?}");
+        assert_eq!(Evidence::from_json(evidence.to_json().unwrap().as_bytes()).unwrap(), evidence);
+    }
+    // No form is taken: that is the end, and the leave to run BAC changes nothing.
+    let mut card = Behind::new(
+        SoftCard::from_state(&state),
+        |command: &Command| {
+            if command.ins == 0x22 { answer(0x6A80) } else { None }
+        },
+    );
+    let access = with_mrz(&Document::specimen(), Bac::Allowed);
+    let evidence = inspect(&mut card, &access, &Options::new(today()), &mut OsRandom, &mut |_| {});
+    assert_eq!(evidence.access.attempts.len(), channel::pace::LADDER.len());
+    assert!(evidence.access.established.is_none());
+    assert!(
+        evidence.access.attempts.iter().all(|attempt| attempt.protocol == Protocol::Pace && attempt.error.is_some())
+    );
+    assert_eq!(judged(&evidence, &store).verdict, Verdict::Unreadable);
+
+    // Mapping first; a chip that refuses it in every form is opened by another, and the report has both rungs.
+    let state = issuer.state(&crate::mapping::document(true));
+    let mapping = |command: &Command| command.ins == 0x22 && command.data.windows(2).any(|pair| pair == [0x06, 0x02]);
+    let mut card = Behind::new(
+        SoftCard::from_state(&state),
+        |command: &Command| if mapping(command) { answer(0x6A80) } else { None },
+    );
+    let evidence = card.read(false);
+    let rungs: Vec<_> =
+        evidence.access.attempts.iter().map(|attempt| (attempt.rung, attempt.error.is_some())).collect();
+    let forms = channel::pace::LADDER.len();
+    assert_eq!(rungs[..forms], vec![(Some(Rung::Pace), true); forms], "{rungs:?}");
+    assert_eq!(rungs[forms..], [(Some(Rung::PaceWithoutMapping), false)], "{rungs:?}");
+}
+
+#[test]
+fn a_card_that_wants_smaller_blocks_or_heads_first_says_so_in_the_report() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let state = issuer.state(&Document::specimen());
+    // EF.CardAccess is read without protection: what is too much there is refused.
+    let instead = |command: &Command| {
+        let too_much = command.ins == 0xB0 && command.cla == 0 && command.ne.is_some_and(|ne| ne > 128);
+        if too_much { answer(0x6B00) } else { None }
+    };
+    let mut card = Behind::new(SoftCard::from_state(&state), instead);
+    let evidence = card.read(false);
+    let report = judged(&evidence, &store);
+    assert_eq!(report.verdict, Verdict::GenuineValid, "{:?}", evidence.quirks);
+    assert_eq!(report.quirks, [Quirk { rung: Rung::HeadFirst, file: "EF.CardAccess".into() }]);
 }

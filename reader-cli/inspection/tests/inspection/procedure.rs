@@ -124,8 +124,8 @@ fn evidence_survives_storage_and_tells_its_version() {
     let json = |evidence| serde_json::to_string(&judged(evidence, &store)).unwrap();
     assert_eq!(json(&loaded), json(&evidence));
 
-    let newer = stored.replacen("\"version\": 3", "\"version\": 4", 1);
-    assert!(matches!(Evidence::from_json(newer.as_bytes()), Err(LoadEvidenceError::Version { found: 4 })));
+    let newer = stored.replacen("\"version\": 4", "\"version\": 5", 1);
+    assert!(matches!(Evidence::from_json(newer.as_bytes()), Err(LoadEvidenceError::Version { found: 5 })));
     assert!(matches!(Evidence::from_json(b"{}"), Err(LoadEvidenceError::Syntax(_))));
     let extra = stored.replacen("\"files\"", "\"unknown\": 1, \"files\"", 1);
     assert!(matches!(Evidence::from_json(extra.as_bytes()), Err(LoadEvidenceError::Syntax(_))));

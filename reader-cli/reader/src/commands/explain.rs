@@ -1,6 +1,8 @@
 //! `explain`: what a check or a verdict means.
 
+use channel::pace::LADDER as FORMS;
 use inspection::checks::{CHECKS, Check, by_id};
+use inspection::procedure::{LADDER, Step};
 use inspection::{Class, Verdict, citizen};
 use serde_json::{Value, json};
 
@@ -26,6 +28,14 @@ fn one(name: &str, json: bool) -> Result<(), Error> {
             false => output::line(&citizen_text(check)),
         };
     }
+    if let Some(step) = LADDER.iter().find(|step| step.rung.name() == name) {
+        return match json {
+            true => output::json(&step_json(step)),
+            false => {
+                output::line(&format!("{name}: a step of the ladder\n\nWhen: {}.\nWhat: {}.", step.when, step.what))
+            }
+        };
+    }
     match (by_id(name), verdict) {
         (Some(check), _) if json => output::json(&check_json(check)),
         (Some(check), _) => output::line(&check_text(check)),
@@ -41,7 +51,7 @@ fn list(json: bool) -> Result<(), Error> {
         let verdicts: Vec<Value> = Verdict::ALL.into_iter().map(verdict_json).collect();
         let of_citizen: Vec<Value> = citizen::CHECKS.iter().map(citizen_json).collect();
         return output::json(
-            &json!({ "version": 1, "checks": checks, "citizen_checks": of_citizen, "verdicts": verdicts }),
+            &json!({ "version": 1, "checks": checks, "citizen_checks": of_citizen, "verdicts": verdicts, "ladder": ladder() }),
         );
     }
     output::line("Checks")?;
@@ -51,6 +61,10 @@ fn list(json: bool) -> Result<(), Error> {
     output::line("\nChecks of a citizen application (`bitaqa-reader citizen`)")?;
     for check in citizen::CHECKS {
         output::line(&format!("  {:39} {}", check.id, check.title))?;
+    }
+    output::line("\nSteps of the ladder (what is tried where a card does not go along)")?;
+    for step in LADDER {
+        output::line(&format!("  {:39} {}", step.rung.name(), step.what))?;
     }
     output::line("\nVerdicts")?;
     for verdict in Verdict::ALL {
@@ -74,10 +88,32 @@ fn check_text(check: &Check) -> String {
         Class::Optional => format!("It must not fail. A failure gives {}.", check.failed.word()),
         Class::Evaluatory => "It is reported and never changes the verdict.".to_owned(),
     };
-    format!(
+    let mut text = format!(
         "{} ({})\n\n{}\n\n{weight}\n\nIf it is not successful: {}\n\nSource: {}",
         check.title, check.id, check.explanation, check.remedy, check.source
-    )
+    );
+    if check.id == ACCESS {
+        text += "\n\nWhat is tried, each attempt kept in evidence and report:";
+        for step in LADDER {
+            text += &format!("\n  {:22} {}\n  {:22} when {}", step.rung.name(), step.what, "", step.when);
+        }
+        text += "\nEach PACE is asked for in these forms, until the chip takes one: ";
+        text += &FORMS.map(|form| form.name).join("; ");
+        text += ".\nNothing leads from PACE to BAC.";
+    }
+    text
+}
+
+/// The check about access, whose ladder is told with it.
+const ACCESS: &str = "access-protocol";
+
+fn ladder() -> Value {
+    let steps: Vec<Value> = LADDER.iter().map(step_json).collect();
+    json!({ "steps": steps, "pace_forms": FORMS.map(|form| form.name) })
+}
+
+fn step_json(step: &Step) -> Value {
+    json!({ "version": 1, "rung": step.rung, "when": step.when, "what": step.what })
 }
 
 fn citizen_text(check: &citizen::checks::Check) -> String {
@@ -114,7 +150,7 @@ fn verdict_text(verdict: Verdict) -> String {
 }
 
 fn check_json(check: &Check) -> Value {
-    json!({
+    let mut value = json!({
         "version": 1,
         "id": check.id,
         "title": check.title,
@@ -124,7 +160,11 @@ fn check_json(check: &Check) -> Value {
         "source": check.source,
         "failed": check.failed,
         "unjudged": check.unjudged,
-    })
+    });
+    if let (true, Some(fields)) = (check.id == ACCESS, value.as_object_mut()) {
+        fields.insert("ladder".to_owned(), ladder());
+    }
+    value
 }
 
 fn verdict_json(verdict: Verdict) -> Value {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use inspection::procedure::Rung;
 use inspection::{CheckResult, Class, Report, Verdict};
 use trust::Outcome;
 
@@ -38,9 +39,32 @@ fn write(out: &mut String, report: &Report, colours: bool) -> std::fmt::Result {
     for leniency in &report.leniencies {
         writeln!(out, "  {leniency}")?;
     }
+    attempts(out, report)?;
     let access = report.access_protocol.as_deref().unwrap_or("not opened");
     writeln!(out, "\nread {}, judged for {}, access: {access}", report.read_at, report.time)?;
     write!(out, "trust bundle {}; `bitaqa-reader explain NAME` explains a check", report.trust_bundle_version)
+}
+
+/// What was tried, where not everything went as the first attempt would have it.
+fn attempts(out: &mut String, report: &Report) -> std::fmt::Result {
+    let all = &report.access_attempts;
+    let smooth = all.iter().all(|attempt| attempt.error.is_none()) && all.len() < 2;
+    if smooth && report.quirks.is_empty() && report.restarted.is_none() {
+        return Ok(());
+    }
+    writeln!(out, "\nAttempts (`bitaqa-reader explain access-protocol` has the ladder)")?;
+    for attempt in all {
+        let rung = attempt.rung.map_or("-", |rung| rung.name());
+        writeln!(out, "  {rung:23} {}", isolated(&attempt.to_string()))?;
+    }
+    if let Some(restart) = &report.restarted {
+        writeln!(out, "  {:23} {}", Rung::SmallSteps.name(), isolated(&restart.to_string()))?;
+    }
+    for quirk in &report.quirks {
+        let what = quirk.rung.step().map(|step| step.what).unwrap_or_default();
+        writeln!(out, "  {:23} {what}: {}", quirk.rung.name(), isolated(&quirk.file))?;
+    }
+    Ok(())
 }
 
 fn holder(out: &mut String, report: &Report) -> std::fmt::Result {

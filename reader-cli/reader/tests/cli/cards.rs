@@ -158,6 +158,9 @@ fn a_wrong_number_leaves_the_chip_closed() {
     assert!(report["holder"].is_null() && report["access_protocol"].is_null());
     // Nothing was read, so nothing is said of what the document has.
     assert_eq!(result(&report, "terminal-authentication"), "aborted");
+    let attempts = report["access_attempts"].as_array().unwrap();
+    assert_eq!((attempts.len(), &attempts[0]["rung"], &attempts[0]["password"]), (1, &"pace".into(), &"CAN".into()));
+    assert!(attempts[0]["error"].is_string() && attempts[0]["suite"].as_str().unwrap().starts_with("generic mapping"));
 }
 
 #[test]

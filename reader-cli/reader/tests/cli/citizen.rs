@@ -258,6 +258,9 @@ fn record(by: &Issuer, post: &Post, national_number: &str) -> Vec<u8> {
     SignedResidence { record: &record, signature: &signature }.to_bytes()
 }
 
+/// Name of the case, object on the card, more arguments, exit code, judgement of the record, and a check with its result.
+type Case<'a> = (&'a str, Option<Vec<u8>>, &'a [&'a str], i32, Option<&'a str>, &'a str, &'a str);
+
 #[test]
 fn the_residence_record_is_judged_by_named_checks() {
     let post = Post::new();
@@ -270,7 +273,7 @@ fn the_residence_record_is_judged_by_named_checks() {
     std::fs::write(post.path("pin"), "٢٧١٨٢٨\n").unwrap();
     let (pin, trust) = (post.path("pin"), post.path("trust"));
     let with_pin = ["--pin-file", &pin, "--can", CAN];
-    let cases: [(&str, Option<Vec<u8>>, &[&str], i32, Option<&str>, &str, &str); 7] = [
+    let cases: [Case<'_>; 7] = [
         ("good", Some(good.clone()), &with_pin, 11, Some("good"), "residence-holder", "successful"),
         ("altered", Some(altered), &with_pin, 10, Some("forged"), "residence-signature", "failed"),
         (
