@@ -349,6 +349,14 @@ impl CvHolder {
         self.current().map_or(Ok(KeyPlace::Software), |(generation, _)| Ok(StoredKey::place(&generation.directory)?))
     }
 
+    /// Whether the secret opens its current key: for whoever asks for more secrets after this one.
+    ///
+    /// # Errors
+    /// When it does not, or there is no key with a certificate.
+    pub fn opens(&self, secret: &Passphrase) -> Result<(), CvError> {
+        self.certified()?.0.key(secret).map(drop)
+    }
+
     fn certified(&self) -> Result<(&CvGeneration, &CvCertificate), CvError> {
         self.current().ok_or_else(|| CvError::NoCertificate(self.name()))
     }

@@ -76,15 +76,17 @@ pub fn next(
     place: &KeyPlace,
     current: &KeyPlace,
 ) -> Result<Option<Passphrase>, Failure> {
-    if place == current { Ok(None) } else { signer(source, place, current.token()) }
+    if place == current { Ok(None) } else { signer(source, place, current.token(), || Ok(())) }
 }
 
 /// The secret of a new signer's key, which will be at `place`; `None` when it is that of the authority's keys (which are in
-/// `token`, or in files): because that was chosen, or because both are in one token.
+/// `token`, or in files): because that was chosen, or because both are in one token. Before anybody thinks of a new passphrase and
+/// types it twice, `tried` says whether the one that was given first is right.
 pub fn signer(
     source: &SignerPassphraseSource,
     place: &KeyPlace,
     token: Option<&TokenAddress>,
+    tried: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<Option<Passphrase>, Failure> {
     if source.same_passphrase {
         return Ok(None);
@@ -96,6 +98,9 @@ pub fn signer(
             prompt(&format!("PIN of the token {}: ", place.label), Failure::no_signer_passphrase).map(Some)
         }
         (None, KeyPlace::Software) => {
+            if std::io::stdin().is_terminal() {
+                tried()?;
+            }
             prompt_twice("New passphrase for the new key: ", Failure::no_signer_passphrase).map(Some)
         }
     }

@@ -94,6 +94,24 @@ fn output_and_options_are_the_same_everywhere() {
     }
 }
 
+/// At a terminal, which `script` plays.
+#[test]
+fn a_wrong_passphrase_is_told_before_a_new_one_is_typed_twice() {
+    let desk = Desk::new();
+    desk.done("init --profile specimen-uto --dir pki");
+    desk.done("cvc init --dir pki --mnemonic ISCVCA --type is");
+    let program = assert_cmd::cargo::cargo_bin("bitaqa-pki");
+    for words in ["ds new --dir pki", "cvc dv --dir pki --by UTISCVCA --mnemonic DVONE --domestic"] {
+        let mut terminal = Command::new("script");
+        terminal.current_dir(desk.path()).args(["-qec", &format!("{} {words}", program.display()), "/dev/null"]);
+        terminal.env_remove("BITAQA_PASSPHRASE_FILE").env_remove("BITAQA_SIGNER_PASSPHRASE_FILE");
+        let output = terminal.write_stdin("no such passphrase\n").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.code() == Some(40) && said.contains("Passphrase of the keys: "), "{said}");
+        assert!(said.contains("Give the passphrase of this key") && !said.contains("New passphrase"), "{said}");
+    }
+}
+
 #[test]
 fn a_mistyped_path_is_no_empty_archive_and_stops_no_other_file() {
     let desk = Desk::new();

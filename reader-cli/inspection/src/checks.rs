@@ -148,6 +148,9 @@ impl Judgement {
                 "The card was taken away, or stopped answering: put it back, leave it there and read it again."
                     .to_owned(),
             ),
+            (Outcome::Aborted, Some(Interruption::WithoutChip)) => {
+                Some("Read the card itself: files, however good, can be a copy.".to_owned())
+            }
             (Outcome::Aborted, Some(Interruption::Reader { .. })) => {
                 Some("The reader failed: plug it in again and read the card again.".to_owned())
             }

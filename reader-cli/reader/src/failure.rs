@@ -187,7 +187,7 @@ impl Error {
             }
             Error::Stdout { .. } => (
                 "The result cannot be printed",
-                "Make room where standard output goes, then repeat the command: nothing was told of the card.",
+                "Make room where standard output goes, then repeat the command.",
                 exit::USAGE,
             ),
             Error::CommandLine { unquoted: true, .. } => ("The command line cannot be used", QUOTES, exit::USAGE),

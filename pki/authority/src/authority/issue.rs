@@ -93,6 +93,14 @@ impl Authority {
         self.state.revoked.iter().all(|entry| crl.revoked_since(&entry.serial).is_some())
     }
 
+    /// Whether the secret opens the key that issues: for whoever asks for more secrets after this one.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn opens(&self, passphrase: &Passphrase) -> Result<(), IssueError> {
+        self.csca_key(passphrase).map(drop)
+    }
+
     pub(crate) fn csca_key(&self, passphrase: &Passphrase) -> Result<StoredKey, IssueError> {
         let path = self.key_directory(self.generations.len());
         let key = read_key(path.clone(), passphrase)?;

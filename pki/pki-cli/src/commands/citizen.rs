@@ -31,7 +31,7 @@ pub fn run(command: &Citizen, json: bool) -> Result<(), Failure> {
             let mut authority = Authority::open(&place.dir)?;
             let (token, key) = (authority.citizen_ca_token()?, new_key(key, None)?);
             let secret = passphrase::existing(passphrase, token.as_ref())?;
-            let own = passphrase::signer(signer_passphrase, &key.place, token.as_ref())?;
+            let own = passphrase::signer(signer_passphrase, &key.place, token.as_ref(), || Ok(()))?;
             let own = own.as_ref().unwrap_or(&secret);
             authority.make_keys(key);
             let (path, made) = authority.new_citizen_responder(&secret, own, Timestamp::now())?;

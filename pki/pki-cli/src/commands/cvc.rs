@@ -95,10 +95,11 @@ fn certify(
     (source, own_source): (&PassphraseSource, &SignerPassphraseSource),
     json: bool,
 ) -> Result<(), Failure> {
-    let issuer_place = store.holder(issuer)?.place()?;
+    let issued_by = store.holder(issuer)?;
+    let issuer_place = issued_by.place()?;
     let place = store.next_place(&[country.as_str(), mnemonic].concat())?;
     let secret = passphrase::existing(source, issuer_place.token())?;
-    let own = passphrase::signer(own_source, &place, issuer_place.token())?;
+    let own = passphrase::signer(own_source, &place, issuer_place.token(), || Ok(issued_by.opens(&secret)?))?;
     let own = own.as_ref().unwrap_or(&secret);
     let made = store.certify(issuer, (country, mnemonic), grant, &secret, own, Timestamp::now())?;
     report_made(command, &made, json)

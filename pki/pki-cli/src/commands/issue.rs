@@ -61,7 +61,7 @@ pub fn new_signer(
     let mut authority = Authority::open(directory)?;
     let token = authority.token()?;
     let secret = passphrase::existing(source, token.as_ref())?;
-    let own = passphrase::signer(signer_source, &key.place, token.as_ref())?;
+    let own = passphrase::signer(signer_source, &key.place, token.as_ref(), || Ok(authority.opens(&secret)?))?;
     let own = own.as_ref().unwrap_or(&secret);
     authority.make_keys(key.clone());
     let signer = authority.new_document_signer(name, &secret, own, Timestamp::now())?;

@@ -149,7 +149,7 @@ fn secrets(
 ) -> Result<(authority::Passphrase, Option<authority::Passphrase>), Failure> {
     let token = authority.token()?;
     let secret = passphrase::existing(source, token.as_ref())?;
-    let own = passphrase::signer(signer_source, &key.place, token.as_ref())?;
+    let own = passphrase::signer(signer_source, &key.place, token.as_ref(), || Ok(authority.opens(&secret)?))?;
     authority.make_keys(key.clone());
     Ok((secret, own))
 }
