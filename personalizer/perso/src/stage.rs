@@ -1,8 +1,8 @@
-//! The stages of a document as types: `Blank -> Bound -> Keyed -> Written -> Approved -> Sealed`.
+//! The stages of a document as types: `Blank -> Bound -> Keyed -> Written -> Judged -> Sealed`.
 //!
 //! Each transition writes its intent into the ledger, takes the step, and writes the result. A transition consumes the
-//! document, so no step can be taken twice or out of order; only `quality` makes [`Approved`], and only an approved document
-//! can be sealed. Types do not survive a crash: [`crate::recover`] asks the card.
+//! document, so no step can be taken twice or out of order; only `quality` makes [`Approved`], without which no
+//! document is judged, and only a judged one can be sealed. Types do not survive a crash: [`crate::recover`] asks the card.
 
 use channel::random::Random;
 use channel::scp03::Options;
