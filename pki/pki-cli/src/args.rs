@@ -3,6 +3,7 @@
 mod backup;
 mod bundle;
 pub mod cvc;
+mod examples;
 mod issuing;
 mod lists;
 mod master_key;
@@ -10,11 +11,12 @@ mod master_key;
 use std::path::PathBuf;
 
 use authority::Algorithm;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use backup::{Backup, BackupCommand, Restore};
 pub use bundle::{Bundle, Export};
+use examples::in_short_lines;
 pub use issuing::{
     Acts, By, Ceremony, Citizen, CitizenIssue, Csca, Ensure, EnsureCrl, Kind, Publish, Rename, Rollover, Run, Signer,
 };
@@ -31,6 +33,17 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// The command line of this process.
+    ///
+    /// # Errors
+    /// When it cannot be used, or asks for help.
+    pub fn of_process() -> Result<Self, clap::Error> {
+        let matches = in_short_lines(Self::command()).try_get_matches()?;
+        Self::from_arg_matches(&matches)
+    }
 }
 
 const EXAMPLES: &str = "\
