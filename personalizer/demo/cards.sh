@@ -245,6 +245,14 @@ keeps_secrets() {
 printf 'a message of the holder\n' >message
 printf 'another message\n' >other
 
+# residence WORD [OPTION...]: what is said of the residence record of this project's card, with travel document and PIN
+residence() {
+    word=$1
+    shift
+    exits 11 citizen --trust trust --can "$(order "$n" card_access_number)" "$@" --json >residence.json &&
+        sed 's/.*"residence":{//' residence.json | grep -q "^\"state\":\"[a-z]*\",\"judgement\":$word,"
+}
+
 citizen_s_card() {
     first=$(letter pin)
     puk=$(letter puk)
@@ -256,6 +264,10 @@ citizen_s_card() {
     for label in "PIV AUTH key" "SIGN key" "KEY MAN key" "Certificate for Key Management"; do
         check "pkcs15-tool -D: $label" grep -F "$label" listed
     done
+    # The slot 9E stays empty: whoever comes near the card could follow it by that key.
+    check "pkcs15-tool -D: no certificate of 9E" refused grep -F "X.509 Certificate [Certificate for Card Authentication]" listed
+    check "  and no key" refused grep -F "CARD AUTH key" listed
+    cp listed "$out/$kind.listed"
     for id in 01 02 03; do
         check "certificate $id: pkcs15-tool --read-certificate, openssl verify" certificate $id
         check "  it is that of document $document" of_document $id
@@ -263,7 +275,12 @@ citizen_s_card() {
     if [ "$kind" = own ]; then
         check "bitaqa-reader citizen: the PIN is the issuer's" says "no key works until the holder has chosen" exits 11 citizen
         check "with the letter's PIN no key works" refused signs 01 "$first"
+        check "  and no residence record is shown" residence '"not-judged"'
         check "pkcs15-tool --change-pin" pkcs15-tool --change-pin --pin "$first" --new-pin "$own"
+        echo "$own" >holder-pin
+        check "bitaqa-reader citizen --pin-file: the residence record is good" residence '"good"' --pin-file holder-pin
+        check "  and of the holder of the travel document" result residence-holder successful residence.json
+        check "  the certificates are of this card" result certificates-document successful residence.json
     else
         check "the letter's PIN signs" signs 01 "$first"
         check "pkcs11-tool --change-pin" pkcs11-tool --change-pin --pin "$first" --new-pin "$own"
