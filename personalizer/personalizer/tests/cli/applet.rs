@@ -85,7 +85,7 @@ fn an_order_whose_residence_has_no_place_on_the_card_is_named() {
     {
         let mut command = Command::cargo_bin("bitaqa-personalizer").unwrap();
         let output = command.args(["--json", "orders", "check", "--profile", profile]).arg(&path).output().unwrap();
-        let said = lines(&output);
+        let said = all_lines(&output);
         assert_eq!(output.status.code(), Some(0), "{profile}: {said:?}");
         let warned: Vec<_> = said.iter().filter(|line| line["event"] == "warning").collect();
         assert_eq!(warned.len(), left_out, "{profile}");
