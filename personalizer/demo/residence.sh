@@ -189,5 +189,23 @@ remove
 said again.txt 'before: Erewhon, 13'
 cat "$out/again.txt"
 
+say "The holder chooses an own PIN and reads the record: the national trust knows the office's signer"
+printf '31415926\n' >own-pin
+# padded PIN: eight bytes in hexadecimal, as the card takes it
+padded() { printf '%s' "$1" | od -An -tx1 | tr -d ' \n' | sed 's/$/ffffffffffffffff/' | cut -c 1-16; }
+letter=$(field pin <letters/ZZ0000017.json)
+insert
+printf '00A404000BA000000308000010000100\n0024008010%s%s\n' "$(padded "$letter")" "$(padded 31415926)" |
+    "$bin/bitaqa-reader" apdu --reader "$reader" >"$out/pin.txt"
+# 11: the certificates are good, and no card is judged by certificates.
+code=0
+"$bin/bitaqa-reader" citizen --reader "$reader" --can "$can" --trust trust --citizen-ca pki/citizen-ca/certificate.der \
+    --pin-file own-pin >"$out/holder.txt" 2>"$out/holder.stderr" || code=$?
+[ "$code" -eq 11 ] || { cat "$out/pin.txt" "$out/holder.txt" "$out/holder.stderr"; fail "the holder's reading ends with $code"; }
+said holder.txt 'Residence record: GOOD'
+said holder.txt '2026-11-02'
+remove
+grep -A 14 'Residence record' "$out/holder.txt"
+
 printf '\nLook at %s\n' "$out"
 echo "residence: one card, two records replaced, five refusals, all as they must be"
