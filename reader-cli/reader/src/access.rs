@@ -54,7 +54,7 @@ fn can(text: &str, bac: Bac) -> Result<Access, Error> {
         return Err(Error::Can { reason: "holds something else than digits" });
     }
     if digits.len() < 6 || digits.len() > 12 {
-        return Err(Error::Can { reason: "has not six digits or a few more" });
+        return Err(Error::Can { reason: "is too short or too long" });
     }
     Ok(Access { password: Password::Can(Secret::new(digits.into_bytes())), bac, printed_mrz: None })
 }

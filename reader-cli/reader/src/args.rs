@@ -134,6 +134,7 @@ impl From<Bac> for inspection::Bac {
 
 /// Arguments of `readers`.
 #[derive(Group)]
+#[command(after_help = "Example:\n  bitaqa-reader readers")]
 pub struct Readers {
     /// Print one JSON object
     #[arg(long)]
@@ -142,6 +143,9 @@ pub struct Readers {
 
 /// Arguments of `verify`.
 #[derive(Group)]
+#[command(
+    after_help = "Examples:\n  bitaqa-reader verify --can 123456\n  bitaqa-reader verify --mrz-file mrz.txt --bac allowed --report page.html\n  bitaqa-reader verify --evidence evidence.json --at 2026-11-22T12:00:00Z --json"
+)]
 pub struct Verify {
     #[command(flatten)]
     pub source: Source,
@@ -201,6 +205,7 @@ pub struct Judging {
 
 /// Arguments of `read`.
 #[derive(Group)]
+#[command(after_help = "Example:\n  bitaqa-reader read --can 123456 --out card-1")]
 pub struct Read {
     /// Directory for the files; it is made, and must be empty if it is there
     #[arg(long, value_name = "DIR")]
@@ -236,6 +241,7 @@ pub struct Show {
 
 /// Arguments of `apdu`.
 #[derive(Group)]
+#[command(after_help = "Example:\n  bitaqa-reader apdu 00A4040C07A0000002471001")]
 pub struct Apdu {
     #[command(flatten)]
     pub source: Source,
@@ -247,19 +253,31 @@ pub struct Apdu {
     pub json: bool,
 }
 
+const CITIZEN_HELP: &str = "\
+Examples:
+  bitaqa-reader citizen --trust post
+  bitaqa-reader citizen --trust post --can 123456 --pin
+  bitaqa-reader citizen --citizen-ca citizen-ca.der --json
+
+Without --pin no try is spent, and the residence record stays closed.
+With --can or --mrz the travel document on the same card is read and judged too, without
+the portrait: it says whose card this is.
+`bitaqa-reader explain NAME` explains a check.
+
+It is not proved that the card has the keys of its certificates, and their revocation is
+not asked. Certificates can be copied to any card: what is not judged is never good.
+
+Exit codes (0 is not given):
+ 10  a certificate or the residence record is forged, or they name different holders
+ 11  every certificate is good and the card is not judged (\"certificates-good\"), or there
+     is none, or no citizen CA to judge it by
+ 12  a certificate or the record's signer is not in force
+ 16  another issuer
+ 21  the card has no such application, or refused the PIN";
+
 /// Arguments of `citizen`.
 #[derive(Group)]
-#[command(
-    after_help = "Examples:\n  bitaqa-reader citizen --trust post\n  bitaqa-reader citizen --trust post --can 123456 --pin\n  \
-    bitaqa-reader citizen --citizen-ca citizen-ca.der --json\n\n\
-    Without --pin no try is spent, and the residence record stays closed. With --can or --mrz the travel document on the same card is\n\
-    read and judged too, without the portrait: it says whose card this is. Each check has a name: `bitaqa-reader explain NAME`.\n\
-    It is not proved that the card has the keys of its certificates, and their revocation is not asked. Certificates can be copied to\n\
-    any card: what is not judged is never good, and exit code 0 is not given.\n\
-    10 a certificate or the residence record is forged, or they name different holders, 11 every certificate is good and the card is\n\
-    not judged (\"certificates-good\"), or there is none, or no citizen CA to judge it by, 12 one is not in force, 16 another issuer,\n\
-    21 the card refused the PIN."
-)]
+#[command(after_help = CITIZEN_HELP)]
 pub struct Citizen {
     #[command(flatten)]
     pub source: Source,
@@ -379,6 +397,9 @@ pub enum Trust {
 
 /// Arguments of `explain`.
 #[derive(Group)]
+#[command(
+    after_help = "Examples:\n  bitaqa-reader explain\n  bitaqa-reader explain chip-authenticity\n  bitaqa-reader explain CLONE_SUSPECT"
+)]
 pub struct Explain {
     /// Id of a check, a verdict, or a step of the ladder
     #[arg(value_name = "NAME")]

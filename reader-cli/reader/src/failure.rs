@@ -83,7 +83,7 @@ pub enum Error {
     Hex { index: usize },
     #[error("command {index}: {source}")]
     Apdu { index: usize, source: CommandError },
-    #[error("no check and no verdict is called {name:?}")]
+    #[error("no check, no verdict and no step of the ladder is called {name:?}")]
     UnknownName { name: String },
     #[error(transparent)]
     Citizen(#[from] inspection::citizen::ReadError),
@@ -254,7 +254,7 @@ impl Error {
                 exit::USAGE,
             ),
             Error::UnknownName { .. } => {
-                ("There is no such name", "`bitaqa-reader explain` lists all checks and verdicts.", exit::USAGE)
+                ("There is no such name", "`bitaqa-reader explain` lists all names.", exit::USAGE)
             }
             Error::Citizen(inspection::citizen::ReadError::NoApplication { .. }) => (
                 "There is nothing to read",
@@ -306,21 +306,23 @@ fn citizen_pin(error: &inspection::citizen::OpenError) -> (&'static str, &'stati
             ("There is no residence record", "Leave --pin out: this card keeps none.", exit::REFUSED)
         }
         OpenError::State(PinState::Transport) => (
-            "The PIN opens nothing yet",
+            "The residence record stays closed",
             "The holder chooses an own PIN first, with the one from the letter: pkcs15-tool --change-pin.",
             exit::REFUSED,
         ),
         OpenError::State(PinState::Blocked) => (
-            "The PIN is blocked",
+            "The residence record stays closed",
             "The holder unblocks it with the PUK from the letter: pkcs15-tool --unblock-pin.",
             exit::REFUSED,
         ),
-        OpenError::State(_) => {
-            ("The PIN opens nothing", "Leave --pin out; the office that issued the card sets a PIN.", exit::REFUSED)
-        }
+        OpenError::State(_) => (
+            "The residence record stays closed",
+            "Leave --pin out; the office that issued the card sets a PIN.",
+            exit::REFUSED,
+        ),
         OpenError::Refused { .. } => (
-            "The card refused the PIN",
-            "Let the holder type it again; after the last try only the PUK from the letter helps.",
+            "The residence record stays closed",
+            "Let the holder type the PIN again; after the last try only the PUK from the letter helps.",
             exit::REFUSED,
         ),
         OpenError::Transmit(_) => ("The card was lost", "Leave the card on the reader and try again.", exit::NO_CARD),

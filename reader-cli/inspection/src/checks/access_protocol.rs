@@ -34,7 +34,10 @@ fn judge(case: &Case<'_>) -> Judgement {
                 Judgement::successful(format!("{established}; {restart}, so all was read again in small steps"))
             }
         },
-        None if case.evidence.without_chip() => Judgement::aborted("files were given, no chip was opened"),
+        None if case.evidence.without_chip() => {
+            let remedy = Some(WITHOUT_CHIP.to_owned());
+            Judgement { remedy, ..Judgement::aborted("files were given, no chip was opened") }
+        }
         None if case.evidence.interrupted.is_some() => Judgement::aborted("the session ended before the chip was open"),
         None => match access.attempts.last().and_then(|attempt| Some((attempt, attempt.error.as_deref()?))) {
             Some((attempt, error)) => {
@@ -50,6 +53,9 @@ fn judge(case: &Case<'_>) -> Judgement {
         },
     }
 }
+
+/// What lies in files was read from a card once, or never.
+const WITHOUT_CHIP: &str = "Put the card itself on a reader and verify it: files prove no chip.";
 
 /// A card that hides its PACE is found out then, by what it signed of it (`no-downgrade`).
 const WITHOUT_PACE: &str = "Where old cards without PACE are to be read: allow BAC and give the MRZ (--bac allowed --mrz). A card that has no \

@@ -60,7 +60,8 @@ fn judge(case: &Case<'_>) -> Judgement {
         }
     }
     let names: Vec<_> = promises.iter().map(|(name, _)| *name).collect();
-    Judgement::successful(format!("EF.CardAccess offered what the signed {} promises", names.join(" and ")))
+    let verb = if names.len() == 1 { "promises" } else { "promise" };
+    Judgement::successful(format!("EF.CardAccess offered what the signed {} {verb}", names.join(" and ")))
 }
 
 fn pace_infos(infos: &SecurityInfos) -> Vec<Vec<u8>> {

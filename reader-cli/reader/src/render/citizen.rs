@@ -56,7 +56,7 @@ fn tell_residence(residence: &ResidenceLine) -> Result<(), Error> {
     let Some(record) = &residence.record else { return Ok(()) };
     let signed = record.signed_at.map(|time| time.to_string());
     let lines = [
-        ("holder", "الرقم الوطني", Some(&record.national_number)),
+        ("national number", "الرقم الوطني", Some(&record.national_number)),
         ("governorate", "المحافظة", Some(&record.governorate)),
         ("district", "القضاء", Some(&record.district)),
         ("sub-district", "الناحية", Some(&record.sub_district)),
@@ -70,7 +70,7 @@ fn tell_residence(residence: &ResidenceLine) -> Result<(), Error> {
     ];
     for (name, arabic, value) in lines {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            output::line(&format!("  {name:14}{}  {}", isolated(value), isolated(arabic)))?;
+            output::line(&format!("  {name:16}{}  {}", isolated(value), isolated(arabic)))?;
         }
     }
     for leniency in &residence.leniencies {
