@@ -1,11 +1,14 @@
 //! The command line.
 
+mod examples;
+
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
+use self::examples::{CITIZEN_HELP, EXPLAIN_EXAMPLES, INSTALL_EXAMPLES, VERIFY_EXAMPLES};
 use crate::exit;
 
 /// Read and judge national identity cards.
@@ -143,9 +146,7 @@ pub struct Readers {
 
 /// Arguments of `verify`.
 #[derive(Group)]
-#[command(
-    after_help = "Examples:\n  bitaqa-reader verify --can 123456\n  bitaqa-reader verify --mrz-file mrz.txt --bac allowed --report page.html\n  bitaqa-reader verify --evidence evidence.json --at 2026-11-22T12:00:00Z --json"
-)]
+#[command(after_help = VERIFY_EXAMPLES)]
 pub struct Verify {
     #[command(flatten)]
     pub source: Source,
@@ -253,28 +254,6 @@ pub struct Apdu {
     pub json: bool,
 }
 
-const CITIZEN_HELP: &str = "\
-Examples:
-  bitaqa-reader citizen --trust post
-  bitaqa-reader citizen --trust post --can 123456 --pin
-  bitaqa-reader citizen --citizen-ca citizen-ca.der --json
-
-Without --pin no try is spent, and the residence record stays closed.
-With --can or --mrz the travel document on the same card is read and judged too, without
-the portrait: it says whose card this is.
-`bitaqa-reader explain NAME` explains a check.
-
-It is not proved that the card has the keys of its certificates, and their revocation is
-not asked. Certificates can be copied to any card: what is not judged is never good.
-
-Exit codes (0 is not given):
- 10  a certificate or the residence record is forged, or they name different holders
- 11  every certificate is good and the card is not judged (\"certificates-good\"), or there
-     is none, or no citizen CA to judge it by
- 12  a certificate or the record's signer is not in force
- 16  another issuer
- 21  the card has no such application, or refused the PIN";
-
 /// Arguments of `citizen`.
 #[derive(Group)]
 #[command(after_help = CITIZEN_HELP)]
@@ -330,16 +309,6 @@ pub struct Residence {
     #[arg(long)]
     pub json: bool,
 }
-
-const INSTALL_EXAMPLES: &str = "\
-Examples:
-  bitaqa-reader trust install utopia.bundle --pin '96d9b149 5e3c...'
-  bitaqa-reader trust install utopia.bundle --pin 5e3c... --pin 90aa... --pin c41f... --threshold 2
-  bitaqa-reader trust install utopia-8.delta
-  bitaqa-reader trust install /media/stick
-
-The first installation keeps the fingerprints; later ones need none. A bundle that enough of the known and of the next
-signers signed may name the next ones. A folder is searched for bundles and deltas; what ends highest is installed.";
 
 /// The trust store.
 #[derive(Subcommand)]
@@ -397,9 +366,7 @@ pub enum Trust {
 
 /// Arguments of `explain`.
 #[derive(Group)]
-#[command(
-    after_help = "Examples:\n  bitaqa-reader explain\n  bitaqa-reader explain chip-authenticity\n  bitaqa-reader explain CLONE_SUSPECT"
-)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
 pub struct Explain {
     /// Id of a check, a verdict, or a step of the ladder
     #[arg(value_name = "NAME")]
