@@ -47,7 +47,7 @@ impl ChipTerminalAuth {
         let mut chain = self.authority.take().ok_or(Status::CONDITIONS_NOT_SATISFIED)?;
         let certificate = CvCertificate::from_bytes(&encode(CERTIFICATE, data)).map_err(|_| Status::WRONG_DATA)?;
         chain.extend(&certificate, trust.today).map_err(|_| Status::AUTHENTICATION_FAILED)?;
-        trust.learn(&chain);
+        trust.learn(&chain).map_err(|_| Status::AUTHENTICATION_FAILED)?;
         chain.forget_trust_points();
         self.chain = Some(chain);
         Ok(())

@@ -401,7 +401,7 @@ fn what_a_chip_believes_is_stored_and_read_back() {
         }
         let mut chain = crate::cvc::chain::VerifiedChain::begin(trust.points.last().unwrap());
         chain.extend(&link, trust.today).unwrap();
-        trust.learn(&chain);
+        trust.learn(&chain).unwrap();
         assert_eq!(trust.points.len(), 2);
         let bytes = trust.to_bytes().unwrap();
         assert_eq!(Trust::from_bytes(&bytes).unwrap(), trust, "{without_domain}");

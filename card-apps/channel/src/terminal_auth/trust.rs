@@ -15,7 +15,7 @@ use jiff::civil::Date;
 
 use super::AUTHORITY;
 use crate::cvc::chain::{TrustPoint, TrustPointError, VerifiedChain};
-use crate::cvc::{self, CERTIFICATE, CvCertificate, CvcError, EFFECTIVE, TerminalType};
+use crate::cvc::{self, CERTIFICATE, CvCertificate, CvcError, EFFECTIVE, Reference, TerminalType};
 use crate::suite::Curve;
 
 /// The most trust points of one terminal type a chip keeps (TR-03110-3 §2.5): that of a change of keys, and the one before.
@@ -48,6 +48,9 @@ pub enum TrustError {
     /// None, or more than two of one terminal type.
     #[error("a chip keeps one or two trust points of a terminal type, not {0}")]
     Count(usize),
+    /// One name for authorities of two terminal types: nobody could say which one a chain begins at.
+    #[error("{0} is the name of a trust point of another terminal type")]
+    Name(Reference),
 }
 
 impl Trust {
@@ -69,6 +72,7 @@ impl Trust {
             if alike > MOST_TRUST_POINTS {
                 return Err(TrustError::Count(alike));
             }
+            refuse_name_of_other_type(&points, &point)?;
             points.push(point);
         }
         if points.is_empty() { Err(TrustError::Count(0)) } else { Ok(Trust { points, today }) }
@@ -104,7 +108,13 @@ impl Trust {
     }
 
     /// Takes over what a chain of certificates has shown: a new trust point, a later date.
-    pub(super) fn learn(&mut self, chain: &VerifiedChain) {
+    ///
+    /// # Errors
+    /// When the new trust point has the name of one of another terminal type, which it would push out; nothing is changed then.
+    pub(super) fn learn(&mut self, chain: &VerifiedChain) -> Result<(), TrustError> {
+        if let Some(newest) = chain.trust_points().last() {
+            refuse_name_of_other_type(&self.points, newest)?;
+        }
         if let Some(newest) = chain.trust_points().last()
             && self.points.iter().find(|point| of_type(point) == of_type(newest)) != Some(newest)
         {
@@ -124,7 +134,14 @@ impl Trust {
                 of_type(point) != terminal_type || at == 1 || !outlived
             });
         }
+        Ok(())
     }
+}
+
+fn refuse_name_of_other_type(points: &[TrustPoint], newcomer: &TrustPoint) -> Result<(), TrustError> {
+    let name = &newcomer.certificate().body().holder;
+    let taken = |point: &&TrustPoint| point.certificate().body().holder == *name && of_type(point) != of_type(newcomer);
+    points.iter().find(taken).map_or(Ok(()), |_| Err(TrustError::Name(name.clone())))
 }
 
 fn of_type(point: &TrustPoint) -> TerminalType {

@@ -111,6 +111,25 @@ fn links_of_one_type_push_out_none_of_the_other() {
     // The last one of a type stays, expired or not.
     card.trust.today = date(2035, 1, 1);
     let chain = crate::cvc::chain::VerifiedChain::begin(&card.trust.points[0]);
-    card.trust.learn(&chain);
+    card.trust.learn(&chain).unwrap();
     assert_eq!(names(&card), ["UTATCVCA00003", "UTCVCA00001"]);
+}
+
+#[test]
+fn a_link_that_takes_the_name_of_the_other_type_is_refused() {
+    let (inspection, offices) = (hierarchy(), offices());
+    let mut card = card(&inspection, &offices);
+    let thief = Holder::new("UTCVCA00001", P256, Curve::P256);
+    let link = offices.cvca.certify(&thief, at(Level::Cvca), date(2026, 3, 1), date(2029, 1, 1));
+    let before = card.trust.clone();
+    let set = encode(REFERENCE, link.body().authority.bytes());
+    card.answer(&Command::new(0, 0x22, 0x81, 0xB6).with_data(set)).unwrap();
+    let refused = card.answer(&Command::new(0, 0x2A, 0, 0xBE).with_data(link.content()));
+    assert_eq!(refused, Err(Status::AUTHENTICATION_FAILED));
+    assert_eq!(card.trust, before);
+    inspection.run(&mut card).unwrap();
+    assert!(card.state.granted().unwrap().grants(TerminalType::Inspection, "read-dg3"));
+    // Nor is a card personalized so.
+    let stored = [before.to_bytes().unwrap(), link.bytes().to_vec()].concat();
+    assert!(matches!(Trust::from_bytes(&stored), Err(TrustError::Name(name)) if name.to_string() == "UTCVCA00001"));
 }
