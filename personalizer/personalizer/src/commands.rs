@@ -76,8 +76,14 @@ fn trial_plan(item: &Item, profile: &Profile, keys: &ChipKeys) -> Result<Plan, F
     Ok(plan(&item.order, profile, &item.face, &inputs)?)
 }
 
-/// Plans and draws every order; each that does not fit is printed, and each of which something is left out.
-fn preflight(items: &[Item], profile: &Profile, faces: &Faces, output: &Output) -> Result<usize, Failure> {
+/// Plans and draws every order; each that does not fit is printed. `left_out` is told of each whose residence is left out.
+fn preflight(
+    items: &[Item],
+    profile: &Profile,
+    faces: &Faces,
+    output: &Output,
+    left_out: &dyn Fn(&str),
+) -> Result<usize, Failure> {
     let mut problems = 0;
     let keys = trial_keys(profile)?;
     for item in items {
@@ -87,12 +93,7 @@ fn preflight(items: &[Item], profile: &Profile, faces: &Faces, output: &Output) 
         });
         let document = &item.order.document_number;
         match drawn {
-            Ok(plan) if plan.residence_left_out => {
-                let what =
-                    format!("left out: cards of profile {} have no place for the residence record", profile.name);
-                let words = format!("record {document}, residence: {what}");
-                output.say("warning", json!({ "record": document, "field": "residence", "what": what }), &words);
-            }
+            Ok(plan) if plan.residence_left_out => left_out(document),
             Ok(_) => {}
             Err(failure) => {
                 problems += 1;
@@ -106,7 +107,12 @@ fn preflight(items: &[Item], profile: &Profile, faces: &Faces, output: &Output) 
 fn check(work: &Work, output: &Output) -> Result<u8, Failure> {
     let (profile, items) = input::work(work, output)?;
     let faces = Faces::load(&profile)?;
-    match preflight(&items, &profile, &faces, output)? {
+    let left_out = |document: &str| {
+        let what = format!("left out: cards of profile {} have no place for the residence record", profile.name);
+        let words = format!("record {document}, residence: {what}");
+        output.say("warning", json!({ "record": document, "field": "residence", "what": what }), &words);
+    };
+    match preflight(&items, &profile, &faces, output, &left_out)? {
         0 => {
             let words = format!("{} order(s) fit profile {}", items.len(), profile.name);
             output.say("checked", json!({ "orders": items.len(), "profile": profile.name }), &words);

@@ -43,7 +43,8 @@ pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
     let (profile, items) = input::work(&options.work, output)?;
     let profile = input::believing(profile, &options.equipment.cvca)?;
     let faces = Faces::load(&profile)?;
-    match preflight(&items, &profile, &faces, output)? {
+    // The result of each card says what was left out of it.
+    match preflight(&items, &profile, &faces, output, &|_| ())? {
         0 => {}
         problems => return Err(input::unusable(problems, &options.work.orders)),
     }
