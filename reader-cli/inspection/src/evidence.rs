@@ -11,19 +11,25 @@
 //! Active Authentication leaves a signature that anyone can verify; that it is over a fresh
 //! challenge is again the terminal's word.
 
+mod access;
+pub(crate) mod encoding;
+mod proofs;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use iso7816::tlv::Reader;
 use iso7816::{Status, TransmitError};
 use jiff::Timestamp;
 use lds::files::{self, EF_CARD_ACCESS, EF_CARD_SECURITY, EF_COM, EF_SOD};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
-use crate::procedure::Rung;
-
+pub use self::access::{AccessEvidence, Attempt, Established, MappingEvidence, PasswordKind, Protocol, Quirk};
+use self::encoding::{base64_bytes, instant, status_word};
+pub use self::proofs::{
+    ActiveAuthenticationEvidence, ChipAuthenticationEvidence, ChipAuthenticationOutcome,
+    TerminalAuthenticationEvidence, TerminalAuthenticationOutcome,
+};
 use crate::procedure::active::DG15;
 use crate::procedure::chip::DG14;
 
@@ -74,148 +80,6 @@ pub struct Evidence {
     pub interrupted: Option<Interruption>,
 }
 
-/// What was tried to get access, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccessEvidence {
-    /// Whether the caller allowed Basic Access Control.
-    pub bac_allowed: bool,
-    /// Each attempt and how it ended.
-    pub attempts: Vec<Attempt>,
-    /// The protocol that opened the application; `None` when none did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub established: Option<Established>,
-}
-
-/// One attempt at access.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Attempt {
-    /// The protocol tried.
-    pub protocol: Protocol,
-    /// The password it was tried with.
-    pub password: PasswordKind,
-    /// Which rung of the ladder it was; `None` in evidence before version 4, and where nothing could be tried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rung: Option<Rung>,
-    /// Mapping, curve and cipher in words; the cipher alone for BAC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suite: Option<String>,
-    /// How MSE:Set AT was said, in words; `None` for BAC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub form: Option<String>,
-    /// How it failed; `None` when it succeeded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// A rung of the ladder that was taken while files were read: the card is not like others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quirk {
-    /// Which one.
-    pub rung: Rung,
-    /// The file at which it was taken.
-    pub file: String,
-}
-
-/// The access protocol in force while the application was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Established {
-    /// Which protocol.
-    pub protocol: Protocol,
-    /// Which password.
-    pub password: PasswordKind,
-    /// Mapping, curve and cipher in words.
-    pub detail: String,
-    /// The DER bytes of the SecurityInfo that PACE was run with; empty for BAC.
-    #[serde(default, with = "base64_bytes", skip_serializing_if = "Vec::is_empty")]
-    pub security_info: Vec<u8>,
-    /// What the chip showed of its static key, when PACE was run with chip authentication mapping.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mapping: Option<MappingEvidence>,
-}
-
-/// What was seen of chip authentication mapping (9303-11 §4.4.3.5): `data * static key = mapping key` is for the check to find.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MappingEvidence {
-    /// The chip's mapping key of this run: `04 || x || y`.
-    #[serde(with = "base64_bytes")]
-    pub mapping_key: Vec<u8>,
-    /// The chip authentication data, deciphered; empty when the chip sent none that can be.
-    #[serde(with = "base64_bytes")]
-    pub data: Vec<u8>,
-}
-
-impl fmt::Display for Established {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with the {} ({})", self.protocol, self.password, self.detail)
-    }
-}
-
-impl fmt::Display for Attempt {
-    /// `PACE with the CAN (generic mapping, P-256, AES-128; as the standard has it): it worked`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with the {}", self.protocol, self.password)?;
-        match (&self.suite, &self.form) {
-            (Some(suite), Some(form)) => write!(f, " ({suite}; {form})")?,
-            (Some(suite), None) => write!(f, " ({suite})")?,
-            (None, _) => {}
-        }
-        write!(f, ": {}", self.error.as_deref().unwrap_or("it worked"))
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Protocol::Bac => "BAC",
-            Protocol::Pace => "PACE",
-        })
-    }
-}
-
-impl fmt::Display for PasswordKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            PasswordKind::Mrz => "MRZ",
-            PasswordKind::Can => "CAN",
-            PasswordKind::Pin => "PIN",
-            PasswordKind::Puk => "PUK",
-        })
-    }
-}
-
-/// Access protocols (9303-11 §4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Protocol {
-    /// Basic Access Control (9303-11 §4.3).
-    #[serde(rename = "BAC")]
-    Bac,
-    /// Password Authenticated Connection Establishment (9303-11 §4.4).
-    #[serde(rename = "PACE")]
-    Pace,
-}
-
-/// The password an access protocol was run with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PasswordKind {
-    /// The MRZ information.
-    #[serde(rename = "MRZ")]
-    Mrz,
-    /// The card access number.
-    #[serde(rename = "CAN")]
-    Can,
-    /// The holder's PIN.
-    #[serde(rename = "PIN")]
-    Pin,
-    /// The PIN unblock key.
-    #[serde(rename = "PUK")]
-    Puk,
-}
-
 /// What became of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
@@ -261,102 +125,6 @@ impl FileEvidence {
             status => FileEvidence::Refused { status },
         }
     }
-}
-
-/// What was seen of Chip Authentication.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ChipAuthenticationEvidence {
-    /// The SubjectPublicKeyInfo of the key that was used, DER, as it stands in DG14.
-    #[serde(with = "base64_bytes")]
-    pub public_key: Vec<u8>,
-    /// Curve and cipher in words.
-    pub detail: String,
-    /// How it ended.
-    pub outcome: ChipAuthenticationOutcome,
-}
-
-/// How Chip Authentication ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ChipAuthenticationOutcome {
-    /// A file was read again under the new session and was the same.
-    Proved,
-    /// The chip refused the protocol.
-    Refused {
-        /// What it answered.
-        reason: String,
-    },
-    /// The protocol ran, but the chip could not speak under the keys that only the genuine chip can derive.
-    NotProved {
-        /// Which rule the answer broke.
-        reason: String,
-    },
-    /// The session ended in the middle.
-    Interrupted,
-    /// The key or the algorithm is none that this tool knows.
-    Unsupported {
-        /// Which one.
-        reason: String,
-    },
-}
-
-/// What was seen of Active Authentication.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ActiveAuthenticationEvidence {
-    /// The chip answered; whether with the right signature is for the check to say.
-    Answered {
-        /// The terminal's challenge.
-        #[serde(with = "base64_bytes")]
-        challenge: Vec<u8>,
-        /// What the chip answered.
-        #[serde(with = "base64_bytes")]
-        signature: Vec<u8>,
-    },
-    /// The chip refused.
-    Refused {
-        /// The status word.
-        #[serde(with = "status_word")]
-        status: Status,
-    },
-    /// The session ended in the middle.
-    Interrupted,
-}
-
-/// What was seen of Terminal Authentication.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TerminalAuthenticationEvidence {
-    /// Whom the chip believes, by EF.CVCA, the newest first.
-    pub authorities: Vec<String>,
-    /// Holders of the certificates that the chip was shown, in order.
-    pub shown: Vec<String>,
-    /// How it ended.
-    pub outcome: TerminalAuthenticationOutcome,
-}
-
-/// How Terminal Authentication ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum TerminalAuthenticationOutcome {
-    /// The chip accepted the terminal.
-    Successful {
-        /// What the certificates grant together (`read-dg3`).
-        rights: Vec<String>,
-    },
-    /// The chip refused a certificate or the signature.
-    Refused {
-        /// Which, and what it answered.
-        reason: String,
-    },
-    /// It was not begun: the terminal and the chip have nothing in common.
-    NotTried {
-        /// Why.
-        reason: String,
-    },
-    /// The session ended in the middle.
-    Interrupted,
 }
 
 /// A session that broke while files were read; access was then opened once more, and everything was read again with short commands.
@@ -575,45 +343,4 @@ fn file_name(bytes: &[u8]) -> Option<&'static str> {
     let known = [EF_SOD, EF_COM].into_iter().find(|file| file.tag == Some(object.tag)).map(|file| file.name);
     let name = known.or_else(|| files::data_group_by_tag(object.tag).map(|file| file.name))?;
     (object.raw.len() == bytes.len()).then_some(name)
-}
-
-/// Bytes as Base64 text.
-mod base64_bytes {
-    use super::*;
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(bytes))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        STANDARD.decode(text).map_err(de::Error::custom)
-    }
-}
-
-/// A status word as four hexadecimal digits.
-mod status_word {
-    use super::*;
-
-    pub fn serialize<S: Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("{:04X}", status.0))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Status, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        u16::from_str_radix(&text, 16).map(Status).map_err(de::Error::custom)
-    }
-}
-
-/// An instant as RFC 3339 text in UTC.
-pub(crate) mod instant {
-    use super::*;
-
-    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&time.to_string())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
 }

@@ -25,10 +25,10 @@ pub struct Report {
     /// Ids of the checks that the verdict rests on; empty for `GENUINE_VALID`.
     pub because: Vec<&'static str>,
     /// The time that the judgement was made for.
-    #[serde(serialize_with = "crate::evidence::instant::serialize")]
+    #[serde(serialize_with = "crate::evidence::encoding::instant::serialize")]
     pub time: Timestamp,
     /// When the card was read.
-    #[serde(serialize_with = "crate::evidence::instant::serialize")]
+    #[serde(serialize_with = "crate::evidence::encoding::instant::serialize")]
     pub read_at: Timestamp,
     /// The access protocol and its parameters; `null` when the chip was not opened.
     pub access_protocol: Option<String>,
