@@ -14,8 +14,10 @@ mod outcome;
 use channel::random::{Random, RandomError};
 use eid::keys::{Algorithm, KeyReference};
 use eid::objects::Access as Reading;
+use inspection::Verdict;
 use inspection::procedure::Bac;
-use iso7816::{Card, Status};
+use iso7816::tlv::{Tag, Writer};
+use iso7816::{Aid, Card, Command, Status};
 use jiff::Timestamp;
 use lds::globalplatform::{ApplicationState, CardState};
 use openssl::sha::sha256;
@@ -38,6 +40,9 @@ use crate::stage::{Binding, Blank, Bound, Document, Judged, Sealed, StepError, W
 
 pub use crate::station::{Connections, Station, StationCard, StationError};
 pub use outcome::{Failure, Finished, Outcome, Reason, Rejected, Unusable};
+
+/// The check that the chip was opened.
+const ACCESS: &str = "access-protocol";
 
 /// Bytes of the random binding between chip and document number.
 const TOKEN_LENGTH: usize = 16;
@@ -310,13 +315,16 @@ fn take_blank(line: &mut Line<'_>, plan: &SignedPlan) -> Result<(Document<Blank<
     if plan.citizen().is_some() {
         dialogue::select(line.station.connect()?.as_mut(), &eid::Application::Piv.aid()).map_err(no_citizen)?;
     }
+    if line.profile.is_travel_document() {
+        refuse_without_pace(line, plan.plan())?;
+    }
     let mut domain = unknown_chip(line)?;
     let chip = domain.serial().to_owned();
     if domain.binding().map_err(Unusable::Dialogue)?.is_some() {
         return Err(Unusable::Foreign { chip }.into());
     }
     let mut secured = open(line, domain)?;
-    let card = secured.card_state().map_err(Unusable::Dialogue)?;
+    let card = secured.card_state().map_err(|error| first_refusal(&chip, error))?;
     let application = secured.application_state().map_err(Unusable::Dialogue)?;
     let citizen = secured.citizen_states().map_err(Unusable::Dialogue)?;
     let used = citizen.into_iter().map(|(_, state)| state).find(|state| *state != ApplicationState::SELECTABLE);
@@ -326,6 +334,36 @@ fn take_blank(line: &mut Line<'_>, plan: &SignedPlan) -> Result<(Document<Blank<
         return Err(Unusable::NotBlank { chip, card, application }.into());
     }
     Ok((Document::new(number, &chip, secured), plan.plan().made_at()))
+}
+
+/// A chip whose travel application does not even know the command that begins PACE (MSE:Set AT, 9303-11 §4.4.4.1) could be written,
+/// and never be read back. Any other answer says nothing: the application is not personalized yet.
+fn refuse_without_pace(line: &mut Line<'_>, plan: &Plan) -> Result<(), Failure> {
+    let mut card = line.station.connect()?;
+    // What has no travel application at all is found out by the issuer domain, which lists them.
+    match dialogue::select(card.as_mut(), &Aid::emrtd()) {
+        Err(DialogueError::Refused { .. }) => return Ok(()),
+        other => other.map_err(Unusable::Dialogue)?,
+    }
+    let suite = line.profile.access.suites().first().map(|suite| suite.oid()).unwrap_or_default();
+    let mut data = Writer::new();
+    data.put(Tag(0x80), suite).put(Tag(0x83), [plan.password().reference()]);
+    let command = Command::new(0x00, 0x22, 0xC1, 0xA4).with_data(data.finish());
+    match card.transmit(&command).map_err(|error| Unusable::Dialogue(error.into()))?.status {
+        Status::INSTRUCTION_NOT_SUPPORTED => Err(Unusable::NoPace.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The first command under Key-ENC: a chip that has another one makes out nothing of it, though it proved that Key-MAC is right.
+pub(crate) fn first_refusal(chip: &str, error: DialogueError) -> Unusable {
+    let garbled = [Status::SECURITY_NOT_SATISFIED, Status::SM_OBJECTS_INCORRECT, Status::WRONG_DATA];
+    match &error {
+        DialogueError::Refused { status, .. } if garbled.contains(status) => {
+            Unusable::OtherEncryptionKey { chip: chip.to_owned() }
+        }
+        _ => Unusable::Dialogue(error),
+    }
 }
 
 /// The chip in the station, of which the ledger says nothing that forbids to use it.
@@ -578,6 +616,11 @@ fn set_transport_pin(
 
 fn reason_of(complaint: Complaint) -> Reason {
     match complaint {
+        // Whatever else was not judged then follows from it.
+        Complaint::Verdict { verdict: Verdict::Unreadable, checks } if checks.iter().any(|(id, _)| *id == ACCESS) => {
+            let reason = checks.into_iter().find(|(id, _)| *id == ACCESS).map(|(_, reason)| reason);
+            Reason::Unopened { reason: reason.unwrap_or_default() }
+        }
         Complaint::Verdict { verdict, checks } => {
             let checks = checks.into_iter().map(|(id, _)| id.to_owned()).collect();
             Reason::Verdict { verdict, checks }

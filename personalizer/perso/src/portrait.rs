@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 use iso7816::tlv::{self, Tag};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use lds::dg::ReadError;
+use lds::dg::dg03::Dg3;
 use lds::files::data_group;
 use openssl::sha::sha256;
 
@@ -53,7 +55,7 @@ impl std::fmt::Debug for Face {
 #[derive(Debug, thiserror::Error)]
 pub enum PortraitError {
     /// The file cannot be read.
-    #[error("the picture {} cannot be read: {source}", .path.display())]
+    #[error("the file {} cannot be read: {source}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -61,13 +63,13 @@ pub enum PortraitError {
         source: std::io::Error,
     },
     /// More bytes than a portrait may have.
-    #[error("the picture is larger than {limit} bytes")]
+    #[error("the file is larger than {limit} bytes")]
     TooLarge {
         /// The limit.
         limit: usize,
     },
     /// The order's base64 cannot be used.
-    #[error("the picture in the order: {0}")]
+    #[error("the file in the order: {0}")]
     Embedded(Fault),
     /// Neither PNG nor JPEG.
     #[error("the picture is neither PNG nor JPEG")]
@@ -129,6 +131,15 @@ pub enum PortraitError {
     /// Not an EF.DG3 with fingers in it.
     #[error("the fingers are no EF.DG3: one data object 63 with a group of one to ten biometric templates (7F61)")]
     NotFingers,
+    /// An EF.DG3 whose records no inspection could compare with anybody.
+    #[error("the fingers cannot be read: {0}")]
+    FingerRecords(#[source] ReadError),
+    /// The file with the fingers.
+    #[error("{0}")]
+    Fingers(#[source] Box<PortraitError>),
+    /// The picture that goes to the chip as it is.
+    #[error("{0}")]
+    ChipPortrait(#[source] Box<PortraitError>),
     /// An EF.DG3 that no card has room for.
     #[error("the fingers take more than {limit} bytes")]
     TooManyFingers {
@@ -146,6 +157,17 @@ pub enum PortraitError {
     NoJpeg2000Encoder,
 }
 
+impl PortraitError {
+    /// The field of the order that is meant.
+    pub fn field(&self) -> &'static str {
+        match self {
+            PortraitError::Fingers(_) => "fingers",
+            PortraitError::ChipPortrait(_) => "chip_portrait",
+            _ => "portrait",
+        }
+    }
+}
+
 /// Reads and codes the portrait of an order; paths are relative to `folder`, the folder of the order file.
 ///
 /// # Errors
@@ -156,9 +178,10 @@ pub fn prepare(order: &Order, folder: &Path, profile: &Portrait) -> Result<Face,
     let mut sources = sha256(&printed).to_vec();
     let coded = match (&order.chip_portrait, profile.format) {
         (Some(image), PortraitFormat::Jpeg2000) => {
-            let file = read(image, folder)?;
+            let of_the_chip = |error| PortraitError::ChipPortrait(Box::new(error));
+            let file = read(image, folder).map_err(of_the_chip)?;
             sources.extend(sha256(&file));
-            jpeg2000::check(&file, profile)?;
+            jpeg2000::check(&file, profile).map_err(of_the_chip)?;
             file
         }
         (_, PortraitFormat::Jpeg2000) => {
@@ -169,15 +192,16 @@ pub fn prepare(order: &Order, folder: &Path, profile: &Portrait) -> Result<Face,
     if coded.len() > profile.max_bytes {
         return Err(PortraitError::DoesNotFit { limit: profile.max_bytes });
     }
-    let fingers = order.fingers.as_ref().map(|image| fingers(image, folder)).transpose()?;
+    let fingers = order.fingers.as_ref().map(|image| fingers(image, folder)).transpose();
+    let fingers = fingers.map_err(|error| PortraitError::Fingers(Box::new(error)))?;
     sources.extend(fingers.iter().flat_map(|file| sha256(file)));
     let sources = sha256(&sources);
     let Portrait { format, width, height, .. } = *profile;
     Ok(Face { coded, format, width, height, printed, sources, fingers })
 }
 
-/// EF.DG3 as the order has it: `63 { 7F61 { 02 number of fingers, ... } }`, with one finger at least. What stands in the templates is the
-/// enrolment station's.
+/// EF.DG3 as the order has it: `63 { 7F61 { 02 number of fingers, ... } }`, with one finger at least, in records that an inspection
+/// reads. The pictures in them are the enrolment station's.
 fn fingers(image: &Image, folder: &Path) -> Result<Vec<u8>, PortraitError> {
     let file = read(image, folder)?;
     let group = data_group(3).and_then(|group| tlv::sole(&file, group.tag?).ok());
@@ -189,7 +213,8 @@ fn fingers(image: &Image, folder: &Path) -> Result<Vec<u8>, PortraitError> {
     if file.len() > MAX_FINGERS {
         return Err(PortraitError::TooManyFingers { limit: MAX_FINGERS });
     }
-    Ok(file)
+    let records = Dg3::parse(&file).map_err(PortraitError::FingerRecords)?;
+    if records.fingers.is_empty() { Err(PortraitError::NotFingers) } else { Ok(file) }
 }
 
 /// The file's bytes, at most [`MAX_PORTRAIT`].
@@ -248,6 +273,7 @@ fn jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>, PortraitError> {
 
 #[cfg(test)]
 mod tests {
+    use lds::dg::dg03::{Finger, FingerFormat, Position};
     use proptest::prelude::*;
 
     use super::*;
@@ -316,7 +342,13 @@ mod tests {
                 [tlv::encode(NUMBER_OF_TEMPLATES, [count]), tlv::encode(Tag(0x7F60), vec![7; size])].concat();
             tlv::encode(Tag(tag), tlv::encode(BIOMETRIC_TEMPLATES, templates))
         };
-        assert_eq!(prepared(&group(0x63, 2, 9000)).unwrap(), group(0x63, 2, 9000));
+        let finger = |bytes| Finger::new(Position(2), FingerFormat::Raw, (300, 400), vec![0x5A; bytes]);
+        let drawn = Dg3 { fingers: vec![finger(9000), finger(9000)], random: None }.to_bytes().unwrap();
+        assert_eq!(prepared(&drawn).unwrap(), drawn);
+        let sample = include_bytes!("../../../test-vectors/fingers/EF_DG3.bin");
+        assert_eq!(prepared(sample).unwrap(), sample);
+        // Whatever is in the templates, nobody could compare it with a finger.
+        assert!(matches!(prepared(&group(0x63, 2, 9000)), Err(PortraitError::FingerRecords(_))));
         for bad in [
             group(0x76, 2, 9),
             group(0x63, 0, 9),

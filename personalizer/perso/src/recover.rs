@@ -18,8 +18,8 @@ use lds::globalplatform::{ApplicationState, CardState};
 
 use crate::applet::{self, Applet, Way};
 use crate::execute::{
-    Failure, Job, Line, Outcome, Reason, Rejected, StationCard, Unusable, accept_again, approve_and_seal, go_on,
-    invalidate, not_locked, open, prepare, reject, select, write,
+    Failure, Job, Line, Outcome, Reason, Rejected, StationCard, Unusable, accept_again, approve_and_seal,
+    first_refusal, go_on, invalidate, not_locked, open, prepare, reject, select, write,
 };
 use crate::issuer::{IssuerDomain, SecuredDomain};
 use crate::ledger::{DocumentRecord, Event, Phase, State, Step};
@@ -240,7 +240,7 @@ fn finish(
     let chip = domain.serial().to_owned();
     accept_again(line.ledger, job)?;
     let mut secured = open(line, domain)?;
-    let card = secured.card_state().map_err(Unusable::Dialogue)?;
+    let card = secured.card_state().map_err(|error| first_refusal(&chip, error))?;
     let application = secured.application_state().map_err(Unusable::Dialogue)?;
     match (application, card) {
         (ApplicationState::SELECTABLE, CardState::OP_READY | CardState::INITIALIZED)

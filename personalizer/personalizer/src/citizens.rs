@@ -10,6 +10,7 @@ use channel::secret::Secret;
 use eid::keys::KeyReference;
 use jiff::Timestamp;
 use perso::citizen::{CertificateError, CertificateHolder, CitizenCa, KeptLetter, KeyProof, PinLetter, PinLetters};
+use perso::ledger::CertificateRecord;
 use perso::profile::Profile;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -30,6 +31,8 @@ pub struct CitizenDesk {
 pub struct Ca {
     authority: Authority,
     passphrase: Passphrase,
+    /// As the command line names it.
+    directory: PathBuf,
 }
 
 /// Most bytes of a letter's file.
@@ -78,8 +81,43 @@ impl CitizenDesk {
         // Also says whether there is a citizen CA.
         authority.citizen_ca_token().map_err(|error| refused(&error))?;
         let passphrase = input::citizen_passphrase(equipment)?;
+        authority.try_citizen_ca(&passphrase).map_err(|error| {
+            let remedy = "Check the citizen CA's passphrase (or its token's PIN): --citizen-passphrase-file or --citizen-passphrase-fd.";
+            Failure::new("The citizen CA cannot be used.", error, remedy, exit::TRUST)
+        })?;
         keep_folder(folder)?;
-        Ok(Some(CitizenDesk { ca: Ca { authority, passphrase }, letters: LetterFolder(folder.clone()) }))
+        Ok(Some(CitizenDesk {
+            ca: Ca { authority, passphrase, directory: directory.clone() },
+            letters: LetterFolder(folder.clone()),
+        }))
+    }
+}
+
+impl Ca {
+    /// How a certificate that belongs to no card any more is revoked: for people, a line.
+    pub fn revocation(&self, certificate: &CertificateRecord) -> String {
+        let directory = self.directory.display();
+        let serial = match &certificate.serial {
+            Some(serial) => Ok(Some(serial.clone())),
+            None => self.authority.citizen_certificate_of(&certificate.key_identifier),
+        };
+        match serial {
+            Ok(Some(serial)) => format!("revoke: bitaqa-pki citizen revoke --dir {directory} {serial}"),
+            Ok(None) => format!("no certificate was issued for key {}: there is nothing to revoke", certificate.key),
+            Err(_) => revocation_elsewhere(certificate),
+        }
+    }
+}
+
+/// The same where the citizen CA is not at hand.
+pub fn revocation_elsewhere(certificate: &CertificateRecord) -> String {
+    match &certificate.serial {
+        Some(serial) => format!("revoke: bitaqa-pki citizen revoke --dir DIR {serial}"),
+        None => format!(
+            "revoke, if it was issued: bitaqa-pki citizen revoke --dir DIR SERIAL, with the serial number that stands in \
+             DIR/citizen-ca/keys/{} (where there is no such file, nothing was issued)",
+            certificate.key_identifier
+        ),
     }
 }
 

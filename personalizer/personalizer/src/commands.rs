@@ -3,7 +3,9 @@
 mod ledger;
 mod preview;
 mod recover;
+mod result;
 mod run;
+mod standing;
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -126,7 +128,8 @@ fn profiles(name: Option<&str>, output: &Output) -> Result<u8, Failure> {
     if let Some(name) = name {
         let source = EMBEDDED.iter().find(|(known, _)| *known == name).map(|(_, source)| *source);
         let missing = || perso::profile::ProfileError::NotFound { name: name.to_owned() };
-        line(&source.ok_or_else(missing)?.trim_end());
+        let source = source.ok_or_else(missing)?;
+        output.say("profile", json!({ "name": name, "source": source }), source.trim_end());
         return Ok(exit::GOOD);
     }
     for (name, _) in EMBEDDED {
@@ -142,9 +145,8 @@ fn profiles(name: Option<&str>, output: &Output) -> Result<u8, Failure> {
 
 /// Writes both faces into a folder.
 fn save(drawn: &Drawn, folder: &Path) -> Result<(), Failure> {
-    // Faces are personal data, and the front shows the access number.
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| Failure::unwritable(folder, &error))?;
+    // Faces are personal data, and the front shows the access number: for their owner alone.
+    make_folder(folder)?;
     for (name, raster) in [("front.png", &drawn.front), ("back.png", &drawn.back)] {
         let path = folder.join(name);
         let png = raster
@@ -157,12 +159,18 @@ fn save(drawn: &Drawn, folder: &Path) -> Result<(), Failure> {
 
 /// Sees that files can be written into a folder, which is made where it is missing: before a card is begun.
 pub fn keep_folder(folder: &Path) -> Result<(), Failure> {
+    make_folder(folder)?;
     let write = || {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let trial = folder.join(format!(".trial-{}", std::process::id()));
         replace(&trial, b"can this be written?\n").and_then(|()| fs::remove_file(&trial))
     };
     write().map_err(|error: io::Error| Failure::unwritable(folder, &error))
+}
+
+/// Makes a folder for its owner alone, where it is missing.
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Failure::unwritable(folder, &error))
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -185,6 +185,14 @@ impl From<PlanError> for Failure {
 impl From<PortraitError> for Failure {
     fn from(error: PortraitError) -> Self {
         let remedy = match &error {
+            PortraitError::Fingers(inner) if !matches!(**inner, PortraitError::Unreadable { .. }) => {
+                "Give the EF.DG3 that the enrolment station coded: finger images of ISO/IEC 19794-4:2005 or ISO/IEC 39794-4. \
+                 test-vectors/fingers/EF_DG3.bin is an example."
+            }
+            PortraitError::Fingers(_) => "Check the path: it is relative to the order file.",
+            PortraitError::ChipPortrait(_) => {
+                "Give a JPEG 2000 file of the profile's size, or leave chip_portrait out."
+            }
             PortraitError::NoJpeg2000Encoder => "apt install libopenjp2-tools",
             PortraitError::Unreadable { .. } => "Check the path: it is relative to the order file.",
             PortraitError::Encoder { .. } => "Check the space in the temporary folder.",
@@ -227,6 +235,11 @@ impl From<Unusable> for Failure {
             Unusable::InUse { .. } => "Run `bitaqa-personalizer recover` with this card, or take it out.",
             Unusable::Foreign { .. } => "Take the card out and give it to the supervisor.",
             Unusable::Spoiled { .. } => "Put the card into the reject box.",
+            Unusable::OtherEncryptionKey { .. } => {
+                "Check the first line (ENC) of the keys of the blanks, or how they are derived; the second (MAC) is right. The card is as \
+                 good as before."
+            }
+            Unusable::NoPace => "Use blanks whose travel application knows PACE. Nothing was written on this one.",
             Unusable::WrongKeys { .. } => {
                 "Check the keys of the blanks and how they are derived. The chip is not tried again: failed attempts can lock a card."
             }

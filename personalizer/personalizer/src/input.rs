@@ -45,7 +45,7 @@ pub fn work(work: &Work, output: &Output) -> Result<(Profile, Vec<Item>), Failur
             Ok(face) => items.push(Item { order, face }),
             Err(error) => {
                 problems += 1;
-                output.order_fault(&order.document_number, "portrait", &Failure::from(error));
+                output.order_fault(&order.document_number, error.field(), &Failure::from(error));
             }
         }
     }

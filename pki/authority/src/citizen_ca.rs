@@ -180,6 +180,23 @@ impl Authority {
         StoredKey::token(&ca.directory).map_err(|error| IssueError::Key { path: ca.directory, error }.into())
     }
 
+    /// Opens the citizen CA's key and lets go of it: to know before anything is begun that the passphrase is right.
+    ///
+    /// # Errors
+    /// When there is no citizen CA, or its key does not open.
+    pub fn try_citizen_ca(&self, passphrase: &Passphrase) -> Result<(), CitizenError> {
+        CitizenCa::open(self)?.key(passphrase).map(drop)
+    }
+
+    /// The serial number (hexadecimal) of the certificate that a key has, by its key identifier (hexadecimal); `None` when none
+    /// was issued for it.
+    ///
+    /// # Errors
+    /// When there is no citizen CA, or its records cannot be read.
+    pub fn citizen_certificate_of(&self, key_identifier: &str) -> Result<Option<String>, CitizenError> {
+        CitizenCa::open(self)?.serial_of(key_identifier)
+    }
+
     /// Certifies a citizen's key. The request (PKCS#10, DER or PEM) proves that its sender holds the key; nothing else of it is
     /// believed. Asking again for the same key, holder and purpose gives the same certificate.
     ///

@@ -81,6 +81,12 @@ pub enum Reason {
         /// Checks that did not succeed.
         checks: Vec<String>,
     },
+    /// The read-back did not get into the chip.
+    #[error("read back: the chip could not be opened: {reason}")]
+    Unopened {
+        /// What the attempt said.
+        reason: String,
+    },
     /// It broke secure messaging while it was read back, and was read in a second session only.
     #[error("read back: {restart}")]
     Broke {
@@ -212,6 +218,15 @@ pub enum Unusable {
         /// The chip.
         chip: String,
     },
+    /// It proved that it has this line's Key-MAC, and could not make out the first command under Key-ENC.
+    #[error("chip {chip} has another key ENC than this line; its key MAC is the same")]
+    OtherEncryptionKey {
+        /// The chip.
+        chip: String,
+    },
+    /// Its travel application has no PACE, which the profile's cards are opened with.
+    #[error("the travel application of the card does not know PACE: it could be written, and never be read back")]
+    NoPace,
     /// Its application or the card itself is in another state than a blank's.
     #[error("chip {chip} is no blank: card {card}, application {application}")]
     NotBlank {
@@ -254,10 +269,11 @@ impl Unusable {
             | Unusable::Foreign { chip }
             | Unusable::Spoiled { chip }
             | Unusable::WrongKeys { chip }
+            | Unusable::OtherEncryptionKey { chip }
             | Unusable::NoApplet { chip, .. }
             | Unusable::NotEmpty { chip, .. }
             | Unusable::NotBlank { chip, .. } => Some(chip),
-            Unusable::NoCitizenApplication | Unusable::Dialogue(_) => None,
+            Unusable::NoCitizenApplication | Unusable::NoPace | Unusable::Dialogue(_) => None,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! `ledger show`, `ledger verify`, `ledger balance`.
 
-use perso::ledger::Reading;
+use perso::ledger::{Reading, State};
 use serde_json::json;
 
+use super::standing::Standing;
 use crate::args::Ledger;
+use crate::citizens::revocation_elsewhere;
 use crate::exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -21,14 +23,16 @@ pub fn run(command: &Ledger, output: &Output) -> Result<u8, Failure> {
 
 fn show(reading: &Reading, output: &Output) {
     for (number, record) in reading.book.documents() {
+        let standing = Standing::of(record);
         let chip = record.chip.as_deref().unwrap_or("no chip");
-        let reason = record.reason.as_deref().map(|reason| format!("  {reason}")).unwrap_or_default();
-        let revoke = match record.to_revoke().count() {
-            0 => String::new(),
-            count => format!("  {count} certificate(s) to be revoked"),
-        };
-        let words = format!("{number}  {:?}  {chip}{reason}{revoke}", record.state);
-        output.say("document", json!({ "document": number, "record": record }), &words);
+        let reason = record.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let next = standing.next.map(|next| format!("\n  do: {next}")).unwrap_or_default();
+        let unlocked = record.state == State::QaRejected && !record.invalidated;
+        let unlocked = if unlocked { "\n  do: destroy its card, whose chip is not locked" } else { "" };
+        let revoke: String =
+            record.to_revoke().map(|certificate| format!("\n  {}", revocation_elsewhere(certificate))).collect();
+        let words = format!("{number}  {chip}  {}{reason}{next}{unlocked}{revoke}", standing.words);
+        output.say("document", json!({ "document": number, "record": record, "next": standing.next }), &words);
     }
 }
 

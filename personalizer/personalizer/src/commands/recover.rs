@@ -132,10 +132,12 @@ pub fn is_ours(error: &RecoverError) -> bool {
 /// The same of making a card.
 pub fn is_line_s(failure: &perso::execute::Failure) -> bool {
     use perso::execute::Failure::{
-        Certificates, Keys, Ledger, NoCitizenCa, NoCvca, NotTrusted, Plan, ShortAnswers, Signer,
+        Certificates, Keys, Ledger, NoCitizenCa, NoCvca, NotTrusted, Plan, ShortAnswers, Signer, Unusable,
     };
     match failure {
         Certificates { .. } | Keys(_) | Ledger(_) | NotTrusted { .. } | Plan(_) | Signer(_) => true,
+        // The key file is wrong; the card only said so.
+        Unusable(perso::execute::Unusable::OtherEncryptionKey { .. }) => true,
         failure => matches!(failure, NoCitizenCa | NoCvca | ShortAnswers),
     }
 }

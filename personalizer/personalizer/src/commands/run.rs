@@ -8,14 +8,15 @@ use std::path::Path;
 use link::Presence;
 use perso::breaker::Breaker;
 use perso::execute::{self, Finished, Job, Outcome, Reason, Rejected, Unusable};
-use perso::ledger::{self, CertificateRecord, Event, Ledger, LedgerError, Rule, State, Step};
+use perso::ledger::{self, Event, State, Step};
 use perso::profile::Profile;
 use perso::recover::{RecoverError, Recovered, Wish};
 use printing::MachineError;
 use serde_json::json;
 
 use super::recover::{is_line_s, is_ours};
-use super::{Parts, keep_folder, preflight, put, save, trial_keys, trial_plan};
+use super::standing::{Standing, graver, refuse_changed};
+use super::{Parts, keep_folder, preflight, result, save, trial_keys, trial_plan};
 use crate::args::{Machine, Run};
 use crate::exit;
 use crate::faces::{Drawn, Faces};
@@ -65,7 +66,7 @@ pub fn run(options: &Run, output: &Output) -> Result<u8, Failure> {
     if let Some(count) = options.blanks {
         parts.ledger.append(Event::BlanksReceived { count })?;
     }
-    let is_open = |item: &Item| standing(item, &parts.ledger).is_none();
+    let is_open = |item: &Item| Standing::of_closed(item, &parts.ledger).is_none();
     let printer = match options.limit != Some(0) && items.iter().any(is_open) {
         true => {
             let mut printer = Printer::open(&options.machine, Feeder::Blanks)?;
@@ -103,7 +104,7 @@ impl Shift<'_> {
             if options.limit.is_some_and(|limit| good + unprinted >= limit) {
                 break;
             }
-            if let Some(standing) = standing(item, &self.parts.ledger) {
+            if let Some(standing) = Standing::of_closed(item, &self.parts.ledger) {
                 self.say_standing(item, &standing);
                 worst = graver(worst, standing.exit);
                 continue;
@@ -167,8 +168,12 @@ impl Shift<'_> {
     }
 
     fn say_standing(&self, item: &Item, standing: &Standing) {
-        let (document, Standing { state, words, .. }) = (&item.order.document_number, standing);
-        let object = json!({ "document": document, "outcome": "skipped", "state": state, "why": words });
+        let document = &item.order.document_number;
+        let words = match standing.state {
+            State::Packed => "was made before".to_owned(),
+            _ => standing.to_string(),
+        };
+        let object = json!({ "document": document, "outcome": "skipped", "state": standing.state, "why": words });
         self.output.say("card", object, &format!("{document}: {words}"));
     }
 
@@ -178,14 +183,16 @@ impl Shift<'_> {
             return failure;
         }
         let record = document.and_then(|document| self.parts.ledger.book().document(document));
-        let (packed, begun) =
-            record.map_or((false, document.is_none()), |record| (record.state == State::Packed, record.chip.is_some()));
+        let state = record.map(|record| record.state);
+        // The card of a rejected document has nothing to wait for, once it is out of the machine.
+        let begun =
+            state != Some(State::QaRejected) && record.map_or(document.is_none(), |record| record.chip.is_some());
         let inside = match &mut self.printer {
             Printer::None => None,
             printer => Some(printer.holds_card()),
         };
         match inside {
-            _ if packed => failure,
+            _ if state == Some(State::Packed) => failure,
             None if begun => failure.with_card(document, "in the chip station", CARD_BY_HAND),
             None => failure,
             Some(Ok(true)) => failure.with_card(document, "inside the printer", CARD_INSIDE),
@@ -212,16 +219,17 @@ impl Shift<'_> {
         match outcome {
             Ok(outcome) => self.chip_done(outcome),
             Err(execute::Failure::Interrupted { chip, detail, .. }) => self.interrupted(item, &chip, &detail),
-            Err(execute::Failure::Unusable(unusable)) => self.unusable(unusable),
             // The line's fault: the next card would fare no better, and asking again only cost certificates. It waits inside.
             Err(failure) if is_line_s(&failure) => {
                 let failure = Failure::from(failure);
                 let remedy = match self.printer {
-                    Printer::Machine(_) => CARD_INSIDE.to_owned(),
-                    Printer::None => failure.remedy,
+                    // Where the card is, is told with every failure of the disk.
+                    Printer::Machine(_) if !failure.disk => format!("{} Then: {CARD_INSIDE}", failure.remedy),
+                    _ => failure.remedy,
                 };
                 Err(Failure { remedy, ..failure })
             }
+            Err(execute::Failure::Unusable(unusable)) => self.unusable(unusable),
             Err(failure) => {
                 let record = self.parts.ledger.book().document(&document);
                 if let Some(chip) = record.and_then(|record| record.chip.clone()) {
@@ -273,7 +281,8 @@ impl Shift<'_> {
             Unusable::InUse { .. } => "a card with a document was fed",
             Unusable::Foreign { .. } => "a card of somebody else was fed",
             Unusable::Spoiled { .. } => "a spoiled card was fed",
-            Unusable::WrongKeys { .. } => "other keys",
+            Unusable::WrongKeys { .. } | Unusable::OtherEncryptionKey { .. } => "other keys",
+            Unusable::NoPace => "no PACE",
             Unusable::NoCitizenApplication => "no citizen application",
             Unusable::NotBlank { .. } | Unusable::NotEmpty { .. } => "no blank",
             Unusable::NoApplet { .. } => "no applet",
@@ -337,11 +346,12 @@ impl Shift<'_> {
         if let Some(citizens) = &self.parts.citizens {
             citizens.letters.withdraw(&rejected.document)?;
         }
-        say_rejected(&rejected, &self.parts.ledger, self.output);
+        let object = result::rejected(&rejected, &self.parts, self.output);
         let motion = Motion { document: &rejected.document, chip: &rejected.chip };
         if let Printer::Machine(machine) = &mut self.printer {
             motion.take(&mut self.parts.ledger, Step::Reject, || machine.reject())?;
         }
+        result::keep(&object, &self.out.join(&rejected.document))?;
         Ok(Turn::Rejected(fault_name(&rejected.reason), exit_of(&rejected.reason)))
     }
 
@@ -356,7 +366,7 @@ impl Shift<'_> {
         save(&drawn, &folder)?;
         let print = self.parts.ledger.book().document(number).is_some_and(|record| record.print);
         if print && matches!(self.printer, Printer::None) {
-            say_finished(finished, "unprinted", &folder, &self.parts.ledger, self.output)?;
+            result::finished(finished, "unprinted", &folder, &self.parts, self.output)?;
             return Ok(Turn::Unprinted);
         }
         if let Err(error) = self.print(finished, print.then_some(&drawn)) {
@@ -371,7 +381,7 @@ impl Shift<'_> {
         }
         let motion = Motion { document: &finished.document.number, chip: &finished.document.chip };
         motion.packed(&mut self.parts.ledger)?;
-        say_finished(finished, "finished", &folder, &self.parts.ledger, self.output)?;
+        result::finished(finished, "finished", &folder, &self.parts, self.output)?;
         Ok(Turn::Good)
     }
 
@@ -399,55 +409,6 @@ impl Shift<'_> {
         }
         Ok(())
     }
-}
-
-/// Why nothing is to be done for an order now.
-struct Standing {
-    state: State,
-    words: &'static str,
-    exit: u8,
-}
-
-/// What the ledger says of an order that is not to be made now; `None` when it is.
-fn standing(item: &Item, ledger: &Ledger) -> Option<Standing> {
-    let record = ledger.book().document(&item.order.document_number)?;
-    let (words, exit) = match record.state {
-        State::Ordered => return None,
-        State::Packed => ("was made before", exit::GOOD),
-        State::QaRejected => ("was rejected before: order a new document number", exit::ORDER),
-        State::QaPassed if record.print && !record.printed => {
-            ("is not printed: put its card into the feeder and run `recover --printer PORT`", exit::INTERRUPTED)
-        }
-        _ => ("was interrupted: put its card back and run `recover`", exit::INTERRUPTED),
-    };
-    Some(Standing { state: record.state, words, exit })
-}
-
-/// Another order with the document number of one that the ledger knows: nothing of such a file is begun.
-fn refuse_changed(items: &[Item], ledger: &Ledger, orders: &Path, output: &Output) -> Result<(), Failure> {
-    let mut problems = 0;
-    for item in items {
-        let (document, job) = (&item.order.document_number, Job { order: &item.order, face: &item.face });
-        if ledger.book().document(document).is_some_and(|record| record.order != job.digest()) {
-            problems += 1;
-            let document = document.clone();
-            let failure = LedgerError::Refused { rule: Rule::OrderedDifferently { document: document.clone() } };
-            output.order_fault(&document, "document_number", &failure.into());
-        }
-    }
-    if problems > 0 { Err(input::unusable(problems, orders)) } else { Ok(()) }
-}
-
-/// Of two exit codes the one that a person must act on first: a card that waits, then what went wrong now, then what an earlier
-/// run left.
-fn graver(one: u8, other: u8) -> u8 {
-    let rank = |code| match code {
-        exit::GOOD => 0,
-        exit::ORDER => 1,
-        exit::INTERRUPTED => 3,
-        _ => 2,
-    };
-    if rank(other) >= rank(one) { other } else { one }
 }
 
 /// The order of a document number.
@@ -498,76 +459,8 @@ fn exit_of(reason: &Reason) -> u8 {
         Reason::Refused { .. } | Reason::BadAnswer { .. } | Reason::Broke { .. } | Reason::Disagreement { .. } => {
             exit::REFUSED
         }
-        Reason::Verdict { .. } | Reason::Differs { .. } => exit::NOT_GENUINE,
+        Reason::Unopened { .. } | Reason::Verdict { .. } | Reason::Differs { .. } => exit::NOT_GENUINE,
         Reason::Machine { .. } => exit::PRINTER,
         Reason::Operator | Reason::Before { .. } => exit::REFUSED,
     }
-}
-
-/// Tells that a card was rejected.
-fn say_rejected(rejected: &Rejected, ledger: &Ledger, output: &Output) {
-    let Rejected { document, chip, reason, invalidated } = rejected;
-    let object = json!({
-        "document": document, "chip": chip, "outcome": "rejected", "reason": reason.to_string(), "chip_locked": invalidated,
-        "revoke": revoke(document, ledger),
-    });
-    let locked = if *invalidated { "" } else { " (the chip could not be locked: destroy it, and revoke the number)" };
-    let revoke = revoke_words(document, ledger);
-    output.say("card", object, &format!("{document}: rejected: {reason}{locked}{revoke}"));
-}
-
-/// Certificates that must be revoked: their keys are lost, or their card is.
-fn revoke<'a>(document: &str, ledger: &'a Ledger) -> Vec<&'a CertificateRecord> {
-    ledger.book().document(document).iter().flat_map(|record| record.to_revoke()).collect()
-}
-
-fn revoke_words(document: &str, ledger: &Ledger) -> String {
-    let named = revoke(document, ledger).into_iter().map(|certificate| match &certificate.serial {
-        Some(serial) => format!("\n  revoke: bitaqa-pki citizen revoke --dir DIR {serial}"),
-        None => format!(
-            "\n  revoke, if it was issued: the certificate whose serial number stands in citizen-ca/keys/{}",
-            certificate.key_identifier
-        ),
-    });
-    named.collect()
-}
-
-/// Tells that a chip is good, and keeps the result beside the faces.
-fn say_finished(
-    finished: &Finished,
-    outcome: &str,
-    folder: &Path,
-    ledger: &Ledger,
-    output: &Output,
-) -> Result<(), Failure> {
-    // A card that was recovered carries the security object of its first session, not the plan's.
-    let record = ledger.book().document(&finished.document.number);
-    let report = finished.document.approved().report();
-    let object = json!({
-        "version": 1,
-        "event": "card",
-        "document": finished.document.number,
-        "chip": finished.document.chip,
-        "outcome": outcome,
-        "verdict": report.map(|report| report.verdict),
-        "security_object": record.and_then(|record| record.security_object.as_deref()),
-        "name_truncated": finished.plan.plan().name_truncated,
-        "residence_left_out": finished.plan.plan().residence_left_out,
-        "folder": folder,
-        "revoke": revoke(&finished.document.number, ledger),
-    });
-    let path = folder.join("result.json");
-    put(&path, format!("{object}\n").as_bytes())?;
-    // A card that is no travel document gets no verdict: what was written was read back.
-    let judged = report.map_or("read back as it was written", |report| report.verdict.word());
-    let mut words = format!("{}: {outcome}, {judged}", finished.document.number);
-    if finished.plan.plan().residence_left_out {
-        words += ", without the residence record";
-    }
-    if outcome == "unprinted" {
-        words += ": put its card into a printer's feeder and run `recover --printer PORT`";
-    }
-    words += &revoke_words(&finished.document.number, ledger);
-    output.say("card", object, &words);
-    Ok(())
 }

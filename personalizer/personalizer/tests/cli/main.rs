@@ -309,6 +309,10 @@ fn certificates_of_a_card_that_was_pulled_are_named_and_can_be_revoked() {
     let record = Reading::of(&centre.path("ledger.jsonl")).unwrap().book.document("ZZ0000017").unwrap().clone();
     let keys: Vec<&str> = record.in_force().map(|certificate| certificate.key.as_str()).collect();
     assert_eq!(keys, ["9A", "9C", "9D"]);
+    for certificate in &record.certificates {
+        assert_eq!(authority.citizen_certificate_of(&certificate.key_identifier).unwrap(), certificate.serial);
+    }
+    assert_eq!(authority.citizen_certificate_of(&"00".repeat(20)).unwrap(), None);
     assert!(centre.path("letters/ZZ0000017.json").exists());
 }
 

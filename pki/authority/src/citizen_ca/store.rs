@@ -136,6 +136,19 @@ impl CitizenCa {
         Ok(record)
     }
 
+    /// The serial number of the certificate that a key has.
+    pub(super) fn serial_of(&self, key_identifier: &str) -> Result<Option<String>, CitizenError> {
+        let Ok(identifier) = hex::decode(key_identifier) else { return Ok(None) };
+        let path = self.directory.join("keys").join(hex::encode(identifier));
+        if !path.exists() {
+            return Ok(None);
+        }
+        let record: KeyRecord =
+            serde_json::from_slice(&files::read(&path)?).map_err(|error| CitizenError::State(error.to_string()))?;
+        let issued = self.certificate_path(&record)?.1.exists();
+        Ok(issued.then_some(record.serial))
+    }
+
     /// The range and the file of the certificate that a key has or will have.
     pub(super) fn certificate_path(&self, record: &KeyRecord) -> Result<(u64, PathBuf), CitizenError> {
         let damaged = || CitizenError::State("a serial number is damaged".to_owned());
