@@ -33,12 +33,8 @@ terminal() {
 terminal EARLY 5
 
 say "The printing centre: an order with fingers becomes a card"
-# One template of 500 drawn bytes: no finger of anybody.
-{
-    printf '\143\202\002\006\177\141\202\002\001\002\001\001\177\140\202\001\371\137\056\202\001\364'
-    yes '/\/' | head -c 500
-} >EF_DG3.bin
-[ "$(wc -c <EF_DG3.bin)" -eq 522 ] || fail "EF_DG3.bin has another length"
+# One finger image record with a drawn picture: no finger of anybody.
+cp "$root/test-vectors/fingers/EF_DG3.bin" EF_DG3.bin
 mkdir orders
 ln -s "$root/test-vectors/portraits" portraits
 head -n 1 "$orders" | sed 's|}$|, "fingers": {"path": "../EF_DG3.bin"}}|' >orders/one.jsonl

@@ -38,6 +38,9 @@ pub const MAX_LINE: usize = MAX_PORTRAIT / 3 * 4 + 64 * 1024;
 /// The largest portrait file accepted, in bytes.
 pub const MAX_PORTRAIT: usize = 4 * 1024 * 1024;
 
+/// What some editors put in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// One card to make.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -333,6 +336,10 @@ pub fn parse(file: &[u8]) -> Result<Vec<Order>, Vec<Problem>> {
     let mut orders = Vec::new();
     let mut problems = Vec::new();
     let mut seen = HashMap::new();
+    if file.starts_with(BYTE_ORDER_MARK) {
+        let fault = Fault::ByteOrderMark;
+        return Err(vec![Problem { line: 1, record: None, field: String::new(), fault }]);
+    }
     for (index, line) in file.split(|byte| *byte == b'\n').enumerate() {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
@@ -352,6 +359,10 @@ pub fn parse(file: &[u8]) -> Result<Vec<Order>, Vec<Problem>> {
     }
     if orders.is_empty() && problems.is_empty() {
         problems.push(Problem { line: 0, record: None, field: String::new(), fault: Fault::EmptyFile });
+    }
+    // A file of another kind (UTF-16, a picture, one order over many lines) has one fault, not one a line.
+    if orders.is_empty() && problems.iter().all(|problem| matches!(problem.fault, Fault::NotJson { .. })) {
+        problems.truncate(1);
     }
     if problems.is_empty() { Ok(orders) } else { Err(problems) }
 }

@@ -123,6 +123,9 @@ pub fn trust(equipment: &Equipment) -> Result<TrustStore, Failure> {
     if path.is_dir() {
         return TrustStore::open(path).map_err(|error| refused(error.to_string()));
     }
+    if let Err(error) = std::fs::metadata(path) {
+        return Err(Failure::unreadable(path, &error));
+    }
     let pin = equipment.pin.as_deref().and_then(Pin::from_hex);
     let pin = pin.ok_or_else(|| {
         refused("a bundle file needs --pin: the signer's fingerprint, 64 hexadecimal digits".to_owned())

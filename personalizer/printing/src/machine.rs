@@ -159,7 +159,7 @@ impl Cause {
             Cause::RetainFull => "empty the reject box with a second person and count the spoiled cards",
             Cause::MediaJam => "open the cover, take the card out along its path and count it as spoiled",
             Cause::CoverOpen => "close the printer's cover",
-            Cause::Ribbon => "fit a new ribbon of the kind that the profile names",
+            Cause::Ribbon => "fit a new ribbon of the kind that the printer asks for, colour and black",
             Cause::MagneticData => "correct the magnetic data in the profile",
             Cause::MagneticWrite => "clean the magnetic head and check that the blanks carry a stripe",
             Cause::MagneticMismatch => "reject the card; clean the magnetic head if it happens again",

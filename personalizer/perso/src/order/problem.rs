@@ -48,6 +48,9 @@ pub enum Fault {
         /// Column where the reader stopped, from 1.
         column: usize,
     },
+    /// A byte order mark in front of the first line.
+    #[error("the file begins with a byte order mark")]
+    ByteOrderMark,
     /// The field is demanded by the format.
     #[error("the field is missing")]
     Missing,
@@ -158,7 +161,8 @@ impl Fault {
             Fault::LineTooLong { .. } | Fault::PortraitTooLarge { .. } => {
                 "give the portrait by path, or make the picture smaller"
             }
-            Fault::NotJson { .. } => "write the whole order on one line, as one JSON object",
+            Fault::NotJson { .. } => "write UTF-8, and each order on one line as one JSON object",
+            Fault::ByteOrderMark => "save the file as UTF-8 without byte order mark",
             Fault::Missing => "add the field",
             Fault::Unknown => "remove the field, or correct its spelling",
             Fault::Shape { .. } => "write the value as the schema says; numbers are written as strings",

@@ -22,6 +22,24 @@ fn line(value: &Value) -> Vec<u8> {
     line
 }
 
+#[test]
+fn a_file_of_another_kind_has_one_fault() {
+    let mut marked = b"\xEF\xBB\xBF".to_vec();
+    marked.extend(line(&good()));
+    let utf16: Vec<u8> =
+        String::from_utf8(line(&good()).repeat(3)).unwrap().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let pretty = serde_json::to_vec_pretty(&good()).unwrap();
+    let fault = |file: &[u8]| match &parse(file).unwrap_err()[..] {
+        [problem] => problem.fault.clone(),
+        several => panic!("{several:?}"),
+    };
+    assert_eq!(fault(&marked), Fault::ByteOrderMark);
+    assert!(matches!(fault(&utf16), Fault::NotJson { .. }) && matches!(fault(&pretty), Fault::NotJson { .. }));
+    // One good order among them: then each bad line is one of its own.
+    let mixed = [&line(&good())[..], b"one\ntwo\n"].concat();
+    assert_eq!(parse(&mixed).unwrap_err().len(), 2);
+}
+
 /// The faults of one altered order, as (field, fault).
 fn faults(alter: impl FnOnce(&mut Value)) -> Vec<(String, Fault)> {
     let mut value = good();

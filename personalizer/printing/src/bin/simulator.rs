@@ -82,8 +82,16 @@ fn run(arguments: Arguments) -> io::Result<()> {
         output: arguments.output,
         station,
     });
+    let port = arguments.port.as_path();
+    // A link that leads nowhere was left behind; another printer's is not taken away from it.
+    if port.symlink_metadata().is_ok_and(|found| found.file_type().is_symlink()) && port.exists() {
+        let why = "leads to a terminal that is there: end the other simulator, or remove the link";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("--port {}: it {why}", port.display())));
+    }
     let mut pty = Pty::open()?;
-    pty.link(&arguments.port)?;
+    pty.link(port).map_err(|error| {
+        io::Error::new(error.kind(), format!("--port {}: the link cannot be made: {error}", port.display()))
+    })?;
     println!("ready {} -> {}", arguments.port.display(), pty.port().display());
     io::stdout().flush()?;
     serve(&mut pty, &mut printer, &stop, |trouble| eprintln!("bitaqa-printer-sim: {trouble}"))
