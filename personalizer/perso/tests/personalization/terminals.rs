@@ -126,7 +126,8 @@ fn a_torn_card_with_fingers_is_finished_or_rejected() {
         slot.card.borrow().commands()
     };
     let mut finished = 0;
-    for at in (8..length).step_by(5) {
+    // From the binding on: before it a torn card is a blank.
+    for at in (10..length).step_by(5) {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::open(&folder.path().join("ledger.jsonl")).unwrap();
         let slot = Slot::new(1);
