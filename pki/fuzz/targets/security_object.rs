@@ -14,4 +14,5 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let _ = (security_object::parse(bytes), security_object::parse_card_security(bytes));
+    let _ = security_object::parse_record(bytes, b"a record");
 });
