@@ -9,37 +9,11 @@
 #
 # BITAQA_BIN is the folder of the programs (default target/release). OUT (default target/residence) keeps what was said.
 set -eu
-umask 077
+name=residence
+. "$(dirname "$0")/workshop.sh"
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$root/$1" ;; esac; }
-bin=$(absolute "${BITAQA_BIN:-target/release}")
-out=$(absolute "${1:-target/residence}")
-pcscd=$root/card-apps/virtual-reader/private-pcscd.sh
-rm -rf "$out"
-mkdir -p "$out"
-# Sockets and state: a short path, because socket names are limited to 107 bytes.
-work=$(mktemp -d "${TMPDIR:-/tmp}/bitaqa.XXXXXX")
-card_pid=
-end() { [ -z "$card_pid" ] || { kill "$card_pid" 2>/dev/null; wait "$card_pid" 2>/dev/null; } || true; card_pid=; }
-finish() {
-    status=$?
-    end
-    "$pcscd" stop "$work/pcscd" >/dev/null 2>&1 || true
-    [ "$status" -eq 0 ] || { cp "$work"/*.log "$out" 2>/dev/null || true; echo "residence: failed; logs are in $out" >&2; }
-    rm -rf "$work"
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
-say() { printf '\n== %s\n' "$*"; }
-fail() { echo "residence: $*" >&2; exit 1; }
-# field NAME: the first value of that name in the JSON on standard input
-field() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }
 pki() { "$bin/bitaqa-pki" "$@"; }
 
-printf 'authority of the demo\n' >"$work/passphrase"
 printf 'terminal of the demo\n' >"$work/terminal-passphrase"
 export BITAQA_PASSPHRASE_FILE="$work/passphrase" BITAQA_SIGNER_PASSPHRASE_FILE="$work/passphrase"
 export BITAQA_CITIZEN_PASSPHRASE_FILE="$work/passphrase"
@@ -71,50 +45,23 @@ pki cvc verify --trust pki/cvc/UTATCVCA/generations/00001/certificate.cvcert OFF
 pki lint OFFICE/generations/00001/chain.cvcerts >"$out/lint.txt" 2>&1 || { cat "$out/lint.txt"; fail "the office's certificates have faults"; }
 
 say "pcscd with one virtual reader; the printing centre makes the card there"
-"$pcscd" start "$work/pcscd" 1 "${BITAQA_DRIVER:-$bin/libifdbitaqa.so}" >pcscd.txt
-PCSCLITE_CSOCK_NAME=$(sed -n 's/^PCSCLITE_CSOCK_NAME=//p' pcscd.txt)
-export PCSCLITE_CSOCK_NAME
-reader="Bitaqa Virtual Reader 00 00"
-# One template of 500 drawn bytes: no finger of anybody.
-{
-    printf '\143\202\002\006\177\141\202\002\001\002\001\001\177\140\202\001\371\137\056\202\001\364'
-    yes '/\/' | head -c 500
-} >EF_DG3.bin
+start_pcscd 1
+# One finger image record with a drawn picture: no finger of anybody.
+cp "$root/test-vectors/fingers/EF_DG3.bin" EF_DG3.bin
 mkdir orders letters
 ln -s "$root/test-vectors/portraits" portraits
-head -n 1 "$root/test-vectors/orders/specimen.jsonl" | sed 's|}$|, "fingers": {"path": "../EF_DG3.bin"}}|' >orders/one.jsonl
+head -n 1 "$orders" | sed 's|}$|, "fingers": {"path": "../EF_DG3.bin"}}|' >orders/one.jsonl
 can=$(field card_access_number <orders/one.jsonl)
 number=$(field national_number <orders/one.jsonl)
 "$bin/bitaqa-soft-card" new --eid --state card.json >>pki.log
 
-# insert [FAULTS]: the card into the reader
-insert() {
-    "$bin/bitaqa-soft-card" run --state card.json --connect pcscd/slot.0 ${1:+--fault "$1"} >>card.log 2>&1 &
-    card_pid=$!
-    tries=0
-    until "$bin/bitaqa-reader" readers 2>/dev/null | grep -F "$reader" | grep -q '3B'; do
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] || fail "the card does not show in the reader"
-        sleep 0.05
-    done
-}
-# remove: out of the reader, and gone from it
-remove() {
-    end
-    tries=0
-    while "$bin/bitaqa-reader" readers 2>/dev/null | grep -F "$reader" | grep -q '3B'; do
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] || fail "the card does not leave the reader"
-        sleep 0.05
-    done
-}
-insert
-"$bin/bitaqa-personalizer" run orders/one.jsonl --profile specimen-uto-full --reader "$reader" --printer none --signer pki/ds/ds-1 \
+insert card.json 0
+"$bin/bitaqa-personalizer" run orders/one.jsonl --profile specimen-uto-full --reader "$(reader 0)" --printer none --signer pki/ds/ds-1 \
     --passphrase-file passphrase --trust trust --ledger ledger.jsonl --out cards --blanks 1 --citizen-ca pki --pin-letters letters \
     --cvca pki/cvc/UTISCVCA/generations/00001/certificate.cvcert \
     --cvca pki/cvc/UTATCVCA/generations/00001/certificate.cvcert >"$out/made.txt" 2>&1 || { cat "$out/made.txt"; fail "no card was made"; }
 cat "$out/made.txt"
-remove
+pull 0
 
 # sign NAME DATE NUMBER HOUSE: an entry of the register, signed by the office
 sign() {
@@ -122,23 +69,23 @@ sign() {
         "$3" "$2" "$4" >"$1.json"
     pki ds residence "$1.json" --signer pki/ds/office-1 --out "$1.bin" >>pki.log
 }
-# write NAME TERMINAL RECORD CODE [OPTION...]: at the office's counter; what is said goes to OUT/NAME.*
+# write FILE TERMINAL RECORD CODE [OPTION...]: at the office's counter; what is said goes to OUT/FILE.*
 write() {
-    name=$1 terminal=$2 record=$3 expected=$4
+    file=$1 terminal=$2 record=$3 expected=$4
     shift 4
     code=0
-    "$bin/bitaqa-reader" residence "$record.bin" --reader "$reader" --can "$can" --trust trust --terminal "$terminal" \
-        --terminal-passphrase-file terminal-passphrase "$@" >"$out/$name.txt" 2>"$out/$name.stderr" || code=$?
-    [ "$code" -eq "$expected" ] || { cat "$out/$name.txt" "$out/$name.stderr"; fail "$name: exit code $code, not $expected"; }
+    "$bin/bitaqa-reader" residence "$record.bin" --reader "$(reader 0)" --can "$can" --trust trust --terminal "$terminal" \
+        --terminal-passphrase-file terminal-passphrase "$@" >"$out/$file.txt" 2>"$out/$file.stderr" || code=$?
+    [ "$code" -eq "$expected" ] || { cat "$out/$file.txt" "$out/$file.stderr"; fail "$file: exit code $code, not $expected"; }
 }
 # said FILE TEXT: it was said
 said() { grep -q -e "$2" "$out/$1" || { cat "$out/$1"; fail "$1 does not say: $2"; }; }
 
 say "The holder has moved: the office signs the entry and replaces the record"
 sign moved 2026-11-01 "$number" 12
-insert
+insert card.json 0
 write moved OFFICE moved 0 --journal "$out/moved.journal"
-remove
+pull 0
 said moved.txt 'entered on 2026-05-04 by office 9101'
 said moved.txt 'now: Erewhon, 12'
 cat "$out/moved.txt"
@@ -146,28 +93,30 @@ cat "$out/moved.txt"
 say "Who may not, and what does not fit"
 sign older 2026-10-31 "$number" 99
 sign other 2026-11-02 199900000022 99
-insert
-write inspector BORDER other 2
-said inspector.stderr 'not for the holder'
+insert card.json 0
+write stranger BORDER other 2
+said stranger.stderr 'not for the holder'
 sign next 2026-11-02 "$number" 13
 write inspector BORDER next 21
+said inspector.stderr 'does not show its residence record to this terminal'
 write counter COUNTER next 21
 said counter.stderr 'write-dg17'
 write older OFFICE older 21
 said older.stderr 'of a later day'
-remove
+pull 0
 printf 'x' >broken.bin
 write broken OFFICE broken 2
+said broken.stderr 'no residence record'
 echo "an inspection system, an office without the right, an older record and another citizen's: all refused"
 
 say "Fingers stay closed to the office, and open to the border"
-insert
+insert card.json 0
 for post in OFFICE BORDER; do
-    "$bin/bitaqa-reader" verify --reader "$reader" --can "$can" --trust trust --json --terminal $post \
+    "$bin/bitaqa-reader" verify --reader "$(reader 0)" --can "$can" --trust trust --json --terminal $post \
         --terminal-passphrase-file terminal-passphrase --save-evidence "$out/$post.evidence.json" >"$out/$post.json"
     [ "$(field verdict <"$out/$post.json")" = GENUINE_VALID ] || fail "$post: the card is not genuine"
 done
-remove
+pull 0
 grep -q '"EF.DG3"' "$out/BORDER.evidence.json" || fail "the border did not read the fingers"
 grep '"EF.DG3"' "$out/OFFICE.evidence.json" && fail "the office read fingers"
 
@@ -177,14 +126,14 @@ commands=$(grep -c '^{"exchange"' "$out/moved.journal")
 for when in before after; do
     printf 'format = "bitaqa-soft-card-fault"\nversion = 1\nseed = 7\n[[fault]]\nkind = "torn"\nat = %d\nwhen = "%s"\n' \
         $((commands - 2)) "$when" >torn.toml
-    insert torn.toml
+    insert card.json 0 --fault torn.toml
     write "torn-$when" OFFICE next 20
     said "torn-$when.stderr" 'the old record or the new one'
-    remove
+    pull 0
 done
-insert
+insert card.json 0
 write again OFFICE next 0
-remove
+pull 0
 # Torn after the command, the card had the new record already.
 said again.txt 'before: Erewhon, 13'
 cat "$out/again.txt"
@@ -194,17 +143,17 @@ printf '31415926\n' >own-pin
 # padded PIN: eight bytes in hexadecimal, as the card takes it
 padded() { printf '%s' "$1" | od -An -tx1 | tr -d ' \n' | sed 's/$/ffffffffffffffff/' | cut -c 1-16; }
 letter=$(field pin <letters/ZZ0000017.json)
-insert
+insert card.json 0
 printf '00A404000BA000000308000010000100\n0024008010%s%s\n' "$(padded "$letter")" "$(padded 31415926)" |
-    "$bin/bitaqa-reader" apdu --reader "$reader" >"$out/pin.txt"
+    "$bin/bitaqa-reader" apdu --reader "$(reader 0)" >"$out/pin.txt"
 # 11: the certificates are good, and no card is judged by certificates.
 code=0
-"$bin/bitaqa-reader" citizen --reader "$reader" --can "$can" --trust trust --citizen-ca pki/citizen-ca/certificate.der \
+"$bin/bitaqa-reader" citizen --reader "$(reader 0)" --can "$can" --trust trust --citizen-ca pki/citizen-ca/certificate.der \
     --pin-file own-pin >"$out/holder.txt" 2>"$out/holder.stderr" || code=$?
 [ "$code" -eq 11 ] || { cat "$out/pin.txt" "$out/holder.txt" "$out/holder.stderr"; fail "the holder's reading ends with $code"; }
 said holder.txt 'Residence record: GOOD'
 said holder.txt '2026-11-02'
-remove
+pull 0
 grep -A 14 'Residence record' "$out/holder.txt"
 
 printf '\nLook at %s\n' "$out"
