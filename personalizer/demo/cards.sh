@@ -42,8 +42,18 @@ exits() {
     "$@" || code=$?
     [ "$code" -eq "$wanted" ] || { echo "exit code $code instead of $wanted"; return 1; }
 }
-# refused COMMAND: whether it fails
-refused() { if "$@"; then echo "it went through"; return 1; fi; }
+# absent FILE: whether there is no such file
+absent() { [ ! -e "$1" ]; }
+# nowhere TEXT FILE: whether the file is there and does not say that
+nowhere() { [ -s "$2" ] && ! grep -F -- "$1" "$2"; }
+# refused TEXT COMMAND: whether it fails and says that
+refused() {
+    text=$1
+    shift
+    if "$@" >said 2>&1; then cat said; echo "it went through"; return 1; fi
+    cat said
+    grep -q -F -- "$text" said || { echo "nothing of: $text"; return 1; }
+}
 # says TEXT COMMAND: whether it succeeds and prints that
 says() {
     text=$1
@@ -265,8 +275,8 @@ citizen_s_card() {
         check "pkcs15-tool -D: $label" grep -F "$label" listed
     done
     # The slot 9E stays empty: whoever comes near the card could follow it by that key.
-    check "pkcs15-tool -D: no certificate of 9E" refused grep -F "X.509 Certificate [Certificate for Card Authentication]" listed
-    check "  and no key" refused grep -F "CARD AUTH key" listed
+    check "pkcs15-tool -D: no certificate of 9E" nowhere "X.509 Certificate [Certificate for Card Authentication]" listed
+    check "  and no key" nowhere "CARD AUTH key" listed
     cp listed "$out/$kind.listed"
     for id in 01 02 03; do
         check "certificate $id: pkcs15-tool --read-certificate, openssl verify" certificate $id
@@ -274,7 +284,8 @@ citizen_s_card() {
     done
     if [ "$kind" = own ]; then
         check "bitaqa-reader citizen: the PIN is the issuer's" says "no key works until the holder has chosen" exits 11 citizen
-        check "with the letter's PIN no key works" refused signs 01 "$first"
+        check "with the letter's PIN no key works: the card takes it for no login" refused "C_Login failed" signs 01 "$first"
+        check "  which cost no try" says "3 tries left" exits 11 citizen
         check "  and no residence record is shown" residence '"not-judged"'
         check "pkcs15-tool --change-pin" pkcs15-tool --change-pin --pin "$first" --new-pin "$own"
         echo "$own" >holder-pin
@@ -285,10 +296,12 @@ citizen_s_card() {
         check "the letter's PIN signs" signs 01 "$first"
         check "pkcs11-tool --change-pin" pkcs11-tool --change-pin --pin "$first" --new-pin "$own"
     fi
-    check "the letter's PIN is a PIN no more" refused pkcs15-tool --verify-pin --pin "$first"
+    check "the letter's PIN is a PIN no more" refused "PIN code or key incorrect" \
+        pkcs15-tool --verify-pin --pin "$first"
     for id in 01 02; do
         check "pkcs11-tool --login --sign with $id, openssl dgst -verify" signs $id "$own"
-        check "  and of no other message" refused openssl dgst -sha256 -verify $id.pub -signature signature other
+        check "  and of no other message" refused "Verification failure" \
+            openssl dgst -sha256 -verify $id.pub -signature signature other
     done
     check "pkcs11-tool with 03: what OpenSSL sends is read" keeps_secrets "$own"
     check "pkcs15-tool --unblock-pin with the letter's PUK" pkcs15-tool --unblock-pin --puk "$puk" --new-pin 314159
@@ -337,18 +350,32 @@ torn() {
     insert "$n.card" 0 --fault fault.toml
     check "bitaqa-personalizer run: $document torn at command $2" exits 11 centre run --blanks 1
     pull 0
-    check "  the ledger has it as $3" says "$document  $3" "$bin/bitaqa-personalizer" ledger show ledger.jsonl
+    check "  the ledger has it as $3" in_state "$3"
     insert "$n.card" 0
     check "recover: finished, but for its print" says "$document: unprinted" exits 11 centre recover
     cp last "$n.recovered"
     case $kind in own | jmrtd) check "bitaqa-reader verify: GENUINE_VALID" verified ;; esac
-    case $kind in jmrtd) ;; *) check "bitaqa-reader citizen: every certificate is good" certificates_good ;; esac
+    case $kind in
+        jmrtd) ;;
+        *)
+            check "bitaqa-reader citizen: every certificate is good" certificates_good
+            check "  its letter is kept" test -s "letters/$document.json"
+            ;;
+    esac
     made=$((made + 1))
     check "recover --reject" says "$document: rejected: rejected by the operator" exits 21 centre recover --reject
     cp last "$n.rejected"
+    check "  no letter is left" absent "letters/$document.json"
 }
-# obeyed: the program says that the chip is useless now
-obeyed() { refused grep -q 'could not be locked' "$n.rejected"; }
+# in_state STATE: what the ledger says of the document
+in_state() {
+    "$bin/bitaqa-personalizer" --json ledger show ledger.jsonl >documents &&
+        grep -F "\"document\":\"$document\"" documents | grep -q -F "\"state\":\"$1\""
+}
+# locked WORD: whether the rejected card's result says that its chip is useless now: true or false
+locked() {
+    grep -F '"outcome":"rejected"' "$out/$document/result.json" && grep -q -F "\"chip_locked\":$1" "$out/$document/result.json"
+}
 # again N: the rejected card is put in once more
 again() {
     check "recover, once more: it stays rejected" says "$document: rejected: rejected before" exits 21 centre recover
@@ -357,16 +384,16 @@ again() {
 
 say "This project's card, torn, finished and rejected"
 kind own
-torn 2 160 ChipInitialised
-check "  the chip obeys" obeyed
-check "  no letter is left" refused test -e "letters/$document.json"
+torn 2 160 CHIP_INITIALISED
+check "  the chip obeys" locked true
 check "  bitaqa-reader verify: nothing can be read" exits 11 verify
 check "  bitaqa-reader citizen: there is nothing" says "no PIV application" exits 21 citizen
 again
 say "The JMRTD passport applet, torn, finished and rejected"
 kind jmrtd
-torn 6 60 ChipInitialised
-check "  nobody can lock it: destroy it" says "destroy it, and revoke the number" cat "$n.rejected"
+torn 6 60 CHIP_INITIALISED
+check "  nobody can lock it" locked false
+check "  destroy it" says "destroy it, and revoke the number" cat "$n.rejected"
 check "  bitaqa-reader verify: it is still genuine" verified
 printf '{"number": "%s", "reason": "damaged", "since": "%s"}\n' "$document" "$(date -u +%Y-%m-%d)" >revoked.jsonl
 "$bin/bitaqa-pki" bundle export --dir pki --passphrase-file passphrase --out next.bundle --revoked-documents revoked.jsonl >>pki.log
@@ -375,14 +402,14 @@ check "  until its number is revoked: GENUINE_REVOKED" exits 13 verify
 again
 say "PivApplet, torn, finished and rejected"
 kind pivapplet
-torn 5 40 BlankAssigned
-check "  the chip obeys" obeyed
+torn 5 40 BLANK_ASSIGNED
+check "  the chip obeys" locked true
 check "  its PIN is blocked" says blocked exits 11 citizen
 again
 say "OpenFIPS201, torn, finished and rejected"
 kind openfips201
-torn 8 50 BlankAssigned
-check "  the chip obeys" obeyed
+torn 8 50 BLANK_ASSIGNED
+check "  the chip obeys" locked true
 check "  its PIN is blocked" says blocked exits 11 citizen
 again
 
