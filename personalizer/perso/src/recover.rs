@@ -185,7 +185,12 @@ fn reject_named(line: &mut Line<'_>, document: &str) -> Result<Rejected, Recover
     let (record, chip) = begun.ok_or_else(|| RecoverError::NotBegun { document: document.to_owned() })?;
     of_this_kind(line, document, &record)?;
     // A card that says that it is another one is not touched, nor taken for a dead one.
-    let serial = select(line).ok().map(|domain| domain.serial().to_owned());
+    let serial = match select(line) {
+        Ok(domain) => Some(domain.serial().to_owned()),
+        // That the reader does not work says nothing of the card.
+        Err(failure) if failure.is_reader_s() => return Err(failure.into()),
+        Err(_) => None,
+    };
     if let Some(other) = serial.clone().filter(|serial| *serial != chip) {
         return Err(RecoverError::OtherCard { document: document.to_owned(), chip: other });
     }

@@ -62,7 +62,10 @@ pub enum StationError {
     /// No card in the station.
     #[error("there is no card in the chip station")]
     NoCard,
-    /// The reader failed.
+    /// A card is there and gives no answer to reset: it is dead, or the wrong way round.
+    #[error("the card in the chip station does not answer (wrong way round, or not a chip card)")]
+    Mute,
+    /// The reader failed; of the card this says nothing.
     #[error("the reader of the chip station failed: {detail}")]
     Reader {
         /// What it said.

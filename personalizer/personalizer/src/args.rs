@@ -242,7 +242,8 @@ pub struct Recover {
     /// Reject the card, whatever its state.
     #[arg(long)]
     pub reject: bool,
-    /// Reject this document number, also when its chip does not say any more who it is.
+    /// Reject this document number, also when its chip does not say any more who it is. No card is fed: only one that is in
+    /// the station already is looked at.
     #[arg(long, value_name = "NUMBER", requires = "reject")]
     pub document: Option<String>,
     #[command(flatten)]

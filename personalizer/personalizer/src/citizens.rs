@@ -10,7 +10,7 @@ use channel::secret::Secret;
 use eid::keys::KeyReference;
 use jiff::Timestamp;
 use perso::citizen::{CertificateError, CertificateHolder, CitizenCa, KeptLetter, KeyProof, PinLetter, PinLetters};
-use perso::ledger::CertificateRecord;
+use perso::ledger::{Book, CertificateRecord, State};
 use perso::profile::Profile;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -90,6 +90,12 @@ impl CitizenDesk {
             ca: Ca { authority, passphrase, directory: directory.clone() },
             letters: LetterFolder(folder.clone()),
         }))
+    }
+
+    /// A run that is killed after a card was rejected leaves its letter; nobody is to be sent it.
+    pub fn withdraw_rejected(&self, book: &Book) -> Result<(), Failure> {
+        let mut rejected = book.documents().filter(|(_, record)| record.state == State::QaRejected);
+        rejected.try_for_each(|(document, _)| self.letters.withdraw(document))
     }
 }
 

@@ -211,6 +211,9 @@ impl Parts {
         let path = input::given(equipment.ledger.as_deref(), "--ledger")?;
         let ledger = perso::ledger::Ledger::open(path)?;
         ledger::check_head(&Reading::of(path)?, equipment.head.as_deref())?;
+        if let Some(citizens) = &citizens {
+            citizens.withdraw_rejected(ledger.book())?;
+        }
         let must_print = crate::line::must_print(machine);
         Ok(Parts { profile, keys, signer, citizens, trust, station, ledger, must_print, random: OsRandom })
     }

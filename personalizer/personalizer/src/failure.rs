@@ -307,6 +307,12 @@ impl From<Perso> for Failure {
             Perso::Station(error @ StationError::NoCard) => {
                 Failure::new("There is no card.", error, "Put a blank into the station.", exit::NO_CARD)
             }
+            Perso::Station(error @ StationError::Mute) => Failure::new(
+                "The card cannot be used.",
+                error,
+                "Turn the card round; if its chip is dead, put it into the reject box.",
+                exit::NO_CARD,
+            ),
             Perso::Station(error @ StationError::Reader { .. }) => {
                 Failure::new("The chip station does not work.", error, "Check reader and pcscd.", exit::NO_CARD)
             }
@@ -346,7 +352,8 @@ impl From<RecoverError> for Failure {
             error @ RecoverError::OtherCard { .. } => Failure::new(
                 "Another card is in the station.",
                 error,
-                "Put in the card to be rejected; if it is lost or dead, leave the station empty.",
+                "Put in the card to be rejected; if it is lost or dead, leave the station empty. A card inside the printer is \
+                 brought to its end by `recover` alone.",
                 exit::ORDER,
             ),
             error @ RecoverError::OtherKind { .. } => Failure::new(

@@ -54,6 +54,7 @@ impl ChipStation {
 fn unconnected(error: ConnectError) -> StationError {
     match error {
         ConnectError::NoCard { .. } => StationError::NoCard,
+        ConnectError::Mute { .. } => StationError::Mute,
         error => StationError::Reader { detail: error.to_string() },
     }
 }

@@ -2,7 +2,7 @@
 
 use channel::random::RandomError;
 use inspection::Verdict;
-use iso7816::Status;
+use iso7816::{Status, TransmitError};
 use lds::globalplatform::{ApplicationState, CardState};
 use openssl::error::ErrorStack;
 
@@ -187,6 +187,17 @@ pub enum Failure {
     /// OpenSSL failed.
     #[error("cryptography failed")]
     OpenSsl(#[from] ErrorStack),
+}
+
+impl Failure {
+    /// True when the reader failed, or the service behind it: of the card this says nothing.
+    pub fn is_reader_s(&self) -> bool {
+        matches!(
+            self,
+            Failure::Station(StationError::Reader { .. })
+                | Failure::Unusable(Unusable::Dialogue(DialogueError::Transmit(TransmitError::Reader { .. })))
+        )
+    }
 }
 
 /// Why a card in the station is no usable blank.

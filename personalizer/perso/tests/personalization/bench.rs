@@ -77,6 +77,8 @@ pub struct Slot {
     pub trace: Rc<RefCell<String>>,
     /// Refuse the so-manieth command with this instruction, as a chip whose memory is full does.
     pub refuse: Rc<RefCell<Option<(u8, usize)>>>,
+    /// What goes wrong with the station.
+    pub trouble: Rc<RefCell<Option<Trouble>>>,
     /// Falsify each answer to this instruction inside secure messaging.
     pub garble: Rc<RefCell<Option<u8>>>,
     /// Say yes to this instruction with this P1 and P2, and do nothing.
@@ -89,6 +91,17 @@ pub struct Slot {
     pub ledger: Option<PathBuf>,
     /// A reader gives its card to one connection at a time.
     pub connections: Rc<RefCell<Connections>>,
+}
+
+/// What can go wrong with a station.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// There is no reader any more.
+    NoReader,
+    /// The reader fails with the first command.
+    ReaderFails,
+    /// The card does not answer the reset.
+    Mute,
 }
 
 /// What is on the card and on the disk at one moment.
@@ -129,6 +142,7 @@ impl Slot {
             card: Rc::new(RefCell::new(SoftCard::blank(options).unwrap())),
             trace: Rc::default(),
             refuse: Rc::default(),
+            trouble: Rc::default(),
             garble: Rc::default(),
             pretend: Rc::default(),
             extended_length: Rc::new(RefCell::new(true)),
@@ -141,6 +155,11 @@ impl Slot {
 
 impl Station for Slot {
     fn connect(&mut self) -> Result<StationCard, StationError> {
+        match *self.trouble.borrow() {
+            Some(Trouble::NoReader) => return Err(StationError::Reader { detail: "it was unplugged".to_owned() }),
+            Some(Trouble::Mute) => return Err(StationError::Mute),
+            Some(Trouble::ReaderFails) | None => {}
+        }
         self.card.borrow_mut().reset();
         Ok(self.connections.borrow_mut().begin(Box::new(self.clone())))
     }
@@ -152,6 +171,9 @@ impl Station for Slot {
 
 impl Card for Slot {
     fn transmit(&mut self, command: &Command) -> Result<Response, TransmitError> {
+        if *self.trouble.borrow() == Some(Trouble::ReaderFails) {
+            return Err(TransmitError::Reader { detail: "its service ended".to_owned() });
+        }
         if let Some((instruction, left)) = self.refuse.borrow_mut().as_mut()
             && *instruction == command.ins
         {

@@ -119,3 +119,27 @@ fn a_dead_card_is_rejected_by_its_number_and_another_one_is_left_alone() {
     let record = ledger.book().document(number).unwrap();
     assert!(record.state == State::QaRejected && record.given_up, "nobody waits for a dead chip");
 }
+
+#[test]
+fn a_reader_that_fails_closes_no_number_and_a_mute_card_does() {
+    let profile = small_profile();
+    let (_folder, mut ledger, slot) = torn(&profile);
+    let number = centre().orders[0].document_number.as_str();
+    let mut reject = |trouble| {
+        slot.trouble.replace(trouble);
+        let recovered = with_line(&slot, &profile, &mut ledger, &keys(), |line| {
+            recover(line, &|_| None, Wish::Reject { document: Some(number) })
+        });
+        (recovered, ledger.book().document(number).unwrap().clone())
+    };
+    for trouble in [Trouble::NoReader, Trouble::ReaderFails] {
+        let (failed, record) = reject(Some(trouble));
+        assert!(matches!(failed, Err(RecoverError::Failure(failure)) if failure.is_reader_s()), "{trouble:?}");
+        assert!(record.state != State::QaRejected && !record.given_up, "{trouble:?}");
+    }
+    let (recovered, record) = reject(Some(Trouble::Mute));
+    assert!(!rejected(recovered).invalidated && record.state == State::QaRejected && record.given_up);
+    // Should it answer once more, it is locked after all.
+    let (recovered, record) = reject(None);
+    assert!(rejected(recovered).invalidated && record.invalidated);
+}

@@ -23,10 +23,16 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
     let faces = Faces::load(&profile)?;
     keep_folder(out)?;
     let parts = Parts::open(&options.equipment, &options.machine, profile)?;
-    let wanted = options.document.is_some() || parts.ledger.book().documents().any(|(_, record)| is_open(record));
-    let mut printer = Printer::open(&options.machine, if wanted { Feeder::Card } else { Feeder::Unused })?;
+    let by_number = options.document.is_some();
+    let wanted = by_number || parts.ledger.book().documents().any(|(_, record)| is_open(record));
+    let feeder = if wanted && !by_number { Feeder::Card } else { Feeder::Unused };
+    let mut printer = Printer::open(&options.machine, feeder)?;
     // A run that was killed leaves its card in the machine.
     let inside = printer.holds_card()?;
+    if by_number && !inside {
+        // The card is dead, or gone: the one on top in the feeder is another one, and nothing is moved.
+        printer = Printer::None;
+    }
     if matches!(printer, Printer::Machine(_)) && !inside && !wanted {
         let words = "nothing is open in this ledger: no card was fed";
         output.say("recovered", json!({ "outcome": "nothing-open" }), words);
@@ -75,7 +81,8 @@ fn one_card(options: &Recover, shift: &mut Shift<'_>, inside: bool) -> Result<u8
         Ok(untouched) => return leave(untouched, shift),
         Err(error) => {
             // Where the card is not at fault it stays inside, and the next recovery looks at it first.
-            if !is_ours(&error) {
+            let of_the_reader = matches!(&error, RecoverError::Failure(failure) if failure.is_reader_s());
+            if !is_ours(&error) && !of_the_reader {
                 shift.move_card(ledger::Motion::Reject, None)?;
             }
             return Err(error.into());
@@ -99,12 +106,13 @@ fn is_open(record: &DocumentRecord) -> bool {
     }
 }
 
-/// The documents that wait to be finished, for people (a few of them) and for programs. A rejected one does not: its card may be dead.
+/// The documents that wait for their card, for people (a few of them) and for programs. A rejected one does too, until its chip is
+/// locked or given up.
 fn still_open(shift: &Shift<'_>) -> (String, Vec<String>) {
     const TOLD: usize = 5;
     let documents = shift.parts.ledger.book().documents();
-    let waiting = documents.filter(|(_, record)| is_open(record) && record.state != State::QaRejected);
-    let open: Vec<String> = waiting.map(|(number, _)| number.to_owned()).collect();
+    let open: Vec<String> =
+        documents.filter(|(_, record)| is_open(record)).map(|(number, _)| number.to_owned()).collect();
     let told = open.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = open.len().saturating_sub(TOLD);
     let words = match (open.len(), more) {
@@ -120,12 +128,15 @@ fn nothing_done(open: &[String]) -> u8 {
     if open.is_empty() { exit::GOOD } else { exit::INTERRUPTED }
 }
 
-/// True when the line lacks something that the card needs: it can be finished once that is there.
+/// True when the line lacks something that the card needs, or was told another number: the card can be finished once that is
+/// mended.
 pub fn is_ours(error: &RecoverError) -> bool {
     match error {
-        RecoverError::OrderMissing { .. } | RecoverError::OtherKind { .. } => true,
+        RecoverError::OrderMissing { .. }
+        | RecoverError::OtherKind { .. }
+        | RecoverError::NotBegun { .. }
+        | RecoverError::OtherCard { .. } => true,
         RecoverError::Failure(failure) => is_line_s(failure),
-        RecoverError::NotBegun { .. } | RecoverError::OtherCard { .. } => false,
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod applet;
 mod exits;
+mod rejected;
 mod token;
 
 use std::collections::BTreeSet;
