@@ -31,6 +31,7 @@ use serde::Serialize;
 pub use self::checks::CHECKS;
 pub use self::report::{
     Basis, CertificateLine, DocumentLine, HintLine, Judgement, ObjectLine, RecordLine, Report, ResidenceLine, judge,
+    judge_residence,
 };
 use crate::procedure::{Budget, Metered};
 

@@ -237,6 +237,8 @@ impl Procedure<'_> {
         self.evidence.active_authentication = None;
         self.evidence.terminal_authentication = None;
         (self.chip_identity, self.terminal_key) = (None, None);
+        // Before anything is asked of this session: who judges inside it must know what the first one failed to prove.
+        self.evidence.restarted = Some(restart);
         let (_, result) = self.session(&mut reader.careful(), card);
         if self.evidence.access.established.is_none() {
             let attempts = std::mem::take(&mut self.evidence.access.attempts);
@@ -244,7 +246,6 @@ impl Procedure<'_> {
             self.evidence.access.attempts = attempts;
             return Err(cause);
         }
-        self.evidence.restarted = Some(restart);
         result
     }
 

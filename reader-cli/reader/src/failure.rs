@@ -101,6 +101,8 @@ pub enum Error {
     Record { path: PathBuf, source: eid::residence::ResidenceError },
     #[error("the record is not for the holder of this card")]
     OtherHolder,
+    #[error("{reasons}")]
+    RecordNotGood { reasons: String },
     #[error(transparent)]
     Replace(#[from] ReplaceError),
     #[error("the result cannot be written as JSON: {0}")]
@@ -291,6 +293,11 @@ impl Error {
                 "Nothing was written",
                 "Compare the national number of the entry with the card; make the record for this holder, or present the \
                  holder's own card.",
+                exit::USAGE,
+            ),
+            Error::RecordNotGood { .. } => (
+                "Nothing was written: readers would not believe this record",
+                "Have the record signed anew by a signer under a CSCA of the trust bundle, or install the newest bundle.",
                 exit::USAGE,
             ),
             Error::Replace(error) => replace(error),

@@ -25,9 +25,9 @@ pub(super) const DOCUMENT: Check = Check {
 fn document(case: &Case<'_>) -> Found {
     let of_holder = case.certificates.iter().filter(|line| !line.is_of_card());
     let numbers: Vec<_> = of_holder.map(|line| line.number.as_deref()).collect();
-    let Some(first) = numbers.first() else {
+    if numbers.is_empty() {
         return Found::new(Outcome::NotSupported, "there is no certificate of the holder on this card");
-    };
+    }
     let Some(document) = case.basis.document else {
         return Found::undetermined("the travel document was not read, so which card it is is not known");
     };
@@ -37,16 +37,18 @@ fn document(case: &Case<'_>) -> Found {
             format!("the travel document on this card is {verdict}: what it says of its number proves nothing");
         return Found::not_judged(reason, "Judge the travel document first: bitaqa-reader verify.");
     };
-    let own = holder.document_number.as_deref();
-    match (first, own) {
-        (Some(_), Some(own)) if numbers.iter().all(|number| *number == Some(own)) => {
-            Found::successful("the certificates name the number of the travel document")
-        }
-        (Some(_), Some(_)) => Found {
+    let Some(own) = holder.document_number.as_deref() else {
+        return Found::not_judged("the travel document has no number", "Read the travel document again.");
+    };
+    if numbers.iter().flatten().any(|number| *number != own) {
+        return Found {
             remedy: Some("Do not rely on the certificates; keep the card and report it.".to_owned()),
             ..Found::failed("a certificate names another document than the travel document on this card")
-        },
-        _ => Found::not_judged("the certificates name no document", "Ask the issuer of the certificates."),
+        };
+    }
+    match numbers.iter().all(Option::is_some) {
+        true => Found::successful("the certificates name the number of the travel document"),
+        false => Found::not_judged("a certificate names no document", "Ask the issuer of the certificates."),
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use trust::{Certificate, Leniency, TrustStore};
 
-use super::checks::{CHECKS, Case};
+use super::checks::{CHECKS, Case, Check, Found};
 use super::{PinState, Seen, State, certificates, residence};
 use crate::holder::Holder;
 use crate::report::CheckResult;
@@ -30,7 +30,8 @@ pub enum Judgement {
     UntrustedIssuer,
     /// The certificates, or the record and the travel document, name different holders.
     DifferentHolders,
-    /// It claims a believed issuer who did not sign it, was altered, or is nothing of the kind.
+    /// It claims a believed issuer who did not sign it, was altered, or is nothing of the kind; or it is on a card whose travel document
+    /// is.
     Forged,
 }
 
@@ -196,10 +197,7 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
     let residence = seen.national.iter().flatten().find(|(object, _)| **object == RESIDENCE).map(|(_, state)| state);
     let case = Case::new(basis, &certificates, residence);
     let found: Vec<_> = CHECKS.iter().map(|check| (check, (check.judge)(&case))).collect();
-    let said = |of_residence: bool| {
-        let of = found.iter().filter(move |(check, _)| check.of_residence == of_residence);
-        of.filter_map(|(check, found)| found.points_at(check)).max()
-    };
+    let said = |of_residence: bool| worst_of(&found, of_residence);
     let of_residence = residence.map(|_| said(true).unwrap_or(Judgement::Good));
     let mut not_judged = vec!["revocation", "that the card has the keys of its certificates"];
     if of_residence == Some(Judgement::NotJudged) {
@@ -214,8 +212,13 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
         Judgement::Good if !not_judged.is_empty() => Judgement::CertificatesGood,
         worst => worst,
     };
-    // What is open of the record leaves the certificates what they are; what is wrong with it does not.
-    let wrong = [of_residence, said(false)].into_iter().flatten().filter(|said| *said > Judgement::NotJudged);
+    // What is open of the record leaves the certificates what they are; what is wrong with it, or with the card, does not.
+    let of_document = basis.document.and_then(|document| match document.verdict {
+        Verdict::NotGenuine | Verdict::CloneSuspect => Some(Judgement::Forged),
+        Verdict::UntrustedIssuer => Some(Judgement::UntrustedIssuer),
+        _ => None,
+    });
+    let wrong = [of_residence, said(false), of_document].into_iter().flatten().filter(|said| *said > Judgement::NotJudged);
     let judgement = wrong.chain([worst]).max().unwrap_or(worst);
     let residence = seen.national.as_ref().map(|_| residence_line(&case, of_residence));
     let hint = content(seen.national.as_deref().unwrap_or_default(), &STATUS_HINT).map(hint);
@@ -240,6 +243,21 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
         not_judged,
         certificates,
     }
+}
+
+/// Judges a residence record that is on no card yet, as [`judge`] will judge it on the card whose document `basis` holds.
+pub fn judge_residence(content: &[u8], basis: &Basis<'_>) -> (Judgement, Vec<CheckResult>) {
+    let object = State::Read(content.to_vec());
+    let case = Case::new(basis, &[], Some(&object));
+    let checks = CHECKS.iter().filter(|check| check.of_residence);
+    let found: Vec<_> = checks.map(|check| (check, (check.judge)(&case))).collect();
+    let judgement = worst_of(&found, true).unwrap_or(Judgement::Good);
+    (judgement, found.into_iter().map(|(check, found)| found.into_result(check)).collect())
+}
+
+fn worst_of(found: &[(&Check, Found)], of_residence: bool) -> Option<Judgement> {
+    let of = found.iter().filter(|(check, _)| check.of_residence == of_residence);
+    of.filter_map(|(check, found)| found.points_at(check)).max()
 }
 
 fn content<'a>(objects: &'a [(&'static Object, State)], wanted: &Object) -> Option<&'a [u8]> {

@@ -7,8 +7,10 @@ use std::path::Path;
 use channel::random::OsRandom;
 use eid::residence::{Residence as Record, ResidenceError, SignedResidence};
 use inspection::procedure::{Errand, ReplaceError, Replaced, replace_residence};
+use inspection::citizen::{Basis, Judgement, judge_residence};
 use inspection::{Bac, Evidence, Policy, Report, Verdict, judge};
 use serde_json::{Value, json};
+use ::trust::{Outcome, TrustStore};
 
 use super::{now, options, trust, trust_directory, with_card};
 use crate::args::Residence;
@@ -30,26 +32,57 @@ pub fn run(args: &Residence) -> Result<u8, Error> {
     let terminal = terminal::open(&args.terminal, args.terminal_passphrase_file.as_deref(), now())?;
     let powered = source::connect(&args.source)?;
     let options = options(&powered);
-    let mut report = None;
+    let mut refused = None;
     let mut approve = |evidence: &Evidence| {
         let judged = judge(evidence, &store, &Policy { bac: Bac::Never }, now());
-        let good = judged.verdict == Verdict::GenuineValid && is_holder_s(&record, &judged);
-        report = Some(judged);
-        good
+        refused = refusal(&content, &record, judged, &store);
+        refused.is_none()
     };
     let errand = Errand { terminal: &terminal, record: &content, approve: &mut approve };
     let display = Display::new();
     let mut show = |progress| display.show(progress);
     let (evidence, result) =
         with_card(powered, |card| replace_residence(card, &access, &options, errand, &mut OsRandom, &mut show));
-    // A chip that stayed closed was never judged: the verdict says why it cannot be.
-    let report = report.unwrap_or_else(|| judge(&evidence, &store, &Policy { bac: Bac::Never }, now()));
-    match result {
-        Ok(replaced) => told(args, &record, &replaced),
-        Err(ReplaceError::NotApproved) if report.verdict == Verdict::GenuineValid => Err(Error::OtherHolder),
-        Err(ReplaceError::NotApproved | ReplaceError::NotOpened) => refuse(args, &report),
-        Err(error) => Err(error.into()),
+    match (result, refused) {
+        (Ok(replaced), _) => told(args, &record, &replaced),
+        (Err(ReplaceError::NotApproved), Some(Refusal::Record(error))) => Err(error),
+        (Err(ReplaceError::NotApproved), Some(Refusal::Card(report))) => refuse(args, &report),
+        (Err(ReplaceError::NotOpened), _) => {
+            // Nobody was asked in this session: the verdict says why the chip stayed closed.
+            let report = judge(&evidence, &store, &Policy { bac: Bac::Never }, now());
+            match report.verdict {
+                Verdict::GenuineValid => Err(ReplaceError::NotOpened.into()),
+                _ => refuse(args, &report),
+            }
+        }
+        (Err(error), _) => Err(error.into()),
     }
+}
+
+/// Why a record does not go to a card.
+enum Refusal {
+    /// The card is not genuine and valid.
+    Card(Box<Report>),
+    /// It is, but not with this record.
+    Record(Error),
+}
+
+/// Nothing goes to a card that its readers would not believe there: a record of a later day could not even be mended.
+fn refusal(content: &[u8], record: &Record, document: Report, store: &TrustStore) -> Option<Refusal> {
+    if document.verdict != Verdict::GenuineValid {
+        return Some(Refusal::Card(Box::new(document)));
+    }
+    if !is_holder_s(record, &document) {
+        return Some(Refusal::Record(Error::OtherHolder));
+    }
+    let basis = Basis { authorities: &[], store: Some(store), document: Some(&document), now: now() };
+    let (judgement, checks) = judge_residence(content, &basis);
+    if judgement == Judgement::Good {
+        return None;
+    }
+    let reasons = checks.iter().filter(|check| !matches!(check.result, Outcome::Successful | Outcome::NotSupported));
+    let reasons: Vec<_> = reasons.map(|check| format!("{}: {}", check.id, check.reason)).collect();
+    Some(Refusal::Record(Error::RecordNotGood { reasons: reasons.join("; ") }))
 }
 
 /// Whether the record names the person whose document this is.
@@ -74,7 +107,7 @@ fn told(args: &Residence, record: &Record, replaced: &Replaced) -> Result<u8, Er
     if args.json {
         let before = before.as_ref().map_or(Value::Null, |before| described(before.as_ref()));
         let now = described(Some(record));
-        output::json(&json!({ "version": 1, "replaced": true, "before": before, "now": now, "judged": false }))?;
+        output::json(&json!({ "version": 1, "replaced": true, "before": before, "now": now }))?;
         return Ok(exit::GOOD);
     }
     match before {
@@ -83,7 +116,7 @@ fn told(args: &Residence, record: &Record, replaced: &Replaced) -> Result<u8, Er
         Some(Some(before)) => tell("before", &before)?,
     }
     tell("now", record)?;
-    output::line("The card has shown the new record. The signatures of the records were not judged.")?;
+    output::line("The card has shown the new record. Its signature is good; that of the one before was not judged.")?;
     Ok(exit::GOOD)
 }
 
