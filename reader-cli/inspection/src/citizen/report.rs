@@ -218,7 +218,8 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
         Verdict::UntrustedIssuer => Some(Judgement::UntrustedIssuer),
         _ => None,
     });
-    let wrong = [of_residence, said(false), of_document].into_iter().flatten().filter(|said| *said > Judgement::NotJudged);
+    let wrong =
+        [of_residence, said(false), of_document].into_iter().flatten().filter(|said| *said > Judgement::NotJudged);
     let judgement = wrong.chain([worst]).max().unwrap_or(worst);
     let residence = seen.national.as_ref().map(|_| residence_line(&case, of_residence));
     let hint = content(seen.national.as_deref().unwrap_or_default(), &STATUS_HINT).map(hint);

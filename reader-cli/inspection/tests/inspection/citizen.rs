@@ -7,7 +7,9 @@ use eid::pin::Pin;
 use eid::residence::{Address, Residence, SignedResidence};
 use eid::status_hint::{CardStatus, StatusHint};
 use inspection::Verdict;
-use inspection::citizen::{Basis, CHECKS, Judgement, OpenError, PinState, ReadError, Report, judge, open, read};
+use inspection::citizen::{
+    Basis, CHECKS, Judgement, OpenError, PinState, ReadError, Report, judge, judge_residence, open, read,
+};
 use inspection::procedure::Budget;
 use iso7816::{Card, Command, Response, Status, TransmitError};
 use lds::date::Date;
@@ -185,7 +187,15 @@ fn every_check_of_the_record_fails_on_one_and_says_what_it_means() {
             Judgement::UntrustedIssuer,
         ),
     ];
+    // An office asks the same before it writes the record.
+    let document = judged(&crate::read(&mut SoftCard::from_state(&card(&issuer, None)), &with_can()), &store);
+    let basis = Basis { authorities: &[], store: Some(&store), document: Some(&document), now: today() };
+    let (said_before, checks) = judge_residence(&signed(&issuer, &good, 1), &basis);
+    assert!(said_before == Judgement::Good && checks.iter().all(|check| check.result.word() == "successful"));
     for (name, content, wanted, judgement) in cases {
+        let (said_before, checks) = judge_residence(&content, &basis);
+        let odd_before: Vec<_> = checks.iter().map(|check| (check.id, check.result.word())).collect();
+        assert!(said_before == judgement && wanted.iter().all(|pair| odd_before.contains(pair)), "{name}: {checks:?}");
         let report = report(&card(&issuer, Some(content)), &store, WHOLE, today());
         for pair in &wanted {
             assert!(odd(&report).contains(pair), "{name}: {:?}", odd(&report));
@@ -219,6 +229,8 @@ fn a_copied_travel_document_names_no_holder() {
     let report = report(&copied, &store, WHOLE, today());
     assert_eq!(report.document.as_ref().unwrap().verdict, Verdict::CloneSuspect);
     assert_eq!((odd(&report), said(&report)), (vec![("residence-holder", "undetermined")], Some(Judgement::NotJudged)));
+    // Whatever the certificates say: it is no card to rely on.
+    assert_eq!(report.judgement, Judgement::Forged);
 }
 
 #[test]

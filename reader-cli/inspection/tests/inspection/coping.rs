@@ -7,14 +7,16 @@ use channel::pace::{Mapping, Suite};
 use channel::random::OsRandom;
 use channel::suite::{Cipher, Curve, Group};
 use inspection::evidence::{Attempt, ChipAuthenticationOutcome, Interruption, Protocol, Quirk};
-use inspection::procedure::Rung;
+use inspection::procedure::{Errand, ReplaceError, Rung, replace_residence};
 use inspection::{Bac, Evidence, Options, Verdict, inspect};
 use iso7816::{Card, Command, Response, Status, TransmitError};
 use lds::security_infos::SecurityInfo;
 use soft_card::fault::Faults;
 use soft_card::{SoftCard, State, forge};
 
-use crate::issuer::{Active, Document, Issuer};
+use crate::issuer::{Active, Document, Issuer, usual_start};
+use crate::residence::terminal_of;
+use crate::terminals::Terminals;
 use crate::{judged, result, today, with_can, with_mrz};
 
 /// A card behind something that answers some commands itself.
@@ -340,6 +342,33 @@ fn a_proof_that_failed_before_the_session_broke_stands() {
     assert_eq!((report.verdict, result(&report, "pace-cam")), (Verdict::GenuineValid, "successful"));
     let report = judged(&read(&state, &state, &[12, 3]), &store);
     assert_eq!((report.verdict, result(&report, "pace-cam")), (Verdict::Unreadable, "aborted"));
+}
+
+/// An office judges inside the session: of the second one it must know what failed in the first.
+#[test]
+fn who_judges_in_the_second_session_knows_the_first() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let state = issuer.state(&crate::mapping::document(false));
+    let copy = forge::new_chip_key(&state).unwrap();
+    let terminal = terminal_of(&Terminals::of_offices(usual_start()), "OFFICE", &["write-dg17"]);
+    for (first, verdict) in [(&state, Verdict::GenuineValid), (&copy, Verdict::CloneSuspect)] {
+        let (first, then) = (SoftCard::from_state(first), SoftCard::from_state(&state));
+        let mut cards = Changing { first, then, breaks: vec![40], seen: 0, changed: false };
+        let mut seen = Vec::new();
+        let errand = Errand {
+            terminal: &terminal,
+            record: &[],
+            approve: &mut |evidence| {
+                seen.push(judged(evidence, &store).verdict);
+                false
+            },
+        };
+        let options = Options::new(today());
+        let (_, outcome) = replace_residence(&mut cards, &with_can(), &options, errand, &mut OsRandom, &mut |_| {});
+        assert_eq!((outcome, seen), (Err(ReplaceError::NotApproved), vec![verdict]));
+        assert!(cards.changed);
+    }
 }
 
 /// Where the channel broke in the middle of Chip Authentication, only a proof makes up for it.

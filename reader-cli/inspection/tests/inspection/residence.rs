@@ -55,7 +55,7 @@ impl Office {
     }
 }
 
-fn terminal_of(authority: &Terminals, mnemonic: &str, rights: &[&str]) -> Terminal {
+pub fn terminal_of(authority: &Terminals, mnemonic: &str, rights: &[&str]) -> Terminal {
     let dv = authority.document_verifier("DVSTATE", days_after(usual_start(), 1));
     opened(&authority.terminal(&dv, mnemonic, rights, 30, days_after(usual_start(), 2)))
 }

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use ::trust::{Outcome, TrustStore};
 use channel::random::OsRandom;
 use eid::residence::{Residence as Record, ResidenceError, SignedResidence};
-use inspection::procedure::{Errand, ReplaceError, Replaced, replace_residence};
 use inspection::citizen::{Basis, Judgement, judge_residence};
+use inspection::procedure::{Errand, ReplaceError, Replaced, replace_residence};
 use inspection::{Bac, Evidence, Policy, Report, Verdict, judge};
 use serde_json::{Value, json};
-use ::trust::{Outcome, TrustStore};
 
 use super::{now, options, trust, trust_directory, with_card};
 use crate::args::Residence;

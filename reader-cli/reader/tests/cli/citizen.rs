@@ -403,13 +403,18 @@ fn certificates_of_another_card_are_found_out_by_the_travel_document() {
     let mine = ca("Citizen CA");
     let pem = post.path("ca.pem");
     std::fs::write(&pem, mine.certificate.to_pem().unwrap()).unwrap();
-    for (name, number, exit, judgement, result) in [
-        ("own", Some("ZZ0000017"), 11, "certificates-good", "successful"),
-        ("other", Some("ZZ0000025"), 10, "different-holders", "failed"),
-        ("none", None, 11, "certificates-good", "undetermined"),
+    for (name, number, signs, exit, judgement, result) in [
+        ("own", Some("ZZ0000017"), None, 11, "certificates-good", "successful"),
+        ("other", Some("ZZ0000025"), None, 10, "different-holders", "failed"),
+        ("none", None, None, 11, "certificates-good", "undetermined"),
+        ("none-and-other", None, Some("ZZ0000025"), 10, "different-holders", "failed"),
     ] {
-        let der = numbered("Invented Citizen", number, &mine).to_der().unwrap();
-        let socket = post.insert(name, with(of_citizen(&post, None), &der));
+        let der = |number| numbered("Invented Citizen", number, &mine).to_der().unwrap();
+        let mut state = with(of_citizen(&post, None), &der(number));
+        if signs.is_some() {
+            state = with_at(state, 0x5F_C10A, &der(signs));
+        }
+        let socket = post.insert(name, state);
         let args = ["citizen", "--socket", &socket, "--trust", &post.path("trust"), "--citizen-ca", &pem, "--json"];
         let output = post.run(&[&args[..], &["--can", CAN]].concat());
         let report = json(&output);
