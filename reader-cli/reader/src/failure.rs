@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use channel::cvc::CvcError;
 use channel::terminal_auth::TerminalKeyError;
+use inspection::Verdict;
 use inspection::evidence::{FilesError, LoadEvidenceError};
 use inspection::procedure::ReplaceError;
 use iso7816::{CommandError, Status, TransmitError};
@@ -93,6 +94,8 @@ pub enum Error {
     HolderPin(#[from] eid::pin::PinError),
     #[error("no PIN was given: {reason}")]
     NoPin { reason: String },
+    #[error("the travel document on the card is {}", verdict.word())]
+    PinKept { verdict: Verdict },
     #[error("the card has one try left, and the PIN stands in a file")]
     LastTry,
     #[error("{}: {source}", path.display())]
@@ -286,6 +289,11 @@ impl Error {
             Error::CitizenCa { .. } => {
                 ("That is no certificate", "Give the certificate of the citizen CA, DER or PEM.", exit::TRUST)
             }
+            Error::PinKept { verdict } => (
+                "The PIN was not given to this card",
+                "Verify the card: bitaqa-reader verify. Without --pin its certificates are shown.",
+                exit::of_verdict(*verdict),
+            ),
             Error::Record { .. } => {
                 ("That is no residence record", "Give the file that `bitaqa-pki ds residence` wrote.", exit::USAGE)
             }

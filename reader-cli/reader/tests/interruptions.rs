@@ -71,8 +71,8 @@ fn a_post_has_the_old_bundle_or_the_new_one() {
             assert!(interruption::was_killed(&output), "{place}: {output:?}");
         } else if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            // 1: the result could not be printed.
-            let expected = if call.arguments.starts_with("1,") { 1 } else { 40 };
+            // 2: the result could not be printed.
+            let expected = if call.arguments.starts_with("1,") { 2 } else { 40 };
             assert_eq!(output.status.code(), Some(expected), "{place}: {said}");
             assert!(said.contains("os error"), "{place}: {said}");
         }

@@ -8,7 +8,7 @@ use channel::secret::Secret;
 use eid::pin::Pin;
 use inspection::citizen::{Basis, Judgement, PinState, Seen, judge, open, read};
 use inspection::procedure::Budget;
-use inspection::{Bac, Evidence, Options, Policy};
+use inspection::{Bac, Options, Policy, Verdict};
 use iso7816::Card;
 use trust::{Certificate, TrustStore};
 
@@ -38,18 +38,18 @@ pub fn run(args: &Citizen) -> Result<u8, Error> {
     let pin = args.pin_file.as_deref().map(|path| Ok::<_, Error>(digits(&secrets::first_line(path)?)?)).transpose()?;
     let powered = source::connect(&args.source)?;
     let options = Options { skip_image: true, ..options(&powered) };
-    let (seen, evidence) = with_card(powered, |card| {
+    let now = now();
+    let (seen, document) = with_card(powered, |card| {
         let evidence = access.as_ref().map(|access| inspected(card, access, &options));
+        let judged = |(evidence, store)| inspection::judge(evidence, store, &Policy::default(), now);
+        let document = evidence.as_ref().zip(store.as_ref()).map(judged);
         let mut seen = read(card, Budget::default())?;
         if args.pin || pin.is_some() {
+            may_have_pin(document.as_ref())?;
             open_with(card, &mut seen, pin.as_ref())?;
         }
-        Ok::<(Seen, Option<Evidence>), Error>((seen, evidence))
+        Ok::<_, Error>((seen, document))
     })?;
-    let now = now();
-    let judged =
-        |(evidence, store): (&Evidence, &TrustStore)| inspection::judge(evidence, store, &Policy::default(), now);
-    let document = evidence.as_ref().zip(store.as_ref()).map(judged);
     let basis = Basis { authorities: &authorities, store: store.as_ref(), document: document.as_ref(), now };
     let report = judge(&seen, &basis);
     if args.json {
@@ -64,6 +64,16 @@ pub fn run(args: &Citizen) -> Result<u8, Error> {
         Judgement::UntrustedIssuer => exit::UNTRUSTED_ISSUER,
         Judgement::DifferentHolders | Judgement::Forged => exit::NOT_GENUINE,
     })
+}
+
+/// Whether the card may learn the holder's PIN. One that copies a document would only collect it.
+fn may_have_pin(document: Option<&inspection::Report>) -> Result<(), Error> {
+    match document.map(|document| document.verdict) {
+        Some(verdict @ (Verdict::NotGenuine | Verdict::CloneSuspect | Verdict::UntrustedIssuer)) => {
+            Err(Error::PinKept { verdict })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Gives the holder's PIN to the card: that of the file, or what is typed.

@@ -396,6 +396,27 @@ fn a_pin_that_opens_nothing_stops_the_command() {
     assert_eq!(output.status.code(), Some(40), "{output:?}");
 }
 
+/// Neither a copy nor a stranger's card learns the PIN: it is asked for only once the travel document was judged.
+#[test]
+fn a_card_that_copies_a_document_learns_no_pin() {
+    let post = Post::new();
+    let pin = post.path("pin");
+    std::fs::write(&pin, "271828\n").unwrap();
+    let state = of_citizen(&post, Some(record(&post.issuer, &post, "199900000011")));
+    let altered = soft_card::forge::alter_data_group(&state, 1).unwrap();
+    let copied = soft_card::forge::new_chip_key(&state).unwrap();
+    for (name, state, exit) in [("altered", altered, 10), ("copied", copied, 15)] {
+        let socket = post.insert(name, state);
+        let args = ["citizen", "--socket", &socket, "--trust", &post.path("trust"), "--can", CAN, "--json"];
+        let output = post.run(&[&args[..], &["--pin-file", &pin]].concat());
+        assert_eq!(output.status.code(), Some(exit), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("The PIN was not given to this card"), "{output:?}");
+        let output = post.run(&args);
+        assert_eq!((output.status.code(), &json(&output)["judgement"]), (Some(10), &"forged".into()), "{name}");
+    }
+}
+
 /// The number that the citizen CA writes into its certificates is that of the travel document.
 #[test]
 fn certificates_of_another_card_are_found_out_by_the_travel_document() {
