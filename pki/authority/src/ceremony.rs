@@ -101,6 +101,14 @@ pub enum CeremonyError {
     /// The ceremony is over.
     #[error("the transcript is closed: this ceremony is over")]
     Closed,
+    /// A ceremony with another transcript began on this directory and was not closed.
+    #[error("the ceremony with the transcript {transcript} is open on this directory, as {mark} says")]
+    OtherOpen {
+        /// The transcript of that ceremony.
+        transcript: String,
+        /// The file beside the directory that names it.
+        mark: PathBuf,
+    },
     /// A custodian does not confirm.
     #[error("{custodian} does not confirm {step}")]
     Declined {
@@ -166,15 +174,27 @@ pub enum CeremonyError {
 pub fn run(ceremony: &Ceremony<'_>, room: &mut dyn Room) -> Result<Replay, CeremonyError> {
     let script = Script::parse(ceremony.script)?;
     let present = present(&script, ceremony.credentials)?;
-    let text = continued(ceremony, &present)?;
-    let mut session = Session { ceremony, script, present, text };
     let open = open_mark(ceremony.directory)?;
-    let transcript = std::path::absolute(ceremony.transcript)?;
-    files::replace(&open, transcript.to_string_lossy().as_bytes(), Mode::Public)?;
+    let transcript = std::path::absolute(ceremony.transcript)?.to_string_lossy().into_owned();
+    let named = unclosed(ceremony.directory)?;
+    let text = match continued(ceremony, &present) {
+        // A crash came between the closing signature and the mark's end.
+        Err(CeremonyError::Closed) if named.as_ref() == Some(&transcript) => {
+            files::remove(&open)?;
+            return Err(CeremonyError::Closed);
+        }
+        text => text?,
+    };
+    if let Some(other) = named.filter(|named| *named != transcript) {
+        return Err(CeremonyError::OtherOpen { transcript: other, mark: open });
+    }
+    let mut session = Session { ceremony, script, present, text };
     if session.text.is_empty() {
         let block = session.header(room.now());
         session.sign(block, room)?;
     }
+    // Only now: a beginning that nobody signed keeps no other ceremony away.
+    files::replace(&open, transcript.as_bytes(), Mode::Public)?;
     for number in session.done()?..session.script.steps.len() {
         session.step(number, room)?;
     }

@@ -25,7 +25,7 @@ use trust::lint::Kind;
 use trust::public_key::KeyKind;
 use trust::{Certificate, EllipticCurve, PublicKey};
 
-use crate::acts::Act;
+use crate::acts::{self, Act};
 use crate::authority::{Authority, IssueError};
 use crate::document_signer::CERTIFICATE_FILE;
 use crate::files::{self, FileError, Mode};
@@ -49,6 +49,9 @@ use body::{Body, key_identifiers, verified};
 use request::{accepted_key, proven_key};
 use store::{CitizenCa, FOLDER, STATE_FILE, State};
 
+/// The act that says that the citizen CA is whole in its directory. The one that announces its certificate cannot say it: a crash may
+/// have come after that.
+const MADE: &str = "citizen-ca-made";
 /// Key usage nonRepudiation (contentCommitment) as a BIT STRING's value.
 const NON_REPUDIATION: &[u8] = &[0x06, 0x40];
 /// Key usage keyEncipherment, of RSA keys that decrypt.
@@ -78,6 +81,9 @@ pub enum CitizenError {
     /// It was not set up.
     #[error("this authority has no citizen CA")]
     Missing,
+    /// It was made, and is elsewhere now: another would have its name and its addresses of revocation lists.
+    #[error("the citizen CA of this authority was made before and is no longer in its directory")]
+    Moved,
     /// The state file.
     #[error("the state of the citizen CA cannot be used: {0}")]
     State(String),
@@ -123,14 +129,27 @@ impl From<crate::key_store::SigningError> for CitizenError {
 }
 
 impl Authority {
-    /// Sets up the citizen CA with a key of its own; one that is there stays as it is.
+    /// Sets up the citizen CA with a key of its own; one that is there stays as it is. `another`: also when one was made before and is
+    /// no longer there, because it is lost or its time is over.
     ///
     /// # Errors
-    /// When the key cannot be made.
-    pub fn create_citizen_ca(&mut self, passphrase: &Passphrase, now: Timestamp) -> Result<Certificate, CitizenError> {
+    /// When one was made before and moved away; when the key cannot be made.
+    pub fn create_citizen_ca(
+        &mut self,
+        another: bool,
+        passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<Certificate, CitizenError> {
         let _lock = self.lock()?;
+        let made = acts::highest(self.directory(), MADE)? > 0;
         match CitizenCa::open(self) {
-            Ok(ca) => return Ok(ca.certificate),
+            Ok(ca) => {
+                if !made {
+                    self.record(now, &[Act::new(MADE, "1")]).map_err(IssueError::Acts)?;
+                }
+                return Ok(ca.certificate);
+            }
+            Err(CitizenError::Missing) if made && !another => return Err(CitizenError::Moved),
             Err(CitizenError::Missing) => {}
             Err(error) => return Err(error),
         }
@@ -168,6 +187,7 @@ impl Authority {
         });
         key.keep_in(&directory);
         created?;
+        self.record(now, &[Act::new(MADE, "1")]).map_err(IssueError::Acts)?;
         Ok(certificate)
     }
 

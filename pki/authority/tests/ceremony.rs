@@ -213,6 +213,33 @@ fn nothing_is_done_that_was_not_confirmed_and_the_rest_goes_on_later() {
 }
 
 #[test]
+fn the_mark_of_an_open_ceremony_ends_with_it_and_keeps_others_away() {
+    let stage = Stage::new();
+    let (script, directory) = (stage.script(CREATE), stage.path("pki"));
+    let (first, second) = (stage.path("transcript.txt"), stage.path("second.txt"));
+    let open = || ceremony::unclosed(&directory).unwrap().map(PathBuf::from);
+    // A beginning that nobody signed marks nothing.
+    stage.run(&script, &[1, 2], &mut Office { patience: 0, ..Office::new() }).unwrap_err();
+    assert_eq!(open(), None);
+    stage.run(&script, &[1, 2], &mut Office { patience: 3, ..Office::later(1) }).unwrap_err();
+    assert_eq!(open().as_ref(), Some(&first));
+    let mark = fs::read(stage.path("pki.ceremony-open")).unwrap();
+    let mut room = Office::later(2);
+    let other = stage.run_into(&script, &[1, 2], &mut room, &second);
+    let Err(CeremonyError::OtherOpen { transcript, .. }) = other else { panic!("{other:?}") };
+    assert_eq!((Path::new(&transcript), open().as_ref()), (first.as_path(), Some(&first)));
+    assert!(room.asked.is_empty() && !second.exists());
+    stage.run(&script, &[1, 2], &mut Office::later(3)).unwrap();
+    assert_eq!(open(), None);
+    // As a crash after the closing signature leaves it; another ceremony's mark stays.
+    for (named, left) in [(&mark[..], None), (b"/elsewhere.txt", Some(PathBuf::from("/elsewhere.txt")))] {
+        fs::write(stage.path("pki.ceremony-open"), named).unwrap();
+        assert!(matches!(stage.run(&script, &[1, 2], &mut Office::later(4)), Err(CeremonyError::Closed)));
+        assert_eq!(open(), left);
+    }
+}
+
+#[test]
 fn a_clock_that_was_set_back_stops_the_ceremony_before_anything_is_signed() {
     let stage = Stage::new();
     let script = stage.script(CREATE);

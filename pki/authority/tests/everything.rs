@@ -91,7 +91,7 @@ fn issue_everything(folder: &Path, profile: &'static Profile) {
     authority.revoke(&signer.name, now()).unwrap();
     authority.issue_crl(&own, now()).unwrap();
 
-    authority.create_citizen_ca(&own, now()).unwrap();
+    authority.create_citizen_ca(false, &own, now()).unwrap();
     let holder = Holder { given_names: "Ada".into(), surname: "Utopia".into(), number: "UT-1".into() };
     for (purpose, key) in [
         (Purpose::Authentication, ["EC", "ec_paramgen_curve:P-256"]),

@@ -568,8 +568,16 @@ fn citizens_certificates_verify_with_openssl_also_against_their_lists() {
     let missing =
         place.authority.issue_citizen_certificate(&csr, Purpose::Authentication, &holder, &passphrase(), now());
     assert!(matches!(missing, Err(CitizenError::Missing)));
-    let ca = place.authority.create_citizen_ca(&passphrase(), now()).unwrap();
-    assert_eq!(place.authority.create_citizen_ca(&passphrase(), later(1)).unwrap(), ca);
+    let ca = place.authority.create_citizen_ca(false, &passphrase(), now()).unwrap();
+    assert_eq!(place.authority.create_citizen_ca(false, &passphrase(), later(1)).unwrap(), ca);
+    // Moved to a centre: none of the same name is made beside it.
+    let elsewhere = folder.join("moved");
+    let directory = place.authority.directory().join("citizen-ca");
+    fs::rename(&directory, &elsewhere).unwrap();
+    let refused = place.authority.create_citizen_ca(false, &passphrase(), later(1));
+    assert!(matches!(refused, Err(CitizenError::Moved)) && !directory.exists(), "{refused:?}");
+    fs::rename(&elsewhere, &directory).unwrap();
+    assert_eq!(place.authority.create_citizen_ca(true, &passphrase(), later(1)).unwrap(), ca);
 
     let mut issue =
         |csr: &[u8], purpose| place.authority.issue_citizen_certificate(csr, purpose, &holder, &passphrase(), now());

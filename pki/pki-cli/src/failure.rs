@@ -194,12 +194,18 @@ impl From<CitizenError> for Failure {
         let (remedy, exit) = match error {
             CitizenError::Issue(error) => return error.into(),
             CitizenError::Missing => ("Set it up with bitaqa-pki citizen init.", USAGE),
+            CitizenError::Moved => (
+                "Name the folder that it was moved to as --dir. Only if it is lost or its time is over: bitaqa-pki citizen init --another.",
+                USAGE,
+            ),
             CitizenError::State(_) => ("Restore the directory citizen-ca from its backup.", TRUST),
             CitizenError::Request(_) => ("Let the card make a new key and a new request.", USAGE),
             CitizenError::Holder(_) => ("Correct it as the registration has it.", USAGE),
             CitizenError::KeyInUse(_) => ("Let the card make another key for this purpose.", USAGE),
             CitizenError::NoSuchCertificate(_) => ("Give the serial number as it stands in the certificate.", USAGE),
-            CitizenError::KeyEnded(_) => ("Set up a new citizen CA.", TRUST),
+            CitizenError::KeyEnded(_) => {
+                ("Move the folder citizen-ca away, then bitaqa-pki citizen init --another.", TRUST)
+            }
         };
         Failure { what: "Nothing was issued.".to_owned(), why, remedy: remedy.to_owned(), exit }
     }
@@ -240,6 +246,10 @@ impl From<CeremonyError> for Failure {
                 ("Name another file with --transcript, or let the same custodians go on.", USAGE)
             }
             CeremonyError::Closed => ("Replay it with bitaqa-pki ceremony verify, or name another file.", USAGE),
+            CeremonyError::OtherOpen { .. } => (
+                "Close that one first: run it with its own transcript. Remove the file that names it if it was given up.",
+                USAGE,
+            ),
             CeremonyError::Declined { .. } => ("Clear up why; the same command goes on from this step.", TRUST),
             CeremonyError::Clock { .. } => ("Set the clock of this machine, then repeat the command.", TRUST),
             CeremonyError::Room(_) => ("Run it at a terminal where the custodians can answer.", USAGE),

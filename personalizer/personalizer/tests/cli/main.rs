@@ -109,7 +109,7 @@ impl Centre {
     /// A blank with the citizen application, and a citizen CA for it.
     fn citizen_blank(&self, keys: KeySet) -> PathBuf {
         let mut authority = Authority::open(&self.path("pki")).unwrap();
-        authority.create_citizen_ca(&Passphrase::new(PASSPHRASE), Timestamp::now()).unwrap();
+        authority.create_citizen_ca(false, &Passphrase::new(PASSPHRASE), Timestamp::now()).unwrap();
         let path = self.path("card-1.json");
         let options = BlankOptions { serial: Some([1; 6]), keys, eid: true, ..BlankOptions::default() };
         SoftCard::blank(options).unwrap().state().create(&path).unwrap();

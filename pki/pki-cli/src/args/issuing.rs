@@ -330,6 +330,9 @@ pub enum Citizen {
         /// The new key.
         #[command(flatten)]
         key: KeyOptions,
+        /// Make one although one was made before: it is lost, or its time is over
+        #[arg(long)]
+        another: bool,
         /// Passphrase of the citizen CA's key.
         #[command(flatten)]
         passphrase: PassphraseSource,

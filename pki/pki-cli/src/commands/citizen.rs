@@ -16,12 +16,12 @@ use crate::passphrase;
 
 pub fn run(command: &Citizen, json: bool) -> Result<(), Failure> {
     match command {
-        Citizen::Init { place, key, passphrase } => {
+        Citizen::Init { place, key, another, passphrase } => {
             let mut authority = Authority::open(&place.dir)?;
             let key = new_key(key, None)?;
             let secret = passphrase::new(passphrase, &key.place)?;
             authority.make_keys(key);
-            let ca = authority.create_citizen_ca(&secret, Timestamp::now())?;
+            let ca = authority.create_citizen_ca(*another, &secret, Timestamp::now())?;
             let words =
                 format!("citizen CA\n  name           {}\n  valid until    {}", ca.subject(), day(ca.not_after()));
             show(json, "citizen init", certificate(&ca), &words)?;
