@@ -22,9 +22,12 @@ use channel::secret::Secret;
 use channel::sm::Secured;
 use channel::suite::{Cipher, Curve};
 use channel::terminal_auth::Trust;
+use eid::objects::RESIDENCE;
 use eid::pin::Pin;
+use eid::residence::{Address, Residence, SignedResidence};
 use iso7816::tlv::{Tag, encode};
 use iso7816::{Aid, Card, Command, Response, TransmitError};
+use lds::date::Date;
 use lds::security_infos::{ID_CA_ECDH_AES_128, ID_PACE_ECDH_GM_AES_128, SecurityInfo, SecurityInfos};
 use libfuzzer_sys::fuzz_target;
 use openssl::bn::BigNum;
@@ -38,8 +41,12 @@ use soft_card::{BlankOptions, SoftCard, State};
 
 /// Stands in every file that wants a session.
 const MARKER: &[u8] = b"PROTECTED PERSONAL DATA";
+/// Stands in the residence record, which its holder reads with the PIN, and an office after Terminal Authentication. No key of an
+/// office is here, so no session may show it either.
+const ADDRESS: &str = "WHERE THE HOLDER LIVES";
 const INFORMATION: &str = "L898902C<369080619406236";
 const PRIVATE: [u8; 32] = [0x2A; 32];
+const SECRETS: [&[u8]; 3] = [MARKER, &PRIVATE, ADDRESS.as_bytes()];
 
 fn key_pair() -> EcKey<openssl::pkey::Private> {
     let make = || {
@@ -67,6 +74,13 @@ fn states() -> Vec<State> {
     dead.issuer_domain.life_cycle = CardLife::Terminated;
     states.extend([blank(options()), delivered, held, locked, dead]);
     states
+}
+
+fn residence() -> Vec<u8> {
+    let address = Address { governorate: ADDRESS.into(), ..Address::default() };
+    let date = Date::new(2026, 5, 4).expect("a day");
+    let entry = Residence { national_number: "199900000011".into(), date, office: "9101".into(), address };
+    SignedResidence { record: &entry.to_bytes(), signature: &[0x5A; 70] }.to_bytes()
 }
 
 /// A card with everything, in its holder's hands.
@@ -103,6 +117,7 @@ fn held(delivered: &State) -> State {
     eid.pin = Some(reference(b"271828\xFF\xFF", PIN_TRIES));
     eid.puk = Some(reference(b"31415926", PUK_TRIES));
     eid.objects.insert(0x005F_C102, MARKER.to_vec());
+    eid.objects.insert(RESIDENCE.tag.0, residence());
     eid.life_cycles = None;
     state.issuer_domain.life_cycle = CardLife::Secured;
     state
@@ -120,7 +135,7 @@ impl Inserted {
     fn process(&self, bytes: &[u8]) -> Vec<u8> {
         let answer = self.card.borrow_mut().process(bytes);
         assert!(answer.len() >= 2, "a powered card answers");
-        assert!(!self.secret || !shows(&answer, MARKER) && !shows(&answer, &PRIVATE), "a protected byte");
+        assert!(!self.secret || SECRETS.iter().all(|secret| !shows(&answer, secret)), "a protected byte");
         answer
     }
 }
@@ -147,7 +162,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Some(state) = states.get(usize::from(*choice)) else { return };
     let card = Rc::new(RefCell::new(SoftCard::from_state(state).with_random(Repeating(1))));
     // What the host sends it may also see.
-    let secret = !shows(bytes, MARKER) && !shows(bytes, &PRIVATE) && !bytes.windows(6).any(|there| there == b"271828");
+    let unknown = SECRETS.iter().all(|secret| !shows(bytes, secret));
+    let secret = unknown && !bytes.windows(6).any(|there| there == b"271828");
     let mut card = Inserted { card, secret };
     let aids = [Aid::emrtd(), eid::Application::Piv.aid(), eid::Application::National.aid(), Aid::issuer_domain()];
     let (mut session, mut channel) = (None, None);
@@ -187,7 +203,11 @@ fuzz_target!(|bytes: &[u8]| {
             }
             _ => {
                 if let (Some(session), Ok(command)) = (&mut session, Command::parse(data)) {
-                    let _ = session.transmit(&command);
+                    let answer = session.transmit(&command).map(|response| response.data).unwrap_or_default();
+                    assert!(
+                        !card.secret || !shows(&answer, ADDRESS.as_bytes()),
+                        "the residence record without an office"
+                    );
                 }
             }
         }
