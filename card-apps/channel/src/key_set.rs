@@ -7,7 +7,12 @@
 //! VISA2        3DES-ECB over d[0..2] d[4..8] F0 n  d[0..2] d[4..8] 0F n
 //! EMV CPS 1.1  3DES-ECB over d[4..10] F0 n  d[4..10] 0F n
 //! KDF3         AES-CMAC over i 00000000+n 00 d, for i = 1, 2 as the key length asks
+//! template     3DES-ECB over sixteen bytes as written: `$0` to `$9` for d, `$k` for n, two hexadecimal digits for themselves
 //! ```
+//!
+//! VISA2 as a template is `$0 $1 $4 $5 $6 $7 F0 $k $0 $1 $4 $5 $6 $7 0F $k`.
+
+use std::str::FromStr;
 
 use openssl::error::ErrorStack;
 
@@ -59,6 +64,84 @@ pub enum Diversification {
     Emv,
     /// SP 800-108 in counter mode with AES-CMAC; AES keys as long as the master key.
     Kdf3,
+    /// A scheme of the issuer's own; 3DES keys.
+    Template(Template),
+}
+
+/// Sixteen bytes made of the key diversification data, the key's number and constants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Template([Part; 16]);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    /// The byte of this index, 0 to 9.
+    Data(u8),
+    Number,
+    Constant(u8),
+}
+
+/// Why a text names no method.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MethodError {
+    /// Neither a name nor anything like a template.
+    #[error("{0:?} is no method: it is kdf3, visa2, emv, or a template of sixteen parts such as \"$0 $1 F0 $k ..\"")]
+    Unknown(String),
+    /// A template that is longer or shorter.
+    #[error("a template has sixteen parts, this one has {0}")]
+    Length(usize),
+    /// A part that is nothing.
+    #[error("{0:?} is no part of a template: $0 to $9, $k, or two hexadecimal digits")]
+    Part(String),
+    /// All three keys, or those of all cards, would be the same.
+    #[error("a template without {0} would give the same keys again")]
+    Constant(&'static str),
+}
+
+impl FromStr for Template {
+    type Err = MethodError;
+
+    fn from_str(text: &str) -> Result<Self, MethodError> {
+        let parts = text.split_whitespace().map(Part::from_str).collect::<Result<Vec<_>, _>>()?;
+        let parts: [Part; 16] = parts.try_into().map_err(|parts: Vec<_>| MethodError::Length(parts.len()))?;
+        if !parts.contains(&Part::Number) {
+            return Err(MethodError::Constant("$k"));
+        }
+        if !parts.iter().any(|part| matches!(part, Part::Data(_))) {
+            return Err(MethodError::Constant("$0 to $9"));
+        }
+        Ok(Template(parts))
+    }
+}
+
+impl FromStr for Part {
+    type Err = MethodError;
+
+    fn from_str(text: &str) -> Result<Self, MethodError> {
+        let wrong = || MethodError::Part(text.to_owned());
+        match text.as_bytes() {
+            b"$k" => Ok(Part::Number),
+            [b'$', digit @ b'0'..=b'9'] => Ok(Part::Data(digit - b'0')),
+            [high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                u8::from_str_radix(text, 16).map(Part::Constant).map_err(|_| wrong())
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl FromStr for Diversification {
+    type Err = MethodError;
+
+    /// A method by its name, or a template.
+    fn from_str(text: &str) -> Result<Self, MethodError> {
+        if let Some(method) = Self::ALL.into_iter().find(|method| method.name() == text) {
+            return Ok(method);
+        }
+        match text.contains(['$', ' ']) {
+            true => Ok(Diversification::Template(text.parse()?)),
+            false => Err(MethodError::Unknown(text.to_owned())),
+        }
+    }
 }
 
 /// Why no keys were derived.
@@ -76,7 +159,7 @@ pub enum DiversificationError {
 }
 
 impl Diversification {
-    /// Every method.
+    /// Every method with a name.
     pub const ALL: [Diversification; 3] = [Diversification::Visa2, Diversification::Emv, Diversification::Kdf3];
 
     /// Its name in profiles and on command lines.
@@ -85,6 +168,7 @@ impl Diversification {
             Diversification::Visa2 => "visa2",
             Diversification::Emv => "emv",
             Diversification::Kdf3 => "kdf3",
+            Diversification::Template(_) => "template",
         }
     }
 
@@ -92,7 +176,7 @@ impl Diversification {
     pub const fn takes(self, length: usize) -> bool {
         match self {
             Diversification::Kdf3 => matches!(length, 16 | 24 | 32),
-            Diversification::Visa2 | Diversification::Emv => length == 16,
+            Diversification::Visa2 | Diversification::Emv | Diversification::Template(_) => length == 16,
         }
     }
 
@@ -108,7 +192,7 @@ impl Diversification {
                 let mut mac = Mac::new(aes_of(master).ok_or_else(misfit)?, master)?;
                 self.keys_by(length, data, |input| Ok(Secret::from(&mac.tag(&[input])?[..])))
             }
-            Diversification::Visa2 | Diversification::Emv if length == 16 => {
+            _ if self.takes(length) => {
                 let mut ecb = Cbc::encryptor(Cipher::TripleDes, master)?;
                 self.keys_by(length, data, |input| {
                     let halves = input.chunks(8).map(|half| ecb.message(&ZERO_IV, half));
@@ -148,6 +232,14 @@ impl Diversification {
         let part = match self {
             Diversification::Visa2 => [d0, d1, d4, d5, d6, d7],
             Diversification::Emv => [d4, d5, d6, d7, d8, d9],
+            Diversification::Template(Template(parts)) => {
+                let byte = |part: Part| match part {
+                    Part::Data(index) => data.get(usize::from(index)).copied().unwrap_or_default(),
+                    Part::Number => number,
+                    Part::Constant(constant) => constant,
+                };
+                return vec![parts.map(byte).to_vec()];
+            }
             Diversification::Kdf3 => {
                 let rounds = 1..=length.min(32).div_ceil(16) as u8;
                 return rounds.map(|round| [&[round, 0, 0, 0, number, 0], &data[..]].concat()).collect();
@@ -183,6 +275,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_known_methods_of_3des_can_be_written_as_templates() {
+        let master = Secret::new((1..=16).collect());
+        let data = [0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9];
+        for (method, template) in [
+            (Diversification::Visa2, "$0 $1 $4 $5 $6 $7 F0 $k $0 $1 $4 $5 $6 $7 0F $k"),
+            (Diversification::Emv, "$4 $5 $6 $7 $8 $9 f0 $k  $4 $5 $6 $7 $8 $9 0f $k"),
+        ] {
+            let written: Diversification = template.parse().unwrap();
+            assert!(matches!(written, Diversification::Template(_)));
+            assert_eq!(written.keys(&master, &data).unwrap(), method.keys(&master, &data).unwrap());
+            assert_eq!(method.name().parse(), Ok(method));
+        }
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused_with_the_reason() {
+        let refused = |text: &str| text.parse::<Diversification>().unwrap_err();
+        let half = "$0 $1 $2 $3 $4 $5 F0 $k";
+        assert_eq!(refused("guess"), MethodError::Unknown("guess".to_owned()));
+        assert_eq!(refused(half), MethodError::Length(8));
+        for part in ["$a", "$10", "F", "0xF0", "+1", "$"] {
+            assert_eq!(refused(&format!("{half} $0 $1 $2 $3 $4 $5 0F {part}")), MethodError::Part(part.to_owned()));
+        }
+        assert_eq!(refused(&"$0 ".repeat(16)), MethodError::Constant("$k"));
+        assert_eq!(refused(&"$k ".repeat(16)), MethodError::Constant("$0 to $9"));
     }
 
     /// The same method in the field: the keys of a session that a real card accepted.

@@ -11,10 +11,11 @@
 //! Unknown keys are refused at every level, so a misspelt override cannot pass for one.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use channel::cvc::chain::TrustPoint;
 use channel::cvc::{Reference, TerminalType};
-use channel::key_set::Diversification;
+use channel::key_set::{Diversification, MethodError};
 use channel::pace::{self, Mapping};
 use channel::scp03::{Counted, Options, SecurityLevel, Size};
 use channel::suite::{Cipher, Curve};
@@ -517,38 +518,33 @@ pub struct Keys {
     pub derivation: KeyDerivation,
 }
 
-/// How the keys of a card come from what the issuer has.
+/// How the keys of a card come from what the issuer has: `none`, the same three keys on every card, or the method by which they are
+/// made from a master key and the chip's key diversification data ([`Diversification`], by name or as a template).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyDerivation {
-    /// The same three keys on every card.
-    #[default]
-    None,
-    /// From a master key and the chip's key diversification data: SP 800-108 with AES-CMAC.
-    Kdf3,
-    /// The same by the method of VISA's card program.
-    Visa2,
-    /// The same after EMV Card Personalization Specification 1.1.
-    Emv,
-}
+#[serde(try_from = "String")]
+pub struct KeyDerivation(Option<Diversification>);
 
 impl KeyDerivation {
-    /// Every derivation, by its name in profiles and on command lines.
-    pub const NAMED: [(&'static str, KeyDerivation); 4] = [
-        ("none", KeyDerivation::None),
-        (Diversification::Kdf3.name(), KeyDerivation::Kdf3),
-        (Diversification::Visa2.name(), KeyDerivation::Visa2),
-        (Diversification::Emv.name(), KeyDerivation::Emv),
-    ];
-
     /// How a card's keys are made from a master key; `None` when they are not.
     pub fn method(self) -> Option<Diversification> {
-        match self {
-            KeyDerivation::None => None,
-            KeyDerivation::Kdf3 => Some(Diversification::Kdf3),
-            KeyDerivation::Visa2 => Some(Diversification::Visa2),
-            KeyDerivation::Emv => Some(Diversification::Emv),
-        }
+        self.0
+    }
+}
+
+impl FromStr for KeyDerivation {
+    type Err = MethodError;
+
+    fn from_str(text: &str) -> Result<Self, MethodError> {
+        let method = (text != "none").then(|| text.parse());
+        Ok(KeyDerivation(method.transpose()?))
+    }
+}
+
+impl TryFrom<String> for KeyDerivation {
+    type Error = MethodError;
+
+    fn try_from(text: String) -> Result<Self, MethodError> {
+        text.parse()
     }
 }
 
@@ -947,7 +943,8 @@ mod tests {
             ("[keys]\nderivation = \"none\"\nversion = 0x30", "another than card.key_version"),
             ("[keys]\nderivation = \"kdf3\"\nversion = 0x80", "between 0x01 and 0x7F"),
             ("[keys]\n", "missing field `version`"),
-            ("[keys]\nversion = 0x31\nderivation = \"guess\"", "unknown variant"),
+            ("[keys]\nversion = 0x31\nderivation = \"guess\"", "\"guess\" is no method"),
+            ("[keys]\nversion = 0x31\nderivation = \"$0 $k\"", "sixteen parts, this one has 2"),
             ("[eid]\nkeys = []", "eid.keys must be"),
             ("[eid]\nkeys = [\"signature\", \"authentication\"]", "in this order"),
             ("[eid]\nkeys = [\"signature\"]\nalgorithms = { signature = \"RSA-1024\" }", "unknown variant"),

@@ -115,7 +115,7 @@ mod tests {
                 "EMV (CPS 1.1)" => "emv",
                 _ => "kdf3",
             };
-            let (_, derivation) = KeyDerivation::NAMED.into_iter().find(|(known, _)| *known == name).unwrap();
+            let derivation: KeyDerivation = name.parse().unwrap();
             let master = Secret::new(hex_of(&case["master_key"]));
             let keys: Box<dyn CardKeys> = Box::new(Diversified { method: derivation.method().unwrap(), master });
             let keys = keys.of_chip(&hex_of(&case["key_diversification_data"]).try_into().unwrap()).unwrap();

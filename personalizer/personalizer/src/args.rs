@@ -1,8 +1,9 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use perso::profile::KeyDerivation;
@@ -129,8 +130,8 @@ pub struct Keys {
     /// The blanks' keys are derived, inside of the token, from its master key with this label.
     #[arg(long, value_name = "LABEL", requires = "token")]
     pub card_key_label: Option<String>,
-    /// How the blanks' keys are derived; the profile's choice when left out.
-    #[arg(long, value_name = "METHOD", value_parser = derivation())]
+    /// How the blanks' keys are derived: none, kdf3, visa2, emv or a template; the profile's choice when left out.
+    #[arg(long, value_name = "METHOD", value_parser = KeyDerivation::from_str)]
     pub card_derivation: Option<KeyDerivation>,
     /// File with the issuer's keys: one line with a master key when each card's keys are derived, else three lines.
     #[arg(long, value_name = "FILE", conflicts_with = "issuer_key_label")]
@@ -138,8 +139,8 @@ pub struct Keys {
     /// The issuer's keys are derived, inside of the token, from its master key with this label.
     #[arg(long, value_name = "LABEL", requires = "token")]
     pub issuer_key_label: Option<String>,
-    /// How the issuer's keys are derived; the profile's choice when left out.
-    #[arg(long, value_name = "METHOD", value_parser = derivation())]
+    /// How the issuer's keys are derived: none, kdf3, visa2, emv or a template; the profile's choice when left out.
+    #[arg(long, value_name = "METHOD", value_parser = KeyDerivation::from_str)]
     pub issuer_derivation: Option<KeyDerivation>,
     /// The token with the master keys (`bitaqa-pki master-key`): the vendor's PKCS#11 module.
     #[arg(long, value_name = "MODULE", requires = "token_label")]
@@ -153,15 +154,6 @@ pub struct Keys {
     /// Read the token's PIN from the first line of this file.
     #[arg(long, value_name = "FILE", env = "BITAQA_TOKEN_PIN_FILE")]
     pub token_pin_file: Option<PathBuf>,
-}
-
-/// The names of profiles, for a derivation.
-fn derivation() -> impl TypedValueParser<Value = KeyDerivation> {
-    let names = KeyDerivation::NAMED.map(|(name, _)| name);
-    PossibleValuesParser::new(names).try_map(|chosen| {
-        let found = KeyDerivation::NAMED.into_iter().find(|(name, _)| *name == chosen);
-        found.map(|(_, derivation)| derivation).ok_or("no such method")
-    })
 }
 
 // Lines that fit into a terminal of 80 columns: longer ones are broken where they may not be.

@@ -186,7 +186,7 @@ fn refused(error: &TokenError) -> Failure {
 fn master_key(path: &Path, method: Diversification) -> Result<Secret, Failure> {
     let expected = match method {
         Diversification::Kdf3 => "one line is expected: the master key, 16, 24 or 32 bytes in hexadecimal",
-        Diversification::Visa2 | Diversification::Emv => {
+        Diversification::Visa2 | Diversification::Emv | Diversification::Template(_) => {
             "one line is expected: the master key, 16 bytes in hexadecimal"
         }
     };
