@@ -53,12 +53,12 @@ impl Mac {
     pub(crate) fn tag(&mut self, parts: &[&[u8]]) -> Result<[u8; 16], ErrorStack> {
         self.buffer.clear();
         parts.iter().for_each(|part| self.buffer.extend_from_slice(part));
-        self.chain.start(&ZERO_IV)?;
+        self.chain.start(&ZERO_IV);
         match &mut self.last {
             Last::TripleDes(cipher) => {
                 let block = self.buffer.split_off(self.buffer.len().saturating_sub(8));
-                self.chain.in_place(&mut self.buffer)?;
-                cipher.start(&tail(&self.buffer, 8))?;
+                self.chain.in_place(&mut self.buffer, 0)?;
+                cipher.start(&tail(&self.buffer, 8));
                 cipher.block(&block)
             }
             Last::Subkeys { whole, padded } => {
@@ -69,7 +69,7 @@ impl Mac {
                 }
                 let block = self.buffer.iter_mut().rev().zip(if is_whole { whole } else { padded }.iter().rev());
                 block.for_each(|(to, subkey)| *to ^= subkey);
-                self.chain.in_place(&mut self.buffer)?;
+                self.chain.in_place(&mut self.buffer, 0)?;
                 Ok(tail(&self.buffer, 16))
             }
         }

@@ -125,7 +125,8 @@ impl From<SmError> for TransmitError {
 /// One end of an open session: the keys and the send sequence counter.
 pub struct Session<R: Role> {
     cipher: Cipher,
-    keys: Option<Keys>,
+    /// On the heap, so that handing the session on leaves nothing behind.
+    keys: Option<Box<Keys>>,
     /// Whether the command now in hand has an odd instruction: its answer then carries DO 85.
     odd: bool,
     role: PhantomData<R>,
@@ -182,7 +183,7 @@ impl<R: Role> Session<R> {
             mac: Mac::new(cipher, mac)?,
             counter: Counter { value: u128::from(ssc), length: cipher.block_length() },
         };
-        Ok(Session { cipher, keys: Some(keys), odd: false, role: PhantomData })
+        Ok(Session { cipher, keys: Some(Box::new(keys)), odd: false, role: PhantomData })
     }
 
     /// The cipher of this session.
@@ -197,7 +198,7 @@ impl<R: Role> Session<R> {
 
     /// Runs one step with the keys; a failure wipes them.
     fn step<T>(&mut self, step: impl FnOnce(&mut Keys) -> Result<T, SmError>) -> Result<T, SmError> {
-        let keys = self.keys.as_mut().ok_or(SmError::Closed)?;
+        let keys = self.keys.as_deref_mut().ok_or(SmError::Closed)?;
         let result = step(keys);
         if result.is_err() {
             self.keys = None;
@@ -337,7 +338,10 @@ impl Keys {
     fn iv(&mut self, counter: &[u8; 16]) -> Result<[u8; 16], ErrorStack> {
         match self.counter.length {
             16 => self.encryptor.single(counter),
-            _ => self.encryptor.start(&ZERO_IV).map(|()| ZERO_IV),
+            _ => {
+                self.encryptor.start(&ZERO_IV);
+                Ok(ZERO_IV)
+            }
         }
     }
 

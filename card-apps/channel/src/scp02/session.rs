@@ -108,7 +108,7 @@ impl Session {
         let mut data = Vec::with_capacity(command.data.len() + 24);
         match self.enciphers(&command.data) {
             true => {
-                self.encryptor.start(&ZERO_IV)?;
+                self.encryptor.start(&ZERO_IV);
                 self.encryptor.append_padded(&command.data, &mut data)?;
             }
             false => data.extend_from_slice(&command.data),
