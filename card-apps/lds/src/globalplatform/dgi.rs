@@ -22,7 +22,7 @@
 //!
 //! Encrypted values are padded ([`pad`]) and enciphered under the data encryption key: AES-CBC with a zero vector.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use iso7816::tlv::{Reader, Tag};
 use zeroize::{Zeroize, Zeroizing};
@@ -152,6 +152,8 @@ impl fmt::Debug for Dgi {
 #[derive(Default)]
 pub struct DgiReader {
     pending: Zeroizing<Vec<u8>>,
+    /// So many bytes of it were taken out.
+    taken: usize,
 }
 
 impl DgiReader {
@@ -162,15 +164,16 @@ impl DgiReader {
 
     /// Appends the data of the next block.
     pub fn push(&mut self, block: &[u8]) {
+        self.pending.drain(..mem::take(&mut self.taken));
         self.pending.extend_from_slice(block);
     }
 
     /// The next data grouping that is complete; `None` until more is pushed.
     pub fn pop(&mut self) -> Option<Dgi> {
-        let (id, header, length) = header(&self.pending)?;
-        let value = self.pending.get(header..header + length)?.to_vec();
-        let rest = Zeroizing::new(self.pending.get(header + length..)?.to_vec());
-        self.pending = rest;
+        let rest = self.rest();
+        let (id, header, length) = header(rest)?;
+        let value = rest.get(header..header + length)?.to_vec();
+        self.taken += header + length;
         Some(Dgi { id, value })
     }
 
@@ -179,16 +182,20 @@ impl DgiReader {
     /// # Errors
     /// When bytes are left.
     pub fn end(&self) -> Result<(), DgiError> {
-        match self.pending.len() {
+        match self.rest().len() {
             0 => Ok(()),
             count => Err(DgiError::Unfinished { count }),
         }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.pending.get(self.taken..).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for DgiReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DgiReader({} bytes pending)", self.pending.len())
+        write!(f, "DgiReader({} bytes pending)", self.rest().len())
     }
 }
 

@@ -80,7 +80,13 @@ fn what_the_applet_cannot_take_is_refused_before_a_card_is_fed() {
 
 #[test]
 fn an_order_whose_residence_has_no_place_on_the_card_is_named() {
-    let path = test_vectors::path("orders/specimen.jsonl");
+    let folder = tempfile::tempdir().unwrap();
+    let orders = std::fs::read_to_string(test_vectors::path("orders/specimen.jsonl")).unwrap();
+    let order = orders.lines().find(|order| order.contains("\"residence\"")).unwrap();
+    std::fs::create_dir(folder.path().join("portraits")).unwrap();
+    std::fs::copy(test_vectors::path("portraits/woman-1.png"), folder.path().join("portraits/woman-1.png")).unwrap();
+    let path = folder.path().join("orders.jsonl");
+    std::fs::write(&path, order.replace("../portraits", "portraits")).unwrap();
     for (profile, left_out) in [("specimen-uto-eid", 0), ("specimen-uto-pivapplet", 1), ("specimen-uto-openfips201", 1)]
     {
         let mut command = Command::cargo_bin("bitaqa-personalizer").unwrap();
