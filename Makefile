@@ -67,6 +67,9 @@ $(CARGO_FUZZ):
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	for fuzz in */fuzz/Cargo.toml; do \
+		$(CARGO) clippy --manifest-path $$fuzz --all-targets --locked --target-dir target/fuzz -- -D warnings || exit 1; \
+	done
 
 build: packages
 	$(CARGO) build --workspace --locked
