@@ -5,7 +5,9 @@ pub mod contents;
 pub mod html;
 pub mod human;
 
+use inspection::Report;
 use inspection::holder::{DisplayedPicture, Holder, PersonToNotify};
+use inspection::procedure::Rung;
 
 /// The one field of which a Latin reader would think that it is the holder's own name.
 const MOTHER: &str = "Mother and her father";
@@ -49,6 +51,22 @@ pub fn fields(holder: &Holder) -> Vec<(&'static str, &'static str, String)> {
         NATIONAL.iter().filter_map(|(key, label, arabic)| Some((*label, *arabic, holder.national.get(key)?.clone())));
     let notify = holder.persons_to_notify.iter().map(|person| ("Notify", "يُبلَّغ", notify(person)));
     all.into_iter().chain(national).chain(notify).filter(|(_, _, value)| !value.is_empty()).collect()
+}
+
+/// What was tried to get access and to read, as rung of the ladder and words; nothing where all went as the first attempt would have it.
+pub fn attempts(report: &Report) -> Vec<(&'static str, String)> {
+    let all = &report.access_attempts;
+    let smooth = all.iter().all(|attempt| attempt.error.is_none()) && all.len() < 2;
+    if smooth && report.quirks.is_empty() && report.restarted.is_none() {
+        return Vec::new();
+    }
+    let access = all.iter().map(|attempt| (attempt.rung.map_or("-", |rung| rung.name()), attempt.to_string()));
+    let restart = report.restarted.as_ref().map(|restart| (Rung::SmallSteps.name(), restart.to_string()));
+    let quirks = report.quirks.iter().map(|quirk| {
+        let what = quirk.rung.step().map(|step| step.what).unwrap_or_default();
+        (quirk.rung.name(), format!("{what}: {}", quirk.file))
+    });
+    access.chain(restart).chain(quirks).collect()
 }
 
 /// A person to notify in one line.

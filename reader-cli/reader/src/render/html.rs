@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use inspection::{CheckResult, Class, Report, Verdict};
 use trust::Outcome;
 
-use super::{caption, fields, kurdish_label};
+use super::{attempts, caption, fields, kurdish_label};
 use crate::words::{arabic, kurdish};
 
 const STYLE: &str = "\
@@ -158,6 +158,13 @@ fn checks(out: &mut String, report: &Report) -> std::fmt::Result {
     if !report.leniencies.is_empty() {
         let items: String = report.leniencies.iter().map(|leniency| format!("<li>{leniency}</li>")).collect();
         writeln!(out, "<h2>Tolerated</h2>\n<ul>{items}</ul>")?;
+    }
+    let tried = attempts(report);
+    if !tried.is_empty() {
+        let row =
+            |(rung, what): &(&str, String)| format!("<tr><td>{rung}</td><td><bdi>{}</bdi></td></tr>\n", escaped(what));
+        let rows: String = tried.iter().map(row).collect();
+        writeln!(out, "<h2>Attempts</h2>\n<table>\n{rows}</table>")?;
     }
     writeln!(out, "</section>")
 }

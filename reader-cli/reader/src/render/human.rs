@@ -2,11 +2,10 @@
 
 use std::fmt::Write;
 
-use inspection::procedure::Rung;
 use inspection::{CheckResult, Class, Report, Verdict};
 use trust::Outcome;
 
-use super::{caption, fields};
+use super::{attempts, caption, fields};
 use crate::words::{arabic, isolated, kurdish};
 
 /// The whole report; colour is decoration only.
@@ -39,32 +38,19 @@ fn write(out: &mut String, report: &Report, colours: bool) -> std::fmt::Result {
     for leniency in &report.leniencies {
         writeln!(out, "  {leniency}")?;
     }
-    attempts(out, report)?;
+    tried(out, report)?;
     let access = report.access_protocol.as_deref().unwrap_or("not opened");
     writeln!(out, "\nread {}, judged for {}, access: {access}", report.read_at, report.time)?;
     write!(out, "trust bundle {}; `bitaqa-reader explain NAME` explains a check", report.trust_bundle_version)
 }
 
 /// What was tried, where not everything went as the first attempt would have it.
-fn attempts(out: &mut String, report: &Report) -> std::fmt::Result {
-    let all = &report.access_attempts;
-    let smooth = all.iter().all(|attempt| attempt.error.is_none()) && all.len() < 2;
-    if smooth && report.quirks.is_empty() && report.restarted.is_none() {
-        return Ok(());
+fn tried(out: &mut String, report: &Report) -> std::fmt::Result {
+    let lines = attempts(report);
+    if !lines.is_empty() {
+        writeln!(out, "\nAttempts (`bitaqa-reader explain access-protocol` has the ladder)")?;
     }
-    writeln!(out, "\nAttempts (`bitaqa-reader explain access-protocol` has the ladder)")?;
-    for attempt in all {
-        let rung = attempt.rung.map_or("-", |rung| rung.name());
-        writeln!(out, "  {rung:23} {}", isolated(&attempt.to_string()))?;
-    }
-    if let Some(restart) = &report.restarted {
-        writeln!(out, "  {:23} {}", Rung::SmallSteps.name(), isolated(&restart.to_string()))?;
-    }
-    for quirk in &report.quirks {
-        let what = quirk.rung.step().map(|step| step.what).unwrap_or_default();
-        writeln!(out, "  {:23} {what}: {}", quirk.rung.name(), isolated(&quirk.file))?;
-    }
-    Ok(())
+    lines.iter().try_for_each(|(rung, what)| writeln!(out, "  {rung:23} {}", isolated(what)))
 }
 
 fn holder(out: &mut String, report: &Report) -> std::fmt::Result {

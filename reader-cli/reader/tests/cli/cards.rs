@@ -152,7 +152,8 @@ fn every_kind_of_chip_is_judged_by_the_proof_it_has() {
 #[test]
 fn a_wrong_number_leaves_the_chip_closed() {
     let post = Post::new();
-    let (code, report) = post.verify(post.state(), &["--can", "654321"]);
+    let page = post.path("wrong-number.html");
+    let (code, report) = post.verify(post.state(), &["--can", "654321", "--report", &page]);
     assert_eq!((code, report["verdict"].as_str()), (11, Some("UNREADABLE")));
     assert_eq!(result(&report, "access-protocol"), "failed");
     assert!(report["holder"].is_null() && report["access_protocol"].is_null());
@@ -161,6 +162,11 @@ fn a_wrong_number_leaves_the_chip_closed() {
     let attempts = report["access_attempts"].as_array().unwrap();
     assert_eq!((attempts.len(), &attempts[0]["rung"], &attempts[0]["password"]), (1, &"pace".into(), &"CAN".into()));
     assert!(attempts[0]["error"].is_string() && attempts[0]["suite"].as_str().unwrap().starts_with("generic mapping"));
+    // The page has them too, and nothing of them where all went well.
+    let row = "<h2>Attempts</h2>\n<table>\n<tr><td>pace</td><td><bdi>PACE";
+    assert!(fs::read_to_string(&page).unwrap().contains(row));
+    assert_eq!(post.verify(post.state(), &["--report", &page]).0, 0);
+    assert!(!fs::read_to_string(&page).unwrap().contains("Attempts"));
 }
 
 #[test]
