@@ -95,6 +95,9 @@ pub enum MethodError {
     /// All three keys, or those of all cards, would be the same.
     #[error("a template without {0} would give the same keys again")]
     Constant(&'static str),
+    /// 3DES with two equal halves of a key is single DES.
+    #[error("a template whose second half is its first would give keys of single DES")]
+    Halves,
 }
 
 impl FromStr for Template {
@@ -108,6 +111,10 @@ impl FromStr for Template {
         }
         if !parts.iter().any(|part| matches!(part, Part::Data(_))) {
             return Err(MethodError::Constant("$0 to $9"));
+        }
+        let (first, second) = parts.split_at(8);
+        if first == second {
+            return Err(MethodError::Halves);
         }
         Ok(Template(parts))
     }
@@ -303,6 +310,7 @@ mod tests {
         }
         assert_eq!(refused(&"$0 ".repeat(16)), MethodError::Constant("$k"));
         assert_eq!(refused(&"$k ".repeat(16)), MethodError::Constant("$0 to $9"));
+        assert_eq!(refused(&format!("{half} {half}")), MethodError::Halves);
     }
 
     /// The same method in the field: the keys of a session that a real card accepted.
