@@ -67,6 +67,7 @@ $(CARGO_FUZZ):
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --lib --no-deps --locked
 	for fuzz in */fuzz/Cargo.toml; do \
 		$(CARGO) clippy --manifest-path $$fuzz --all-targets --locked --target-dir target/fuzz -- -D warnings || exit 1; \
 	done

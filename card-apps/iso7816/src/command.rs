@@ -7,7 +7,7 @@ pub const MAX_DATA: usize = 65_535;
 /// The most response bytes one command can ask for in extended form.
 pub const MAX_NE: u32 = 65_536;
 
-/// A command APDU (7816-4 §5.1): CLA INS P1 P2 [Lc data] [Le].
+/// A command APDU (7816-4 §5.1): `CLA INS P1 P2 [Lc data] [Le]`.
 ///
 /// `ne` is the number of response bytes expected (1 to 65,536), `None` for no Le field. The
 /// shortest encoding that can hold it is chosen by [`Command::to_bytes`].

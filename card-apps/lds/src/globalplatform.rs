@@ -3,7 +3,7 @@
 //! - [`dgi`]: data groupings, the unit of STORE DATA, and the numbers this project gives them; [`ActiveAuthenticationKey`] is one
 //!   value of them
 //! - [`life_cycle`]: states of the card and of an application, GET STATUS
-//! - [`keys`]: the data of PUT KEY and DELETE [key]
+//! - [`keys`]: the data of PUT KEY and DELETE \[key\]
 //! - [`production`]: CPLC, key information, card recognition data, the chip's binding to a document
 //!
 //! Only encodings: the secure channel and its keys live in `channel`.

@@ -1,17 +1,17 @@
 //! Cards of other people: applets that a centre loads on chips it buys, and how they are personalized.
 //!
 //! A profile names its applet in `card.applet`. Orders, plan, document signer, ledger, faces and the rule that nothing is
-//! printed before the inspection approved it are those of every card. What differs stands behind [`Dialect`]:
+//! printed before the inspection approved it are those of every card. What differs stands behind `Dialect`:
 //!
 //! | | a chip of this project | an applet of others |
 //! |---|---|---|
 //! | which chip is it | CPLC of the issuer domain | the same, of the issuer domain that the chip has |
 //! | what binds it to the document | a token in ledger and chip | the ledger alone |
-//! | is it a blank | life cycle, no token | [`Dialect::condition`]: [`Condition::Empty`] |
-//! | writing | SCP03, data groupings | [`Dialect::write`], each step by [`Document::step`](crate::stage::Document) |
-//! | reading back | PACE, inspection, the planned bytes | [`Dialect::approve`] |
-//! | what is secured at the end | the card | what locks the applet belongs to writing; [`Dialect::finish`] does the rest |
-//! | a rejected chip | the application is locked | [`Dialect::spoil`], where the applet lets it be |
+//! | is it a blank | life cycle, no token | `Dialect::condition`: `Condition::Empty` |
+//! | writing | SCP03, data groupings | `Dialect::write`, each step by [`Document::step`](crate::stage::Document) |
+//! | reading back | PACE, inspection, the planned bytes | `Dialect::approve` |
+//! | what is secured at the end | the card | what locks the applet belongs to writing; `Dialect::finish` does the rest |
+//! | a rejected chip | the application is locked | `Dialect::spoil`, where the applet lets it be |
 //!
 //! A torn card is asked for its condition and compared with the ledger, since no token in the chip vouches for it:
 //!

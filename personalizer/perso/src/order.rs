@@ -74,7 +74,7 @@ pub struct Order {
     /// A JPEG 2000 portrait to be stored in the chip unchanged; only for profiles with that format.
     pub chip_portrait: Option<Image>,
     /// The fingers as the enrolment station codes them: a whole EF.DG3 (9303-10 §4.7.3, tag 63), at most 48 KiB; only for profiles
-    /// with the table [eac].
+    /// with the table `[eac]`.
     pub fingers: Option<Image>,
     /// The card that this one replaces; demanded by every job but FIRST_ISSUE and TEST_SPECIMEN.
     pub replaces: Option<Replaced>,

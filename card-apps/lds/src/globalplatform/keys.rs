@@ -1,4 +1,4 @@
-//! PUT KEY and DELETE [key]: whole sets of three AES keys (GPCS §11.8, §11.2; GPCS D §7.2).
+//! PUT KEY and DELETE \[key\]: whole sets of three AES keys (GPCS §11.8, §11.2; GPCS D §7.2).
 //!
 //! ```text
 //! PUT KEY  80 D8 <version to be replaced, or 00> 81
@@ -21,9 +21,9 @@ const CHECK_FIELD: u8 = 3;
 /// P2 of PUT KEY: the first key identifier is 1, several keys follow.
 pub const KEY_IDENTIFIERS: u8 = 0x81;
 
-/// DELETE [key]: key identifier.
+/// DELETE \[key\]: key identifier.
 pub const TAG_KEY_IDENTIFIER: Tag = Tag(0xD0);
-/// DELETE [key]: key version number.
+/// DELETE \[key\]: key version number.
 pub const TAG_KEY_VERSION: Tag = Tag(0xD2);
 
 /// One key on its way, under the data encryption key of the session.

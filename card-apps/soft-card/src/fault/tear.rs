@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::When;
 
-/// One loss of power at one command: [`Fault::Torn`] by itself.
+/// One loss of power at one command: [`Fault::Torn`](super::Fault::Torn) by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tear {
     /// Index of the command counted from 0 since the tear was set; resets do not count.

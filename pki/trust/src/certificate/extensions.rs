@@ -84,7 +84,7 @@ pub struct BasicConstraints {
     pub path_length: Option<u32>,
 }
 
-/// PrivateKeyUsagePeriod ::= SEQUENCE { notBefore [0] GeneralizedTime OPTIONAL, notAfter [1] GeneralizedTime OPTIONAL }
+/// `PrivateKeyUsagePeriod ::= SEQUENCE { notBefore [0] GeneralizedTime OPTIONAL, notAfter [1] GeneralizedTime OPTIONAL }`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PrivateKeyUsage {
     /// First moment.
