@@ -6,6 +6,7 @@
 //! - [`objects`]: the one table of data objects, GET DATA and PUT DATA
 //! - [`chuid`], [`capability`], [`discovery`], [`security_object`], [`certificate`]: what stands in them
 //! - [`keys`], [`authentication`]: key references, algorithms, GENERATE ASYMMETRIC KEY PAIR, GENERAL AUTHENTICATE
+//! - [`possession`]: a card proves that it has a key
 //! - [`pin`]: PIN and PUK and the commands that carry them
 //! - [`property`]: the answer to SELECT
 //! - [`residence`], [`status_hint`]: the national file set, an application of its own
@@ -34,6 +35,7 @@ pub mod discovery;
 pub mod keys;
 pub mod objects;
 pub mod pin;
+pub mod possession;
 pub mod property;
 pub mod residence;
 pub mod security_object;

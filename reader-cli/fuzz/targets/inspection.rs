@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use card_apps_fuzz::{Listed, Repeating, Steps};
 use channel::password::{MrzKey, Password};
 use channel::secret::Secret;
+use eid::pin::Pin;
 use inspection::procedure::Budget;
 use inspection::{Access, Bac, Evidence, Options, Policy, citizen, inspect, judge};
 use iso7816::Card;
@@ -19,7 +20,7 @@ use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use soft_card::emrtd::{ApplicationLife, ChipKey};
 use soft_card::{BlankOptions, SoftCard, State};
-use trust::{Pin, TrustStore, bundle};
+use trust::{TrustStore, bundle};
 
 const BUNDLE: &[u8] = include_bytes!("../../../test-vectors/evidence/version-3-bundle.json");
 const PIN: &str = include_str!("../../../test-vectors/evidence/version-3-bundle.pin");
@@ -43,7 +44,7 @@ fn empty() -> State {
 fn read(card: &mut dyn Card) {
     static STORE: OnceLock<TrustStore> = OnceLock::new();
     let store = STORE.get_or_init(|| {
-        let pin = Pin::from_hex(PIN).expect("a pin");
+        let pin = trust::Pin::from_hex(PIN).expect("a pin");
         TrustStore::from_bundle(bundle::open(BUNDLE, &pin.into()).expect("a bundle"))
     });
     let password = Password::Mrz(MrzKey::from_information(INFORMATION));
@@ -71,7 +72,11 @@ fuzz_target!(|bytes: &[u8]| {
             read(&mut SoftCard::from_state(&state).with_random(Repeating(6)));
         }
         [2, steps @ ..] => {
-            if let Ok(seen) = citizen::read(&mut Listed(Steps(steps)), Budget::default()) {
+            let (card, random) = (&mut Listed(Steps(steps)), &mut Repeating(7));
+            if let Ok(mut seen) = citizen::read(card, Budget::default()) {
+                let holder = Pin::from_digits(b"271828").expect("a PIN");
+                citizen::prove(card, Budget::default(), random, &mut seen);
+                let _ = citizen::open(card, Budget::default(), &holder, random, &mut seen);
                 let basis = citizen::Basis { authorities: &[], store: None, document: None, now: now() };
                 serde_json::to_string(&citizen::judge(&seen, &basis)).expect("a report can be written");
             }

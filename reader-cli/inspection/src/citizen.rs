@@ -3,32 +3,36 @@
 //!
 //! ```text
 //! SELECT PIV -> GET DATA of every object -> VERIFY without data: tries left -> whose PIN it is, where a card tells
-//!   -> SELECT national file set, where there is one -> GET DATA of its objects
-//! with the holder's PIN: SELECT national file set -> VERIFY -> GET DATA of the residence record
+//!   -> SELECT national file set, where there is one -> GET DATA of its objects -> is there a travel document?
+//!   -> GENERAL AUTHENTICATE 9E, where it has a certificate
+//! with the holder's PIN: SELECT PIV -> VERIFY -> GENERAL AUTHENTICATE 9A, 9D, where they have certificates
+//!   -> SELECT national file set -> VERIFY -> GET DATA of the residence record
 //! ```
 //!
-//! Knows this project's card and those of others. [`read`] gives no PIN and spends no try. Nobody proves that the card has the keys of
-//! its certificates, and their revocation is not asked: [`Report`] says both, and its judgement is never better than
-//! [`Judgement::CertificatesGood`], for certificates can be copied to any card.
+//! Knows this project's card and those of others. [`read`] gives no PIN and spends no try. Certificates can be copied to any card: one
+//! that did not prove its keys, with [`open`], is never better than [`Judgement::CertificatesGood`].
 //!
 //! The residence record has a signature of its own and checks of its own, [`CHECKS`]. The status hint is told and never
 //! judged: only the issuer's lists say what became of a card.
 
 mod certificates;
 pub mod checks;
+mod possession;
 mod report;
 mod residence;
 
+use channel::random::Random;
 use eid::authentication::sign;
 use eid::keys::{Algorithm, KeyReference};
 use eid::objects::{OBJECTS, Object, RESIDENCE};
 use eid::pin::{self, Pin};
 use eid::{Application, property};
 use iso7816::tlv::{self, Tag};
-use iso7816::{Card, Chained, Command, Limits, Response, Status, TransmitError};
+use iso7816::{Aid, Card, Chained, Command, Limits, Response, Status, TransmitError};
 use serde::Serialize;
 
 pub use self::checks::CHECKS;
+pub use self::possession::{Possession, Proof};
 pub use self::report::{
     Basis, CertificateLine, DocumentLine, HintLine, Judgement, ObjectLine, RecordLine, Report, ResidenceLine, judge,
     judge_residence,
@@ -56,6 +60,12 @@ pub struct Seen {
     pub tries: Option<u8>,
     /// The objects of the national file set; `None` for a card without one. What is not there is not in it.
     pub national: Option<Vec<(&'static Object, State)>>,
+    /// Whether there is a travel document on the card too.
+    pub travel_document: bool,
+    /// What came of asking for keys; those that are not in it were not asked for.
+    pub proofs: Vec<(KeyReference, Possession)>,
+    /// Why the card was not asked for everything that it could be asked for.
+    pub interrupted: Option<String>,
 }
 
 /// What the card said of an object.
@@ -106,9 +116,9 @@ pub enum ReadError {
 /// Why the holder's PIN opened nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is no national file set.
-    #[error("the card has no national file set, so its PIN opens no residence record")]
-    NoNationalFiles,
+    /// There is no national file set, and no certificate whose key it opens.
+    #[error("the card has no national file set and no certificate for a key that its PIN opens")]
+    Nothing,
     /// The PIN cannot open anything as it is; it was not given to the card.
     #[error("the card's PIN opens nothing: {}", .0.words())]
     State(PinState),
@@ -118,9 +128,6 @@ pub enum OpenError {
         /// What it said.
         status: Status,
     },
-    /// No answer.
-    #[error(transparent)]
-    Transmit(#[from] TransmitError),
 }
 
 fn tries_left(status: &Status) -> String {
@@ -150,9 +157,8 @@ impl PinState {
 /// # Errors
 /// When there is no such application, the card is gone, or the budget is spent.
 pub fn read(card: &mut dyn Card, budget: Budget) -> Result<Seen, ReadError> {
-    let limits = Limits { response_data: LONGEST_ANSWER, ..Limits::SHORT };
-    let card = &mut Chained::new(Metered::new(card, budget), limits);
-    let select = Command::new(0x00, SELECT, 0x04, 0x00).with_data(Application::Piv.aid().as_bytes()).with_ne(256);
+    let card = &mut layered(card, budget);
+    let select = selection(&Application::Piv.aid());
     let mut selected = card.transmit(&select)?;
     // The first plain command may be spent on ending a session that the card still has with the travel document.
     if !selected.status.is_ok() && selected.status != Status::FILE_NOT_FOUND {
@@ -169,38 +175,153 @@ pub fn read(card: &mut dyn Card, budget: Budget) -> Result<Seen, ReadError> {
         true => Some(all_of(card, Application::National)?),
         false => None,
     };
-    Ok(Seen { label, objects, pin, tries, national })
+    let travel_document = card.transmit(&selection(&Aid::emrtd()))?.status != Status::FILE_NOT_FOUND;
+    let (proofs, interrupted) = (Vec::new(), None);
+    Ok(Seen { label, objects, pin, tries, national, travel_document, proofs, interrupted })
 }
 
-/// Gives the holder's PIN to the card and reads what it shows then: the residence record. The PIN is given once; one that the card
-/// cannot take as it is ([`PinState::Transport`], none, blocked) is not given at all.
+impl Seen {
+    /// Whether there is anything that the holder's PIN opens.
+    ///
+    /// # Errors
+    /// When there is nothing, or the PIN cannot be given as it is.
+    pub fn pin_opens(&self) -> Result<(), OpenError> {
+        if self.national.is_none() && self.keys(true).next().is_none() {
+            return Err(OpenError::Nothing);
+        }
+        match self.pin {
+            PinState::None | PinState::Blocked | PinState::Transport => Err(OpenError::State(self.pin)),
+            PinState::Default | PinState::Changed | PinState::Untold => Ok(()),
+        }
+    }
+
+    /// The keys that are asked for with, or without the PIN, and the content of their certificates' objects.
+    fn keys(&self, with_pin: bool) -> impl Iterator<Item = (KeyReference, &[u8])> {
+        let asked = KeyReference::ALL.into_iter().filter(move |key| possession::is_asked(*key, with_pin));
+        asked.filter_map(|key| {
+            self.objects.iter().find_map(|(object, state)| match state {
+                State::Read(content) if *object == key.certificate() => Some((key, content.as_slice())),
+                _ => None,
+            })
+        })
+    }
+
+    /// Asks the selected application for these keys.
+    fn ask(&mut self, card: &mut dyn Card, with_pin: bool, random: &mut dyn Random) -> Result<(), TransmitError> {
+        let mut proofs = Vec::new();
+        let mut asked = Ok(());
+        for (key, content) in self.keys(with_pin) {
+            match possession::ask(card, key, content, random) {
+                Ok(said) => proofs.push((key, said)),
+                Err(error) => {
+                    proofs.push((key, Possession { state: Proof::Refused, reason: error.to_string() }));
+                    asked = Err(error);
+                    break;
+                }
+            }
+        }
+        self.proofs.extend(proofs);
+        asked
+    }
+}
+
+/// Has the card prove the keys that it uses without PIN, after [`read`]. What came of it is in `seen`, also when the card is lost.
+pub fn prove(card: &mut dyn Card, budget: Budget, random: &mut dyn Random, seen: &mut Seen) {
+    if seen.keys(false).next().is_none() {
+        return;
+    }
+    let card = &mut layered(card, budget);
+    let result = select_again(card, Application::Piv).and_then(|()| seen.ask(card, false, random));
+    seen.interrupted = result.err().map(|error| error.to_string());
+}
+
+/// Gives the holder's PIN to the card, has it prove the keys of its certificates, and reads what it shows then: the residence record.
+/// Each application is given the PIN once, the second only after the first has taken it; one that the card cannot take as it is
+/// ([`PinState::Transport`], none, blocked) is not given at all. A card that is lost on the way is no error: `seen` has what it said
+/// until then, and that it was interrupted.
 ///
 /// # Errors
-/// When there is nothing that it opens, the card refuses it or is gone, or the budget is spent.
-pub fn open(card: &mut dyn Card, budget: Budget, holder: &Pin, seen: &mut Seen) -> Result<(), OpenError> {
-    let Some(national) = &mut seen.national else { return Err(OpenError::NoNationalFiles) };
-    if matches!(seen.pin, PinState::None | PinState::Blocked | PinState::Transport) {
-        return Err(OpenError::State(seen.pin));
+/// When there is nothing that it opens, or the card refuses it.
+pub fn open(
+    card: &mut dyn Card,
+    budget: Budget,
+    holder: &Pin,
+    random: &mut dyn Random,
+    seen: &mut Seen,
+) -> Result<(), OpenError> {
+    seen.pin_opens()?;
+    let card = &mut layered(card, budget);
+    match opened(card, holder, random, seen) {
+        Ok(None) => Ok(()),
+        // The card took the PIN for its keys: what they said is not lost.
+        Ok(Some(refused)) if seen.proofs.iter().any(|(key, _)| possession::is_asked(*key, true)) => {
+            seen.interrupted = Some(format!("{refused} for its national files"));
+            Ok(())
+        }
+        Ok(Some(refused)) => Err(refused),
+        Err(error) => {
+            seen.interrupted = Some(error.to_string());
+            Ok(())
+        }
     }
-    let limits = Limits { response_data: LONGEST_ANSWER, ..Limits::SHORT };
-    let card = &mut Chained::new(Metered::new(card, budget), limits);
-    if !select_national(card)? {
-        return Err(OpenError::NoNationalFiles);
+}
+
+/// The same; the refusal of the PIN, where there is one.
+fn opened(
+    card: &mut dyn Card,
+    holder: &Pin,
+    random: &mut dyn Random,
+    seen: &mut Seen,
+) -> Result<Option<OpenError>, TransmitError> {
+    if seen.keys(true).next().is_some() {
+        select_again(card, Application::Piv)?;
+        if let Some(refused) = refusal(card, holder, seen)? {
+            return Ok(Some(refused));
+        }
+        seen.ask(card, true, random)?;
     }
-    let verified = card.transmit(&pin::verify(holder))?;
-    if !verified.status.is_ok() {
-        seen.tries = verified.status.tries_left().or(seen.tries);
-        return Err(OpenError::Refused { status: verified.status });
+    if seen.national.is_none() {
+        return Ok(None);
     }
-    national.retain(|(object, _)| **object != RESIDENCE);
+    select_again(card, Application::National)?;
+    if let Some(refused) = refusal(card, holder, seen)? {
+        return Ok(Some(refused));
+    }
     let answer = card.transmit(&RESIDENCE.get())?;
-    national.extend(state_of(&RESIDENCE, &answer).map(|state| (&RESIDENCE, state)));
-    Ok(())
+    if let Some(national) = &mut seen.national {
+        national.retain(|(object, _)| **object != RESIDENCE);
+        national.extend(state_of(&RESIDENCE, &answer).map(|state| (&RESIDENCE, state)));
+    }
+    Ok(None)
+}
+
+/// Gives the PIN to the selected application, once; `None` when it takes it.
+fn refusal(card: &mut dyn Card, holder: &Pin, seen: &mut Seen) -> Result<Option<OpenError>, TransmitError> {
+    let status = card.transmit(&pin::verify(holder))?.status;
+    if status.is_ok() {
+        return Ok(None);
+    }
+    seen.tries = status.tries_left().or(seen.tries);
+    Ok(Some(OpenError::Refused { status }))
+}
+
+fn layered(card: &mut dyn Card, budget: Budget) -> Chained<Metered<'_>> {
+    let limits = Limits { response_data: LONGEST_ANSWER, ..Limits::SHORT };
+    Chained::new(Metered::new(card, budget), limits)
+}
+
+fn selection(aid: &Aid) -> Command {
+    Command::new(0x00, SELECT, 0x04, 0x00).with_data(aid.as_bytes()).with_ne(256)
+}
+
+/// Selects an application that was there a moment ago.
+fn select_again(card: &mut dyn Card, application: Application) -> Result<(), TransmitError> {
+    let status = card.transmit(&selection(&application.aid()))?.status;
+    if status.is_ok() { Ok(()) } else { Err(TransmitError::Lost) }
 }
 
 fn select_national(card: &mut dyn Card) -> Result<bool, TransmitError> {
-    let select = Command::new(0x00, SELECT, 0x04, 0x00).with_data(Application::National.aid().as_bytes());
-    Ok(card.transmit(&select.with_ne(256))?.status.is_ok())
+    Ok(card.transmit(&selection(&Application::National.aid()))?.status.is_ok())
 }
 
 /// Every object of the selected application that is there.

@@ -34,7 +34,7 @@ pub enum Command {
     Judge(Judge),
     /// Read a card's files into a directory, without judging them
     Read(Read),
-    /// Read a card's citizen application; with the holder's PIN the residence record too
+    /// Read a card's citizen application; with the PIN its keys and residence record too
     Citizen(Citizen),
     /// Write a new residence record to its holder's card, as a residence office
     Residence(Residence),
@@ -263,7 +263,8 @@ pub struct Citizen {
     /// Certificate of a citizen CA (DER or PEM); without it, those in the folder citizen-ca of the trust store
     #[arg(long, value_name = "FILE")]
     pub citizen_ca: Vec<PathBuf>,
-    /// Ask the holder for the PIN, without echo, and read the residence record; a wrong PIN spends one of its tries
+    /// Ask the holder for the PIN, without echo: the card proves its keys and shows the residence record; a wrong PIN spends one of
+    /// its tries
     #[arg(long, group = "holder-pin")]
     pub pin: bool,
     /// File that holds the PIN in its first line; it is not tried when it would be the last try

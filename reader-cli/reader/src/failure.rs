@@ -273,9 +273,11 @@ impl Error {
             Error::HolderPin(_) => {
                 ("That is no PIN", "Give the 6 to 8 digits that the holder has chosen.", exit::USAGE)
             }
-            Error::NoPin { .. } => {
-                ("The residence record is locked", "Name a file that holds the PIN: --pin-file FILE.", exit::USAGE)
-            }
+            Error::NoPin { .. } => (
+                "Keys and residence record are locked",
+                "Name a file that holds the PIN: --pin-file FILE.",
+                exit::USAGE,
+            ),
             Error::LastTry => (
                 "The PIN is not tried",
                 "A wrong PIN would block it now: let the holder type it, with --pin.",
@@ -317,30 +319,31 @@ impl Error {
 fn citizen_pin(error: &inspection::citizen::OpenError) -> (&'static str, &'static str, u8) {
     use inspection::citizen::{OpenError, PinState};
     match error {
-        OpenError::NoNationalFiles => {
-            ("There is no residence record", "Leave --pin out: this card keeps none.", exit::REFUSED)
-        }
+        OpenError::Nothing => (
+            "The PIN opens nothing",
+            "Leave --pin out: this card has no key to prove and no residence record.",
+            exit::REFUSED,
+        ),
         OpenError::State(PinState::Transport) => (
-            "The residence record stays closed",
+            "The card's keys and residence record stay closed",
             "The holder chooses an own PIN first, with the one from the letter: pkcs15-tool --change-pin.",
             exit::REFUSED,
         ),
         OpenError::State(PinState::Blocked) => (
-            "The residence record stays closed",
+            "The card's keys and residence record stay closed",
             "The holder unblocks it with the PUK from the letter: pkcs15-tool --unblock-pin.",
             exit::REFUSED,
         ),
         OpenError::State(_) => (
-            "The residence record stays closed",
+            "The card's keys and residence record stay closed",
             "Leave --pin out; the office that issued the card sets a PIN.",
             exit::REFUSED,
         ),
         OpenError::Refused { .. } => (
-            "The residence record stays closed",
+            "The card's keys and residence record stay closed",
             "Let the holder type the PIN again; after the last try only the PUK from the letter helps.",
             exit::REFUSED,
         ),
-        OpenError::Transmit(_) => ("The card was lost", "Leave the card on the reader and try again.", exit::NO_CARD),
     }
 }
 

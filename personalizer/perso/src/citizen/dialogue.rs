@@ -147,16 +147,16 @@ pub(crate) fn public_key(algorithm: Algorithm, answer: &[u8]) -> Result<CardKey,
 
 /// Has the card use a key that it made: to sign a request, or, where the key only agrees, to agree with a key of ours.
 pub(crate) fn prove(card: &mut dyn Card, key: KeyReference, public: &CardKey) -> Result<KeyProof, DialogueError> {
-    let algorithm = public.algorithm();
+    let algorithm = public.key().algorithm();
     let mut ask = |command: &Command| -> Result<Vec<u8>, DialogueError> {
         let answer = accepted(card, command)?;
         let response = Template::parse(&answer.data).ok().and_then(|template| template.response.map(<[u8]>::to_vec));
         Ok(response.unwrap_or_default())
     };
     if key.purpose() == Purpose::Agree && !algorithm.is_rsa() {
-        let agreement = public.agreement().map_err(Scp03Error::from)?;
+        let agreement = public.key().agreement().map_err(Scp03Error::from)?;
         let answer = ask(&agree(key, algorithm, agreement.point()))?;
-        return match agreement.proves(public, &answer).map_err(Scp03Error::from)? {
+        return match agreement.proves(public.key(), &answer).map_err(Scp03Error::from)? {
             true => Ok(KeyProof::Agreed(public.spki().to_vec())),
             false => Err(nonsense("it came to another secret than the key just made does")),
         };

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use trust::{Certificate, Outcome};
 
 use super::checks::{Case, Check, Found};
+use super::possession::{Possession, Proof};
 use super::report::{CertificateLine, Judgement};
 
 pub(super) const DOCUMENT: Check = Check {
@@ -18,6 +19,7 @@ pub(super) const DOCUMENT: Check = Check {
     remedy: "Read the travel document too: give the card access number with --can, or the MRZ.",
     failed: Judgement::DifferentHolders,
     unjudged: Judgement::NotJudged,
+    open: "that the certificates are of this card",
     of_residence: false,
     judge: document,
 };
@@ -29,6 +31,9 @@ fn document(case: &Case<'_>) -> Found {
         return Found::new(Outcome::NotSupported, "there is no certificate of the holder on this card");
     }
     let Some(document) = case.basis.document else {
+        if !case.travel_document {
+            return Found::new(Outcome::NotSupported, "there is no travel document on this card");
+        }
         return Found::undetermined("the travel document was not read, so which card it is is not known");
     };
     let Some(holder) = case.basis.authentic_holder() else {
@@ -70,6 +75,7 @@ impl CertificateLine {
 pub(super) fn line(
     key: KeyReference,
     content: Option<&[u8]>,
+    possession: Possession,
     authorities: &[Certificate],
     now: Timestamp,
 ) -> CertificateLine {
@@ -84,6 +90,7 @@ pub(super) fn line(
         not_after: None,
         judgement: Judgement::Forged,
         reason,
+        possession: possession.clone(),
     };
     let Some(content) = content else { return unreadable("the object cannot be read".to_owned()) };
     let der = match Container::parse(content).and_then(|container| container.der()) {
@@ -94,7 +101,10 @@ pub(super) fn line(
         Ok(certificate) => certificate,
         Err(error) => return unreadable(error.to_string()),
     };
-    let (judgement, reason) = judged(&certificate, authorities, now);
+    let (judgement, reason) = match possession.state {
+        Proof::Failed => (Judgement::Forged, format!("the card does not have its key: {}", possession.reason)),
+        _ => judged(&certificate, authorities, now),
+    };
     CertificateLine {
         subject: Some(certificate.subject().to_string()),
         number: certificate.subject().serial_number().map(str::to_owned),

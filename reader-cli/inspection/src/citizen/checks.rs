@@ -6,7 +6,7 @@ use trust::{Finding, Outcome, Record};
 
 use super::State;
 use super::report::{Basis, CertificateLine, Judgement};
-use super::{certificates, residence};
+use super::{certificates, possession, residence};
 use crate::report::CheckResult;
 use crate::verdict::Class;
 
@@ -26,6 +26,8 @@ pub struct Check {
     pub failed: Judgement,
     /// The same when there is no result.
     pub unjudged: Judgement,
+    /// What is open of the card as long as there is no result.
+    pub open: &'static str,
     /// Whether it is about the residence record; otherwise it is about the certificates.
     pub of_residence: bool,
     pub(crate) judge: fn(&Case<'_>) -> Found,
@@ -34,6 +36,7 @@ pub struct Check {
 /// Every check, in the order of the report.
 pub const CHECKS: &[Check] = &[
     certificates::DOCUMENT,
+    possession::POSSESSION,
     residence::RECORD,
     residence::SIGNATURE,
     residence::SIGNER,
@@ -53,6 +56,8 @@ pub fn by_id(id: &str) -> Option<&'static Check> {
 pub(crate) struct Case<'a> {
     pub basis: &'a Basis<'a>,
     pub certificates: &'a [CertificateLine],
+    /// Whether there is a travel document on the card, read or not.
+    pub travel_document: bool,
     /// What the card said of the residence record; `None` when there is none.
     pub object: Option<&'a State>,
     /// The record, or why it is none. Nothing is said of its signature.

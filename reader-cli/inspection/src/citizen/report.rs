@@ -9,10 +9,14 @@ use serde::Serialize;
 use trust::{Certificate, Leniency, TrustStore};
 
 use super::checks::{CHECKS, Case, Check, Found};
+use super::possession::Possession;
 use super::{PinState, Seen, State, certificates, residence};
 use crate::holder::Holder;
 use crate::report::CheckResult;
 use crate::verdict::Verdict;
+
+/// The check of a travel document that has no result where the portrait was not read.
+const PORTRAIT: &str = "dg2-integrity";
 
 /// What is said of a certificate, or of a residence record.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -30,8 +34,8 @@ pub enum Judgement {
     UntrustedIssuer,
     /// The certificates, or the record and the travel document, name different holders.
     DifferentHolders,
-    /// It claims a believed issuer who did not sign it, was altered, or is nothing of the kind; or it is on a card whose travel document
-    /// is.
+    /// It claims a believed issuer who did not sign it, was altered, or is nothing of the kind; the card does not have its key; or it
+    /// is on a card whose travel document is no better.
     Forged,
 }
 
@@ -58,6 +62,8 @@ pub struct CertificateLine {
     pub judgement: Judgement,
     /// Why.
     pub reason: String,
+    /// Whether the card has its key.
+    pub possession: Possession,
 }
 
 /// One object.
@@ -103,8 +109,10 @@ pub struct Report {
     /// The worst of the certificates, and of the record where something is wrong with it; nothing is judged where there is none, and
     /// nothing is good while something is not judged.
     pub judgement: Judgement,
-    /// What nobody asked.
+    /// What is open: nobody asked, or there was no result.
     pub not_judged: Vec<&'static str>,
+    /// Why the card was not asked for everything; `null` when it was.
+    pub interrupted: Option<String>,
 }
 
 /// The residence record.
@@ -192,20 +200,22 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
     let certificates: Vec<_> = KeyReference::ALL
         .into_iter()
         .filter(there)
-        .map(|key| certificates::line(key, content(&seen.objects, key.certificate()), basis.authorities, basis.now))
+        .map(|key| {
+            let content = content(&seen.objects, key.certificate());
+            certificates::line(key, content, seen.possession(key), basis.authorities, basis.now)
+        })
         .collect();
     let residence = seen.national.iter().flatten().find(|(object, _)| **object == RESIDENCE).map(|(_, state)| state);
-    let case = Case::new(basis, &certificates, residence);
+    let case = Case { travel_document: seen.travel_document, ..Case::new(basis, &certificates, residence) };
     let found: Vec<_> = CHECKS.iter().map(|check| (check, (check.judge)(&case))).collect();
     let said = |of_residence: bool| worst_of(&found, of_residence);
     let of_residence = residence.map(|_| said(true).unwrap_or(Judgement::Good));
-    let mut not_judged = vec!["revocation", "that the card has the keys of its certificates"];
-    if of_residence == Some(Judgement::NotJudged) {
-        not_judged.push("the residence record");
-    }
-    if said(false) == Some(Judgement::NotJudged) {
-        not_judged.push("that the certificates are of this card");
-    }
+    let mut not_judged = vec!["revocation"];
+    let open = found.iter().filter(|(check, found)| found.points_at(check) == Some(Judgement::NotJudged));
+    not_judged.extend(open.map(|(check, _)| check.open));
+    not_judged.extend(document_open(basis.document));
+    not_judged.extend(seen.interrupted.is_some().then_some("what the card was not asked any more"));
+    not_judged.dedup();
     let worst =
         certificates.iter().map(|line| line.judgement).chain(certificates::different_holders(&certificates)).max();
     let worst = match worst.unwrap_or(Judgement::NotJudged) {
@@ -216,6 +226,7 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
     let of_document = basis.document.and_then(|document| match document.verdict {
         Verdict::NotGenuine | Verdict::CloneSuspect => Some(Judgement::Forged),
         Verdict::UntrustedIssuer => Some(Judgement::UntrustedIssuer),
+        Verdict::GenuineExpired => Some(Judgement::NotInForce),
         _ => None,
     });
     let wrong =
@@ -242,7 +253,19 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
         checks,
         judgement,
         not_judged,
+        interrupted: seen.interrupted.clone(),
         certificates,
+    }
+}
+
+/// What is open of the travel document. That its portrait was left out says nothing of the certificates.
+fn document_open(document: Option<&crate::Report>) -> Option<&'static str> {
+    let document = document?;
+    let for_portrait = document.because == [PORTRAIT];
+    match document.verdict {
+        Verdict::GenuineStatusUnknown if for_portrait => None,
+        Verdict::GenuineStatusUnknown | Verdict::Unreadable => Some("whether the travel document is in force"),
+        _ => None,
     }
 }
 

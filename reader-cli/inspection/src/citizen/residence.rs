@@ -13,6 +13,7 @@ use super::checks::{Case, Check, Found};
 use super::report::{Basis, CertificateLine, Judgement};
 
 const OWN: &str = "Bitaqa, national file set";
+const OPEN: &str = "the residence record";
 
 pub(super) const RECORD: Check = Check {
     id: "residence-record",
@@ -23,6 +24,7 @@ pub(super) const RECORD: Check = Check {
     remedy: "Read the card again; if it stays so, do not use the address and report the card.",
     failed: Judgement::Forged,
     unjudged: Judgement::NotJudged,
+    open: OPEN,
     of_residence: true,
     judge: record,
 };
@@ -36,6 +38,7 @@ pub(super) const SIGNATURE: Check = Check {
     remedy: "Read the card again; if it fails again, do not use the address and report the card.",
     failed: Judgement::Forged,
     unjudged: Judgement::NotJudged,
+    open: OPEN,
     of_residence: true,
     judge: signature,
 };
@@ -49,6 +52,7 @@ pub(super) const SIGNER: Check = Check {
     remedy: "Install the newest trust bundle; if nobody known signed the record, do not use the address.",
     failed: Judgement::UntrustedIssuer,
     unjudged: Judgement::UntrustedIssuer,
+    open: OPEN,
     of_residence: true,
     judge: signer,
 };
@@ -61,6 +65,7 @@ pub(super) const VALIDITY: Check = Check {
     remedy: "Check the clock of this computer; install the newest trust bundle.",
     failed: Judgement::NotInForce,
     unjudged: Judgement::NotJudged,
+    open: OPEN,
     of_residence: true,
     judge: |case| worst(case, &[id::ANCHOR_VALIDITY, id::SIGNER_VALIDITY], &[]),
 };
@@ -74,6 +79,7 @@ pub(super) const REVOCATION: Check = Check {
     remedy: "Install the newest trust bundle; for a revoked signer ask the residence office about this holder.",
     failed: Judgement::UntrustedIssuer,
     unjudged: Judgement::NotJudged,
+    open: OPEN,
     of_residence: true,
     judge: |case| worst(case, &[id::REVOCATION, id::BUNDLE], &[]),
 };
@@ -87,6 +93,7 @@ pub(super) const SIGNING_TIME: Check = Check {
     remedy: "Check the clock of this machine; otherwise report the card to the residence office.",
     failed: Judgement::UntrustedIssuer,
     unjudged: Judgement::NotJudged,
+    open: OPEN,
     of_residence: true,
     judge: signing_time,
 };
@@ -100,6 +107,7 @@ pub(super) const ENTRY: Check = Check {
     remedy: "Check the clock of this machine; otherwise ask the office that the record names.",
     failed: Judgement::NotInForce,
     unjudged: Judgement::NotJudged,
+    open: OPEN,
     of_residence: true,
     judge: entry,
 };
@@ -114,6 +122,7 @@ pub(super) const HOLDER: Check = Check {
     remedy: "Read the travel document too: give the card access number with --can, or the MRZ.",
     failed: Judgement::DifferentHolders,
     unjudged: Judgement::NotJudged,
+    open: OPEN,
     of_residence: true,
     judge: holder,
 };
@@ -132,7 +141,7 @@ impl<'a> Case<'a> {
         });
         let signed = content.and_then(Result::ok).zip(basis.store);
         let signed = signed.map(|(content, store)| judged(&content, store, basis));
-        Case { basis, certificates, object, record, signed }
+        Case { basis, certificates, travel_document: true, object, record, signed }
     }
 
     /// Why there is nothing to judge; `None` when there is a record.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use channel::random::OsRandom;
 use eid::objects::{RESIDENCE, STATUS_HINT};
 use eid::pin::Pin;
 use eid::residence::{Address, Residence, SignedResidence};
@@ -67,7 +68,7 @@ fn report(state: &State, store: &TrustStore, way: Way, now: jiff::Timestamp) -> 
     let document = way.document.then(|| judged(&crate::read(&mut card, &with_can()), store));
     let mut seen = read(&mut card, Budget::default()).unwrap();
     if way.pin {
-        open(&mut card, Budget::default(), &pin(), &mut seen).unwrap();
+        open(&mut card, Budget::default(), &pin(), &mut OsRandom, &mut seen).unwrap();
     }
     let store = way.store.then_some(store);
     judge(&seen, &Basis { authorities: &[], store, document: document.as_ref(), now })
@@ -241,10 +242,10 @@ fn a_pin_is_given_once_and_only_where_it_can_open_something() {
     let mut on_card = SoftCard::from_state(&state);
     let mut seen = read(&mut on_card, Budget::default()).unwrap();
     assert_eq!((seen.pin, seen.tries), (PinState::Changed, Some(3)));
-    let refused = open(&mut on_card, Budget::default(), &wrong, &mut seen).unwrap_err();
+    let refused = open(&mut on_card, Budget::default(), &wrong, &mut OsRandom, &mut seen).unwrap_err();
     assert_eq!(refused.to_string(), "the card refused the PIN, 2 tries left");
     assert_eq!(seen.tries, Some(2));
-    assert!(open(&mut on_card, Budget::default(), &pin(), &mut seen).is_ok());
+    assert!(open(&mut on_card, Budget::default(), &pin(), &mut OsRandom, &mut seen).is_ok());
 
     // The issuer's PIN opens nothing, and no try is spent on finding out.
     let mut transport = state.clone();
@@ -256,7 +257,7 @@ fn a_pin_is_given_once_and_only_where_it_can_open_something() {
     for (state, wanted) in [(transport, PinState::Transport), (none, PinState::None), (blocked, PinState::Blocked)] {
         let mut on_card = SoftCard::from_state(&state);
         let mut seen = read(&mut on_card, Budget::default()).unwrap();
-        let error = open(&mut on_card, Budget::default(), &pin(), &mut seen).unwrap_err();
+        let error = open(&mut on_card, Budget::default(), &pin(), &mut OsRandom, &mut seen).unwrap_err();
         assert!(matches!(error, OpenError::State(state) if state == wanted), "{error}");
         let store = issuer.store(vec![]);
         let report = judge(&seen, &Basis { authorities: &[], store: Some(&store), document: None, now: today() });

@@ -42,6 +42,8 @@ use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, context_con
 use trust::{RevokedDocument, TrustStore};
 
 pub const CAN: &str = "123456";
+/// Of every key of an authority.
+pub const PASSPHRASE: &str = "a passphrase for tests";
 
 /// Noon of a day in universal time.
 pub fn noon(year: i16, month: i8, day: i8) -> Timestamp {
@@ -76,7 +78,7 @@ impl Issuer {
     /// Signs documents one day after this moment, issues trust bundles nineteen days after it.
     pub fn starting(profile: &str, start: Timestamp) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let passphrase = Passphrase::new("a passphrase for tests");
+        let passphrase = Passphrase::new(PASSPHRASE);
         let profile = Profile::find(profile).unwrap();
         let mut authority = Authority::init(&directory.path().join("pki"), profile, &passphrase, start).unwrap();
         let record = authority.new_document_signer(Some("ds"), &passphrase, &passphrase, start).unwrap();

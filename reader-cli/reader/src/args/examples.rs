@@ -21,16 +21,19 @@ Examples:
   bitaqa-reader citizen --trust post --can 123456 --pin
   bitaqa-reader citizen --citizen-ca citizen-ca.der --json
 
-Without --pin no try is spent, and the residence record stays closed.
+Without --pin no try is spent: the residence record stays closed, and of the card's keys
+only 9E is asked for. With --pin the card proves the keys 9A and 9D of its certificates
+on fresh random challenges: certificates can be copied, the keys cannot. The signature
+key 9C signs nothing for a reader.
 With --can or --mrz the travel document on the same card is read and judged too, without
 the portrait: it says whose card this is.
 `bitaqa-reader explain NAME` explains a check.
 
-It is not proved that the card has the keys of its certificates, and their revocation is
-not asked. Certificates can be copied to any card: what is not judged is never good.
+Whether certificates are revoked is not asked: what is not judged is never good.
 
 Exit codes (0 is not given):
- 10  a certificate or the residence record is forged, or they name different holders
+ 10  a certificate or the residence record is forged, the card does not have the key of a
+     certificate, or they name different holders
  11  every certificate is good and the card is not judged (\"certificates-good\"), or there
      is none, or no citizen CA to judge it by
  12  a certificate or the record's signer is not in force

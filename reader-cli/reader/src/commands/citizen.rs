@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use channel::random::OsRandom;
 use channel::secret::Secret;
 use eid::pin::Pin;
-use inspection::citizen::{Basis, Judgement, PinState, Seen, judge, open, read};
+use inspection::citizen::{Basis, Judgement, Seen, judge, open, prove, read};
 use inspection::procedure::Budget;
 use inspection::{Bac, Options, Policy, Verdict};
 use iso7816::Card;
@@ -44,6 +45,7 @@ pub fn run(args: &Citizen) -> Result<u8, Error> {
         let judged = |(evidence, store)| inspection::judge(evidence, store, &Policy::default(), now);
         let document = evidence.as_ref().zip(store.as_ref()).map(judged);
         let mut seen = read(card, Budget::default())?;
+        prove(card, Budget::default(), &mut OsRandom, &mut seen);
         if args.pin || pin.is_some() {
             may_have_pin(document.as_ref())?;
             open_with(card, &mut seen, pin.as_ref())?;
@@ -79,18 +81,18 @@ fn may_have_pin(document: Option<&inspection::Report>) -> Result<(), Error> {
 /// Gives the holder's PIN to the card: that of the file, or what is typed.
 fn open_with(card: &mut dyn Card, seen: &mut Seen, of_file: Option<&Pin>) -> Result<(), Error> {
     // Nobody types a PIN that would not be given to the card.
-    let useless =
-        seen.national.is_none() || matches!(seen.pin, PinState::None | PinState::Blocked | PinState::Transport);
     let typed = match of_file {
         Some(_) if seen.tries == Some(1) => return Err(Error::LastTry),
-        None if !useless => Some(ask(seen.tries)?),
-        _ => None,
+        Some(_) => None,
+        None => {
+            seen.pin_opens()?;
+            Some(ask(seen.tries)?)
+        }
     };
-    match of_file.or(typed.as_ref()) {
-        Some(pin) => Ok(open(card, Budget::default(), pin, seen)?),
-        None if seen.national.is_none() => Err(inspection::citizen::OpenError::NoNationalFiles.into()),
-        None => Err(inspection::citizen::OpenError::State(seen.pin).into()),
+    if let Some(pin) = of_file.or(typed.as_ref()) {
+        open(card, Budget::default(), pin, &mut OsRandom, seen)?;
     }
+    Ok(())
 }
 
 fn ask(tries: Option<u8>) -> Result<Pin, Error> {

@@ -1,6 +1,6 @@
 //! The report on a citizen application as text.
 
-use inspection::citizen::{CertificateLine, Judgement, Report, ResidenceLine};
+use inspection::citizen::{CertificateLine, Judgement, Proof, Report, ResidenceLine};
 use trust::Outcome;
 
 use crate::failure::Error;
@@ -38,7 +38,12 @@ pub fn tell(report: &Report) -> Result<(), Error> {
     }
     tell_checks(report)?;
     output::line(&format!("\n{}", word(report.judgement)))?;
-    output::line(&format!("not judged: {}", report.not_judged.join("; ")))?;
+    if let Some(reason) = &report.interrupted {
+        output::line(&format!("interrupted: {}", isolated(reason)))?;
+    }
+    if !report.not_judged.is_empty() {
+        output::line(&format!("not judged: {}", report.not_judged.join("; ")))?;
+    }
     output::line("`bitaqa-reader explain NAME` explains a check")
 }
 
@@ -97,7 +102,8 @@ fn tell_checks(report: &Report) -> Result<(), Error> {
 }
 
 fn tell_certificate(certificate: &CertificateLine) -> Result<(), Error> {
-    let CertificateLine { key, subject, issuer, serial, not_before, not_after, judgement, reason, .. } = certificate;
+    let CertificateLine { key, subject, issuer, serial, not_before, not_after, judgement, reason, possession, .. } =
+        certificate;
     output::line(&format!("\nCertificate of {key}: {}", word(*judgement)))?;
     output::line(&format!("  {}", isolated(reason)))?;
     for (name, value) in [("subject", subject), ("issuer", issuer), ("serial", serial)] {
@@ -108,6 +114,13 @@ fn tell_certificate(certificate: &CertificateLine) -> Result<(), Error> {
     if let (Some(from), Some(to)) = (not_before, not_after) {
         output::line(&format!("  in force  {from} to {to}"))?;
     }
+    let proof = match possession.state {
+        Proof::Proved => "proved",
+        Proof::Failed => "FAILED",
+        Proof::Refused => "refused",
+        Proof::NotAsked => "not asked",
+    };
+    output::line(&format!("  key       {proof}: {}", isolated(&possession.reason)))?;
     Ok(())
 }
 

@@ -30,12 +30,12 @@ const AUTHENTICATION: u32 = 0x5F_C105;
 const SIGNATURE: u32 = 0x5F_C10A;
 const CARD_AUTHENTICATION: u32 = 0x5F_C101;
 
-struct Ca {
-    key: PKey<Private>,
-    certificate: X509,
+pub struct Ca {
+    pub key: PKey<Private>,
+    pub certificate: X509,
 }
 
-fn key() -> PKey<Private> {
+pub fn key() -> PKey<Private> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
 }
@@ -47,7 +47,12 @@ fn certificate(subject: &str, days: (u32, u32), by: Option<&Ca>, key: &PKey<Priv
 
 /// The same with a number in its subject.
 fn numbered(subject: &str, number: Option<&str>, by: &Ca) -> X509 {
-    certificate_of((subject, number), (0, 20_000), Some(by), &key())
+    numbered_for(subject, number, by, &key())
+}
+
+/// The same for a key that somebody has.
+pub fn numbered_for(subject: &str, number: Option<&str>, by: &Ca, key: &PKey<Private>) -> X509 {
+    certificate_of((subject, number), (0, 20_000), Some(by), key)
 }
 
 fn certificate_of(
@@ -89,7 +94,7 @@ fn certificate_of(
     builder.build()
 }
 
-fn ca(name: &str) -> Ca {
+pub fn ca(name: &str) -> Ca {
     let key = key();
     Ca { certificate: certificate(name, (0, 20_000), None, &key), key }
 }
@@ -104,7 +109,7 @@ fn with(state: State, certificate: &[u8]) -> State {
     with_at(state, AUTHENTICATION, certificate)
 }
 
-fn with_at(mut state: State, object: u32, certificate: &[u8]) -> State {
+pub fn with_at(mut state: State, object: u32, certificate: &[u8]) -> State {
     let content = [&[0x70, 0x82][..], &(certificate.len() as u16).to_be_bytes(), certificate, &[0x71, 1, 0, 0xFE, 0]];
     state.eid.as_mut().unwrap().objects.insert(object, content.concat());
     state
@@ -127,7 +132,7 @@ impl Desk {
     }
 }
 
-fn json(output: &Output) -> Value {
+pub fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
 }
 

@@ -7,6 +7,7 @@ mod console;
 #[path = "../../../inspection/tests/inspection/issuer.rs"]
 #[allow(dead_code, reason = "shared with the tests of inspection, which use more of it")]
 mod issuer;
+mod possession;
 #[path = "../../../inspection/tests/inspection/terminals.rs"]
 #[allow(dead_code, reason = "shared with the tests of inspection, which use more of it")]
 mod terminals;
