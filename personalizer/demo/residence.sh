@@ -3,7 +3,7 @@
 # real pcscd, without hardware.
 #
 # Utopia makes a card with everything (profile specimen-uto-full): fingers for inspection systems, a residence record for offices.
-# The office has a signer of its own, and a terminal that the country verifying CA of offices lets read and replace the record. Then
+# The office has a residence signer of its own, whose stolen key makes no card, and a terminal that the country verifying CA of offices lets read and replace the record. Then
 # those who may not try it: an inspection system, an office that may only read, an older record, another citizen's. At last the card
 # is torn out while it is written to, and put back.
 #
@@ -19,10 +19,10 @@ export BITAQA_PASSPHRASE_FILE="$work/passphrase" BITAQA_SIGNER_PASSPHRASE_FILE="
 export BITAQA_CITIZEN_PASSPHRASE_FILE="$work/passphrase"
 cd "$work"
 
-say "A national PKI: a signer for cards, one for the residence office, two country verifying CAs"
+say "A national PKI: a signer for cards, a residence signer for the office, two country verifying CAs"
 pki init --profile specimen-uto --dir pki >pki.log
 pki ds new --dir pki --name ds-1 >>pki.log
-pki ds new --dir pki --name office-1 >>pki.log
+pki signer new residence --dir pki --name office-1 >>pki.log
 pki crl issue --dir pki >>pki.log
 pki citizen init --dir pki >>pki.log
 pki bundle export --dir pki --out utopia.bundle --json >bundle.json
@@ -67,7 +67,7 @@ pull 0
 sign() {
     printf '{"national_number": "%s", "residence": {"date": "%s", "office": "9102", "governorate": "Erewhon", "house": "%s"}}\n' \
         "$3" "$2" "$4" >"$1.json"
-    pki ds residence "$1.json" --signer pki/ds/office-1 --out "$1.bin" >>pki.log
+    pki ds residence "$1.json" --signer pki/residence-signer/office-1 --out "$1.bin" >>pki.log
 }
 # write FILE TERMINAL RECORD CODE [OPTION...]: at the office's counter; what is said goes to OUT/FILE.*
 write() {
@@ -80,6 +80,31 @@ write() {
 }
 # said FILE TEXT: it was said
 said() { grep -q -e "$2" "$out/$1" || { cat "$out/$1"; fail "$1 does not say: $2"; }; }
+
+say "The office's key makes no card: not at a printing machine, not in the printing centre"
+pki lint pki/residence-signer/office-1/certificate.der >"$out/signer-lint.txt" 2>&1 || { cat "$out/signer-lint.txt"; fail "the office's signer has faults"; }
+mkdir false-card
+printf '\141\000' >false-card/EF_DG1.bin
+printf '\165\000' >false-card/EF_DG2.bin
+# refused FILE COMMAND...: exit code is not 0, and FILE.stderr says why
+refused() {
+    file=$1
+    shift
+    code=0
+    "$@" >"$out/$file.txt" 2>"$out/$file.stderr" || code=$?
+    [ "$code" -ne 0 ] || fail "$file: it was done"
+    grep -q 'residence signer, which signs no security object' "$out/$file.stderr" ||
+        { cat "$out/$file.stderr"; fail "$file: another reason"; }
+}
+refused false-sign pki ds sign --signer pki/residence-signer/office-1 false-card
+[ ! -e false-card/EF_SOD.bin ] || fail "the office's signer signed a security object"
+pki ds sign --signer pki/ds/ds-1 false-card >>pki.log
+refused false-run "$bin/bitaqa-personalizer" run orders/one.jsonl --profile specimen-uto-full --reader "$(reader 0)" --printer none \
+    --signer pki/residence-signer/office-1 --passphrase-file passphrase --trust trust --ledger false.jsonl --out false-cards --blanks 1 \
+    --citizen-ca pki --pin-letters letters --cvca pki/cvc/UTISCVCA/generations/00001/certificate.cvcert \
+    --cvca pki/cvc/UTATCVCA/generations/00001/certificate.cvcert
+[ ! -e false.jsonl ] || fail "the printing centre began with the office's signer"
+cat "$out/false-run.stderr"
 
 say "The holder has moved: the office signs the entry and replaces the record"
 sign moved 2026-11-01 "$number" 12
@@ -157,4 +182,4 @@ pull 0
 grep -A 14 'Residence record' "$out/holder.txt"
 
 printf '\nLook at %s\n' "$out"
-echo "residence: one card, two records replaced, five refusals, all as they must be"
+echo "residence: one card, two records replaced, seven refusals, all as they must be"

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use authority::{DocumentSigner, Passphrase};
+use authority::{DocumentSigner, LoadError, Passphrase};
 use perso::execute::{SecurityObjectSigner, SignerError};
 use perso::order::{self, Order};
 use perso::portrait::{self, Face};
@@ -104,7 +104,11 @@ pub fn signer(equipment: &Equipment) -> Result<Signer, Failure> {
     let directory = given(equipment.signer.as_deref(), "--signer")?;
     let passphrase = passphrase(equipment)?;
     let signer = DocumentSigner::load(directory, &passphrase).map_err(|error| {
-        Failure::new("The document signer cannot be loaded.", error, "Check --signer and the passphrase.", exit::TRUST)
+        let remedy = match error {
+            LoadError::Mandate { .. } => "Give the directory of a document signer (bitaqa-pki ds new) with --signer.",
+            _ => "Check --signer and the passphrase.",
+        };
+        Failure::new("The document signer cannot be loaded.", error, remedy, exit::TRUST)
     })?;
     Ok(Signer(signer))
 }

@@ -1,4 +1,5 @@
-//! The document signer: makes the signed data of EF.SOD (9303-10 §4.6.2) and of EF.CardSecurity (9303-11 §9.2.11).
+//! The document signer: makes the signed data of EF.SOD (9303-10 §4.6.2) and of EF.CardSecurity (9303-11 §9.2.11). With a residence
+//! signer it has the signature of residence records in common.
 //!
 //! ```text
 //! ContentInfo { signedData, SignedData { version 3, { digest }, { eContentType, content }, certificates { own },
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use iso7816::tlv::{self, Reader, Writer, encode};
 use jiff::Timestamp;
+use trust::chain::Content;
 use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_constructed, oid};
 use trust::lint::{self, Kind, Refused};
 use trust::{Certificate, CertificateError, Hash, PublicKey};
@@ -37,34 +39,42 @@ pub struct DocumentSigner<K = StoredKey> {
     linted: AtomicBool,
 }
 
-/// Why a document signer cannot be loaded.
+/// Why a signer of documents or records cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// A file is missing or cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
     /// The key file.
-    #[error("the document signer's key: {0}")]
+    #[error("the signer's key: {0}")]
     Key(#[from] KeyError),
     /// The key, in other processes.
-    #[error("the document signer's key: {0}")]
+    #[error("the signer's key: {0}")]
     Worker(#[from] WorkerError),
     /// The certificate file.
-    #[error("the document signer's certificate: {0}")]
+    #[error("the signer's certificate: {0}")]
     Certificate(#[from] CertificateError),
     /// The key is not that of the certificate.
-    #[error("the document signer's key is not the one in its certificate")]
+    #[error("the signer's key is not the one in its certificate")]
     Mismatch,
     /// The certificate has no end of its key's use.
-    #[error("the document signer's certificate states no private key usage period")]
+    #[error("the signer's certificate states no private key usage period")]
     NoUsagePeriod,
+    /// The certificate is for something else.
+    #[error("it may not sign {content}: {reason}")]
+    Mandate {
+        /// What was to be signed.
+        content: &'static str,
+        /// What the certificate says against it.
+        reason: String,
+    },
 }
 
 /// Why a security object is not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// The clock is outside the private key usage period.
-    #[error("the document signer may sign from {from} to {to} only")]
+    #[error("the signer may sign from {from} to {to} only")]
     OutsideUsagePeriod {
         /// First moment.
         from: Timestamp,
@@ -101,9 +111,14 @@ impl DocumentSigner {
     /// # Errors
     /// When a file is missing, the secret is wrong, or key and certificate do not belong together.
     pub fn load(directory: &Path, passphrase: &Passphrase) -> Result<Self, LoadError> {
+        Self::open(directory, passphrase, Content::SecurityObject)
+    }
+
+    /// The key is not opened when its certificate does not let it sign this content.
+    fn open(directory: &Path, passphrase: &Passphrase, content: Content) -> Result<Self, LoadError> {
         let certificate = Certificate::from_der(&files::read(&directory.join(CERTIFICATE_FILE))?)?;
-        let key = StoredKey::open(directory, passphrase)?;
-        Self::new(key, certificate)
+        within_mandate(content, &certificate)?;
+        Self::assemble(StoredKey::open(directory, passphrase)?, certificate)
     }
 
     /// The token that the key of a signer's directory is in; `None` for a file.
@@ -122,7 +137,8 @@ impl DocumentSigner<WorkerKey> {
     /// As there, and when a worker cannot be started.
     pub fn load_with_workers(directory: &Path, secret: Passphrase, workers: Workers) -> Result<Self, LoadError> {
         let certificate = Certificate::from_der(&files::read(&directory.join(CERTIFICATE_FILE))?)?;
-        Self::new(WorkerKey::start(workers, directory, secret)?, certificate)
+        within_mandate(Content::SecurityObject, &certificate)?;
+        Self::assemble(WorkerKey::start(workers, directory, secret)?, certificate)
     }
 }
 
@@ -130,8 +146,13 @@ impl<K: Signer> DocumentSigner<K> {
     /// A signer from a key and its certificate.
     ///
     /// # Errors
-    /// When they do not belong together, or the certificate does not limit the key's use.
+    /// When they do not belong together, or the certificate does not limit the key's use, or is not that of a document signer.
     pub fn new(key: K, certificate: Certificate) -> Result<Self, LoadError> {
+        within_mandate(Content::SecurityObject, &certificate)?;
+        Self::assemble(key, certificate)
+    }
+
+    fn assemble(key: K, certificate: Certificate) -> Result<Self, LoadError> {
         let own = explicit_spki(&key).map_err(KeyError::Library)?;
         let same = PublicKey::from_spki(&own).is_ok_and(|own| {
             own.kind() == certificate.public_key().kind()
@@ -303,6 +324,50 @@ impl<K: Signer> DocumentSigner<K> {
             });
         });
     }
+}
+
+/// Who signs residence records: a residence signer, which signs nothing else, or a document signer.
+#[derive(Debug)]
+pub struct RecordSigner(DocumentSigner);
+
+impl RecordSigner {
+    /// Loads a signer's directory, as [`DocumentSigner::load`] does.
+    ///
+    /// # Errors
+    /// As there; whoever signs documents may sign their residence records.
+    pub fn load(directory: &Path, passphrase: &Passphrase) -> Result<Self, LoadError> {
+        DocumentSigner::open(directory, passphrase, Content::ResidenceRecord).map(RecordSigner)
+    }
+
+    /// The signer's certificate.
+    pub fn certificate(&self) -> &Certificate {
+        self.0.certificate()
+    }
+
+    /// Signs a record now: [`DocumentSigner::sign_record`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sign_record(&self, record: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.0.sign_record(record)
+    }
+
+    /// The same at a given time.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sign_record_at(&self, record: &[u8], now: Timestamp) -> Result<Vec<u8>, SignError> {
+        self.0.sign_record_at(record, now)
+    }
+}
+
+/// Asked before a key is opened: nothing is signed that no reader would believe, and no card is begun for it.
+fn within_mandate(content: Content, certificate: &Certificate) -> Result<(), LoadError> {
+    let name = match content {
+        Content::SecurityObject => "security objects of documents",
+        Content::ResidenceRecord => "residence records",
+    };
+    content.refusal(certificate).map_or(Ok(()), |reason| Err(LoadError::Mandate { content: name, reason }))
 }
 
 impl<K> fmt::Debug for DocumentSigner<K> {

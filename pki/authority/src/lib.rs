@@ -5,6 +5,7 @@
 //!
 //! - [`Authority`]: one directory, everything an authority does
 //! - [`DocumentSigner`]: what a printing centre gets: one certificate and its key
+//! - [`RecordSigner`]: what a residence office gets, which signs no document
 //! - [`cvca`]: card-verifiable certificates for terminals: CVCA, document verifiers, requests
 //! - [`Signer`], [`StoredKey`], [`SoftwareKey`], [`TokenKey`]: where private keys are
 //! - [`MasterKey`]: a key in a token from which cards' keys are derived
@@ -38,7 +39,7 @@ pub use authority::{
     Authority, BundleRequest, Ensured, EnsuredCrl, ExportedBundle, Fewer, Generation, InitError, IssueError, NewName,
     OpenError, Rollover, SignedList, SignerKind, SignerRecord, Uses,
 };
-pub use document_signer::{DocumentSigner, LoadError, SignError};
+pub use document_signer::{DocumentSigner, LoadError, RecordSigner, SignError};
 pub use files::FileError;
 pub use key_store::{
     Algorithm, KeyError, KeyPlace, MasterKey, MasterKind, NewKey, RecordError, RsaSize, Signer, SigningError,

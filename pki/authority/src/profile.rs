@@ -35,10 +35,12 @@ pub struct Profile {
     pub distribution_point: &'static str,
     /// Use of the CSCA's private key, in months; 9303-12 §4: three to five years.
     pub csca_usage_months: i64,
-    /// Use of a document signer's private key, in months; 9303-12 §4: three months at most.
+    /// Use of the private key of a document signer or a residence signer, in months; 9303-12 §4: three months at most.
     pub signer_usage_months: i64,
     /// How often a document signer's key may sign: so many documents are withdrawn at once when the key is lost (9303-12 §4).
     pub signer_uses: u64,
+    /// How often a residence signer's key may sign: so many records are to be made again at once when the key is lost.
+    pub residence_uses: u64,
     /// How often a list signer's key may sign; any number of times when absent.
     pub list_signer_uses: Option<u64>,
     /// How often a seal signer's key may sign; any number of times when absent.
@@ -86,7 +88,8 @@ impl Profile {
         PROFILES.iter().find(|profile| profile.id == id)
     }
 
-    /// Validity of a document signer's certificate in months: until the last document it signed expires.
+    /// Validity of the certificate of a document signer or a residence signer, in months: until the last document that it signed, or
+    /// that carries a record by it, expires.
     pub fn signer_months(&self) -> i64 {
         self.signer_usage_months + self.document_months
     }
@@ -126,6 +129,7 @@ pub const PROFILES: &[Profile] = &[
         csca_usage_months: 60,
         signer_usage_months: 3,
         signer_uses: 100_000,
+        residence_uses: 10_000,
         list_signer_uses: Some(1_000),
         seal_uses: None,
         list_signer_months: 12,
@@ -162,6 +166,7 @@ pub const PROFILES: &[Profile] = &[
         csca_usage_months: 60,
         signer_usage_months: 3,
         signer_uses: 100_000,
+        residence_uses: 10_000,
         list_signer_uses: Some(1_000),
         seal_uses: None,
         list_signer_months: 12,

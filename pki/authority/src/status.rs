@@ -99,7 +99,7 @@ impl Status {
         items.extend(signers.iter().map(|signer| document_signer(signer, now)));
         items.extend(succession(&signers, now));
         for kind in SignerKind::ALL.into_iter().filter(|kind| *kind != SignerKind::Document) {
-            items.extend(authority.signers_of(kind)?.iter().map(|signer| list_or_seal_signer(signer, now)));
+            items.extend(authority.signers_of(kind)?.iter().map(|signer| other_signer(signer, now)));
         }
         items.push(revocation_list(authority, now)?);
         items.push(trust_bundle(authority, now));
@@ -209,10 +209,12 @@ fn nearly_used_up(signer: &SignerRecord) -> bool {
 }
 
 /// A state may do without them; only the end of one in use is announced.
-fn list_or_seal_signer(signer: &SignerRecord, now: Timestamp) -> Item {
+fn other_signer(signer: &SignerRecord, now: Timestamp) -> Item {
     let item = document_signer(signer, now);
     if signer.may_sign(now) && within(now, NOTICE_DAYS, signer.usage_end()) {
-        item.needs(Need::Soon, &format!("bitaqa-pki signer ensure {}", signer.kind.word().trim_end_matches("-signer")))
+        // Each office has its own: that of another one takes nobody's place.
+        let verb = if signer.kind == SignerKind::Residence { "new" } else { "ensure" };
+        item.needs(Need::Soon, &format!("bitaqa-pki signer {verb} {}", signer.kind.word().trim_end_matches("-signer")))
     } else {
         item
     }

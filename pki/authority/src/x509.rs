@@ -9,6 +9,7 @@ use iso7816::tlv::{Tag, Writer, encode};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use openssl::error::ErrorStack;
+use trust::chain::RESIDENCE_CODE;
 use trust::der::{
     BIT_STRING, BOOLEAN, GENERALIZED_TIME, INTEGER, NULL, OCTET_STRING, OID, PRINTABLE_STRING, SEQUENCE, SET, UTC_TIME,
     UTF8_STRING, context, context_constructed, oid,
@@ -171,6 +172,8 @@ pub(crate) enum Role {
     ListSigner(&'static [u8]),
     /// Of digital seals: three extensions at most (9303-12 §7.1.3).
     SealSigner,
+    /// Of residence records: a document signer's extensions with a code and a purpose of its own.
+    ResidenceSigner,
 }
 
 /// A certificate, signed.
@@ -207,7 +210,7 @@ fn certificate_extensions(extensions: &mut Writer, profile: &Profile, subject: &
     extension(extensions, oid::SUBJECT_KEY_IDENTIFIER, false, &encode(OCTET_STRING, subject.key_identifier));
     let usage = match subject.role {
         Role::CountrySigningCa | Role::Link { .. } => CERTIFICATES_AND_LISTS,
-        Role::DocumentSigner | Role::ListSigner(_) | Role::SealSigner => DIGITAL_SIGNATURE,
+        Role::DocumentSigner | Role::ListSigner(_) | Role::SealSigner | Role::ResidenceSigner => DIGITAL_SIGNATURE,
     };
     extension(extensions, oid::KEY_USAGE, true, &encode(BIT_STRING, usage));
     extension(extensions, oid::PRIVATE_KEY_USAGE_PERIOD, false, &private_key_usage(subject.key_usage));
@@ -222,6 +225,11 @@ fn certificate_extensions(extensions: &mut Writer, profile: &Profile, subject: &
             extension(extensions, oid::DOCUMENT_TYPE_LIST, false, &document_types(profile.document_types));
         }
         Role::ListSigner(purpose) => extended_key_usage(extensions, true, &[purpose]),
+        Role::ResidenceSigner => {
+            extension(extensions, oid::DOCUMENT_TYPE_LIST, false, &document_types(&[RESIDENCE_CODE]));
+            // Critical: a reader of another State, which does not know the purpose, must refuse the certificate.
+            extended_key_usage(extensions, true, &[oid::RESIDENCE_SIGNER]);
+        }
         Role::SealSigner => {}
     }
     extension(extensions, oid::CRL_DISTRIBUTION_POINTS, false, &distribution_point(profile.distribution_point));

@@ -9,12 +9,13 @@ use authority::citizen_ca::{CitizenError, Holder, Purpose};
 use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
 use authority::deviation_list::{Defect, DefectKind, DeviantSigner, Deviation};
 use authority::{
-    Authority, BundleRequest, DocumentSigner, Ensured, EnsuredCrl, IssueError, NewName, PROFILES, Passphrase, Profile,
-    Rollover, SignerKind, acts,
+    Algorithm, Authority, BundleRequest, DocumentSigner, Ensured, EnsuredCrl, IssueError, NewKey, NewName, PROFILES,
+    Passphrase, Profile, Rollover, SignerKind, acts,
 };
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use trust::chain::{self, Document};
+use trust::lint::{self, Edition, Kind};
 use trust::{
     Archive, Certificate, DefectList, Leniency, MasterList, Outcome, TrustStore, archive, import, security_object,
 };
@@ -532,6 +533,76 @@ fn a_seal_signer_has_the_short_profile() {
         &["x509", "-inform", "DER", "-in", "seal-signer/ab-0001/certificate.der", "-noout", "-text"],
     );
     assert_eq!(text.matches("X509v3").count(), 3, "X509v3 extensions:, authority key identifier, purpose\n{text}");
+}
+
+/// A document signer's names and times; a code and a purpose of its own.
+#[test]
+fn a_residence_signer_has_a_profile_of_its_own() {
+    let mut place = Place::new();
+    let mut new = |kind, name| place.authority.new_signer(kind, name, &passphrase(), &passphrase(), now()).unwrap();
+    let (document, signer) = (new(SignerKind::Document, None), new(SignerKind::Residence, None));
+    let office = new(SignerKind::Residence, Some("office-9102"));
+    assert_eq!((signer.name.as_str(), signer.directory.file_name().unwrap()), ("rs-0001", "rs-0001".as_ref()));
+    let certificate = &office.certificate;
+    certificate.verify_signature(place.authority.csca().public_key()).unwrap();
+    let name = certificate.subject().to_string();
+    assert_eq!(name, "C=UT,O=Utopia Specimen,OU=Identity Documents,CN=Residence Signer office-9102");
+    let months = |certificate: &Certificate| (certificate.not_after().as_second() - now().as_second()) / (30 * 86_400);
+    assert_eq!(months(certificate), months(&document.certificate));
+    let (own, like) = (certificate.extensions(), document.certificate.extensions());
+    let days = (own.private_key_usage.unwrap().not_after.unwrap().as_second()
+        - like.private_key_usage.unwrap().not_after.unwrap().as_second())
+        / 86_400;
+    assert_eq!(days, 0);
+    assert_eq!((own.key_usage, &own.subject_state), (like.key_usage, &like.subject_state));
+    assert_eq!(own.purposes, [trust::der::oid::RESIDENCE_SIGNER]);
+    assert_eq!(own.document_types.as_deref(), Some(&["RR".to_owned()][..]));
+    assert_eq!(office.uses.unwrap().most, 10_000);
+
+    // It keeps every rule of its kind, is told apart from a document signer, and is none.
+    let der = certificate.der();
+    assert_eq!(lint::detect(der), Some(Kind::ResidenceSigner));
+    let report = lint::lint(der, Kind::ResidenceSigner, Edition::Eighth);
+    assert!(report.findings.is_empty() && report.rules > 60, "{:?}", report.findings);
+    let refused = lint::accept(der, Kind::DocumentSigner).unwrap_err();
+    assert_eq!(refused.rule, "purpose-absent");
+    assert!(lint::accept(document.certificate.der(), Kind::ResidenceSigner).is_err());
+
+    // OpenSSL reads it, and as it does not know the purpose, lets it sign nothing that it knows. Of explicit domain parameters it builds
+    // no chain: another authority has keys without them.
+    let folder = place.folder.path();
+    let rsa = Algorithm::OFFERED.into_iter().find(|one| one.to_string() == "rsa-pss-3072");
+    let keys = NewKey { algorithm: rsa, ..NewKey::default() };
+    let mut with_rsa = Authority::init_with(&folder.join("rsa"), &PROFILES[0], &keys, &passphrase(), now()).unwrap();
+    with_rsa.make_keys(keys);
+    with_rsa.new_signer(SignerKind::Residence, Some("office"), &passphrase(), &passphrase(), now()).unwrap();
+    succeeds(folder, &["x509", "-inform", "DER", "-in", "rsa/csca/certificate.der", "-out", "csca.pem"]);
+    let other = "rsa/residence-signer/office/certificate.der";
+    succeeds(folder, &["x509", "-inform", "DER", "-in", other, "-out", "office.pem"]);
+    let file = "pki/residence-signer/office-9102/certificate.der";
+    let text = succeeds(folder, &["x509", "-inform", "DER", "-in", file, "-noout", "-text"]);
+    assert!(text.contains("X509v3 Extended Key Usage: critical"), "{text}");
+    assert!(text.contains("2.25.159480351724629449692769593444394327634"), "{text}");
+    succeeds(folder, &["verify", "-CAfile", "csca.pem", "office.pem"]);
+    for purpose in ["smimesign", "sslclient", "timestampsign", "ocsphelper"] {
+        let output = openssl(folder, &["verify", "-CAfile", "csca.pem", "-purpose", purpose, "office.pem"]);
+        let refused = !output.status.success();
+        // OpenSSL leaves the judgement of a responder to the caller.
+        assert_eq!(refused, purpose != "ocsphelper", "{purpose}");
+    }
+
+    // Lost: on the next list; another office is not. In time its successor is asked for.
+    place.authority.revoke_signer(SignerKind::Residence, "office-9102", now()).unwrap();
+    let (_, crl) = place.authority.issue_crl(&passphrase(), now()).unwrap();
+    assert!(crl.revoked_since(certificate.serial()).is_some());
+    assert!(crl.revoked_since(signer.certificate.serial()).is_none());
+    let status = place.authority.status(later(85)).unwrap();
+    let of = |name: &str| status.items.iter().find(|item| item.name == name).unwrap();
+    assert_eq!((of("office-9102").state.starts_with("revoked"), of("office-9102").current), (true, false));
+    assert_eq!(of("rs-0001").action.as_deref(), Some("bitaqa-pki signer new residence"));
+    let stands = place.authority.ensure_signer(SignerKind::Residence, 14, &passphrase(), &passphrase(), now()).unwrap();
+    assert!(matches!(stands, Ensured::Stands(ref stands) if stands.name == "rs-0001"), "{stands:?}");
+    place.recorded();
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub enum Command {
     /// Generations of the country signing CA.
     #[command(subcommand)]
     Csca(Csca),
-    /// Signers of master lists, deviation lists and digital seals.
+    /// Signers of master lists, deviation lists, digital seals and residence records.
     #[command(subcommand)]
     Signer(Signer),
     /// Lists for other states: master lists, deviation lists.
@@ -309,11 +309,11 @@ pub enum Ds {
     Sign(DsSign),
     /// Sign an entry of the residence register: the record that a residence office writes to a card.
     #[command(
-        after_help = "Example:\n  bitaqa-pki ds residence entry.json --signer pki/ds/office-1 --out residence.bin\n\n\
+        after_help = "Example:\n  bitaqa-pki ds residence entry.json --signer pki/residence-signer/office-1 --out residence.bin\n\n\
         The entry has two fields of an order, national_number and residence:\n  \
         {\"national_number\": \"199900000011\", \"residence\": {\"date\": \"2026-05-04\", \"office\": \"0101\", \"governorate\": \"...\"}}\n\
-        An office's signer is a document signer of its own: bitaqa-pki ds new --name office-1. The record goes to the card with \
-        bitaqa-reader residence."
+        An office has a residence signer of its own, which can sign no document: bitaqa-pki signer new residence --name office-1. A \
+        document signer signs records too. The record goes to the card with bitaqa-reader residence."
     )]
     Residence(DsResidence),
     /// Revoke a document signer; issue a revocation list afterwards to publish it.
@@ -369,7 +369,7 @@ pub struct DsSign {
 /// Sign an entry of the residence register.
 #[derive(Args)]
 pub struct DsResidence {
-    /// Directory of the signer.
+    /// Directory of the signer: a residence signer, or a document signer.
     #[arg(long, value_name = "DIR")]
     pub signer: PathBuf,
     /// Passphrase of the signer's key.

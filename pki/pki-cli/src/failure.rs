@@ -274,11 +274,15 @@ impl From<LoadError> for Failure {
             LoadError::Key(error) => key_advice(error),
             LoadError::Worker(error) => worker_advice(error),
             LoadError::File(_) => ("Name the directory of a document signer with --signer.", USAGE),
+            LoadError::Mandate { .. } => (
+                "Name a document signer with --signer; for residence records also a residence signer (bitaqa-pki signer new residence).",
+                USAGE,
+            ),
             LoadError::Certificate(_) | LoadError::Mismatch | LoadError::NoUsagePeriod => {
                 ("Restore the signer's directory from where it came, or make a new signer.", TRUST)
             }
         };
-        let what = "The document signer cannot be used.".to_owned();
+        let what = "The signer cannot be used; nothing was signed.".to_owned();
         Failure { what, why: error.to_string(), remedy: remedy.to_owned(), exit }
     }
 }

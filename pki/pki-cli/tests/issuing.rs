@@ -312,8 +312,8 @@ fn an_entry_of_the_residence_register_becomes_a_signed_record() {
 
     let desk = Desk::new();
     desk.pki(&["init", "--profile", "specimen-uto", "--dir", "pki"]).assert().success();
-    desk.pki(&["ds", "new", "--dir", "pki", "--name", "office-1"]).assert().success();
-    let sign = ["ds", "residence", "entry.json", "--signer", "pki/ds/office-1", "--out", "residence.bin"];
+    desk.pki(&["signer", "new", "residence", "--dir", "pki", "--name", "office-1"]).assert().success();
+    let sign = ["ds", "residence", "entry.json", "--signer", "pki/residence-signer/office-1", "--out", "residence.bin"];
     let entry = |number: &str, residence: &str| {
         let text = format!("{{\"national_number\": \"{number}\", \"residence\": {{{residence}}}}}");
         fs::write(desk.path().join("entry.json"), text).unwrap();
@@ -333,6 +333,43 @@ fn an_entry_of_the_residence_register_becomes_a_signed_record() {
     let options = CMSOptions::BINARY | CMSOptions::NO_SIGNER_CERT_VERIFY;
     cms.verify(None, None, Some(signed.record), None, options).unwrap();
     assert!(cms.verify(None, None, Some(&[signed.record, b" "].concat()), None, options).is_err());
+
+    // The printing centre's signer signs records too; those of lists do not.
+    desk.pki(&["ds", "new", "--dir", "pki", "--name", "ds-1"]).assert().success();
+    desk.pki(&["signer", "new", "master-list", "--dir", "pki", "--name", "mls-1"]).assert().success();
+    let by = |signer: &str| desk.json(&["ds", "residence", "entry.json", "--signer", signer, "--out", "other.bin"]);
+    let (refused, code) = by("pki/master-list-signer/mls-1");
+    assert_eq!((code, desk.path().join("other.bin").exists()), (2, false), "{refused}");
+    assert!(refused["error"]["why"].as_str().unwrap().contains("its purposes are 2.23.136.1.1.3"), "{refused}");
+    assert_eq!(by("pki/ds/ds-1").1, 0);
+
+    // An office's signer signs nothing else, whatever the secret that is given; the key is not even opened.
+    fs::create_dir(desk.path().join("document")).unwrap();
+    fs::write(desk.path().join("document/EF_DG1.bin"), [0x61, 0]).unwrap();
+    fs::write(desk.path().join("document/EF_DG2.bin"), [0x75, 0]).unwrap();
+    let uses = || desk.json(&["status", "--dir", "pki"]).0["items"].to_string();
+    let before = uses();
+    for workers in ["1", "2"] {
+        for secret in ["secret", "other-secret"] {
+            fs::write(desk.path().join("other-secret"), "another passphrase\n").unwrap();
+            let office = ["ds", "sign", "--signer", "pki/residence-signer/office-1", "--signing-workers", workers];
+            let (refused, code) = desk.json(&[&office[..], &["--passphrase-file", secret, "document"]].concat());
+            assert_eq!((code, desk.path().join("document/EF_SOD.bin").exists()), (2, false), "{refused}");
+            let error = &refused["error"];
+            assert!(error["why"].as_str().unwrap().contains("residence signer, which signs no security object"));
+            assert!(error["remedy"].as_str().unwrap().contains("document signer"), "{refused}");
+        }
+    }
+    assert_eq!(uses(), before);
+    desk.pki(&["ds", "sign", "--signer", "pki/ds/ds-1", "document"]).assert().success();
+    let (linted, code) = desk.json(&["lint", "pki/residence-signer/office-1/certificate.der"]);
+    assert_eq!((code, linted["objects"][0]["kind"].as_str()), (0, Some("residence-signer")), "{linted}");
+    let as_document = ["lint", "--kind", "document-signer", "pki/residence-signer/office-1/certificate.der"];
+    assert_eq!(desk.json(&as_document).1, 40);
+    desk.pki(&["signer", "ensure", "residence", "--dir", "pki"]).assert().success();
+    desk.pki(&["signer", "revoke", "residence", "--dir", "pki", "--name", "office-1"]).assert().success();
+    desk.pki(&["crl", "issue", "--dir", "pki"]).assert().success();
+    desk.pki(&["acts", "verify", "--dir", "pki"]).assert().success();
 
     // What no reader of a card could read is not signed, and what was signed stays.
     let long = format!("{good}, \"house\": \"{}\"", "x".repeat(121));

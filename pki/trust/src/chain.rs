@@ -11,11 +11,13 @@ use crate::leniency::Leniency;
 use crate::outcome::Finding;
 use crate::store::TrustStore;
 
+mod content;
 mod defects;
 mod issuer;
 mod revocation;
 mod rules;
 
+pub use content::{Content, RESIDENCE_CODE};
 pub(crate) use revocation::is_by;
 pub use rules::bundle as freshness;
 
@@ -35,7 +37,7 @@ pub mod id {
     pub const KEY_USAGE: &str = "ds-key-usage";
     /// The document's date of issue against the signer's private key usage period.
     pub const KEY_PERIOD: &str = "ds-key-period";
-    /// The document's type against the types the signer may sign.
+    /// What was signed, and the document's type, against what the signer may sign.
     pub const DOCUMENT_TYPE: &str = "ds-document-type";
     /// The issuing state in certificates and document.
     pub const COUNTRY: &str = "issuing-country";
@@ -101,10 +103,15 @@ pub fn issuer_of_list<'a>(list: &Crl, anchors: &'a [Certificate]) -> Option<&'a 
     anchors.iter().find(|anchor| revocation::is_by(list, anchor))
 }
 
-/// Judges a document signer against the store.
+/// Judges the signer of a security object against the store.
 ///
 /// Signatures are checked once for each signer and store; what depends on the time or the document is judged each time.
 pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> Chain {
+    judge_of(Content::SecurityObject, signer, store, document)
+}
+
+/// The same for the signer of this content.
+pub(crate) fn judge_of(content: Content, signer: &Certificate, store: &TrustStore, document: &Document) -> Chain {
     let standing = store.memory().standing(signer, || {
         let signed = issuer::find(signer, store);
         let lists = revocation::lists(signer, &signed, store);
@@ -127,7 +134,7 @@ pub fn judge(signer: &Certificate, store: &TrustStore, document: &Document) -> C
         rules::validity(id::SIGNER_VALIDITY, Some(signer), document.now),
         rules::key_usage(signer, anchor),
         rules::key_period(signer, document.issued),
-        rules::document_type(signer, document.code.as_deref()),
+        rules::document_type(content, signer, document.code.as_deref()),
         rules::country(signer, anchor, store.policy(), document.issuing_state.as_deref()),
         defects::weigh(revocation::judge(signer, anchor, &standing.lists, store, document.now), &known),
         defects::judge(signer, &known, store),

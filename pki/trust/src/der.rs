@@ -149,6 +149,8 @@ pub mod oid {
     pub const DEVIATION_LIST_SIGNER: &[u8] = &oid!(raw 2.23.136.1.1.8);
     /// id-icao-vdsSigner (9303-12 §7.1.3).
     pub const SEAL_SIGNER: &[u8] = &oid!(raw 2.23.136.1.1.11.1);
+    /// Purpose of a residence signer: this project's own, made of the UUID 77facc6a-05f7-4ab1-9272-accf6887de52 (X.667 §7).
+    pub const RESIDENCE_SIGNER: &[u8] = &oid!(raw 2.25.159480351724629449692769593444394327634);
     /// id-icao-mrtd-security-extensions-nameChange (9303-12 §7.1.1.5).
     pub const NAME_CHANGE: &[u8] = &oid!(raw 2.23.136.1.1.6.1);
     /// id-icao-mrtd-security-extensions-documentTypeList (9303-12 §7).

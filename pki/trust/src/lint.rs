@@ -41,6 +41,8 @@ pub enum Kind {
     DeviationListSigner,
     /// Signer of visible digital seals (bar codes, 9303-13).
     SealSigner,
+    /// Signer of residence records: this project's own, under a CSCA.
+    ResidenceSigner,
     /// Client or server certificate of a single point of contact.
     Communication,
     /// Certification authority for citizens' certificates.
@@ -67,13 +69,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 17] = [
+    pub const ALL: [Kind; 18] = [
         Self::Csca,
         Self::Link,
         Self::DocumentSigner,
         Self::MasterListSigner,
         Self::DeviationListSigner,
         Self::SealSigner,
+        Self::ResidenceSigner,
         Self::Communication,
         Self::CitizenCa,
         Self::Citizen,
@@ -96,6 +99,7 @@ impl Kind {
             Self::MasterListSigner => "master-list-signer",
             Self::DeviationListSigner => "deviation-list-signer",
             Self::SealSigner => "seal-signer",
+            Self::ResidenceSigner => "residence-signer",
             Self::Communication => "communication",
             Self::CitizenCa => "citizen-ca",
             Self::Citizen => "citizen",

@@ -1,6 +1,6 @@
 //! What document signers sign: EF.SOD, CMS signed data over the hashes of the data groups (9303-10 §4.6.2, 9303-11 §5.1), and
-//! EF.CardSecurity, the same over SecurityInfos (9303-11 §9.2.11), and records that stand beside their signature, such as the residence
-//! record of a citizen application.
+//! EF.CardSecurity, the same over SecurityInfos (9303-11 §9.2.11), and the residence record of a citizen application, which stands
+//! beside its signature and which residence signers sign too.
 //!
 //! [`parse`], [`parse_card_security`] and [`parse_record`] read, [`Signed::judge`] judges steps 2 and 3 of passive authentication, and only it can make
 //! an [`Authentic`]. Comparing the hashes with the data groups (step 5) is left to whoever has read them.
@@ -11,7 +11,7 @@ use iso7816::tlv::{self, Tag};
 use jiff::Timestamp;
 
 use crate::certificate::Certificate;
-use crate::chain::{self, Chain, Document};
+use crate::chain::{self, Chain, Content, Document};
 use crate::cms::{CmsError, SignedData, SignerError, SignerInfo};
 use crate::der::oid;
 use crate::leniency::Leniency;
@@ -54,7 +54,7 @@ impl CardSecurity {
     }
 }
 
-/// A record that stands outside the security object and beside its signature, without a word about who signed it.
+/// A residence record, which stands outside the security object and beside its signature, without a word about who signed it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
     content: Vec<u8>,
@@ -67,7 +67,8 @@ impl Record {
     }
 }
 
-/// Proof that its content was signed by a document signer under a trusted country signing CA, within the rules of 9303-12.
+/// Proof that its content was signed by one who may sign it, a document signer or for a record a residence signer, under a trusted
+/// country signing CA, within the rules of 9303-12.
 ///
 /// It can be made by [`Signed::judge`] only. It says who signed, not that the signer is still in good
 /// standing: read the findings on validity, revocation and freshness beside it.
@@ -79,7 +80,7 @@ pub struct Authentic<T> {
 }
 
 impl<T> Authentic<T> {
-    /// The document signer.
+    /// The signer.
     pub fn signer(&self) -> &Certificate {
         &self.signer
     }
@@ -103,6 +104,8 @@ impl<T> Deref for Authentic<T> {
 pub struct Signed<T> {
     data: SignedData,
     object: T,
+    /// What the object is to whoever may sign it.
+    content: Content,
     /// What its reading tolerated.
     leniency: Option<Leniency>,
 }
@@ -165,7 +168,12 @@ pub fn parse(cms: &[u8]) -> Result<SignedSecurityObject, SecurityObjectError> {
         return Err(SecurityObjectError::ContentType("an LDS security object"));
     }
     let object = SecurityObject { content: data.content().to_vec() };
-    Ok(Signed { data, object, leniency: legacy.then_some(Leniency::LegacyContentType) })
+    Ok(Signed {
+        data,
+        object,
+        content: Content::SecurityObject,
+        leniency: legacy.then_some(Leniency::LegacyContentType),
+    })
 }
 
 /// Reads EF.CardSecurity, which is a CMS ContentInfo without a data object around it.
@@ -178,10 +186,10 @@ pub fn parse_card_security(file: &[u8]) -> Result<SignedCardSecurity, SecurityOb
         return Err(SecurityObjectError::ContentType("SecurityInfos of a chip"));
     }
     let object = CardSecurity { security_infos: data.content().to_vec() };
-    Ok(Signed { data, object, leniency: None })
+    Ok(Signed { data, object, content: Content::SecurityObject, leniency: None })
 }
 
-/// Reads the signature of a record: a CMS ContentInfo of the type id-data without the record in it (RFC 5652 §5.2).
+/// Reads the signature of a residence record: a CMS ContentInfo of the type id-data without the record in it (RFC 5652 §5.2).
 ///
 /// # Errors
 /// When the bytes are not signed data of this type, or have a content of their own.
@@ -190,7 +198,8 @@ pub fn parse_record(signature: &[u8], record: &[u8]) -> Result<SignedRecord, Sec
     if data.content_type() != oid::DATA {
         return Err(SecurityObjectError::ContentType("plain data"));
     }
-    Ok(Signed { data, object: Record { content: record.to_vec() }, leniency: None })
+    let object = Record { content: record.to_vec() };
+    Ok(Signed { data, object, content: Content::ResidenceRecord, leniency: None })
 }
 
 /// Reads EF.SOD: the data object 77 around the CMS.
@@ -224,7 +233,7 @@ impl<T: Clone> Signed<T> {
         let (signature, chain, signing_time) = match found {
             Ok((signer, certificate)) => (
                 Finding::successful(SIGNATURE, format!("signed by {}", certificate.subject())),
-                Some(chain::judge(certificate, store, document)),
+                Some(chain::judge_of(self.content, certificate, store, document)),
                 Some(signing_time(signer, certificate, document.now)),
             ),
             Err(finding) => (*finding, None, None),

@@ -5,15 +5,18 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use authority::{
-    Authority, BundleRequest, DocumentSigner, NewName, PROFILES, Passphrase, Profile, SignError, Signer, SoftwareKey,
+    Authority, BundleRequest, DocumentSigner, LoadError, NewName, PROFILES, Passphrase, Profile, RecordSigner,
+    SignError, Signer, SignerKind, SoftwareKey, StoredKey,
 };
-use iso7816::tlv::{Writer, encode};
+use iso7816::tlv::{Reader, Writer, encode};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use trust::bundle::{RevocationReason, RevokedDocument};
 use trust::chain::{Document, id};
 use trust::cms::CmsError;
-use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, context_constructed, oid};
+use trust::der::{
+    BIT_STRING, INTEGER, OCTET_STRING, OID, PRINTABLE_STRING, SEQUENCE, SET, context, context_constructed, oid,
+};
 use trust::security_object::{self, Judgement, SIGNATURE, SIGNING_TIME};
 use trust::{Bundle, Certificate, Crl, Freshness, Leniency, Outcome, TrustStore};
 
@@ -436,18 +439,22 @@ fn the_documents_type_and_state_must_fit_the_certificates() {
     assert_eq!(odd(&world.judge(&document())), [(id::COUNTRY, Outcome::Failed)]);
 }
 
-/// What a signer without scruples makes: a security object with the least that CMS asks for.
-fn sign_anyway(key: &dyn Signer, certificate: &Certificate) -> Vec<u8> {
-    let (digest, kind) = (key.algorithm().digest_identifier(), encode(OID, oid::LDS_SECURITY_OBJECT));
+/// What a signer without scruples makes: signed data with the least that CMS asks for. A record stands beside it.
+fn sign_anyway(key: &dyn Signer, certificate: &Certificate, content_type: &[u8], content: &[u8]) -> Vec<u8> {
+    let (digest, kind) = (key.algorithm().digest_identifier(), encode(OID, content_type));
     let attribute = |name: &[u8], value: &[u8]| encode(SEQUENCE, [encode(OID, name), encode(SET, value)].concat());
-    let hash = key.algorithm().hash().digest(CONTENT);
+    let hash = key.algorithm().hash().digest(content);
+    let enclosed = if content_type == oid::DATA {
+        Vec::new()
+    } else {
+        encode(context_constructed(0), encode(OCTET_STRING, content))
+    };
     let attributes =
         [attribute(oid::CONTENT_TYPE, &kind), attribute(oid::MESSAGE_DIGEST, &encode(OCTET_STRING, hash))].concat();
     let signature = key.sign(&encode(SET, &attributes)).unwrap();
     let mut data = Writer::new();
     data.put(INTEGER, [3]).put(SET, &digest);
-    let content = encode(context_constructed(0), encode(OCTET_STRING, CONTENT));
-    data.put(SEQUENCE, [kind, content].concat()).put(context_constructed(0), certificate.der());
+    data.put(SEQUENCE, [kind, enclosed].concat()).put(context_constructed(0), certificate.der());
     data.nest(SET, |signers| {
         signers.nest(SEQUENCE, |signer| {
             signer.put(INTEGER, [3]).put(context(0), certificate.key_identifier()).raw(&digest);
@@ -464,15 +471,153 @@ fn the_csca_itself_is_no_document_signer() {
     let world = &*SPECIMEN;
     let csca = world.authority.signers().unwrap()[0].directory.join("../../csca");
     let key = SoftwareKey::from_pem(&std::fs::read(csca.join("key.p8")).unwrap(), &passphrase()).unwrap();
-    let sod = sign_anyway(&key, world.authority.csca());
+    let sod = sign_anyway(&key, world.authority.csca(), oid::LDS_SECURITY_OBJECT, CONTENT);
     // Our own signer refuses to.
-    let signer = DocumentSigner::new(key, world.authority.csca().clone()).unwrap();
-    assert!(matches!(signer.sign_security_object_at(CONTENT, now()), Err(SignError::Content(_))));
+    let refused = DocumentSigner::new(key, world.authority.csca().clone()).unwrap_err();
+    assert!(matches!(&refused, LoadError::Mandate { reason, .. } if reason.contains("an authority")), "{refused}");
     let judgement = judge(&sod, &world.bundle, &document());
     assert!(judgement.signature.is_successful(), "{:?}", judgement.signature);
     assert!(odd(&judgement).contains(&(id::KEY_USAGE, Outcome::Failed)));
     assert!(odd(&judgement).contains(&(id::DOCUMENT_TYPE, Outcome::Failed)));
     assert!(judgement.authentic().is_none());
+}
+
+/// The thief of any other key under the CSCA: he signs whatever he wants, and nobody believes it. A residence signer is believed about
+/// residence records, and about nothing else.
+#[test]
+fn a_stolen_key_signs_what_its_certificate_is_for() {
+    const RECORD: &[u8] = b"a record";
+    let mut world = World::new();
+    let believed_by = |world: &World, key: &Path, certificate: &Certificate| {
+        let key = StoredKey::open(key, &passphrase()).unwrap();
+        let store = TrustStore::from_bundle(world.bundle.clone());
+        let signed = |content_type, content| sign_anyway(&key, certificate, content_type, content);
+        let sod = security_object::parse(&signed(oid::LDS_SECURITY_OBJECT, CONTENT)).unwrap();
+        let file = security_object::parse_card_security(&signed(oid::SECURITY_OBJECT, SECURITY_INFOS)).unwrap();
+        let record = security_object::parse_record(&signed(oid::DATA, RECORD), RECORD).unwrap();
+        // A document with the signer's own code, and none that is known.
+        let coded = |code: Option<&str>| Document { code: code.map(Into::into), ..document() };
+        let mut seen = Vec::new();
+        for code in [Some("I<"), Some("RR"), None] {
+            let (sod, file) = (sod.judge(&store, &coded(code)), file.judge(&store, &coded(code)));
+            let record = record.judge(&store, &coded(code));
+            assert!([&sod.signature, &file.signature, &record.signature].iter().all(|it| it.is_successful()));
+            assert!(record.authentic().is_none() || record.authentic().unwrap().content() == RECORD);
+            let failed = |chain: &trust::chain::Chain| chain.finding(id::DOCUMENT_TYPE).unwrap().is_failed();
+            if certificate.extensions().has_extended_key_usage {
+                assert!(failed(sod.chain.as_ref().unwrap()) && failed(file.chain.as_ref().unwrap()));
+            }
+            seen.push((sod.authentic().is_some(), file.authentic().is_some(), record.authentic().is_some()));
+        }
+        seen
+    };
+    let ds = world.authority.signers().unwrap().remove(0);
+    // "RR" is not among what it signs, and an unknown code is a finding that somebody else weighs.
+    let good = (true, true, true);
+    assert_eq!(believed_by(&world, &ds.directory, &ds.certificate), [good, (false, false, false), good]);
+    for (kind, name, records) in [
+        (SignerKind::Residence, "office-1", true),
+        (SignerKind::MasterList, "mls-1", false),
+        (SignerKind::DeviationList, "dls-1", false),
+        (SignerKind::Seal, "ab-0001", false),
+    ] {
+        let signer = world.authority.new_signer(kind, Some(name), &passphrase(), &passphrase(), now()).unwrap();
+        let seen = believed_by(&world, &signer.directory, &signer.certificate);
+        assert_eq!(seen, [(false, false, records); 3], "{kind}");
+        // Our own programs do not open its key for it.
+        let documents = DocumentSigner::load(&signer.directory, &passphrase()).err();
+        assert!(matches!(documents, Some(LoadError::Mandate { .. })), "{kind}: {documents:?}");
+        let record = RecordSigner::load(&signer.directory, &passphrase());
+        assert_eq!(record.is_ok(), records, "{kind}: {record:?}");
+        if let Ok(signer) = record {
+            let signature = signer.sign_record_at(RECORD, now()).unwrap();
+            let signed = security_object::parse_record(&signature, RECORD).unwrap();
+            let judgement = signed.judge(&TrustStore::from_bundle(world.bundle.clone()), &document());
+            assert_eq!(odd(&judgement), []);
+            assert_eq!(judgement.authentic().unwrap().signer(), signer.certificate());
+        }
+    }
+    let csca = ds.directory.join("../../csca");
+    assert_eq!(believed_by(&world, &csca, world.authority.csca()), [(false, false, false); 3]);
+    assert!(matches!(RecordSigner::load(&csca, &passphrase()), Err(LoadError::Mandate { .. })));
+    assert!(RecordSigner::load(&ds.directory, &passphrase()).is_ok());
+}
+
+/// Certificates that no CSCA of this project issues: what counts is each purpose, whatever the list of types says.
+#[test]
+fn an_extended_key_usage_is_asked_whatever_the_list_of_types_says() {
+    const RECORD: &[u8] = b"a record";
+    let world = &*SPECIMEN;
+    let csca = world.authority.directory().join("csca");
+    let csca = StoredKey::open(&csca, &passphrase()).unwrap();
+    let ds = &world.authority.signers().unwrap()[0];
+    let key = StoredKey::open(&ds.directory, &passphrase()).unwrap();
+    let store = TrustStore::from_bundle(world.bundle.clone());
+    let believed = |codes: &[&str], purposes: &[&[u8]]| {
+        let certificate = with_purposes(&ds.certificate, &csca, codes, purposes);
+        let sod = sign_anyway(&key, &certificate, oid::LDS_SECURITY_OBJECT, CONTENT);
+        let signature = sign_anyway(&key, &certificate, oid::DATA, RECORD);
+        let sod = security_object::parse(&sod).unwrap().judge(&store, &document());
+        let record = security_object::parse_record(&signature, RECORD).unwrap().judge(&store, &document());
+        assert!(sod.chain.as_ref().unwrap().finding(id::TRUST).unwrap().is_successful());
+        let (sod_wanted, record_wanted) = (sod.authentic().is_some(), record.authentic().is_some());
+        assert_eq!(!sod_wanted, odd(&sod).contains(&(id::DOCUMENT_TYPE, Outcome::Failed)));
+        assert_eq!(!record_wanted, odd(&record).contains(&(id::DOCUMENT_TYPE, Outcome::Failed)));
+        (sod_wanted, record_wanted)
+    };
+    let (residence, any) = (oid::RESIDENCE_SIGNER, &[0x55, 0x1D, 0x25, 0x00][..]);
+    assert_eq!(believed(&["I"], &[]), (true, true));
+    assert_eq!(believed(&["I"], &[oid::SEAL_SIGNER]), (false, false), "a seal signer with a document signer's rest");
+    assert_eq!(believed(&["I"], &[oid::MASTER_LIST_SIGNER]), (false, false));
+    assert_eq!(believed(&["I"], &[any]), (false, false));
+    assert_eq!(believed(&["RR"], &[residence]), (false, true));
+    // Its own code, and alone; its own purpose, and alone.
+    assert_eq!(believed(&["I"], &[residence]), (false, false));
+    assert_eq!(believed(&["I", "RR"], &[residence]), (false, false));
+    assert_eq!(believed(&[], &[residence]), (false, false));
+    assert_eq!(believed(&["RR"], &[residence, oid::SEAL_SIGNER]), (false, false));
+    assert_eq!(believed(&["RR"], &[oid::SEAL_SIGNER]), (false, false));
+    assert_eq!(believed(&["RR"], &[]), (false, false), "a document signer for documents that nobody has");
+}
+
+/// The certificate with another list of types and other purposes, signed by its CSCA again.
+fn with_purposes(like: &Certificate, csca: &dyn Signer, codes: &[&str], purposes: &[&[u8]]) -> Certificate {
+    let mut whole = Reader::new(iso7816::tlv::sole(like.der(), SEQUENCE).unwrap());
+    let body = whole.expect(SEQUENCE).unwrap();
+    let algorithm = csca.algorithm().signature_identifier().to_vec();
+    let mut fields = Reader::new(body);
+    let mut changed = Writer::new();
+    while let Some(field) = fields.next().unwrap() {
+        if field.tag != context_constructed(3) {
+            changed.put(field.tag, field.value);
+            continue;
+        }
+        let mut kept = Vec::new();
+        let mut extensions = Reader::new(iso7816::tlv::sole(field.value, SEQUENCE).unwrap());
+        while let Some(extension) = extensions.next().unwrap() {
+            let list = encode(OID, oid::DOCUMENT_TYPE_LIST);
+            if !extension.value.starts_with(&list) {
+                kept.extend(encode(SEQUENCE, extension.value));
+            }
+        }
+        let mut add = |kind: &[u8], value: Vec<u8>| {
+            kept.extend(encode(SEQUENCE, [encode(OID, kind), encode(OCTET_STRING, value)].concat()));
+        };
+        if !codes.is_empty() {
+            let codes: Vec<u8> = codes.iter().flat_map(|code| encode(PRINTABLE_STRING, code)).collect();
+            let list = [encode(INTEGER, [0]), encode(SET, codes)].concat();
+            add(oid::DOCUMENT_TYPE_LIST, encode(SEQUENCE, list));
+        }
+        if !purposes.is_empty() {
+            let purposes: Vec<u8> = purposes.iter().flat_map(|purpose| encode(OID, purpose)).collect();
+            add(oid::EXTENDED_KEY_USAGE, encode(SEQUENCE, purposes));
+        }
+        changed.put(context_constructed(3), encode(SEQUENCE, kept));
+    }
+    let body = encode(SEQUENCE, changed.finish());
+    let signature = [&[0][..], &csca.sign(&body).unwrap()].concat();
+    let whole = encode(SEQUENCE, [body, algorithm, encode(BIT_STRING, signature)].concat());
+    Certificate::from_der(&whole).unwrap()
 }
 
 #[test]

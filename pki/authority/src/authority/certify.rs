@@ -1,4 +1,4 @@
-//! What the country signing CA certifies beside itself: signers of documents, lists and seals.
+//! What the country signing CA certifies beside itself: signers of documents, lists, seals and residence records.
 
 use std::fmt;
 use std::fs;
@@ -37,11 +37,15 @@ pub enum SignerKind {
     /// Digital seals.
     #[serde(rename = "seal-signer")]
     Seal,
+    /// Residence records, and nothing else.
+    #[serde(rename = "residence-signer")]
+    Residence,
 }
 
 impl SignerKind {
     /// Every kind.
-    pub const ALL: [SignerKind; 4] = [Self::Document, Self::MasterList, Self::DeviationList, Self::Seal];
+    pub const ALL: [SignerKind; 5] =
+        [Self::Document, Self::MasterList, Self::DeviationList, Self::Seal, Self::Residence];
 
     /// The kind as one word.
     pub fn word(self) -> &'static str {
@@ -50,6 +54,7 @@ impl SignerKind {
             Self::MasterList => "master-list-signer",
             Self::DeviationList => "deviation-list-signer",
             Self::Seal => "seal-signer",
+            Self::Residence => "residence-signer",
         }
     }
 
@@ -65,6 +70,7 @@ impl SignerKind {
             Self::MasterList => "mls",
             Self::DeviationList => "dls",
             Self::Seal => "ss",
+            Self::Residence => "rs",
         }
     }
 
@@ -74,6 +80,7 @@ impl SignerKind {
             Self::MasterList => Role::ListSigner(oid::MASTER_LIST_SIGNER),
             Self::DeviationList => Role::ListSigner(oid::DEVIATION_LIST_SIGNER),
             Self::Seal => Role::SealSigner,
+            Self::Residence => Role::ResidenceSigner,
         }
     }
 
@@ -84,13 +91,15 @@ impl SignerKind {
             Self::MasterList => Kind::MasterListSigner,
             Self::DeviationList => Kind::DeviationListSigner,
             Self::Seal => Kind::SealSigner,
+            Self::Residence => Kind::ResidenceSigner,
         }
     }
 
     /// Use of the private key and validity of the certificate, in months.
     fn months(self, profile: &Profile) -> (i64, i64) {
         match self {
-            Self::Document => (profile.signer_usage_months, profile.signer_months()),
+            // A record is judged as long as the card lives that carries it.
+            Self::Document | Self::Residence => (profile.signer_usage_months, profile.signer_months()),
             Self::MasterList | Self::DeviationList => (profile.list_signer_months, 2 * profile.list_signer_months),
             Self::Seal => (profile.seal_usage_months, profile.seal_usage_months + profile.sealed_months),
         }
@@ -102,6 +111,7 @@ impl SignerKind {
             Self::Document => Some(profile.signer_uses),
             Self::MasterList | Self::DeviationList => profile.list_signer_uses,
             Self::Seal => profile.seal_uses,
+            Self::Residence => Some(profile.residence_uses),
         }
     }
 
@@ -110,6 +120,7 @@ impl SignerKind {
             Self::Document => profile.signer_name,
             Self::MasterList => "Master List Signer",
             Self::DeviationList => "Deviation List Signer",
+            Self::Residence => "Residence Signer",
             Self::Seal => {
                 let letters = name.get(..2).unwrap_or_default().to_ascii_uppercase();
                 return x509::seal_signer_name(profile.country, &letters);

@@ -114,19 +114,23 @@ pub enum Kind {
     DeviationList,
     /// Digital seals.
     Seal,
+    /// Residence records, for a residence office: it can sign no document.
+    Residence,
 }
 
-/// Signers of lists and seals.
+/// Signers of lists, seals and residence records.
 #[derive(Subcommand)]
 pub enum Signer {
     /// Make a signer.
     #[command(after_help = "Examples:\n  bitaqa-pki signer new master-list --dir pki\n  \
-        bitaqa-pki signer new seal --dir pki --name ab-0001\n\n\
-        The name of a seal signer begins with the two letters that stand in its seals.")]
+        bitaqa-pki signer new seal --dir pki --name ab-0001\n  \
+        bitaqa-pki signer new residence --dir pki --name office-9102\n\n\
+        The name of a seal signer begins with the two letters that stand in its seals. The directory of a residence signer goes to the \
+        residence office, which signs with bitaqa-pki ds residence.")]
     New {
         /// What it signs.
         kind: Kind,
-        /// Name of the signer; without it mls-0001, dls-0001, ss-0001, ...
+        /// Name of the signer; without it mls-0001, dls-0001, ss-0001, rs-0001, ...
         #[arg(long)]
         name: Option<String>,
         /// How often the key may sign; the profile's choice when left out.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use authority::DocumentSigner;
+use authority::{DocumentSigner, RecordSigner};
 use eid::residence::{Address, Residence, SignedResidence};
 use jiff::civil;
 use lds::date::Date;
@@ -68,7 +68,7 @@ pub fn sign(arguments: &DsResidence, json: bool) -> Result<(), Failure> {
     let record = read(entry)?;
     let token = DocumentSigner::token(directory)?;
     let secret = passphrase::existing(passphrase, token.as_ref())?;
-    let signer = DocumentSigner::load(directory, &secret)?;
+    let signer = RecordSigner::load(directory, &secret)?;
     let bytes = record.to_bytes();
     let signature = signer.sign_record(&bytes)?;
     let content = SignedResidence { record: &bytes, signature: &signature }.to_bytes();

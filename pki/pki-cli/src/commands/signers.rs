@@ -26,6 +26,7 @@ impl From<Kind> for SignerKind {
             Kind::MasterList => SignerKind::MasterList,
             Kind::DeviationList => SignerKind::DeviationList,
             Kind::Seal => SignerKind::Seal,
+            Kind::Residence => SignerKind::Residence,
         }
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::content::{Content, Mandate, RESIDENCE_CODE};
 use super::id;
 use crate::bundle::Policy;
 use crate::certificate::Certificate;
@@ -86,12 +87,20 @@ pub(super) fn key_period(signer: &Certificate, issued: Option<Date>) -> Finding 
     }
 }
 
-/// 9303-11 §5.1.1, best practice: the signer may sign this type; without the extension, it must be a plain document signer.
-pub(super) fn document_type(signer: &Certificate, code: Option<&str>) -> Finding {
+/// 9303-11 §5.1.1, best practice: the signer may sign this content and type; without the list of types, it must be a plain document
+/// signer. An extended key usage names all that its key is for (RFC 5280 §4.2.1.12), whatever the list says.
+pub(super) fn document_type(content: Content, signer: &Certificate, code: Option<&str>) -> Finding {
     let extensions = signer.extensions();
+    let mandate = Mandate::of(extensions);
+    if let Some(reason) = content.outside(&mandate) {
+        return Finding::failed(id::DOCUMENT_TYPE, reason);
+    }
+    if matches!(mandate, Mandate::Residence) {
+        let reason = format!("a residence signer signs residence records: {RESIDENCE_CODE}");
+        return Finding::successful(id::DOCUMENT_TYPE, reason);
+    }
     let Some(types) = &extensions.document_types else {
-        let plain = extensions.key_usage.is_some_and(|usage| usage.only_digital_signature());
-        return if plain && !extensions.has_extended_key_usage {
+        return if extensions.key_usage.is_some_and(|usage| usage.only_digital_signature()) {
             Finding::successful(id::DOCUMENT_TYPE, "the document signer is not limited to types of documents")
         } else {
             Finding::failed(id::DOCUMENT_TYPE, "the certificate is not that of a document signer")

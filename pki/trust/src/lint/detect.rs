@@ -45,6 +45,8 @@ fn certificate_kind(certificate: &RawCertificate<'_>) -> Kind {
         Kind::DeviationListSigner
     } else if has(oids::SEALS) || has(oids::SEALS_NC) {
         Kind::SealSigner
+    } else if has(oid::RESIDENCE_SIGNER) {
+        Kind::ResidenceSigner
     } else if has(oids::SPOC) {
         Kind::Communication
     } else if has(oids::OCSP_SIGNING) {

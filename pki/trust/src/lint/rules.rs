@@ -62,7 +62,7 @@ const RFC: &[Edition] = &[Rfc5280];
 
 use Kind::{
     Citizen, CitizenCa, CitizenCrl, Communication, Crl, Csca, DefectList, DeviationList, DeviationListSigner,
-    DocumentSigner, Link, MasterList, MasterListSigner, OcspResponder, SealSigner, SecurityObject,
+    DocumentSigner, Link, MasterList, MasterListSigner, OcspResponder, ResidenceSigner, SealSigner, SecurityObject,
 };
 
 /// Certificates of the country signing CA.
@@ -70,16 +70,27 @@ const COUNTRY: &[Kind] = &[Csca, Link];
 /// Certification authorities.
 const AUTHORITIES: &[Kind] = &[Csca, Link, CitizenCa];
 /// Certificates under a CSCA.
-const SIGNERS: &[Kind] = &[DocumentSigner, MasterListSigner, DeviationListSigner, SealSigner, Communication];
+const SIGNERS: &[Kind] =
+    &[DocumentSigner, MasterListSigner, DeviationListSigner, SealSigner, ResidenceSigner, Communication];
 /// Those of them with the full set of extensions.
-const FULL_SIGNERS: &[Kind] = &[DocumentSigner, MasterListSigner, DeviationListSigner, Communication];
+const FULL_SIGNERS: &[Kind] = &[DocumentSigner, MasterListSigner, DeviationListSigner, ResidenceSigner, Communication];
 /// Everything that is no authority.
-const END_ENTITIES: &[Kind] =
-    &[DocumentSigner, MasterListSigner, DeviationListSigner, SealSigner, Communication, Citizen, OcspResponder];
+const END_ENTITIES: &[Kind] = &[
+    DocumentSigner,
+    MasterListSigner,
+    DeviationListSigner,
+    SealSigner,
+    ResidenceSigner,
+    Communication,
+    Citizen,
+    OcspResponder,
+];
 /// Certificates of the document PKI.
-const TRAVEL: &[Kind] = &[Csca, Link, DocumentSigner, MasterListSigner, DeviationListSigner, SealSigner, Communication];
+const TRAVEL: &[Kind] =
+    &[Csca, Link, DocumentSigner, MasterListSigner, DeviationListSigner, SealSigner, ResidenceSigner, Communication];
 /// Those of them with the full set of extensions.
-const FULL_TRAVEL: &[Kind] = &[Csca, Link, DocumentSigner, MasterListSigner, DeviationListSigner, Communication];
+const FULL_TRAVEL: &[Kind] =
+    &[Csca, Link, DocumentSigner, MasterListSigner, DeviationListSigner, ResidenceSigner, Communication];
 /// Citizens' certificates and what stands above and beside them.
 const CITIZENS: &[Kind] = &[CitizenCa, Citizen, OcspResponder];
 /// Every certificate.
@@ -90,6 +101,7 @@ const CERTIFICATES: &[Kind] = &[
     MasterListSigner,
     DeviationListSigner,
     SealSigner,
+    ResidenceSigner,
     Communication,
     CitizenCa,
     Citizen,
@@ -105,6 +117,7 @@ const X509: &[Kind] = &[
     MasterListSigner,
     DeviationListSigner,
     SealSigner,
+    ResidenceSigner,
     Communication,
     CitizenCa,
     Citizen,
@@ -113,8 +126,17 @@ const X509: &[Kind] = &[
     CitizenCrl,
 ];
 /// Certificates and revocation lists of the document PKI.
-const TRAVEL_X509: &[Kind] =
-    &[Csca, Link, DocumentSigner, MasterListSigner, DeviationListSigner, SealSigner, Communication, Crl];
+const TRAVEL_X509: &[Kind] = &[
+    Csca,
+    Link,
+    DocumentSigner,
+    MasterListSigner,
+    DeviationListSigner,
+    SealSigner,
+    ResidenceSigner,
+    Communication,
+    Crl,
+];
 /// Signed data.
 const SIGNED: &[Kind] = &[MasterList, DeviationList, DefectList, SecurityObject];
 /// Signed lists.

@@ -265,6 +265,14 @@ impl Cert {
             .add(known::SUBJECT_KEY_IDENTIFIER, encode(OCTET_STRING, Cert::own_key()))
     }
 
+    pub fn residence_signer() -> Self {
+        Cert::document_signer().add(known::DOCUMENT_TYPE_LIST, types(0, &["RR"])).set(
+            known::EXTENDED_KEY_USAGE,
+            Some(0xFF),
+            purposes(&[known::RESIDENCE_SIGNER]),
+        )
+    }
+
     pub fn seal_signer() -> Self {
         let mut signer = Cert::new("CSCA", "", "310101000000");
         signer.subject =

@@ -25,6 +25,7 @@ pub fn good(kind: Kind) -> Vec<u8> {
         Kind::MasterListSigner => Cert::list_signer(known::MASTER_LIST_SIGNER).der(),
         Kind::DeviationListSigner => Cert::list_signer(known::DEVIATION_LIST_SIGNER).der(),
         Kind::SealSigner => Cert::seal_signer().der(),
+        Kind::ResidenceSigner => Cert::residence_signer().der(),
         Kind::Communication => Cert::communication().der(),
         Kind::CitizenCa => Cert::citizen_ca().der(),
         Kind::Citizen => Cert::citizen().der(),
@@ -332,6 +333,13 @@ fn spoiled() -> Vec<(&'static str, Kind, Vec<u8>)> {
         ("purpose-master-list", MasterListSigner, no_purpose(known::MASTER_LIST_SIGNER).der()),
         ("purpose-deviation-list", DeviationListSigner, Cert::list_signer(known::MASTER_LIST_SIGNER).der()),
         ("purpose-seal", SealSigner, Cert::seal_signer().without(known::EXTENDED_KEY_USAGE).der()),
+        (
+            "purpose-residence",
+            ResidenceSigner,
+            Cert::residence_signer()
+                .set(known::EXTENDED_KEY_USAGE, Some(0xFF), purposes(&[known::RESIDENCE_SIGNER, known::SEAL_SIGNER]))
+                .der(),
+        ),
         ("purpose-communication", Communication, no_purpose(known::MASTER_LIST_SIGNER).der()),
         ("purpose-ocsp", OcspResponder, Cert::citizen().der()),
         (
@@ -352,6 +360,11 @@ fn spoiled() -> Vec<(&'static str, Kind, Vec<u8>)> {
         ("name-change-form", Csca, csca().add(known::NAME_CHANGE, vec![4, 0]).der()),
         ("name-change-stated", Link, with(Cert::link(), |cert| cert.subject = usual_name("New")).der()),
         ("document-types-present", DocumentSigner, signer().without(known::DOCUMENT_TYPE_LIST).der()),
+        (
+            "document-types-residence",
+            ResidenceSigner,
+            Cert::residence_signer().add(known::DOCUMENT_TYPE_LIST, types(0, &["I", "RR"])).der(),
+        ),
         ("document-types-place", Csca, csca().add(known::DOCUMENT_TYPE_LIST, types(0, &["P"])).der()),
         ("document-types-form", DocumentSigner, signer().add(known::DOCUMENT_TYPE_LIST, types(0, &["PAS"])).der()),
         (

@@ -102,9 +102,10 @@ pub(super) const KEY_PERIOD: Check = Check {
 pub(super) const DOCUMENT_TYPE: Check = Check {
     id: id::DOCUMENT_TYPE,
     title: "Document type within the signer's mandate",
-    source: "9303-11 §5.1.1 best practice, 9303-12 §7.1.1.6",
+    source: "9303-11 §5.1.1 best practice, 9303-12 §7.1.1.6, RFC 5280 §4.2.1.12",
     class: Class::Optional,
-    explanation: "A document signer states which types of document it may sign; the type in DG1 must be one of them.",
+    explanation: "A document signer states which types of document it may sign; the type in DG1 must be one of them. A certificate with \
+        an extended key usage is for something else: lists, seals or residence records.",
     remedy: "Report the document number and the signer's certificate to the issuing State.",
     failed: Verdict::UntrustedIssuer,
     unjudged: Verdict::UntrustedIssuer,

@@ -1,4 +1,5 @@
-//! The residence record: who signed it, is it of this holder, and since when? The signer is judged by the rules of EF.SOD's.
+//! The residence record: who signed it, is it of this holder, and since when? The signer is judged by the rules of EF.SOD's, and may be
+//! a residence signer too.
 
 use eid::residence::SignedResidence;
 use jiff::Timestamp;
@@ -46,9 +47,10 @@ pub(super) const SIGNATURE: Check = Check {
 pub(super) const SIGNER: Check = Check {
     id: "residence-signer",
     title: "Signer of the residence record",
-    source: "9303-12 §7, TR-03135-1 §5.6.3",
-    explanation: "The record must be signed by a document signer under a country signing CA of the trust bundle, by the rules for the \
-        security object of the travel document. If it is not, nobody trusted here vouches for the address.",
+    source: "9303-12 §7, RFC 5280 §4.2.1.12, TR-03135-1 §5.6.3",
+    explanation: "The record must be signed under a country signing CA of the trust bundle, by a document signer whose list has this \
+        document's type or by a residence signer, whose certificate says that it signs residence records and nothing else. If it is \
+        not, nobody trusted here vouches for the address.",
     remedy: "Install the newest trust bundle; if nobody known signed the record, do not use the address.",
     failed: Judgement::UntrustedIssuer,
     unjudged: Judgement::UntrustedIssuer,

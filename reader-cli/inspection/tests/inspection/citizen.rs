@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use authority::SignerKind;
 use channel::random::OsRandom;
 use eid::objects::{RESIDENCE, STATUS_HINT};
 use eid::pin::Pin;
@@ -218,6 +219,48 @@ fn every_check_of_the_record_fails_on_one_and_says_what_it_means() {
     assert_eq!(of(&revoked, "residence-signer-revocation"), "failed");
     assert_eq!(said(&revoked), Some(Judgement::UntrustedIssuer));
     assert_eq!(of(&revoked, "residence-holder"), "undetermined", "the travel document has the same signer");
+}
+
+/// A residence signer and a document signer are believed about a record; no other key under the same CSCA is.
+#[test]
+fn whose_signature_counts_beside_a_record() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let store = issuer.store(vec![]);
+    let honest = card(&issuer, None);
+    let with = |content: Vec<u8>| {
+        let mut state = honest.clone();
+        state.eid.as_mut().unwrap().objects.insert(RESIDENCE.tag.0, content);
+        state
+    };
+    let record = home().to_bytes();
+    let office = issuer.office("office-1");
+    let signature = office.sign_record_at(&record, days_after(usual_start(), 1)).unwrap();
+    let state = with(SignedResidence { record: &record, signature: &signature }.to_bytes());
+    let report_of = |state: &State, way| report(state, &store, way, today());
+    let good = report_of(&state, WHOLE);
+    assert_eq!((odd(&good), said(&good)), (vec![], Some(Judgement::Good)), "{good:#?}");
+    let line = good.residence.as_ref().unwrap().record.as_ref().unwrap();
+    assert_eq!(line.signer, Some(office.certificate().subject().to_string()));
+    // Without the travel document only the holder stays open: what the signer may sign is known.
+    let alone = report_of(&state, Way { document: false, ..WHOLE });
+    assert_eq!(odd(&alone), [("residence-holder", "undetermined")]);
+
+    let mut stolen = vec![issuer.authority.directory().join("csca")];
+    for (kind, name) in
+        [(SignerKind::MasterList, "mls-1"), (SignerKind::DeviationList, "dls-1"), (SignerKind::Seal, "ab-0001")]
+    {
+        stolen.push(issuer.another(kind, name));
+    }
+    for key in stolen {
+        let signature = issuer.sign_anyway(&key, trust::der::oid::DATA, &record);
+        let state = with(SignedResidence { record: &record, signature: &signature }.to_bytes());
+        for way in [WHOLE, Way { document: false, ..WHOLE }] {
+            let report = report_of(&state, way);
+            assert_eq!(of(&report, "residence-signature"), "successful", "{key:?}");
+            assert_eq!(of(&report, "residence-signer"), "failed", "{key:?}");
+            assert_eq!(said(&report), Some(Judgement::UntrustedIssuer), "{key:?}: {report:#?}");
+        }
+    }
 }
 
 /// A good record proves nothing beside a travel document that is not of this chip.

@@ -3,10 +3,12 @@
 //! Cards are filled directly, not through the personalization dialogue: what is tested here is reading and judging.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use authority::defect_list::{DefectiveSigner, SeriesDefect, SignerDefects};
-use authority::{Authority, BundleRequest, DocumentSigner, Passphrase, Profile, Signer, SignerKind, StoredKey};
+use authority::{
+    Authority, BundleRequest, DocumentSigner, Passphrase, Profile, RecordSigner, Signer, SignerKind, StoredKey,
+};
 use channel::active_auth::announcement;
 use channel::hash::Hash;
 use channel::pace::{Mapping, Suite};
@@ -39,7 +41,7 @@ use soft_card::emrtd::{ActiveKey, ApplicationLife, ChipKey};
 use soft_card::{BlankOptions, SoftCard, State};
 use tempfile::TempDir;
 use trust::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, context_constructed, oid};
-use trust::{RevokedDocument, TrustStore};
+use trust::{Certificate, RevokedDocument, TrustStore};
 
 pub const CAN: &str = "123456";
 /// Of every key of an authority.
@@ -64,8 +66,10 @@ pub struct Issuer {
     pub directory: TempDir,
     pub authority: Authority,
     pub signer: DocumentSigner,
-    /// Where its key is.
+    /// Where the key is that signs.
     key: PathBuf,
+    /// Whether it signs although its certificate is for something else.
+    stolen: bool,
     passphrase: Passphrase,
     start: Timestamp,
 }
@@ -83,7 +87,7 @@ impl Issuer {
         let mut authority = Authority::init(&directory.path().join("pki"), profile, &passphrase, start).unwrap();
         let record = authority.new_document_signer(Some("ds"), &passphrase, &passphrase, start).unwrap();
         let signer = DocumentSigner::load(&record.directory, &passphrase).unwrap();
-        Issuer { directory, authority, signer, key: record.directory, passphrase, start }
+        Issuer { directory, authority, signer, key: record.directory, stolen: false, passphrase, start }
     }
 
     /// The trust store that posts have today.
@@ -130,17 +134,33 @@ impl Issuer {
         self.key = record.directory;
     }
 
-    /// Makes the CSCA sign documents itself, which it must not.
-    pub fn sign_with_the_csca(&mut self) {
-        self.key = self.directory.path().join("pki/csca");
-        self.signer = DocumentSigner::load(&self.key, &self.passphrase).unwrap();
+    /// The directory of a new signer of this kind.
+    pub fn another(&mut self, kind: SignerKind, name: &str) -> PathBuf {
+        let secret = &self.passphrase;
+        self.authority.new_signer(kind, Some(name), secret, secret, self.start).unwrap().directory
     }
 
-    /// What a signer without scruples makes of any content: a security object with the least that CMS asks for.
-    fn sign_anyway(&self, content: &[u8]) -> Vec<u8> {
-        let key = StoredKey::open(&self.key, &self.passphrase).unwrap();
-        let certificate = self.signer.certificate();
-        let (digest, kind) = (key.algorithm().digest_identifier(), encode(OID, oid::LDS_SECURITY_OBJECT));
+    /// A new residence signer.
+    pub fn office(&mut self, name: &str) -> RecordSigner {
+        let directory = self.another(SignerKind::Residence, name);
+        RecordSigner::load(&directory, &self.passphrase).unwrap()
+    }
+
+    /// Signs everything with the key in this directory from now on, which none of our own signers does.
+    pub fn sign_with(&mut self, key: PathBuf) {
+        (self.key, self.stolen) = (key, true);
+    }
+
+    /// Makes the CSCA sign documents itself, which it must not.
+    pub fn sign_with_the_csca(&mut self) {
+        self.sign_with(self.directory.path().join("pki/csca"));
+    }
+
+    /// What a signer without scruples makes of any content: signed data with the least that CMS asks for. A record stands beside it.
+    pub fn sign_anyway(&self, directory: &Path, content_type: &[u8], content: &[u8]) -> Vec<u8> {
+        let key = StoredKey::open(directory, &self.passphrase).unwrap();
+        let certificate = Certificate::from_der(&std::fs::read(directory.join("certificate.der")).unwrap()).unwrap();
+        let (digest, kind) = (key.algorithm().digest_identifier(), encode(OID, content_type));
         let attribute = |name: &[u8], value: &[u8]| encode(SEQUENCE, [encode(OID, name), encode(SET, value)].concat());
         let attributes = [
             attribute(oid::CONTENT_TYPE, &kind),
@@ -150,8 +170,11 @@ impl Issuer {
         let signature = key.sign(&encode(SET, &attributes)).unwrap();
         let mut data = Writer::new();
         data.put(INTEGER, [3]).put(SET, &digest);
-        let content = encode(context_constructed(0), encode(OCTET_STRING, content));
-        data.put(SEQUENCE, [kind, content].concat()).put(context_constructed(0), certificate.der());
+        let enclosed = match content_type == oid::DATA {
+            true => Vec::new(),
+            false => encode(context_constructed(0), encode(OCTET_STRING, content)),
+        };
+        data.put(SEQUENCE, [kind, enclosed].concat()).put(context_constructed(0), certificate.der());
         data.nest(SET, |signers| {
             signers.nest(SEQUENCE, |signer| {
                 signer.put(INTEGER, [3]).put(context(0), certificate.key_identifier()).raw(&digest);
@@ -166,6 +189,9 @@ impl Issuer {
     /// EF.CardSecurity with these entries.
     pub fn card_security(&self, infos: Vec<SecurityInfo>) -> Vec<u8> {
         let infos = SecurityInfos::new(infos).to_bytes();
+        if self.stolen {
+            return self.sign_anyway(&self.key, oid::SECURITY_OBJECT, &infos);
+        }
         self.signer.sign_card_security_at(&infos, days_after(self.start, 1)).unwrap()
     }
 
@@ -184,9 +210,9 @@ impl Issuer {
         let hashes: BTreeMap<u8, Vec<u8>> = groups.iter().map(|(n, bytes)| (*n, digest(bytes))).collect();
         let content = LdsSecurityObject::v0(document.hash, hashes).to_bytes();
         let cms = match document.hash {
-            // Our own signer refuses to, and to sign with a CSCA's key.
-            HashAlgorithm::Sha1 => self.sign_anyway(&content),
-            _ if self.key.ends_with("csca") => self.sign_anyway(&content),
+            // Our own signer refuses to, and to sign with a key that is for something else.
+            HashAlgorithm::Sha1 => self.sign_anyway(&self.key, oid::LDS_SECURITY_OBJECT, &content),
+            _ if self.stolen => self.sign_anyway(&self.key, oid::LDS_SECURITY_OBJECT, &content),
             _ => self.signer.sign_security_object_at(&content, days_after(self.start, 1)).unwrap(),
         };
 

@@ -258,6 +258,39 @@ fn what_the_chip_showed_is_judged_and_not_believed() {
     assert_eq!((report.verdict, result(&report, "pace-cam")), (Verdict::CloneSuspect, "undetermined"));
 }
 
+/// What the thief of a residence office's key can make of it: no card, neither in EF.SOD nor in EF.CardSecurity.
+#[test]
+fn the_key_of_a_residence_office_signs_no_card() {
+    let mut issuer = Issuer::new("specimen-uto");
+    let key = issuer.another(authority::SignerKind::Residence, "office-1");
+    let store = issuer.store(vec![]);
+    let good = issuer.state(&document(false));
+    issuer.sign_with(key);
+    let forged = issuer.state(&document(false));
+    let report = judged(&seen(&forged), &store);
+    assert_eq!(report.verdict, Verdict::UntrustedIssuer);
+    let check = report.check("ds-document-type").unwrap();
+    assert_eq!(check.result.word(), "failed");
+    assert!(check.reason.contains("residence signer"), "{}", check.reason);
+    // The same with a code that the certificate has.
+    let mut coded = document(false);
+    coded.td1.document_code = "RR".into();
+    let state = issuer.state(&coded);
+    let access = crate::with_mrz(&coded, inspection::Bac::Allowed);
+    let report = judged(&crate::read(&mut soft_card::SoftCard::from_state(&state), &access), &store);
+    assert_eq!((report.verdict, result(&report, "ds-document-type")), (Verdict::UntrustedIssuer, "failed"));
+    // EF.CardSecurity alone, beside an honest EF.SOD.
+    let mut mixed = good;
+    mixed.emrtd.files.insert(SECURITY, forged.emrtd.files[&SECURITY].clone());
+    mixed.emrtd.mapping_key = forged.emrtd.mapping_key.clone();
+    let report = judged(&seen(&mixed), &store);
+    assert_eq!((result(&report, "sod-signature"), result(&report, "ds-document-type")), ("successful", "successful"));
+    assert_eq!(result(&report, "card-security"), "failed");
+    assert!(report.check("card-security").unwrap().reason.contains("residence signer"));
+    assert_ne!(result(&report, "pace-cam"), "successful");
+    assert_eq!(report.verdict, Verdict::UntrustedIssuer);
+}
+
 #[test]
 fn the_signer_of_card_security_is_judged_for_himself() {
     let mut issuer = Issuer::new("specimen-uto");

@@ -5,9 +5,11 @@ use std::process::Output;
 use std::thread;
 
 use assert_cmd::Command;
+use authority::SignerKind;
 use eid::objects::RESIDENCE;
 use eid::pin::Pin;
 use eid::residence::{Address, Residence, SignedResidence};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lds::date::Date;
 use openssl::asn1::Asn1Time;
@@ -22,6 +24,7 @@ use serde_json::Value;
 use soft_card::eid::{Memory, Reference};
 use soft_card::persona::{EMBEDDED, Persona};
 use soft_card::{BlankOptions, SoftCard, State, socket};
+use trust::der::oid;
 
 use crate::cards::{Post, table};
 use crate::issuer::{CAN, Issuer, days_after};
@@ -253,13 +256,26 @@ fn of_citizen(post: &Post, residence: Option<Vec<u8>>) -> State {
 
 /// A record about this holder, signed by this State a day after it began.
 fn record(by: &Issuer, post: &Post, national_number: &str) -> Vec<u8> {
+    signed_record(post, national_number, |record, at| by.signer.sign_record_at(record, at).unwrap())
+}
+
+/// A residence signer's, and what the thief of another key under the CSCA makes.
+fn signed_by_others(post: &mut Post, national_number: &str) -> (Vec<u8>, Vec<u8>) {
+    let office = post.issuer.office("office-1");
+    let by_office = signed_record(post, national_number, |record, at| office.sign_record_at(record, at).unwrap());
+    let list = post.issuer.another(SignerKind::MasterList, "mls-1");
+    let by_list = signed_record(post, national_number, |record, _| post.issuer.sign_anyway(&list, oid::DATA, record));
+    (by_office, by_list)
+}
+
+fn signed_record(post: &Post, national_number: &str, sign: impl Fn(&[u8], Timestamp) -> Vec<u8>) -> Vec<u8> {
     let address = Address { governorate: "بغداد".into(), house: "7".into(), ..Address::default() };
     let signed = days_after(post.start, 1);
     let day = signed.to_zoned(TimeZone::UTC).date();
     let date = Date::new(day.year() as u16, day.month() as u8, day.day() as u8).unwrap();
     let residence = Residence { national_number: national_number.into(), date, office: "0101".into(), address };
     let record = residence.to_bytes();
-    let signature = by.signer.sign_record_at(&record, signed).unwrap();
+    let signature = sign(&record, signed);
     SignedResidence { record: &record, signature: &signature }.to_bytes()
 }
 
@@ -268,17 +284,18 @@ type Case<'a> = (&'a str, Option<Vec<u8>>, &'a [&'a str], i32, Option<&'a str>, 
 
 #[test]
 fn the_residence_record_is_judged_by_named_checks() {
-    let post = Post::new();
+    let mut post = Post::new();
     let holder = "199900000011";
     let good = record(&post.issuer, &post, holder);
     let mut altered = good.clone();
     let house = altered.windows(3).position(|window| window == b"\x85\x017").unwrap();
     altered[house + 2] = b'8';
     let stranger = Issuer::starting("specimen-uto", post.start);
+    let (office, list) = signed_by_others(&mut post, holder);
     std::fs::write(post.path("pin"), "٢٧١٨٢٨\n").unwrap();
     let (pin, trust) = (post.path("pin"), post.path("trust"));
     let with_pin = ["--pin-file", &pin, "--can", CAN];
-    let cases: [Case<'_>; 7] = [
+    let cases: [Case<'_>; 9] = [
         ("good", Some(good.clone()), &with_pin, 11, Some("good"), "residence-holder", "successful"),
         ("altered", Some(altered), &with_pin, 10, Some("forged"), "residence-signature", "failed"),
         (
@@ -299,6 +316,8 @@ fn the_residence_record_is_judged_by_named_checks() {
             "residence-signer",
             "undetermined",
         ),
+        ("of-a-residence-signer", Some(office), &with_pin, 11, Some("good"), "residence-signer", "successful"),
+        ("of-a-master-list-signer", Some(list), &with_pin, 16, Some("untrusted-issuer"), "residence-signer", "failed"),
         ("no-record", None, &with_pin, 11, None, "residence-record", "not supported"),
         (
             "read-without-the-PIN",

@@ -20,9 +20,6 @@ mod keys;
 mod publication;
 mod purposes;
 
-/// Document signers with country certificates: those with a private key usage period, and without a purpose.
-const DATED: &[Kind] = &[Kind::Csca, Kind::Link, Kind::DocumentSigner];
-
 /// The rules of all families, in the order of reports.
 pub(super) const FAMILIES: [&[Rule]; 6] =
     [RULES, keys::RULES, alternative_names::RULES, purposes::RULES, publication::RULES, documents::RULES];

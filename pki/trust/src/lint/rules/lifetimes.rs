@@ -10,6 +10,9 @@ use crate::lint::Severity::{Error, Notice, Warning};
 use crate::lint::raw::RawCertificate;
 use crate::lint::{Check, Rule};
 
+/// Whose certificate outlives what is on cards.
+const SIGNERS_OF_DOCUMENTS: &[Kind] = &[Kind::DocumentSigner, Kind::ResidenceSigner];
+
 pub(super) const RULES: &[Rule] = &[
     rule(
         "validity-order",
@@ -76,28 +79,28 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "signer-usage-maximum",
-        "A document signer's key is used for three months at most",
+        "The key of a document signer or a residence signer is used for three months at most",
         "9303-12 §4.1.1.2",
         Warning,
-        &[Kind::DocumentSigner],
+        SIGNERS_OF_DOCUMENTS,
         ICAO,
         Check::Certificate(|certificate| usage_longer(certificate, 3)),
     ),
     rule(
         "signer-validity-maximum",
-        "A document signer's certificate is valid for ten years and six months at most",
+        "The certificate of a document signer or a residence signer is valid for ten years and six months at most",
         "9303-12 §4.1 Table 1, §4.1.1.1",
         Notice,
-        &[Kind::DocumentSigner],
+        SIGNERS_OF_DOCUMENTS,
         ICAO,
         Check::Certificate(|certificate| validity_longer(certificate, 10 * 12 + 6)),
     ),
     rule(
         "signer-outlives-documents",
-        "A document signer's certificate is valid for one year at least after its key's last use",
+        "The certificate of a document signer or a residence signer is valid for one year at least after its key's last use",
         "9303-12 §4.1.1.1",
         Warning,
-        &[Kind::DocumentSigner],
+        SIGNERS_OF_DOCUMENTS,
         ICAO,
         Check::Certificate(|certificate| ends_soon_after_use(certificate, 12)),
     ),

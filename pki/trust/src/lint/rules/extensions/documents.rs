@@ -3,6 +3,7 @@
 use iso7816::tlv::{self, Reader, Tlv};
 
 use super::{missing, unwanted};
+use crate::chain::RESIDENCE_CODE;
 use crate::der::{self, oid};
 use crate::lint::Severity::Error;
 use crate::lint::raw::{RawCertificate, items};
@@ -15,7 +16,7 @@ use crate::name::Name;
 const WITHOUT_TYPES: &[Kind] =
     &[Kind::Csca, Kind::Link, Kind::MasterListSigner, Kind::DeviationListSigner, Kind::Communication];
 /// Signers of documents.
-const WITH_TYPES: &[Kind] = &[Kind::DocumentSigner, Kind::SealSigner];
+const WITH_TYPES: &[Kind] = &[Kind::DocumentSigner, Kind::SealSigner, Kind::ResidenceSigner];
 
 pub(super) const RULES: &[Rule] = &[
     rule(
@@ -50,9 +51,18 @@ pub(super) const RULES: &[Rule] = &[
         "documentTypeList is present",
         "9303-12 §7.1, §7.1.1.6",
         Error,
-        &[Kind::DocumentSigner],
+        &[Kind::DocumentSigner, Kind::ResidenceSigner],
         CURRENT,
         Check::Certificate(|certificate| missing(certificate, oid::DOCUMENT_TYPE_LIST)),
+    ),
+    rule(
+        "document-types-residence",
+        "documentTypeList of a residence signer is RR, which no travel document has, and nothing else",
+        "Bitaqa, national file set; 9303-4 to -7",
+        Error,
+        &[Kind::ResidenceSigner],
+        CURRENT,
+        Check::Certificate(document_types_residence),
     ),
     rule(
         "document-types-place",
@@ -99,6 +109,19 @@ fn name_change_stated(certificate: &RawCertificate<'_>) -> Option<String> {
         Some(_) if same => Some("the names are the same, nameChange is present".to_owned()),
         _ => None,
     }
+}
+
+fn document_types_residence(certificate: &RawCertificate<'_>) -> Option<String> {
+    let value = certificate.extension(oid::DOCUMENT_TYPE_LIST)?.value;
+    let alone = || {
+        let mut reader = Reader::new(tlv::sole(value, der::SEQUENCE).ok()?);
+        reader.expect(der::INTEGER).ok()?;
+        let mut types = Reader::new(reader.expect(der::SET).ok()?);
+        let code = types.expect(der::PRINTABLE_STRING).ok()?;
+        types.end().ok()?;
+        Some(code == RESIDENCE_CODE.as_bytes())
+    };
+    (alone() != Some(true)).then(|| hex(value))
 }
 
 fn document_types_form(certificate: &RawCertificate<'_>) -> Option<String> {

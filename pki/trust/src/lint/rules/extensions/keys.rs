@@ -3,7 +3,7 @@
 
 use iso7816::tlv::{self, Reader};
 
-use super::{DATED, missing, not_marked};
+use super::{missing, not_marked};
 use crate::der::{self, oid};
 use crate::lint::Severity::{Error, Notice};
 use crate::lint::raw::RawCertificate;
@@ -13,8 +13,11 @@ use crate::lint::rules::{
 };
 use crate::lint::{Check, Rule};
 
-/// Document signers and those that sign lists: one key usage, digitalSignature.
-const DATA_SIGNERS: &[Kind] = &[Kind::DocumentSigner, Kind::MasterListSigner, Kind::DeviationListSigner];
+/// Document signers and those that sign lists and records: one key usage, digitalSignature.
+const DATA_SIGNERS: &[Kind] =
+    &[Kind::DocumentSigner, Kind::MasterListSigner, Kind::DeviationListSigner, Kind::ResidenceSigner];
+/// Whose private key has a time of its own.
+const DATED: &[Kind] = &[Kind::Csca, Kind::Link, Kind::DocumentSigner, Kind::ResidenceSigner];
 /// Whose authority's key must be named.
 const UNDER_ANOTHER_KEY: &[Kind] = &[
     Kind::Link,
@@ -22,6 +25,7 @@ const UNDER_ANOTHER_KEY: &[Kind] = &[
     Kind::MasterListSigner,
     Kind::DeviationListSigner,
     Kind::SealSigner,
+    Kind::ResidenceSigner,
     Kind::Communication,
     Kind::Citizen,
     Kind::OcspResponder,
@@ -32,6 +36,7 @@ const WITH_KEY_USAGE: &[Kind] = &[
     Kind::DocumentSigner,
     Kind::MasterListSigner,
     Kind::DeviationListSigner,
+    Kind::ResidenceSigner,
     Kind::Communication,
     Kind::CitizenCa,
     Kind::Citizen,

@@ -1,6 +1,6 @@
 //! What a certificate may be used for: basicConstraints, extKeyUsage.
 
-use super::{DATED, missing, not_marked, unwanted};
+use super::{missing, not_marked, unwanted};
 use crate::der::oid;
 use crate::lint::Severity::{Error, Warning};
 use crate::lint::raw::{RawCertificate, basic_constraints};
@@ -16,7 +16,9 @@ use crate::lint::{Check, Edition, Rule};
 const BOOKS: &[Edition] = &[Edition::Sixth, Edition::Seventh, Edition::Eighth];
 /// Whose purpose is stated.
 const WITH_PURPOSE: &[Kind] =
-    &[Kind::MasterListSigner, Kind::DeviationListSigner, Kind::SealSigner, Kind::Communication];
+    &[Kind::MasterListSigner, Kind::DeviationListSigner, Kind::SealSigner, Kind::ResidenceSigner, Kind::Communication];
+/// Whose purpose is not stated.
+const WITHOUT_PURPOSE: &[Kind] = &[Kind::Csca, Kind::Link, Kind::DocumentSigner];
 
 pub(super) const RULES: &[Rule] = &[
     rule(
@@ -78,7 +80,7 @@ pub(super) const RULES: &[Rule] = &[
         "extKeyUsage is absent",
         "9303-12 §7.1",
         Error,
-        DATED,
+        WITHOUT_PURPOSE,
         ICAO,
         Check::Certificate(|certificate| unwanted(certificate, oid::EXTENDED_KEY_USAGE)),
     ),
@@ -117,6 +119,15 @@ pub(super) const RULES: &[Rule] = &[
         &[Kind::SealSigner],
         EIGHTH,
         Check::Certificate(|certificate| no_purpose(certificate, SEALS)),
+    ),
+    rule(
+        "purpose-residence",
+        "extKeyUsage is 2.25.159480351724629449692769593444394327634 (signer of residence records), nothing else",
+        "Bitaqa, national file set",
+        Error,
+        &[Kind::ResidenceSigner],
+        CURRENT,
+        Check::Certificate(other_purpose_than_residence),
     ),
     rule(
         "purpose-communication",
@@ -176,6 +187,13 @@ fn no_purpose(certificate: &RawCertificate<'_>, wanted: &[u8]) -> Option<String>
     let Some(extension) = certificate.extension(oid::EXTENDED_KEY_USAGE) else { return Some("absent".to_owned()) };
     let found = purposes(extension.value);
     (!found.iter().any(|purpose| purpose.starts_with(wanted)))
+        .then(|| found.iter().map(|purpose| oids::name(purpose)).collect::<Vec<_>>().join(", "))
+}
+
+fn other_purpose_than_residence(certificate: &RawCertificate<'_>) -> Option<String> {
+    let Some(extension) = certificate.extension(oid::EXTENDED_KEY_USAGE) else { return Some("absent".to_owned()) };
+    let found = purposes(extension.value);
+    (found != [oid::RESIDENCE_SIGNER])
         .then(|| found.iter().map(|purpose| oids::name(purpose)).collect::<Vec<_>>().join(", "))
 }
 
