@@ -60,6 +60,7 @@ fn issue_everything(folder: &Path, profile: &'static Profile) {
     authority.new_signer(SignerKind::MasterList, None, &own, &own, now()).unwrap();
     authority.new_signer(SignerKind::DeviationList, None, &own, &own, now()).unwrap();
     authority.new_signer(SignerKind::Seal, Some("ab-0001"), &own, &own, now()).unwrap();
+    authority.new_signer(SignerKind::Residence, Some("office-1"), &own, &own, now()).unwrap();
     authority.sign_master_list(&[], None, &own, now()).unwrap();
     let defect = Defect {
         kind: DefectKind::DataGroupHashWrong,
