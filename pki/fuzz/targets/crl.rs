@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use trust::Crl;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(crl) = Crl::from_der(bytes) {
-        let _ = (crl.next_update(), crl.revoked_since(&[1]));
+    for crl in [Crl::from_der(bytes), Crl::part_from_der(bytes), Crl::part_from_pem(bytes)].into_iter().flatten() {
+        let _ = (crl.next_update(), crl.revoked_since(&[1]), crl.reason(&[1]), crl.is_held(&[1]));
     }
 });

@@ -1,13 +1,22 @@
 //! Certificate revocation lists (9303-12 §7, RFC 5280 §5).
+//!
+//! A CSCA's list is whole, by 9303-12. A CA with many certificates, such as one for citizens, may have a list for each part of them, which says so
+//! in a critical extension (RFC 5280 §5.2.5): [`Crl::part_from_der`] reads that too, and [`Crl::covers`] says which certificates it is about.
+//!
+//! ```text
+//! issuingDistributionPoint ::= SEQUENCE { distributionPoint [0] { fullName [0] { uniformResourceIdentifier [6] .. } } OPTIONAL,
+//!                                         onlyContainsUserCerts [1] BOOLEAN DEFAULT FALSE, .. }
+//! ```
 
 use std::collections::BTreeMap;
 
-use iso7816::tlv::TlvError;
+use iso7816::tlv::{self, Reader, Tag, TlvError};
 use jiff::Timestamp;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Version};
 
-use crate::certificate::{CertificateError, timestamp};
+use crate::certificate::{Certificate, CertificateError, timestamp};
+use crate::der;
 use crate::name::Name;
 use crate::public_key::PublicKey;
 use crate::signature::{SignatureAlgorithm, SignatureError};
@@ -30,7 +39,27 @@ pub struct Crl {
     authority_key_identifier: Option<Vec<u8>>,
     number: Option<Vec<u8>>,
     entries: BTreeMap<Vec<u8>, Timestamp>,
+    /// CRLReason of the entries that say it.
+    reasons: BTreeMap<Vec<u8>, u8>,
+    /// Where this part is published; `None` for a whole list.
+    part: Option<Vec<String>>,
 }
+
+/// Which lists are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Whole ones.
+    Whole,
+    /// Parts too.
+    Part,
+}
+
+/// `issuingDistributionPoint`, 2.5.29.28.
+const ISSUING_DISTRIBUTION_POINT: &str = "2.5.29.28";
+/// `onlyContainsUserCerts [1]`: says nothing to the user's certificates.
+const ONLY_USERS: Tag = Tag(0x81);
+/// `certificateHold`: the only reason that can end.
+const HOLD: u8 = 6;
 
 /// Why bytes are not a revocation list that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +88,9 @@ pub enum CrlError {
     /// An extension cannot be read or appears twice.
     #[error("an extension of the revocation list cannot be read, or appears twice")]
     Extension,
+    /// The text is not PEM.
+    #[error("not a PEM file with a revocation list")]
+    Pem,
 }
 
 impl Crl {
@@ -67,6 +99,28 @@ impl Crl {
     /// # Errors
     /// When the bytes are not exactly one complete revocation list.
     pub fn from_der(raw: &[u8]) -> Result<Self, CrlError> {
+        Self::read(raw, Scope::Whole)
+    }
+
+    /// Reads one DER revocation list that may be about a part of its issuer's certificates: [`Crl::covers`] says which. Lists for some
+    /// reasons only, for certificates of others, and delta lists are refused.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly one such list.
+    pub fn part_from_der(raw: &[u8]) -> Result<Self, CrlError> {
+        Self::read(raw, Scope::Part)
+    }
+
+    /// The same from the first list of a PEM text.
+    ///
+    /// # Errors
+    /// When it is no PEM, or no such list.
+    pub fn part_from_pem(text: &[u8]) -> Result<Self, CrlError> {
+        let (_, pem) = x509_parser::pem::parse_x509_pem(text).map_err(|_| CrlError::Pem)?;
+        Self::part_from_der(&pem.contents)
+    }
+
+    fn read(raw: &[u8], scope: Scope) -> Result<Self, CrlError> {
         if raw.len() > MAX_CRL {
             return Err(CrlError::TooLarge(raw.len()));
         }
@@ -95,9 +149,14 @@ impl Crl {
             authority_key_identifier: None,
             number: None,
             entries: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+            part: None,
         };
-        crl.take_extensions(&parsed)?;
+        crl.take_extensions(&parsed, scope)?;
         for entry in parsed.iter_revoked_certificates() {
+            if let Some((_, reason)) = entry.reason_code() {
+                crl.reasons.insert(entry.raw_serial().to_vec(), reason.0);
+            }
             crl.entries.insert(entry.raw_serial().to_vec(), date(entry.revocation_date)?);
         }
         Ok(crl)
@@ -163,6 +222,33 @@ impl Crl {
         self.entries.get(serial).copied()
     }
 
+    /// Whether it is about this certificate: of its issuer, and of its part where the list is one.
+    pub fn covers(&self, certificate: &Certificate) -> bool {
+        let points = &certificate.extensions().distribution_points;
+        let of_part = |part: &Vec<String>| part.iter().any(|point| points.contains(point));
+        self.speaks_of(certificate.issuer()) && self.part.as_ref().is_none_or(of_part)
+    }
+
+    /// Why the certificate with this serial number was revoked, where the list says it (RFC 5280 §5.3.1).
+    pub fn reason(&self, serial: &[u8]) -> Option<&'static str> {
+        Some(match self.reasons.get(serial)? {
+            1 => "key compromise",
+            2 => "CA compromise",
+            3 => "affiliation changed",
+            4 => "superseded",
+            5 => "cessation of operation",
+            6 => "on hold",
+            9 => "privilege withdrawn",
+            10 => "attribute authority compromise",
+            _ => return None,
+        })
+    }
+
+    /// Whether the certificate with this serial number is only held back: a later list may leave it out again.
+    pub fn is_held(&self, serial: &[u8]) -> bool {
+        self.reasons.get(serial) == Some(&HOLD)
+    }
+
     /// How it was signed.
     pub fn algorithm(&self) -> SignatureAlgorithm {
         self.algorithm
@@ -176,9 +262,14 @@ impl Crl {
         self.algorithm.verify(issuer, &self.to_be_signed, &self.signature)
     }
 
-    fn take_extensions(&mut self, parsed: &CertificateRevocationList<'_>) -> Result<(), CrlError> {
+    fn take_extensions(&mut self, parsed: &CertificateRevocationList<'_>, scope: Scope) -> Result<(), CrlError> {
         let extensions = parsed.tbs_cert_list.extensions_map().map_err(|_| CrlError::Extension)?;
         for extension in extensions.into_values() {
+            let id = extension.oid.to_id_string();
+            if scope == Scope::Part && id == ISSUING_DISTRIBUTION_POINT {
+                self.part = part(extension.value).ok_or(CrlError::Critical(id))?;
+                continue;
+            }
             match extension.parsed_extension() {
                 ParsedExtension::ParseError { .. } => return Err(CrlError::Extension),
                 ParsedExtension::AuthorityKeyIdentifier(identifier) => {
@@ -206,6 +297,55 @@ impl Crl {
     }
 }
 
+/// Where a part of a list is published: nowhere in particular is everything; `None` for a part of another kind.
+fn part(value: &[u8]) -> Option<Option<Vec<String>>> {
+    let mut points = None;
+    let mut elements = Reader::new(tlv::sole(value, der::SEQUENCE).ok()?);
+    while let Some(element) = elements.next().ok()? {
+        match element.tag {
+            tag if tag == der::context_constructed(0) && points.is_none() => {
+                let mut names = Reader::new(tlv::sole(element.value, der::context_constructed(0)).ok()?);
+                let mut found = Vec::new();
+                while let Some(name) = names.next().ok()? {
+                    if name.tag == der::context(6) {
+                        found.push(String::from_utf8(name.value.to_vec()).ok()?);
+                    }
+                }
+                points = Some(found);
+            }
+            ONLY_USERS if matches!(element.value, [0x00 | 0xFF]) => {}
+            _ => return None,
+        }
+    }
+    Some(points)
+}
+
 fn date(time: x509_parser::time::ASN1Time) -> Result<Timestamp, CrlError> {
     timestamp(time).map_err(|_: CertificateError| CrlError::Date)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_known_kind_are_read_and_others_refused() {
+        let of = |text: &str| part(&hex::decode(text).unwrap());
+        assert_eq!(of("3000"), Some(None), "everything");
+        assert_eq!(of("30038101ff"), Some(None), "of users");
+        assert_eq!(of("3007a005a003860161"), Some(Some(vec!["a".to_owned()])));
+        assert_eq!(of("300aa005a0038601618101ff"), Some(Some(vec!["a".to_owned()])));
+        for bad in [
+            "",
+            "30038201ff",         // of authorities
+            "300483020780",       // for some reasons
+            "30038401ff",         // of other issuers
+            "30038501ff",         // of attributes
+            "3007a005a103860161", // a relative name
+            "30038101",
+            "300ea005a003860161a005a003860161",
+        ] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+    }
 }

@@ -77,7 +77,7 @@ fuzz_target!(|bytes: &[u8]| {
                 let holder = Pin::from_digits(b"271828").expect("a PIN");
                 citizen::prove(card, Budget::default(), random, &mut seen);
                 let _ = citizen::open(card, Budget::default(), &holder, random, &mut seen);
-                let basis = citizen::Basis { authorities: &[], store: None, document: None, now: now() };
+                let basis = citizen::Basis { authorities: &[], lists: &[], store: None, document: None, now: now() };
                 serde_json::to_string(&citizen::judge(&seen, &basis)).expect("a report can be written");
             }
         }

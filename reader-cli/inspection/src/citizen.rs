@@ -20,6 +20,7 @@ pub mod checks;
 mod possession;
 mod report;
 mod residence;
+mod revocation;
 
 use channel::random::Random;
 use eid::authentication::sign;
@@ -37,6 +38,7 @@ pub use self::report::{
     Basis, CertificateLine, DocumentLine, HintLine, Judgement, ObjectLine, RecordLine, Report, ResidenceLine, judge,
     judge_residence,
 };
+pub use self::revocation::{Revocation, Status as RevocationStatus};
 use crate::procedure::{Budget, Metered};
 
 /// Most bytes of an answer: an object of the standard, its heads, and room to spare.

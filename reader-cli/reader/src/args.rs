@@ -263,6 +263,9 @@ pub struct Citizen {
     /// Certificate of a citizen CA (DER or PEM); without it, those in the folder citizen-ca of the trust store
     #[arg(long, value_name = "FILE")]
     pub citizen_ca: Vec<PathBuf>,
+    /// Revocation list of a citizen CA (DER or PEM); without it, those in the folder citizen-crl of the trust store
+    #[arg(long, value_name = "FILE")]
+    pub crl: Vec<PathBuf>,
     /// Ask the holder for the PIN, without echo: the card proves its keys and shows the residence record; a wrong PIN spends one of
     /// its tries
     #[arg(long, group = "holder-pin")]

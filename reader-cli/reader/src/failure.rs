@@ -40,6 +40,8 @@ pub enum Error {
     ReadFile { path: PathBuf, source: io::Error },
     #[error("{}: more than {most} certificates", path.display())]
     TooManyCitizenCas { path: PathBuf, most: usize },
+    #[error("{}: more than {most} revocation lists, or more bytes than such lists have", path.display())]
+    TooManyCitizenLists { path: PathBuf, most: usize },
     #[error("{}: {source}", path.display())]
     WriteFile { path: PathBuf, source: io::Error },
     #[error("{} is not empty", path.display())]
@@ -100,6 +102,8 @@ pub enum Error {
     LastTry,
     #[error("{}: {source}", path.display())]
     CitizenCa { path: PathBuf, source: trust::CertificateError },
+    #[error("{}: {source}", path.display())]
+    CitizenList { path: PathBuf, source: trust::CrlError },
     #[error("{}: {source}", path.display())]
     Record { path: PathBuf, source: eid::residence::ResidenceError },
     #[error("the record is not for the holder of this card")]
@@ -288,6 +292,14 @@ impl Error {
                 "Take the expired ones out of the folder, or name those that count with --citizen-ca.",
                 exit::TRUST,
             ),
+            Error::TooManyCitizenLists { .. } => (
+                "There are too many revocation lists",
+                "Keep the newest list of each part in the folder, or name the one that counts with --crl.",
+                exit::TRUST,
+            ),
+            Error::CitizenList { .. } => {
+                ("That is no revocation list", "Give the citizen CA's list, DER or PEM.", exit::TRUST)
+            }
             Error::CitizenCa { .. } => {
                 ("That is no certificate", "Give the certificate of the citizen CA, DER or PEM.", exit::TRUST)
             }

@@ -7,7 +7,8 @@ use trust::{Certificate, Outcome};
 
 use super::checks::{Case, Check, Found};
 use super::possession::{Possession, Proof};
-use super::report::{CertificateLine, Judgement};
+use super::report::{Basis, CertificateLine, Judgement};
+use super::revocation::{self, Revocation, Status};
 
 pub(super) const DOCUMENT: Check = Check {
     id: "certificates-document",
@@ -76,8 +77,7 @@ pub(super) fn line(
     key: KeyReference,
     content: Option<&[u8]>,
     possession: Possession,
-    authorities: &[Certificate],
-    now: Timestamp,
+    basis: &Basis<'_>,
 ) -> CertificateLine {
     let unreadable = |reason: String| CertificateLine {
         key: format!("{:02X}", key as u8),
@@ -91,6 +91,7 @@ pub(super) fn line(
         judgement: Judgement::Forged,
         reason,
         possession: possession.clone(),
+        revocation: Revocation::unknown("who issued the certificate is not established"),
     };
     let Some(content) = content else { return unreadable("the object cannot be read".to_owned()) };
     let der = match Container::parse(content).and_then(|container| container.der()) {
@@ -101,9 +102,15 @@ pub(super) fn line(
         Ok(certificate) => certificate,
         Err(error) => return unreadable(error.to_string()),
     };
-    let (judgement, reason) = match possession.state {
-        Proof::Failed => (Judgement::Forged, format!("the card does not have its key: {}", possession.reason)),
-        _ => judged(&certificate, authorities, now),
+    let (judgement, reason) = judged(&certificate, basis.authorities, basis.now);
+    let revocation = match judgement {
+        Judgement::Good | Judgement::NotInForce => revocation::status(&certificate, basis),
+        _ => Revocation::unknown("who issued the certificate is not established"),
+    };
+    let (judgement, reason) = match (possession.state, revocation.state) {
+        (Proof::Failed, _) => (Judgement::Forged, format!("the card does not have its key: {}", possession.reason)),
+        (_, Status::Revoked) => (Judgement::Revoked, revocation.reason.clone()),
+        _ => (judgement, reason),
     };
     CertificateLine {
         subject: Some(certificate.subject().to_string()),
@@ -114,6 +121,7 @@ pub(super) fn line(
         not_after: Some(certificate.not_after()),
         judgement,
         reason,
+        revocation,
         ..unreadable(String::new())
     }
 }

@@ -6,7 +6,7 @@ use trust::{Finding, Outcome, Record};
 
 use super::State;
 use super::report::{Basis, CertificateLine, Judgement};
-use super::{certificates, possession, residence};
+use super::{certificates, possession, residence, revocation};
 use crate::report::CheckResult;
 use crate::verdict::Class;
 
@@ -37,6 +37,7 @@ pub struct Check {
 pub const CHECKS: &[Check] = &[
     certificates::DOCUMENT,
     possession::POSSESSION,
+    revocation::REVOCATION,
     residence::RECORD,
     residence::SIGNATURE,
     residence::SIGNER,

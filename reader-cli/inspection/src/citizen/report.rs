@@ -6,10 +6,11 @@ use eid::objects::{CARD_HOLDER_UNIQUE_IDENTIFIER, Object, RESIDENCE, STATUS_HINT
 use eid::status_hint::{CardStatus, StatusHint};
 use jiff::Timestamp;
 use serde::Serialize;
-use trust::{Certificate, Leniency, TrustStore};
+use trust::{Certificate, Crl, Leniency, TrustStore};
 
 use super::checks::{CHECKS, Case, Check, Found};
 use super::possession::Possession;
+use super::revocation::Revocation;
 use super::{PinState, Seen, State, certificates, residence};
 use crate::holder::Holder;
 use crate::report::CheckResult;
@@ -22,7 +23,8 @@ const PORTRAIT: &str = "dg2-integrity";
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judgement {
-    /// A certificate: signed by a citizen CA that is believed, and in force. A record: every check is successful.
+    /// A certificate: signed by a citizen CA that is believed, and in force. A record: every check is successful. A card: so is every
+    /// certificate, the card has their keys, none is revoked, and nothing is open.
     Good,
     /// Of a card: so is every certificate, but what [`Report::not_judged`] lists is open.
     CertificatesGood,
@@ -30,6 +32,8 @@ pub enum Judgement {
     NotJudged,
     /// The certificate, the record's signer, or its CA is not in force.
     NotInForce,
+    /// The certificate is revoked by its citizen CA, or the travel document by its issuer.
+    Revoked,
     /// Issued by somebody else.
     UntrustedIssuer,
     /// The certificates, or the record and the travel document, name different holders.
@@ -64,6 +68,8 @@ pub struct CertificateLine {
     pub reason: String,
     /// Whether the card has its key.
     pub possession: Possession,
+    /// Whether it is revoked.
+    pub revocation: Revocation,
 }
 
 /// One object.
@@ -174,9 +180,12 @@ pub struct DocumentLine {
 }
 
 /// What is judged by.
+#[derive(Clone, Copy)]
 pub struct Basis<'a> {
     /// The citizen CAs that are believed.
     pub authorities: &'a [Certificate],
+    /// Revocation lists, of whomever.
+    pub lists: &'a [Crl],
     /// The trust bundle for the residence record; without one it is not judged.
     pub store: Option<&'a TrustStore>,
     /// The travel document of the same card, judged; without it nobody knows whose card it is.
@@ -202,7 +211,7 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
         .filter(there)
         .map(|key| {
             let content = content(&seen.objects, key.certificate());
-            certificates::line(key, content, seen.possession(key), basis.authorities, basis.now)
+            certificates::line(key, content, seen.possession(key), basis)
         })
         .collect();
     let residence = seen.national.iter().flatten().find(|(object, _)| **object == RESIDENCE).map(|(_, state)| state);
@@ -210,9 +219,8 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
     let found: Vec<_> = CHECKS.iter().map(|check| (check, (check.judge)(&case))).collect();
     let said = |of_residence: bool| worst_of(&found, of_residence);
     let of_residence = residence.map(|_| said(true).unwrap_or(Judgement::Good));
-    let mut not_judged = vec!["revocation"];
     let open = found.iter().filter(|(check, found)| found.points_at(check) == Some(Judgement::NotJudged));
-    not_judged.extend(open.map(|(check, _)| check.open));
+    let mut not_judged: Vec<_> = open.map(|(check, _)| check.open).collect();
     not_judged.extend(document_open(basis.document));
     not_judged.extend(seen.interrupted.is_some().then_some("what the card was not asked any more"));
     not_judged.dedup();
@@ -226,6 +234,7 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
     let of_document = basis.document.and_then(|document| match document.verdict {
         Verdict::NotGenuine | Verdict::CloneSuspect => Some(Judgement::Forged),
         Verdict::UntrustedIssuer => Some(Judgement::UntrustedIssuer),
+        Verdict::GenuineRevoked => Some(Judgement::Revoked),
         Verdict::GenuineExpired => Some(Judgement::NotInForce),
         _ => None,
     });

@@ -72,7 +72,7 @@ fn report(state: &State, store: &TrustStore, way: Way, now: jiff::Timestamp) -> 
         open(&mut card, Budget::default(), &pin(), &mut OsRandom, &mut seen).unwrap();
     }
     let store = way.store.then_some(store);
-    judge(&seen, &Basis { authorities: &[], store, document: document.as_ref(), now })
+    judge(&seen, &Basis { authorities: &[], lists: &[], store, document: document.as_ref(), now })
 }
 
 fn of(report: &Report, id: &str) -> &'static str {
@@ -191,7 +191,7 @@ fn every_check_of_the_record_fails_on_one_and_says_what_it_means() {
     ];
     // An office asks the same before it writes the record.
     let document = judged(&crate::read(&mut SoftCard::from_state(&card(&issuer, None)), &with_can()), &store);
-    let basis = Basis { authorities: &[], store: Some(&store), document: Some(&document), now: today() };
+    let basis = Basis { authorities: &[], lists: &[], store: Some(&store), document: Some(&document), now: today() };
     let (said_before, checks) = judge_residence(&signed(&issuer, &good, 1), &basis);
     assert!(said_before == Judgement::Good && checks.iter().all(|check| check.result.word() == "successful"));
     for (name, content, wanted, judgement) in cases {
@@ -303,7 +303,8 @@ fn a_pin_is_given_once_and_only_where_it_can_open_something() {
         let error = open(&mut on_card, Budget::default(), &pin(), &mut OsRandom, &mut seen).unwrap_err();
         assert!(matches!(error, OpenError::State(state) if state == wanted), "{error}");
         let store = issuer.store(vec![]);
-        let report = judge(&seen, &Basis { authorities: &[], store: Some(&store), document: None, now: today() });
+        let report =
+            judge(&seen, &Basis { authorities: &[], lists: &[], store: Some(&store), document: None, now: today() });
         assert_eq!(said(&report), Some(Judgement::NotJudged));
     }
 }

@@ -13,6 +13,7 @@ mod mapping;
 mod possession;
 mod procedure;
 mod residence;
+mod revocation;
 mod stored;
 mod terminal;
 mod terminals;

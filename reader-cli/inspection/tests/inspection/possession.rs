@@ -1,70 +1,21 @@
 //! Citizens' cards whose keys are asked for: all kinds of keys, copied certificates, cards that answer anything.
 
 use channel::random::OsRandom;
-use channel::secret::Secret;
 use eid::authentication::{INS_GENERAL_AUTHENTICATE, Template};
-use eid::certificate::Container;
-use eid::keys::{Algorithm, KeyReference, Purpose};
+use eid::keys::{Algorithm, KeyReference};
 use eid::pin::{INS_VERIFY, Pin};
-use inspection::citizen::{Basis, Judgement, OpenError, Proof, Report, Seen, judge, open, prove, read};
+use inspection::citizen::{Basis, Judgement, OpenError, Proof, Report, Seen, judge, open, read};
 use inspection::procedure::Budget;
 use iso7816::{Card, Command, Response, Status, TransmitError};
-use openssl::ec::{EcGroup, EcKey};
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
-use openssl::rsa::Rsa;
 use proptest::prelude::*;
-use soft_card::eid::{Applet, CreatedKey, KeyPair, Memory, Modes, Reference};
-use soft_card::persona::{EMBEDDED, Persona};
+use soft_card::eid::Memory;
 use soft_card::{SoftCard, State};
 use trust::Certificate;
 
-use crate::citizens::Citizens;
-use crate::issuer::Document;
+use crate::citizens::{Citizens, card, of_others, pin, seen, seen_without};
 use crate::{judged, today, with_can};
 
 const ALL: [KeyReference; 4] = KeyReference::ALL;
-const PIN: &[u8] = b"271828";
-
-fn pin() -> Pin {
-    Pin::from_digits(PIN).unwrap()
-}
-
-fn pair(algorithm: Algorithm) -> PKey<Private> {
-    let curve = |nid| EcKey::generate(&EcGroup::from_curve_name(nid).unwrap()).unwrap();
-    match algorithm {
-        Algorithm::P256 => PKey::from_ec_key(curve(Nid::X9_62_PRIME256V1)).unwrap(),
-        Algorithm::P384 => PKey::from_ec_key(curve(Nid::SECP384R1)).unwrap(),
-        rsa => PKey::from_rsa(Rsa::generate(rsa.width() as u32 * 8).unwrap()).unwrap(),
-    }
-}
-
-fn private(key: &PKey<Private>) -> Secret {
-    Secret::new(match key.rsa() {
-        Ok(rsa) => rsa.private_key_to_der().unwrap(),
-        Err(_) => key.ec_key().unwrap().private_key_to_der().unwrap(),
-    })
-}
-
-/// Makes these keys on the card, with certificates of the citizen CA.
-fn fill(memory: &mut Memory, citizens: &mut Citizens, keys: &[KeyReference], algorithm: Algorithm) {
-    for reference in keys {
-        let key = pair(algorithm);
-        let certificate = citizens.certify(*reference, &key);
-        memory.objects.insert(reference.certificate().tag.0, Container::write(certificate.der()));
-        memory.keys.insert(*reference as u8, KeyPair { algorithm: algorithm as u8, private: private(&key) });
-    }
-}
-
-/// A card of the specimen whose holder has chosen a PIN, with these keys.
-fn card(citizens: &mut Citizens, keys: &[KeyReference], algorithm: Algorithm) -> State {
-    let mut state = citizens.issuer.state(&Document::specimen());
-    let mut memory = Memory::delivered();
-    memory.pin = Some(Reference { value: pin().secret().clone(), tries: 3, limit: 3 });
-    fill(&mut memory, citizens, keys, algorithm);
-    state.eid = Some(memory);
-    state
-}
 
 /// The same card with the certificate that another one has for a key.
 fn copied(state: &State, other: &State, key: KeyReference) -> State {
@@ -75,20 +26,6 @@ fn copied(state: &State, other: &State, key: KeyReference) -> State {
     state
 }
 
-/// What is seen without a PIN.
-fn seen_without(card: &mut dyn Card) -> Seen {
-    let mut seen = read(card, Budget::default()).unwrap();
-    prove(card, Budget::default(), &mut OsRandom, &mut seen);
-    seen
-}
-
-/// The whole way of a reader.
-fn seen(card: &mut dyn Card) -> Seen {
-    let mut seen = seen_without(card);
-    open(card, Budget::default(), &pin(), &mut OsRandom, &mut seen).unwrap();
-    seen
-}
-
 /// Reads the travel document, then the citizen application with the PIN.
 fn whole(state: &State, citizens: &mut Citizens) -> Report {
     let mut card = SoftCard::from_state(state);
@@ -97,12 +34,12 @@ fn whole(state: &State, citizens: &mut Citizens) -> Report {
     let seen = seen(&mut card);
     let authorities = [citizens.ca.clone()];
     let document = Some(&document);
-    judge(&seen, &Basis { authorities: &authorities, store: Some(&store), document, now: today() })
+    judge(&seen, &Basis { authorities: &authorities, lists: &[], store: Some(&store), document, now: today() })
 }
 
 /// The same of the citizen application alone.
 fn alone(seen: &Seen, ca: &Certificate) -> Report {
-    judge(seen, &Basis { authorities: std::slice::from_ref(ca), store: None, document: None, now: today() })
+    judge(seen, &Basis { authorities: std::slice::from_ref(ca), lists: &[], store: None, document: None, now: today() })
 }
 
 fn proofs(report: &Report) -> Vec<(&str, Proof)> {
@@ -232,31 +169,13 @@ fn some_key_other_than_the_signature_key_must_be_proved() {
     }
 }
 
-/// Makes the places of keys and certificates, where a program has none of its own, as the personalizer does.
-fn create(applet: &mut Applet, keys: &[KeyReference], algorithm: Algorithm) {
-    let Applet::Openfips201(places) = applet else { return };
-    let modes = |mode| Modes { contact: mode, contactless: 0 };
-    for key in keys {
-        let role = if key.purpose() == Purpose::Agree { 2 } else { 4 };
-        let created = CreatedKey { modes: modes(1), mechanism: algorithm as u8, role };
-        places.keys.insert(*key as u8, created);
-        places.objects.insert(key.certificate().tag.0 as u8, modes(0x7F));
-    }
-}
-
 /// Cards of others prove their keys by the same commands.
 #[test]
 fn other_people_s_applets_prove_their_keys() {
     let mut citizens = Citizens::new();
     for name in ["pivapplet", "openfips201"] {
         for algorithm in [Algorithm::P256, Algorithm::P384, Algorithm::Rsa2048] {
-            let text = EMBEDDED.iter().find(|(known, _)| *known == name).unwrap().1;
-            let mut state = State::blank(Persona::parse(text).unwrap().options()).unwrap();
-            let memory = state.eid.as_mut().unwrap();
-            memory.pin = Some(Reference { value: pin().secret().clone(), tries: 3, limit: 3 });
-            let keys = [KeyReference::Authentication, KeyReference::Signature, KeyReference::KeyManagement];
-            fill(memory, &mut citizens, &keys, algorithm);
-            create(&mut memory.applet, &keys, algorithm);
+            let state = of_others(name, &mut citizens, algorithm);
             let seen = seen(&mut SoftCard::from_state(&state));
             let report = alone(&seen, &citizens.ca);
             let wanted = [("9A", Proof::Proved), ("9C", Proof::NotAsked), ("9D", Proof::Proved)];

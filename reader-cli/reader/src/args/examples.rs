@@ -18,7 +18,7 @@ Examples:
 pub(super) const CITIZEN_HELP: &str = "\
 Examples:
   bitaqa-reader citizen --trust post
-  bitaqa-reader citizen --trust post --can 123456 --pin
+  bitaqa-reader citizen --trust post --can 123456 --pin --crl 0.crl
   bitaqa-reader citizen --citizen-ca citizen-ca.der --json
 
 Without --pin no try is spent: the residence record stays closed, and of the card's keys
@@ -29,14 +29,19 @@ With --can or --mrz the travel document on the same card is read and judged too,
 the portrait: it says whose card this is.
 `bitaqa-reader explain NAME` explains a check.
 
-Whether certificates are revoked is not asked: what is not judged is never good.
+With revocation lists (--crl, or those in citizen-crl in the trust store) it is looked up
+whether certificates are revoked; a list counts when a believed citizen CA signed it, and
+clears only while it is fresh. What is not judged is never good.
 
-Exit codes (0 is not given):
+Exit codes:
+  0  good: every certificate is good, the card has proved its keys, none is revoked, and
+     nothing is open; with a travel document on the card, that was read and is in force
  10  a certificate or the residence record is forged, the card does not have the key of a
      certificate, or they name different holders
- 11  every certificate is good and the card is not judged (\"certificates-good\"), or there
-     is none, or no citizen CA to judge it by
- 12  a certificate or the record's signer is not in force
+ 11  every certificate is good and something is open (\"certificates-good\"), or there is
+     none, or no citizen CA to judge it by
+ 12  a certificate, the record's signer or the travel document is not in force
+ 13  a certificate, or the travel document, is revoked
  16  another issuer
  21  the card has no such application, or refused the PIN";
 

@@ -11,7 +11,7 @@ use inspection::citizen::{Basis, Judgement, Seen, judge, open, prove, read};
 use inspection::procedure::Budget;
 use inspection::{Bac, Options, Policy, Verdict};
 use iso7816::Card;
-use trust::{Certificate, TrustStore};
+use trust::{Certificate, Crl, TrustStore};
 
 use super::{inspected, now, options, trust_directory, with_card};
 use crate::access::{access, western};
@@ -26,10 +26,17 @@ const MAX_CERTIFICATE: u64 = 64 * 1024;
 const MOST: usize = 64;
 /// The folder of a trust store with certificates of citizen CAs.
 const FOLDER: &str = "citizen-ca";
+/// The folder of a trust store with their revocation lists.
+const LISTS: &str = "citizen-crl";
+/// Most of them: a citizen CA has one for each part of its certificates.
+const MOST_LISTS: usize = 10_000;
+/// Most bytes of all of them.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// Reads, judges, tells.
 pub fn run(args: &Citizen) -> Result<u8, Error> {
     let authorities = authorities(args)?;
+    let lists = lists(args)?;
     let store = store(args)?;
     let access = args.access.is_given().then(|| access(&args.access, Bac::Never)).transpose()?;
     if access.is_some() && store.is_none() {
@@ -52,7 +59,8 @@ pub fn run(args: &Citizen) -> Result<u8, Error> {
         }
         Ok::<_, Error>((seen, document))
     })?;
-    let basis = Basis { authorities: &authorities, store: store.as_ref(), document: document.as_ref(), now };
+    let basis =
+        Basis { authorities: &authorities, lists: &lists, store: store.as_ref(), document: document.as_ref(), now };
     let report = judge(&seen, &basis);
     if args.json {
         output::json(&report)?;
@@ -63,6 +71,7 @@ pub fn run(args: &Citizen) -> Result<u8, Error> {
         Judgement::Good => exit::GOOD,
         Judgement::CertificatesGood | Judgement::NotJudged => exit::UNREADABLE,
         Judgement::NotInForce => exit::GENUINE_EXPIRED,
+        Judgement::Revoked => exit::GENUINE_REVOKED,
         Judgement::UntrustedIssuer => exit::UNTRUSTED_ISSUER,
         Judgement::DifferentHolders | Judgement::Forged => exit::NOT_GENUINE,
     })
@@ -125,11 +134,39 @@ fn store(args: &Citizen) -> Result<Option<TrustStore>, Error> {
 
 /// The citizen CAs that are believed: those named, or those of the trust store. None is no error: the card can be read still.
 fn authorities(args: &Citizen) -> Result<Vec<Certificate>, Error> {
-    if !args.citizen_ca.is_empty() {
-        return args.citizen_ca.iter().map(|path| certificate(path)).collect();
+    // One that is left out would make its citizens' certificates those of a stranger.
+    let too_many = |path| Error::TooManyCitizenCas { path, most: MOST };
+    let paths = named_or_in(&args.citizen_ca, args, FOLDER, MOST, too_many)?;
+    paths.iter().map(|path| certificate(path)).collect()
+}
+
+/// The revocation lists: those named, or those of the trust store. None is no error: the card is not good without.
+fn lists(args: &Citizen) -> Result<Vec<Crl>, Error> {
+    let too_many = |path| Error::TooManyCitizenLists { path, most: MOST_LISTS };
+    let paths = named_or_in(&args.crl, args, LISTS, MOST_LISTS, too_many)?;
+    let mut left = MOST_BYTES;
+    let read = |path: &PathBuf| {
+        let bytes = bounded(path, trust::crl::MAX_CRL as u64 + 1)?;
+        left = left.checked_sub(bytes.len()).ok_or_else(|| too_many(path.clone()))?;
+        let parsed = if is_pem(&bytes) { Crl::part_from_pem(&bytes) } else { Crl::part_from_der(&bytes) };
+        parsed.map_err(|source| Error::CitizenList { path: path.clone(), source })
+    };
+    paths.iter().map(read).collect()
+}
+
+/// The files that are named, or those in a folder of the trust store; an error rather than some of them.
+fn named_or_in(
+    named: &[PathBuf],
+    args: &Citizen,
+    folder: &str,
+    most: usize,
+    too_many: impl Fn(PathBuf) -> Error,
+) -> Result<Vec<PathBuf>, Error> {
+    if !named.is_empty() {
+        return Ok(named.to_vec());
     }
     let folder = match trust_directory(args.trust.as_ref()) {
-        Ok(directory) => directory.join(FOLDER),
+        Ok(directory) => directory.join(folder),
         Err(_) => return Ok(Vec::new()),
     };
     let failed = |source| Error::ReadFile { path: folder.clone(), source };
@@ -137,21 +174,29 @@ fn authorities(args: &Citizen) -> Result<Vec<Certificate>, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(failed)?,
     };
-    // One more than the most: a CA that is left out would make its citizens' certificates those of a stranger.
-    let paths: Result<Vec<PathBuf>, _> = entries.take(MOST + 1).map(|entry| entry.map(|entry| entry.path())).collect();
+    let paths: Result<Vec<PathBuf>, _> = entries.take(most + 1).map(|entry| entry.map(|entry| entry.path())).collect();
     let mut paths = paths.map_err(failed)?;
-    if paths.len() > MOST {
-        return Err(Error::TooManyCitizenCas { path: folder, most: MOST });
+    if paths.len() > most {
+        return Err(too_many(folder));
     }
     paths.sort();
-    paths.iter().map(|path| certificate(path)).collect()
+    Ok(paths)
 }
 
 fn certificate(path: &Path) -> Result<Certificate, Error> {
+    let bytes = bounded(path, MAX_CERTIFICATE)?;
+    let parsed = if is_pem(&bytes) { Certificate::from_pem(&bytes) } else { Certificate::from_der(&bytes) };
+    parsed.map_err(|source| Error::CitizenCa { path: path.to_owned(), source })
+}
+
+fn is_pem(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"-----")
+}
+
+/// So many bytes of a file at most.
+fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::ReadFile { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(MAX_CERTIFICATE).read_to_end(&mut bytes).map_err(failed)?;
-    let parsed =
-        if bytes.starts_with(b"-----") { Certificate::from_pem(&bytes) } else { Certificate::from_der(&bytes) };
-    parsed.map_err(|source| Error::CitizenCa { path: path.to_owned(), source })
+    File::open(path).map_err(failed)?.take(most).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }

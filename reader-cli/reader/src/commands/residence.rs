@@ -75,7 +75,7 @@ fn refusal(content: &[u8], record: &Record, document: Report, store: &TrustStore
     if !is_holder_s(record, &document) {
         return Some(Refusal::Record(Error::OtherHolder));
     }
-    let basis = Basis { authorities: &[], store: Some(store), document: Some(&document), now: now() };
+    let basis = Basis { authorities: &[], lists: &[], store: Some(store), document: Some(&document), now: now() };
     let (judgement, checks) = judge_residence(content, &basis);
     if judgement == Judgement::Good {
         return None;

@@ -1,6 +1,6 @@
 //! The report on a citizen application as text.
 
-use inspection::citizen::{CertificateLine, Judgement, Proof, Report, ResidenceLine};
+use inspection::citizen::{CertificateLine, Judgement, Proof, Report, ResidenceLine, Revocation, RevocationStatus};
 use trust::Outcome;
 
 use crate::failure::Error;
@@ -102,8 +102,8 @@ fn tell_checks(report: &Report) -> Result<(), Error> {
 }
 
 fn tell_certificate(certificate: &CertificateLine) -> Result<(), Error> {
-    let CertificateLine { key, subject, issuer, serial, not_before, not_after, judgement, reason, possession, .. } =
-        certificate;
+    let CertificateLine { key, subject, issuer, serial, not_before, not_after, judgement, reason, .. } = certificate;
+    let CertificateLine { possession, revocation, .. } = certificate;
     output::line(&format!("\nCertificate of {key}: {}", word(*judgement)))?;
     output::line(&format!("  {}", isolated(reason)))?;
     for (name, value) in [("subject", subject), ("issuer", issuer), ("serial", serial)] {
@@ -121,7 +121,17 @@ fn tell_certificate(certificate: &CertificateLine) -> Result<(), Error> {
         Proof::NotAsked => "not asked",
     };
     output::line(&format!("  key       {proof}: {}", isolated(&possession.reason)))?;
+    output::line(&format!("  revoked   {}", isolated(&revocation_words(revocation))))?;
     Ok(())
+}
+
+fn revocation_words(revocation: &Revocation) -> String {
+    let word = match revocation.state {
+        RevocationStatus::NotRevoked => "no",
+        RevocationStatus::Revoked => "YES",
+        RevocationStatus::Unknown => "not known",
+    };
+    format!("{word}: {}", revocation.reason)
 }
 
 /// A judgement in capital letters.
@@ -131,6 +141,7 @@ pub const fn word(judgement: Judgement) -> &'static str {
         Judgement::CertificatesGood => "CERTIFICATES GOOD, CARD NOT JUDGED",
         Judgement::NotJudged => "NOT JUDGED",
         Judgement::NotInForce => "NOT IN FORCE",
+        Judgement::Revoked => "REVOKED",
         Judgement::UntrustedIssuer => "UNTRUSTED ISSUER",
         Judgement::DifferentHolders => "DIFFERENT HOLDERS",
         Judgement::Forged => "FORGED",

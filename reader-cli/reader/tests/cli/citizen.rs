@@ -90,7 +90,7 @@ fn certificate_of(
         None => {
             builder.set_issuer_name(&name(subject)).unwrap();
             builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-            builder.append_extension(KeyUsage::new().critical().key_cert_sign().build().unwrap()).unwrap();
+            builder.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap()).unwrap();
             builder.sign(key, MessageDigest::sha256()).unwrap();
         }
     }
@@ -179,7 +179,7 @@ fn certificates_are_judged_by_the_citizen_ca_that_is_given() {
     assert_eq!(output.status.code(), Some(11), "{output:?}");
     assert!(text.contains("\nCERTIFICATES GOOD, CARD NOT JUDGED\n"), "{text}");
     assert!(text.contains("Certificate of 9A: GOOD") && text.contains("Invented Citizen"), "{text}");
-    assert!(text.contains("not judged: revocation"), "{text}");
+    assert!(text.contains("not judged: that the card has the keys of its certificates; revocation"), "{text}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod console;
 #[allow(dead_code, reason = "shared with the tests of inspection, which use more of it")]
 mod issuer;
 mod possession;
+mod revocation;
 #[path = "../../../inspection/tests/inspection/terminals.rs"]
 #[allow(dead_code, reason = "shared with the tests of inspection, which use more of it")]
 mod terminals;

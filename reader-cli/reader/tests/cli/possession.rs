@@ -8,13 +8,13 @@ use soft_card::State;
 use soft_card::eid::{KeyPair, Memory, Reference};
 
 use crate::cards::Post;
-use crate::citizen::{ca, json, key, numbered_for, with_at};
+use crate::citizen::{Ca, ca, json, key, numbered_for, with_at};
 use crate::issuer::CAN;
 
-const PIN: &str = "271828";
+pub const PIN: &str = "271828";
 
 /// The card of the post's specimen, whose holder has chosen a PIN, with these keys on it and certificates for those.
-fn card(post: &Post, by: &crate::citizen::Ca, keys: &[(KeyReference, &PKey<Private>, &PKey<Private>)]) -> State {
+pub fn card(post: &Post, by: &Ca, keys: &[(KeyReference, &PKey<Private>, &PKey<Private>)]) -> State {
     let mut state = post.issuer.state(&post.document);
     let mut memory = Memory::delivered();
     let value = Pin::from_digits(PIN.as_bytes()).unwrap().secret().clone();
