@@ -21,7 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(Chuid::signed_bytes(bytes).is_ok_and(|signed| signed.len() <= bytes.len()));
     }
     if let Ok(discovery) = Discovery::parse(bytes) {
-        assert_eq!(discovery.to_bytes(), bytes);
+        // Lengths may be longer than needed.
+        assert_eq!(Discovery::parse(&discovery.to_bytes()).as_ref(), Ok(&discovery));
     }
     if let Ok(object) = SecurityObject::parse(bytes) {
         assert_eq!(SecurityObject::parse(&object.to_bytes()).as_ref(), Ok(&object));
@@ -30,7 +31,9 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(StatusHint::parse(&hint.to_bytes()), Ok(hint));
     }
     if let Ok(signed) = SignedResidence::parse(bytes) {
-        assert_eq!(signed.to_bytes(), bytes);
+        let written = signed.to_bytes();
+        let again = SignedResidence::parse(&written).unwrap();
+        assert_eq!((again.record, again.signature), (signed.record, signed.signature));
         let _ = signed.residence();
     }
     if let Ok(residence) = Residence::parse(bytes) {
