@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use authority::SignerKind;
+
 use super::*;
 
 /// The same command under a limit of that many blocks of 512 bytes for every file: a disk that is full.
@@ -53,6 +55,32 @@ fn a_folder_that_cannot_be_written_is_found_before_a_blank_is_fed() {
     let moved = Reading::of(&centre.path("ledger.jsonl")).map_or(0, |reading| reading.entries.len());
     assert_eq!(moved, 0);
     assert!(std::fs::read_dir(centre.path("out")).map_or(0, Iterator::count) == 0, "the trial was left behind");
+}
+
+#[test]
+fn a_signer_of_something_else_is_refused_before_a_blank_is_fed() {
+    let mut centre = Centre::new();
+    let state = centre.blank();
+    let before = std::fs::read(&state).unwrap();
+    centre.insert(&state, None);
+    let (secret, now) = (Passphrase::new(PASSPHRASE), Timestamp::now());
+    let mut authority = Authority::open(&centre.path("pki")).unwrap();
+    for (kind, words) in [
+        (SignerKind::Residence, "residence signer, which signs no security object"),
+        (SignerKind::MasterList, "its purposes are 2.23.136.1.1.3"),
+        (SignerKind::Seal, "key usage is not digitalSignature"),
+    ] {
+        centre.signer = authority.new_signer(kind, Some("ab"), &secret, &secret, now).unwrap().directory;
+        for verb in ["run", "recover"] {
+            let output = centre.command(verb).output().unwrap();
+            let error = error_of(&output);
+            assert_eq!(output.status.code(), Some(40), "{kind} {verb}: {error}");
+            assert!(said(&error).contains(words) && said(&error).contains("ds new"), "{error}");
+        }
+    }
+    assert_eq!(std::fs::read(&state).unwrap(), before);
+    let moved = Reading::of(&centre.path("ledger.jsonl")).map_or(0, |reading| reading.entries.len());
+    assert_eq!(moved, 0);
 }
 
 #[test]
