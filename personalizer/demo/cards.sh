@@ -363,7 +363,9 @@ torn() {
             ;;
     esac
     made=$((made + 1))
-    check "recover --reject" says "$document: rejected: rejected by the operator" exits 21 centre recover --reject
+    # The passport applet has nothing that locks it.
+    case $kind in jmrtd) ends=21 ;; *) ends=0 ;; esac
+    check "recover --reject" says "$document: rejected: rejected by the operator" exits "$ends" centre recover --reject
     cp last "$n.rejected"
     check "  no letter is left" absent "letters/$document.json"
 }

@@ -12,7 +12,7 @@ pub const NOT_GENUINE: u8 = 10;
 pub const INTERRUPTED: u8 = 11;
 /// No reader, or no card in it.
 pub const NO_CARD: u8 = 20;
-/// A card refused.
+/// A card refused, or one that was rejected could not be locked.
 pub const REFUSED: u8 = 21;
 /// The printer.
 pub const PRINTER: u8 = 30;
@@ -30,7 +30,7 @@ Exit codes:
  10  a card was read back and is not genuine and valid
  11  a card was interrupted and must be recovered
  20  no reader, or no card in it
- 21  a card refused
+ 21  a card refused, or one that was rejected could not be locked
  30  the printer
  40  trust material or the document signer
  50  an order, the profile, or the ledger";

@@ -5,7 +5,7 @@ use std::path::Path;
 use link::ConnectError;
 use perso::execute::{Failure as Perso, StationError, Unusable};
 use perso::issuer::DialogueError;
-use perso::ledger::{LedgerError, Rule};
+use perso::ledger::{LedgerError, Rule, State};
 use perso::plan::PlanError;
 use perso::portrait::PortraitError;
 use perso::profile::ProfileError;
@@ -136,6 +136,11 @@ impl From<LedgerError> for Failure {
                 "Give the order and the pictures that the document was ordered with, or reject it and order a new number.",
                 exit::ORDER,
             ),
+            LedgerError::Refused { rule: Rule::Transition { from: State::Packed, .. } } => (
+                "The number of a finished card is not closed here. Destroy the card, revoke its number (`bitaqa-pki bundle export \
+                 --revoked-documents`) and its certificates, and order a new number.",
+                exit::ORDER,
+            ),
             LedgerError::Refused { .. } => {
                 ("Look at the document with `ledger show`; recover it, or order a new number.", exit::ORDER)
             }
@@ -241,7 +246,12 @@ impl From<Unusable> for Failure {
             }
             Unusable::NoPace => "Use blanks whose travel application knows PACE. Nothing was written on this one.",
             Unusable::WrongKeys { .. } => {
-                "Check the keys of the blanks and how they are derived. The chip is not tried again: failed attempts can lock a card."
+                "Check the keys of the blanks (without --card-keys they are the published test keys) and how they are derived. This chip \
+                 is not tried again before card.attempts of the profile allows it: failed attempts can lock a card."
+            }
+            Unusable::LeftAlone { .. } => {
+                "When the keys of the line are right now, let card.attempts allow one more (three at most; a chip locks after ten), in a \
+                 profile that `extends` this one. Otherwise put the card away."
             }
             Unusable::NoApplet { .. } => {
                 "Install the applet with a tool for GlobalPlatform cards, or use a card of the profile's kind."

@@ -123,7 +123,7 @@ pub(crate) fn open<C: Card>(line: &mut Line<'_>, mut domain: IssuerDomain<C>) ->
     };
     let attempts = line.ledger.book().chip(&chip).map_or(0, |record| record.wrong_cryptograms);
     if attempts >= card.attempts {
-        return Err(Unusable::WrongKeys { chip }.into());
+        return Err(Unusable::LeftAlone { chip, attempts: card.attempts }.into());
     }
     match domain.open(version, keys, card.channel(), line.random) {
         Ok(secured) => Ok(secured),

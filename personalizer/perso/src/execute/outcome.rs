@@ -223,11 +223,22 @@ pub enum Unusable {
         /// The chip.
         chip: String,
     },
-    /// It has other keys. It is not tried again: failed attempts can lock a card.
+    /// It has other keys.
     #[error("chip {chip} has other keys than this line")]
     WrongKeys {
         /// The chip.
         chip: String,
+    },
+    /// It had other keys than the line as often as the profile allows, and was not asked again: failed attempts can lock a card.
+    #[error(
+        "chip {chip} was not tried: it had other keys before, and card.attempts of the profile allows no more than {attempts} such \
+         opening(s)"
+    )]
+    LeftAlone {
+        /// The chip.
+        chip: String,
+        /// How many the profile allows.
+        attempts: u32,
     },
     /// It proved that it has this line's Key-MAC, and could not make out the first command under Key-ENC.
     #[error("chip {chip} has another key ENC than this line; its key MAC is the same")]
@@ -280,6 +291,7 @@ impl Unusable {
             | Unusable::Foreign { chip }
             | Unusable::Spoiled { chip }
             | Unusable::WrongKeys { chip }
+            | Unusable::LeftAlone { chip, .. }
             | Unusable::OtherEncryptionKey { chip }
             | Unusable::NoApplet { chip, .. }
             | Unusable::NotEmpty { chip, .. }

@@ -159,7 +159,7 @@ pub enum Rule {
         document: String,
     },
     /// A state that does not follow the present one.
-    #[error("document {document} cannot go from {from:?} to {to:?}")]
+    #[error("document {document} is {from}, and cannot become {to}")]
     Transition {
         /// The document number.
         document: String,

@@ -1,5 +1,7 @@
 //! What a line of the ledger can say.
 
+use std::fmt;
+
 use iso7816::Status;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -156,6 +158,20 @@ pub enum State {
     QaRejected,
     /// In the tray of good cards.
     Packed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Ordered => "ordered",
+            State::BlankAssigned => "bound to a chip",
+            State::ChipInitialised => "begun on its chip",
+            State::Personalised => "written",
+            State::QaPassed => "read back and good",
+            State::QaRejected => "rejected",
+            State::Packed => "a finished card",
+        })
+    }
 }
 
 /// A step that changes the card, or the card's place.

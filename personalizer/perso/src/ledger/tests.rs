@@ -76,7 +76,9 @@ fn a_document_number_is_never_on_two_chips_nor_a_chip_used_twice() {
     ledger.append(state("ZZ0000017", State::QaRejected)).unwrap();
     assert!(matches!(rule(ledger.append(bound("ZZ0000017", "BB"))), Rule::DocumentOnTwoChips { .. }));
     assert!(matches!(rule(ledger.append(bound("ZZ0000017", "AA"))), Rule::Closed { .. }));
-    assert!(matches!(rule(ledger.append(state("ZZ0000017", State::QaPassed))), Rule::Transition { .. }));
+    let refused = rule(ledger.append(state("ZZ0000017", State::QaPassed)));
+    assert!(matches!(refused, Rule::Transition { .. }));
+    assert!(refused.to_string().ends_with("and cannot become read back and good"), "{refused}");
     ledger.append(Event::BlankSpoiled { chip: Some("CC".to_owned()), reason: "bent".to_owned() }).unwrap();
     assert!(matches!(rule(ledger.append(bound("ZZ0000025", "CC"))), Rule::ChipSpoiled { .. }));
     let mut other = match ordered("ZZ0000025") {

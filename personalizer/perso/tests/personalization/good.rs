@@ -157,9 +157,13 @@ fn a_used_chip_a_foreign_chip_and_a_chip_with_other_keys_are_left_alone() {
     let fresh = Slot::new(2);
     let mut wrong = keys();
     wrong.mac = channel::secret::Secret::new(vec![7; 16]);
-    for _ in 0..3 {
-        let refused = with_line(&fresh, &profile, &mut ledger, &wrong, |line| personalize(line, job(second, &face_2)));
-        assert!(matches!(refused, Err(Failure::Unusable(Unusable::WrongKeys { .. }))));
+    let mut refused = |keys| {
+        with_line(&fresh, &profile, &mut ledger, keys, |line| personalize(line, job(second, &face_2))).err().unwrap()
+    };
+    assert!(matches!(refused(&wrong), Failure::Unusable(Unusable::WrongKeys { .. })));
+    // It is left alone, and that is not said of keys which were not tried.
+    for keys in [&wrong, &keys()] {
+        assert!(matches!(refused(keys), Failure::Unusable(Unusable::LeftAlone { attempts: 1, .. })));
     }
     // One attempt was made, with INITIALIZE UPDATE only.
     let attempts = fresh.trace.borrow().lines().filter(|line| line.starts_with("8050")).count();

@@ -29,8 +29,10 @@ fn show(reading: &Reading, output: &Output) {
         let next = standing.next.map(|next| format!("\n  do: {next}")).unwrap_or_default();
         let unlocked = record.state == State::QaRejected && !record.invalidated;
         let unlocked = if unlocked { "\n  do: destroy its card, whose chip is not locked" } else { "" };
-        let revoke: String =
-            record.to_revoke().map(|certificate| format!("\n  {}", revocation_elsewhere(certificate))).collect();
+        let revoke: String = record
+            .to_revoke()
+            .map(|certificate| format!("\n  unless it was done, {}", revocation_elsewhere(certificate)))
+            .collect();
         let words = format!("{number}  {chip}  {}{reason}{next}{unlocked}{revoke}", standing.words);
         output.say("document", json!({ "document": number, "record": record, "next": standing.next }), &words);
     }

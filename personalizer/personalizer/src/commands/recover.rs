@@ -34,9 +34,7 @@ pub fn recover(options: &Recover, output: &Output) -> Result<u8, Failure> {
         printer = Printer::None;
     }
     if matches!(printer, Printer::Machine(_)) && !inside && !wanted {
-        let words = "nothing is open in this ledger: no card was fed";
-        output.say("recovered", json!({ "outcome": "nothing-open" }), words);
-        return Ok(exit::GOOD);
+        return Ok(nothing_open(output));
     }
     let wait = options.machine.wait;
     let mut shift = Shift { wait, output, items: &items, faces: &faces, out, parts, printer };
@@ -50,8 +48,13 @@ fn one_card(options: &Recover, shift: &mut Shift<'_>, inside: bool) -> Result<u8
     if !inside {
         shift.move_card(ledger::Motion::Feed, None)?;
     }
+    let waits = shift.parts.ledger.book().documents().any(|(_, record)| is_open(record));
+    let wait = if waits { shift.wait } else { 0 };
     // A card that is rejected by its number may be dead, or gone.
-    let there = options.document.is_some() || shift.parts.station.wait(Presence::Card, shift.wait)?;
+    let there = options.document.is_some() || shift.parts.station.wait(Presence::Card, wait)?;
+    if !there && !inside && !waits {
+        return Ok(nothing_open(shift.output));
+    }
     if !there && !inside && matches!(shift.printer, Printer::None) {
         return Err(Failure::new(
             "There is no card in the chip station.",
@@ -121,6 +124,16 @@ fn still_open(shift: &Shift<'_>) -> (String, Vec<String>) {
         (_, more) => format!("; open in the ledger: {told} and {more} more"),
     };
     (words, open)
+}
+
+/// No document waits for its card.
+fn nothing_open(output: &Output) -> u8 {
+    output.say(
+        "recovered",
+        json!({ "outcome": "nothing-open" }),
+        "nothing is open in this ledger, and no card was looked at",
+    );
+    exit::GOOD
 }
 
 /// Nothing was brought to an end: that is only good when nothing waits.

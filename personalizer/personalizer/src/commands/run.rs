@@ -281,7 +281,9 @@ impl Shift<'_> {
             Unusable::InUse { .. } => "a card with a document was fed",
             Unusable::Foreign { .. } => "a card of somebody else was fed",
             Unusable::Spoiled { .. } => "a spoiled card was fed",
-            Unusable::WrongKeys { .. } | Unusable::OtherEncryptionKey { .. } => "other keys",
+            Unusable::WrongKeys { .. } | Unusable::LeftAlone { .. } | Unusable::OtherEncryptionKey { .. } => {
+                "other keys"
+            }
             Unusable::NoPace => "no PACE",
             Unusable::NoCitizenApplication => "no citizen application",
             Unusable::NotBlank { .. } | Unusable::NotEmpty { .. } => "no blank",
@@ -352,7 +354,7 @@ impl Shift<'_> {
             motion.take(&mut self.parts.ledger, Step::Reject, || machine.reject())?;
         }
         result::keep(&object, &self.out.join(&rejected.document))?;
-        Ok(Turn::Rejected(fault_name(&rejected.reason), exit_of(&rejected.reason)))
+        Ok(Turn::Rejected(fault_name(&rejected.reason), exit_of(&rejected)))
     }
 
     /// The chip is approved: print, eject, pack.
@@ -454,8 +456,10 @@ fn fault_name(reason: &Reason) -> String {
 }
 
 /// The exit code for a rejected card.
-fn exit_of(reason: &Reason) -> u8 {
-    match reason {
+fn exit_of(rejected: &Rejected) -> u8 {
+    match &rejected.reason {
+        // What was wished was done.
+        Reason::Operator if rejected.invalidated => exit::GOOD,
         Reason::Refused { .. } | Reason::BadAnswer { .. } | Reason::Broke { .. } | Reason::Disagreement { .. } => {
             exit::REFUSED
         }

@@ -565,6 +565,11 @@ fn recovery_with_nothing_open_feeds_no_card() {
     assert_eq!(lines(&output)[0]["outcome"], "nothing-open");
     assert!(Reading::of(&centre.path("ledger.jsonl")).unwrap().entries.is_empty(), "something was moved");
     assert_eq!(std::fs::read(&state).unwrap(), before);
+    // By hand, with nothing in the station: nobody is asked for a card.
+    std::fs::remove_file(centre.path("card.sock")).unwrap();
+    let output = centre.command("recover").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(lines(&output)[0]["outcome"], "nothing-open");
 }
 
 #[test]
