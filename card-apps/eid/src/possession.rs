@@ -76,7 +76,7 @@ pub enum ChallengeError {
     OpenSsl(#[from] ErrorStack),
 }
 
-/// Why an answer proves nothing: a card that has the key does not answer so.
+/// Why an answer proves nothing. But for the last, a card that has the key does not answer so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// Not the template with a response.
@@ -91,6 +91,9 @@ pub enum ProofError {
     /// Another block.
     #[error("it deciphered a random block to something else than the key does")]
     Decipherment,
+    /// The host failed: nothing is said of the card.
+    #[error("OpenSSL could not judge the card's answer")]
+    OpenSsl,
 }
 
 impl CardKey {
@@ -231,7 +234,7 @@ impl Challenge {
     /// Judges the answer to [`Challenge::command`], whose status is for the caller.
     ///
     /// # Errors
-    /// When the answer is not one of a card that has the private key.
+    /// When the answer is not one of a card that has the private key, or OpenSSL fails.
     pub fn proved_by(&self, answer: &Response) -> Result<(), ProofError> {
         let response = Template::parse(&answer.data).ok().and_then(|template| match template {
             Template { witness: None, challenge: None, response: Some(response), exponentiation: None } => {
@@ -241,11 +244,15 @@ impl Challenge {
         });
         let response = response.ok_or(ProofError::Form)?;
         let (proved, error) = match &self.task {
-            Task::Sign(message) => (self.key.signed(message, response).unwrap_or(false), ProofError::Signature),
-            Task::Agree(own) => (own.proves(&self.key, response).unwrap_or(false), ProofError::Agreement),
-            Task::Decipher(block, _) => (*block == Secret::from(response), ProofError::Decipherment),
+            Task::Sign(message) => (self.key.signed(message, response), ProofError::Signature),
+            Task::Agree(own) => (own.proves(&self.key, response), ProofError::Agreement),
+            Task::Decipher(block, _) => (Ok(*block == Secret::from(response)), ProofError::Decipherment),
         };
-        if proved { Ok(()) } else { Err(error) }
+        match proved {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(error),
+            Err(_) => Err(ProofError::OpenSsl),
+        }
     }
 }
 

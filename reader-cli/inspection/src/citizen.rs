@@ -216,7 +216,7 @@ impl Seen {
             match possession::ask(card, key, content, random) {
                 Ok(said) => proofs.push((key, said)),
                 Err(error) => {
-                    proofs.push((key, Possession { state: Proof::Refused, reason: error.to_string() }));
+                    proofs.push((key, Possession { state: Proof::NoResult, reason: error.to_string() }));
                     asked = Err(error);
                     break;
                 }

@@ -9,7 +9,7 @@ use channel::random::Random;
 use eid::authentication::INS_GENERAL_AUTHENTICATE;
 use eid::certificate::Container;
 use eid::keys::{KeyReference, KeyUse};
-use eid::possession::{CardKey, Challenge};
+use eid::possession::{CardKey, Challenge, ProofError};
 use iso7816::{Card, Status, TransmitError};
 use serde::Serialize;
 use trust::{Certificate, Outcome};
@@ -35,8 +35,8 @@ pub enum Proof {
     Proved,
     /// It answered, and not as a card with the key does.
     Failed,
-    /// It was asked and did not use the key.
-    Refused,
+    /// It was asked and did not use the key, or its answer could not be judged.
+    NoResult,
     /// It was not asked.
     NotAsked,
 }
@@ -120,10 +120,11 @@ pub(super) fn ask(
     };
     let answer = card.transmit(&challenge.command(key))?;
     if !answer.status.is_ok() {
-        return Ok(Possession::new(Proof::Refused, refusal(answer.status)));
+        return Ok(Possession::new(Proof::NoResult, refusal(answer.status)));
     }
     Ok(match challenge.proved_by(&answer) {
         Ok(()) => Possession::new(Proof::Proved, "the card used its key on a fresh challenge"),
+        Err(error @ ProofError::OpenSsl) => Possession::new(Proof::NoResult, error.to_string()),
         Err(error) => Possession::new(Proof::Failed, error.to_string()),
     })
 }

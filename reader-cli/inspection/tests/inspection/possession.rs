@@ -105,7 +105,7 @@ fn certificates_of_another_card_are_found_out_by_its_keys() {
     let mine = card(&mut citizens, &[KeyReference::Authentication], Algorithm::P256);
     let other = card(&mut citizens, &[KeyReference::Authentication], Algorithm::P384);
     let report = whole(&copied(&mine, &other, KeyReference::Authentication), &mut citizens);
-    assert_eq!((proofs(&report)[0].1, check(&report).0), (Proof::Refused, "undetermined"), "{report:#?}");
+    assert_eq!((proofs(&report)[0].1, check(&report).0), (Proof::NoResult, "undetermined"), "{report:#?}");
     assert!(report.not_judged.contains(&OPEN) && report.judgement == Judgement::CertificatesGood, "{report:#?}");
 }
 
@@ -131,7 +131,7 @@ fn without_a_pin_that_opens_them_keys_are_open_and_the_card_is_not_good() {
         let free = if words == "the PIN was not given" || words == "the PIN is blocked" {
             Proof::Proved
         } else {
-            Proof::Refused
+            Proof::NoResult
         };
         let wanted = [("9A", Proof::NotAsked), ("9C", Proof::NotAsked), ("9D", Proof::NotAsked), ("9E", free)];
         assert_eq!(proofs(&report), wanted, "{words} {report:#?}");
@@ -249,14 +249,14 @@ fn garbage_in_place_of_a_proof_is_a_clear_finding() {
     }
     for status in [0x6982, 0x6985, 0x6A80, 0x6A86, 0x6D00, 0x6F00, 0x0000] {
         let report = alone(&answering(&state, &[], Status(status)), &citizens.ca);
-        assert_eq!((proofs(&report)[0].1, proofs(&report)[2].1), (Proof::Refused, Proof::Proved), "{status:04X}");
+        assert_eq!((proofs(&report)[0].1, proofs(&report)[2].1), (Proof::NoResult, Proof::Proved), "{status:04X}");
         assert_eq!((check(&report).0, report.judgement), ("undetermined", Judgement::CertificatesGood), "{status:04X}");
         assert!(check(&report).1.contains("9A: the card refused to use the key"), "{report:#?}");
     }
     // An answer without end is none; the rest of the report is there.
     for data in [vec![0; 256], vec![]] {
         let report = alone(&answering(&state, &data, Status(0x6100)), &citizens.ca);
-        assert_eq!((proofs(&report)[0].1, proofs(&report)[2].1), (Proof::Refused, Proof::NotAsked), "{report:#?}");
+        assert_eq!((proofs(&report)[0].1, proofs(&report)[2].1), (Proof::NoResult, Proof::NotAsked), "{report:#?}");
         assert!(report.interrupted.is_some() && report.objects.len() > 3, "{report:#?}");
         assert_eq!(report.judgement, Judgement::CertificatesGood);
     }

@@ -117,7 +117,7 @@ fn tell_certificate(certificate: &CertificateLine) -> Result<(), Error> {
     let proof = match possession.state {
         Proof::Proved => "proved",
         Proof::Failed => "FAILED",
-        Proof::Refused => "refused",
+        Proof::NoResult => "no result",
         Proof::NotAsked => "not asked",
     };
     output::line(&format!("  key       {proof}: {}", isolated(&possession.reason)))?;
