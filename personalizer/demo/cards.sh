@@ -214,7 +214,7 @@ travel_document() {
     check "bitaqa-reader read, show: document $document" files
 }
 
-# 9A, 9C and 9D; more than that the card is not judged, hence the exit code.
+# 9A, 9C and 9D; no key is proved and no list given, hence the exit code.
 certificates_good() {
     exits 11 citizen --json >citizen.json && grep -q '"judgement":"certificates-good"' citizen.json &&
         [ "$(tr '{' '\n' <citizen.json | grep -c '"judgement":"good"')" -eq 3 ]
@@ -263,6 +263,13 @@ residence() {
         sed 's/.*"residence":{//' residence.json | grep -q "^\"state\":\"[a-z]*\",\"judgement\":$word,"
 }
 
+# good [OPTION...]: the card proves its keys, the citizen CA's newest list does not name it, and nothing is open
+good() {
+    "$bin/bitaqa-pki" citizen crl --dir pki --passphrase-file citizen-passphrase || return 1
+    for list in pki/citizen-ca/crl/*.crl; do set -- "$@" --crl "$list"; done
+    exits 0 citizen --trust trust --pin-file holder-pin "$@" --json >good.json && grep -q '"judgement":"good","not_judged":\[\]' good.json
+}
+
 citizen_s_card() {
     first=$(letter pin)
     puk=$(letter puk)
@@ -292,9 +299,12 @@ citizen_s_card() {
         check "bitaqa-reader citizen --pin-file: the residence record is good" residence '"good"' --pin-file holder-pin
         check "  and of the holder of the travel document" result residence-holder successful residence.json
         check "  the certificates are of this card" result certificates-document successful residence.json
+        check "bitaqa-reader citizen --pin-file --can --crl: the card is good" good --can "$(order "$n" card_access_number)"
     else
         check "the letter's PIN signs" signs 01 "$first"
         check "pkcs11-tool --change-pin" pkcs11-tool --change-pin --pin "$first" --new-pin "$own"
+        echo "$own" >holder-pin
+        check "bitaqa-reader citizen --pin-file --crl: the card is good" good
     fi
     check "the letter's PIN is a PIN no more" refused "PIN code or key incorrect" \
         pkcs15-tool --verify-pin --pin "$first"
