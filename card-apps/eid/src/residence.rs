@@ -9,7 +9,8 @@
 //!        A4 { 80 governorate  81 district  82 sub-district  83 quarter  84 lane  85 house } }
 //! ```
 //!
-//! All text is UTF-8. The record names the holder by the national number, so that no record fits another card.
+//! All text is UTF-8. The office is a code, 1 to 12 digits or capital letters; of the address only the governorate must be there.
+//! The record names the holder by the national number, so that no record fits another card.
 
 use iso7816::tlv::{Reader, Tag, TlvError, Writer};
 use lds::date::{Date, DateError};
@@ -40,7 +41,7 @@ pub struct Residence {
     pub address: Address,
 }
 
-/// An address, from the large to the small. Parts that do not apply are empty.
+/// An address, from the large to the small. Parts that do not apply are empty; the governorate never is.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Address {
     /// Governorate (muhafaza).
@@ -84,6 +85,12 @@ pub enum ResidenceError {
         /// Its tag.
         tag: Tag,
     },
+    /// The office is not named by a code.
+    #[error("the office is a code of 1 to 12 digits or capital letters, and this is none")]
+    Office,
+    /// An address without its one part that every address has.
+    #[error("the address names no governorate")]
+    Governorate,
     /// The date of entry is none.
     #[error(transparent)]
     Date(#[from] DateError),
@@ -114,6 +121,22 @@ impl Residence {
             });
         });
         writer.finish()
+    }
+
+    /// Whether it says what every entry says: by which office, and in which governorate. Nothing less is signed; what a card shows
+    /// is read all the same.
+    ///
+    /// # Errors
+    /// [`ResidenceError::Office`], [`ResidenceError::Governorate`].
+    pub fn complete(&self) -> Result<(), ResidenceError> {
+        let coded = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+        if !(1..=12).contains(&self.office.len()) || !self.office.bytes().all(coded) {
+            return Err(ResidenceError::Office);
+        }
+        match self.address.governorate.trim().is_empty() {
+            true => Err(ResidenceError::Governorate),
+            false => Ok(()),
+        }
     }
 
     /// Reads a record, DO A1.
@@ -215,6 +238,7 @@ mod tests {
 
     #[test]
     fn other_versions_and_texts_are_refused() {
+        assert_eq!(example().complete(), Ok(()));
         let with = |change: &dyn Fn(&mut Residence)| {
             let mut residence = example();
             change(&mut residence);
@@ -222,6 +246,13 @@ mod tests {
         };
         assert_eq!(with(&|r| r.national_number.push('1')), Err(ResidenceError::Text { tag: HOLDER }));
         assert_eq!(with(&|r| r.address.lane = "x".repeat(121)), Err(ResidenceError::Text { tag: Tag(0x84) }));
+        for office in ["", "بغداد", "ab1", "9102 ", "1234567890123"] {
+            assert_eq!(with(&|r| r.office = office.into()).unwrap().complete(), Err(ResidenceError::Office));
+        }
+        for governorate in ["", " "] {
+            let record = with(&|r| r.address.governorate = governorate.into()).unwrap();
+            assert_eq!(record.complete(), Err(ResidenceError::Governorate));
+        }
         assert!(with(&|r| r.date = Date::UNKNOWN).is_ok(), "an unknown day of entry is a date of old records");
         let mut next = example().to_bytes();
         next[4] = 2;

@@ -334,6 +334,19 @@ fn an_entry_of_the_residence_register_becomes_a_signed_record() {
     cms.verify(None, None, Some(signed.record), None, options).unwrap();
     assert!(cms.verify(None, None, Some(&[signed.record, b" "].concat()), None, options).is_err());
 
+    // What an order may not say, no office signs either.
+    for (wrong, why) in [
+        (good.replace("9102", "بغداد"), "the office is a code"),
+        (good.replace("بغداد", ""), "no governorate"),
+        (good.replace("2026-11-01", "2126-11-01"), "is still to come"),
+    ] {
+        entry("199900000011", &wrong);
+        let (refused, code) = desk.json(&sign);
+        assert_eq!((code, fs::read(desk.path().join("residence.bin")).unwrap() == content), (2, true), "{refused}");
+        assert!(refused["error"]["why"].as_str().unwrap().contains(why), "{refused}");
+    }
+    entry("199900000011", good);
+
     // The printing centre's signer signs records too; those of lists do not.
     desk.pki(&["ds", "new", "--dir", "pki", "--name", "ds-1"]).assert().success();
     desk.pki(&["signer", "new", "master-list", "--dir", "pki", "--name", "mls-1"]).assert().success();

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use authority::{DocumentSigner, RecordSigner};
 use eid::residence::{Address, Residence, SignedResidence};
-use jiff::civil;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
 use lds::date::Date;
 use serde::Deserialize;
 use serde_json::json;
@@ -55,9 +56,16 @@ impl Entry {
             lane: part(lane),
             house: part(house),
         };
+        // Anywhere on earth it is at most the day after the one in UTC.
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        if today.tomorrow().is_ok_and(|tomorrow| date > tomorrow) {
+            return Err(format!("its date, {date}, is still to come: today is {today}"));
+        }
         let date = Date::from_digits(&date.strftime("%Y%m%d").to_string()).map_err(|error| error.to_string())?;
         let record = Residence { national_number: self.national_number, date, office, address };
-        Residence::parse(&record.to_bytes()).map_err(|error| error.to_string())
+        let record = Residence::parse(&record.to_bytes()).map_err(|error| error.to_string())?;
+        record.complete().map_err(|error| error.to_string())?;
+        Ok(record)
     }
 }
 
@@ -89,8 +97,8 @@ fn read(path: &Path) -> Result<Residence, Failure> {
         Failure {
         what: format!("{} cannot be signed.", path.display()),
         why,
-        remedy: "Give one JSON object with the fields national_number and residence, as in an order; each text has at most 120 \
-                 bytes."
+        remedy: "Give one JSON object with the fields national_number and residence, as in an order: the day of the entry, the \
+                 office's code, the governorate; each text has at most 120 bytes."
             .to_owned(),
         exit: USAGE,
     }

@@ -274,8 +274,8 @@ fn entry(case: &Case<'_>) -> Found {
     let Some(day) = civil(record.date) else {
         return Found::undetermined(format!("the day of entry is not known: {}", record.date));
     };
-    if record.office.trim().is_empty() {
-        return Found::undetermined(format!("entered on {day}; no office is named"));
+    if let Err(missing) = record.complete() {
+        return Found::undetermined(format!("entered on {day}; {missing}"));
     }
     // A day in the issuing State: it has come as soon as it has anywhere on earth.
     if day > latest_day(case.basis.now) {

@@ -183,6 +183,12 @@ fn every_check_of_the_record_fails_on_one_and_says_what_it_means() {
         ),
         ("no office", changed(&|r| r.office.clear()), vec![("residence-entry", "undetermined")], Judgement::NotJudged),
         (
+            "no address",
+            changed(&|r| r.address.governorate.clear()),
+            vec![("residence-entry", "undetermined")],
+            Judgement::NotJudged,
+        ),
+        (
             "signed tomorrow",
             signed(&issuer, &good, 22),
             vec![("residence-signing-time", "failed")],
