@@ -1,8 +1,13 @@
-//! Files that are old or new, never a mixture.
+//! Files that are old or new, never a mixture; and what a command writes to the path that its user named.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// As many symbolic links in a row as the kernel follows.
+const MAX_LINKS: usize = 40;
 
 /// Creates or replaces a file: a new one beside it, on disk before it takes the name, and the name on disk before this returns.
 /// The name of the new one cannot be foreseen, so that no link planted there leads the bytes elsewhere. What interrupted
@@ -11,13 +16,95 @@ use std::path::Path;
 /// # Errors
 /// When it cannot be written; the old one is still there then, unless only the directory could not be synced.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_string_lossy();
+    discard_leftovers(path, &name);
+    replace_as(path, bytes, 0o666)
+}
+
+/// Where bytes go that are written to a path which a user named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A regular file, there already or not; behind the symbolic links that led to it.
+    File(PathBuf),
+    /// A device, a named pipe, a descriptor of a process (`/dev/stdout`): opened and written to, never replaced.
+    Stream(PathBuf),
+}
+
+impl Destination {
+    /// Follows the path. As in the kernel with `protected_symlinks`, a link in a folder that everybody may write to counts only
+    /// when it is this user's or the folder's owner's.
+    ///
+    /// # Errors
+    /// When it is a directory, leads in a circle, or cannot be looked at.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let mut path = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            if descriptors_above(&path).is_some() {
+                return Ok(Destination::Stream(path));
+            }
+            match fs::symlink_metadata(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Destination::File(path)),
+                Err(error) => return Err(error),
+                Ok(found) if found.is_symlink() => {
+                    may_follow(&path, &found)?;
+                    path = directory_of(&path).join(fs::read_link(&path)?);
+                }
+                Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+                Ok(found) if found.is_file() => return Ok(Destination::File(path)),
+                Ok(_) => return Ok(Destination::Stream(path)),
+            }
+        }
+        Err(io::Error::other("too many symbolic links"))
+    }
+}
+
+/// Writes the output of a command to the path that its user named. A file is replaced only when the new one is complete, and gets
+/// this mode; what is no regular file is opened and written to.
+///
+/// # Errors
+/// When it cannot be written; a file is the old one still, unless only the directory could not be synced.
+pub fn write_output(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    match Destination::of(path)? {
+        Destination::File(path) => replace_as(&path, bytes, mode),
+        Destination::Stream(path) => stream(&path)?.write_all(bytes),
+    }
+}
+
+/// Opens what is no regular file. The process's own standard output is taken as it is: opened anew it would begin at 0 again where
+/// it leads to a file, and cannot be opened where it leads to a socket.
+fn stream(path: &Path) -> io::Result<File> {
+    let own = descriptors_above(path).is_some_and(|folder| folder.starts_with(format!("/proc/{}", std::process::id())));
+    let kept = |stream: OwnedFd| Ok(File::from(stream));
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some("1") if own => kept(io::stdout().as_fd().try_clone_to_owned()?),
+        Some("2") if own => kept(io::stderr().as_fd().try_clone_to_owned()?),
+        _ => OpenOptions::new().append(true).open(path),
+    }
+}
+
+/// The folder of a process's descriptors, when the path is right below one. Its entries look like links, but not all have a path.
+fn descriptors_above(path: &Path) -> Option<PathBuf> {
+    let folder = directory_of(path).canonicalize().ok()?;
+    (folder.starts_with("/proc") && folder.ends_with("fd")).then_some(folder)
+}
+
+fn may_follow(path: &Path, link: &Metadata) -> io::Result<()> {
+    let folder = fs::metadata(directory_of(path))?;
+    let everybodys = folder.mode() & 0o1002 == 0o1002;
+    let trusted = || Ok::<_, io::Error>(link.uid() == folder.uid() || link.uid() == fs::metadata("/proc/self")?.uid());
+    if everybodys && !trusted()? {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "a symbolic link of another user"));
+    }
+    Ok(())
+}
+
+fn replace_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut random = [0; 8];
     openssl::rand::rand_bytes(&mut random)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.{}.new", hex::encode(random)));
-    discard_leftovers(path, &name);
     let write = || {
-        let mut file = File::create_new(&fresh)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&fresh, path)
@@ -104,6 +191,56 @@ mod tests {
         let before = names(folder.path());
         replace(&at("taken"), b"new").unwrap_err();
         assert_eq!(names(folder.path()), before);
+    }
+
+    #[test]
+    fn an_output_goes_through_links_and_into_streams_that_stay_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, at(name)).unwrap();
+        let is_link = |name: &str| fs::symlink_metadata(at(name)).unwrap().is_symlink();
+        fs::write(at("old"), "old").unwrap();
+        link(Path::new("old"), "relative");
+        link(&at("relative"), "twice");
+        link(&at("missing"), "dangling");
+        link(Path::new("/dev/full"), "full");
+        link(&at("circle"), "circle");
+        write_output(&at("twice"), b"new", 0o600).unwrap();
+        write_output(&at("dangling"), b"made", 0o640).unwrap();
+        assert_eq!(fs::read(at("old")).unwrap(), b"new");
+        assert_eq!(fs::metadata(at("old")).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(at("missing")).unwrap(), b"made");
+        assert_eq!(write_output(&at("full"), b"new", 0o600).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(["twice", "relative", "dangling", "full"].into_iter().all(is_link));
+        write_output(&at("circle"), b"new", 0o600).unwrap_err();
+        write_output(folder.path(), b"new", 0o600).unwrap_err();
+
+        let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+        assert!(made.success());
+        let pipe = at("pipe");
+        let reader = std::thread::spawn(move || fs::read(pipe).unwrap());
+        write_output(&at("pipe"), b"through", 0o600).unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
+        assert!(!fs::symlink_metadata(at("pipe")).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_link_of_another_user_in_everybodys_folder_is_not_followed() {
+        use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        symlink(at("victim"), at("mine")).unwrap();
+        write_output(&at("mine"), b"new", 0o600).unwrap();
+        symlink(at("other"), at("planted")).unwrap();
+        // Only root can make a link another user's.
+        if lchown(at("planted"), Some(65_534), None).is_ok() {
+            assert_eq!(
+                write_output(&at("planted"), b"new", 0o600).unwrap_err().kind(),
+                io::ErrorKind::PermissionDenied
+            );
+            assert!(!at("other").exists());
+        }
     }
 
     #[test]

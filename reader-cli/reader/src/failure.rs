@@ -44,6 +44,12 @@ pub enum Error {
     TooManyCitizenLists { path: PathBuf, most: usize },
     #[error("{}: {source}", path.display())]
     WriteFile { path: PathBuf, source: io::Error },
+    #[error("{}: it is there already", path.display())]
+    JournalThere { path: PathBuf },
+    #[error("{}: it holds something else than {kind}", path.display())]
+    OtherFile { path: PathBuf, kind: &'static str },
+    #[error("{}: both {} and {} would be written to it", path.display(), options[0], options[1])]
+    OneOutput { path: PathBuf, options: [&'static str; 2] },
     #[error("{} is not empty", path.display())]
     NotEmpty { path: PathBuf },
     #[error("{reason}")]
@@ -54,8 +60,8 @@ pub enum Error {
     Stdin { source: io::Error },
     #[error("standard output: {source}")]
     Stdout { source: io::Error },
-    #[error("{0}")]
-    Evidence(#[from] LoadEvidenceError),
+    #[error("{}: {source}", path.display())]
+    Evidence { path: PathBuf, source: LoadEvidenceError },
     #[error("{}: {source}", path.display())]
     Files { path: PathBuf, source: FilesError },
     #[error("{}: {reason}", path.display())]
@@ -188,6 +194,17 @@ impl Error {
             Error::WriteFile { .. } => {
                 ("A file cannot be written", "Check the path, its permissions and the space left.", exit::USAGE)
             }
+            Error::JournalThere { .. } => {
+                ("A journal is never written over anything", "Choose another name for it.", exit::USAGE)
+            }
+            Error::OtherFile { .. } => (
+                "A file of another kind is not replaced",
+                "Choose another name, or remove the file first if nobody needs it.",
+                exit::USAGE,
+            ),
+            Error::OneOutput { .. } => {
+                ("Two results cannot be one file", "Give each option a path of its own.", exit::USAGE)
+            }
             Error::NotEmpty { .. } => {
                 ("The directory is in use", "Name a new directory: files of two cards are never mixed.", exit::USAGE)
             }
@@ -206,10 +223,13 @@ impl Error {
             Error::NoBundle { .. } => {
                 ("Nothing was installed", "Name the folder that the bundle is in, or the bundle itself.", exit::TRUST)
             }
-            Error::Evidence(_) => (
+            Error::Evidence { source: LoadEvidenceError::Version { .. }, .. } => {
+                ("The evidence cannot be judged", "Judge it with a later version of this program.", exit::USAGE)
+            }
+            Error::Evidence { .. } => (
                 "The evidence cannot be judged",
                 "Give a file written by `verify --save-evidence` or `read`.",
-                exit::UNREADABLE,
+                exit::USAGE,
             ),
             Error::Files { .. } => (
                 "The files cannot be judged",

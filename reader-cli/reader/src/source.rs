@@ -1,5 +1,6 @@
 //! From the command line to a powered card.
 
+use std::io;
 use std::path::Path;
 
 use link::pcsc::{PcscReader, readers};
@@ -46,5 +47,8 @@ fn only_card() -> Result<String, Error> {
 }
 
 fn journal(path: &Path) -> Result<Journal, Error> {
-    Journal::create(path, Detail::Masked).map_err(|source| Error::WriteFile { path: path.to_owned(), source })
+    Journal::create(path, Detail::Masked).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => Error::JournalThere { path: path.to_owned() },
+        _ => Error::WriteFile { path: path.to_owned(), source },
+    })
 }

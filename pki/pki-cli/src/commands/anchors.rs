@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use trust::archive::{self, Archive, Change, Fingerprint, Held, LoadError, Plan, Reason, Request, SaveError, Writing};
 use trust::chain::{self, Document};
-use trust::files::replace;
+use trust::files::write_output;
 use trust::import::{self, Bounds};
 use trust::{Certificate, DefectList, Finding, Pin, Policy, TrustStore, security_object};
 
@@ -186,7 +186,7 @@ pub fn export(directory: &Path, out: &Path, country: Option<&str>, json: bool) -
         }
         text.push_str("-----END CERTIFICATE-----\n");
     }
-    replace(out, text.as_bytes()).map_err(|error| Failure::unwritable(out, &error))?;
+    write_output(out, text.as_bytes(), 0o666).map_err(|error| Failure::unwritable(out, &error))?;
     let object = json!({ "file": out, "certificates": believed.len(), "generation": archive.generation() });
     let words = format!("{} certificates written to {}", believed.len(), out.display());
     output::show(json, "trust export", object, &words)?;

@@ -10,7 +10,7 @@ use authority::{Authority, BundleRequest, ExportedBundle};
 use jiff::Timestamp;
 use serde_json::json;
 use trust::bundle::{BundleError, Delta, DeltaError, MAX_BUNDLE, PinsError, Sealed};
-use trust::files::{directory_of, replace};
+use trust::files::{directory_of, write_output};
 use trust::import::{self, Content};
 use trust::{Archive, Bundle, Certificate, Crl, Hash, Pin, Pins, RevokedDocument, chain};
 
@@ -33,7 +33,7 @@ pub fn export(export: &Export, json: bool) -> Result<(), Failure> {
     let exported = authority.export_bundle(request, &passphrase, Timestamp::now())?;
     let key_file = beside(&export.out, ".signer.pem");
     for (path, bytes) in [(&export.out, &exported.bytes[..]), (&key_file, exported.public_key.as_bytes())] {
-        replace(path, bytes).map_err(|error| Failure::unwritable(path, &error))?;
+        write_output(path, bytes, 0o666).map_err(|error| Failure::unwritable(path, &error))?;
     }
     report(&export.out, &key_file, &exported, (replaced, &left_out), json)
 }
@@ -230,7 +230,7 @@ fn add_signatures(file: &Path, confirmed: &Sealed, credentials: &[Credential]) -
     }
     sealed.check_signatures()?;
     let signed = credentials.iter().map(|one| one.countersign(&mut sealed)).collect::<Result<Vec<_>, _>>()?;
-    replace(file, &sealed.to_bytes()).map_err(|error| Failure::unwritable(file, &error))?;
+    write_output(file, &sealed.to_bytes(), 0o666).map_err(|error| Failure::unwritable(file, &error))?;
     Ok((sealed, signed))
 }
 
@@ -268,7 +268,7 @@ pub fn delta(old: &Path, new: &Path, out: &Path, json: bool) -> Result<(), Failu
         return Err(DeltaError::Foreign(delta.number()).into());
     }
     let bytes = delta.to_bytes();
-    replace(out, &bytes).map_err(|error| Failure::unwritable(out, &error))?;
+    write_output(out, &bytes, 0o666).map_err(|error| Failure::unwritable(out, &error))?;
     let (base, number, full) = (delta.base().number, delta.number(), to.to_bytes().len());
     let object = json!({ "file": out, "base": base, "number": number, "bytes": bytes.len(), "bundle_bytes": full });
     let words = format!(

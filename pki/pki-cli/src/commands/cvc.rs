@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use trust::cvc::chain::{self, TrustPoint};
 use trust::cvc::{Chat, CvCertificate, CvPublicKey, CvRequest, KeyAlgorithm, KeyKind, KeyNumbers, Level, Reference};
-use trust::files::replace;
+use trust::files::write_output;
 use trust::{EllipticCurve, Hash};
 
 use super::issue::place;
@@ -427,7 +427,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    replace(path, bytes).map_err(|error| Failure::unwritable(path, &error))
+    write_output(path, bytes, 0o666).map_err(|error| Failure::unwritable(path, &error))
 }
 
 fn with_file(mut object: Value, path: &Path) -> Value {

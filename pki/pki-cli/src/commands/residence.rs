@@ -11,7 +11,7 @@ use jiff::{Timestamp, civil};
 use lds::date::Date;
 use serde::Deserialize;
 use serde_json::json;
-use trust::files::replace;
+use trust::files::write_output;
 
 use crate::args::DsResidence;
 use crate::failure::{Failure, USAGE};
@@ -80,7 +80,7 @@ pub fn sign(arguments: &DsResidence, json: bool) -> Result<(), Failure> {
     let bytes = record.to_bytes();
     let signature = signer.sign_record(&bytes)?;
     let content = SignedResidence { record: &bytes, signature: &signature }.to_bytes();
-    replace(out, &content).map_err(|error| Failure::unwritable(out, &error))?;
+    write_output(out, &content, 0o666).map_err(|error| Failure::unwritable(out, &error))?;
     let date = record.date.to_string();
     let words = format!(
         "{}: the residence entry of {date} by office {}, {} bytes. Write it to its holder's card: bitaqa-reader residence",

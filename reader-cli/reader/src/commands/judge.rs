@@ -11,12 +11,13 @@ use lds::files::{self, EF_COM, EF_SOD};
 use super::{now, trust, trust_directory, verify};
 use crate::args::Judge;
 use crate::failure::Error;
-use crate::output;
+use crate::output::{self, Kind};
 use crate::words::isolated;
 
 /// Judges the files, tells the verdict. The exit code is the verdict's.
 pub fn run(args: &Judge) -> Result<u8, Error> {
     let judging = &args.judging;
+    output::check_outputs(&[("--report", judging.report.as_ref(), Kind::Page)])?;
     let store = trust::open(&trust_directory(judging.trust.as_ref())?)?;
     let (judged, left_out): (Vec<&PathBuf>, _) = args.files.iter().partition(|path| !is_for_the_reader(path));
     for path in left_out {

@@ -10,11 +10,17 @@ use inspection::{Evidence, Policy, Report, judge};
 use super::{evidence, now, trust, trust_directory};
 use crate::args::Verify;
 use crate::failure::Error;
+use crate::output::Kind;
 use crate::render::{html, human};
 use crate::{exit, output};
 
 /// Reads (or loads) evidence, judges it, tells the verdict. The exit code is the verdict's.
 pub fn run(args: &Verify) -> Result<u8, Error> {
+    output::check_outputs(&[
+        ("--save-evidence", args.save_evidence.as_ref(), Kind::Evidence),
+        ("--report", args.report.as_ref(), Kind::Page),
+        ("--journal", args.source.journal.as_ref(), Kind::Journal),
+    ])?;
     // Without trust material nothing can be judged: say so before the card is asked for.
     let store = trust::open(&trust_directory(args.trust.as_ref())?)?;
     let evidence = match &args.evidence {
@@ -52,5 +58,5 @@ fn load(path: &PathBuf) -> Result<Evidence, Error> {
     let failed = |source| Error::ReadFile { path: path.clone(), source };
     let mut bytes = Vec::new();
     File::open(path).map_err(failed)?.take(MAX_STORED as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(Evidence::from_json(&bytes)?)
+    Evidence::from_json(&bytes).map_err(|source| Error::Evidence { path: path.clone(), source })
 }

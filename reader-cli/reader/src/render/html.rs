@@ -43,6 +43,9 @@ footer{margin-top:1.5rem;color:var(--grey);font-size:.85rem}
 @media print{body{padding:0}.verdict{background:none;border:1px solid var(--line);border-inline-start:.6rem solid var(--tone)}}
 ";
 
+/// How every page begins: by this a page is known that may be replaced by a newer one.
+pub const HEAD: &str = "<!doctype html>\n<html lang=\"en\" dir=\"auto\">\n";
+
 /// The whole page.
 pub fn page(report: &Report) -> String {
     let mut out = String::new();
@@ -56,7 +59,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     let word = verdict.word();
     write!(
         out,
-        "<!doctype html>\n<html lang=\"en\" dir=\"auto\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+        "{HEAD}<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
          <title>{word}</title>\n<style>{STYLE}</style>\n"
     )?;
@@ -87,8 +90,9 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
 /// Why it is this verdict; nothing for the best one.
 fn grounds(report: &Report) -> String {
     let items = report.grounds().map(|check| {
-        let (title, reason) = (escaped(check.title), escaped(&check.reason));
-        format!("<li>{title}: <bdi>{reason}</bdi></li>")
+        // A title says what should be so: before the reason it would read as its contrary.
+        let (id, reason) = (check.id, escaped(&check.reason));
+        format!("<li>because: <bdi>{reason}</bdi> <span class=\"id\">{id}</span></li>")
     });
     let items: String = items.collect();
     if items.is_empty() { items } else { format!("<ul>{items}</ul>\n") }

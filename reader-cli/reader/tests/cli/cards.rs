@@ -1,6 +1,7 @@
 //! Cards behind a socket: verdicts, exit codes, files.
 
 mod faults;
+mod outputs;
 mod personas;
 pub mod table;
 mod terminal;
@@ -571,22 +572,6 @@ fn files_are_read_into_a_private_directory_and_not_judged() {
     assert_eq!(judged.status.code(), Some(10));
     let again = post.run(&["read", "--socket", &socket, "--can", CAN, "--out", &out]);
     assert_eq!(again.status.code(), Some(2), "files of two cards are never mixed");
-}
-
-#[test]
-fn a_planted_link_does_not_lead_what_is_stored_elsewhere() {
-    let post = Post::new();
-    let socket = post.insert("link", post.state());
-    let (evidence, elsewhere) = (post.path("evidence.json"), post.path("elsewhere"));
-    std::os::unix::fs::symlink(&elsewhere, format!("{evidence}.new")).unwrap();
-    std::os::unix::fs::symlink(&elsewhere, &evidence).unwrap();
-    let (trust, args) =
-        (post.path("trust"), ["verify", "--socket", &socket, "--can", CAN, "--save-evidence", &evidence]);
-    assert_eq!(post.run(&[&args[..], &["--trust", &trust]].concat()).status.code(), Some(0));
-    assert!(!PathBuf::from(&elsewhere).exists());
-    let stored = fs::symlink_metadata(&evidence).unwrap();
-    assert!(stored.is_file());
-    assert_eq!(stored.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
