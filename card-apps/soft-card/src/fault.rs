@@ -32,7 +32,19 @@ pub use tear::{Tear, TearSyntax};
 /// The longest pause of one answer, milliseconds: ten minutes.
 const MAX_PAUSE: u64 = 600_000;
 
-/// One fault. Numbers of commands count from 0 since power was first given.
+/// The kinds that forge a card's memory, as a file names them ([`Fault::is_forgery`]); the others spoil the line.
+pub const FORGERIES: [&str; 8] = [
+    "altered",
+    "cloned",
+    "swapped-security-object",
+    "swapped-card-security",
+    "certificate",
+    "no-pace",
+    "no-mapping",
+    "card-date",
+];
+
+/// One fault.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Fault {
@@ -76,7 +88,8 @@ pub enum Fault {
     NoMapping {},
     /// The power goes at one command.
     Torn {
-        /// Index of the command.
+        /// Index of the command, counted from 0 since the card got its faults: since `run` or `rack` began, whatever hosts came and
+        /// went, resets and GET RESPONSE included.
         at: u64,
         /// Before or after its work.
         when: When,

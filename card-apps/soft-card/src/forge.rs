@@ -3,6 +3,7 @@
 //! None of them makes a new signature: whoever forges a card cannot sign.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use channel::random::{OsRandom, Random, RandomError};
 use channel::secret::Secret;
@@ -12,7 +13,7 @@ use lds::globalplatform::dgi;
 use lds::security_infos::SecurityInfos;
 
 use crate::emrtd::{ActiveKey, ChipKey};
-use crate::fault::{CloneKey, Fault, Faults, Seeded};
+use crate::fault::{CloneKey, FORGERIES, Fault, Faults, Seeded};
 use crate::persistence::{State, StateError};
 
 /// Why a card cannot be forged.
@@ -27,11 +28,11 @@ pub enum ForgeError {
     /// The card has no key for Chip Authentication, chip authentication mapping or Active Authentication.
     #[error("the card has no key for Chip Authentication, chip authentication mapping or Active Authentication")]
     NoChipKey,
-    /// The card has no EF.SOD with certificates, or the card that it was to come from.
-    #[error("there is no EF.SOD with certificates")]
+    /// The card has no EF.SOD with certificates.
+    #[error("the card has no EF.SOD with certificates")]
     NoSecurityObject,
-    /// The card, or the one that something was to come from, has no EF.CardSecurity.
-    #[error("there is no EF.CardSecurity")]
+    /// The card has no EF.CardSecurity.
+    #[error("the card has no EF.CardSecurity")]
     NoCardSecurity,
     /// The card has no EF.CardAccess.
     #[error("the card has no EF.CardAccess")]
@@ -39,9 +40,23 @@ pub enum ForgeError {
     /// The card knows no terminals.
     #[error("the card believes no terminal, and has no current date")]
     NoTerminals,
-    /// The card that something was to come from.
-    #[error(transparent)]
-    Other(#[from] StateError),
+    /// No fault forges a memory.
+    #[error("no fault in this file changes a card's memory; those that do are {}", FORGERIES.join(", "))]
+    NothingForged,
+    /// The card that something was to come from cannot be read.
+    #[error("the other card, which `of` names: {source}")]
+    Other {
+        /// What its file says.
+        source: StateError,
+    },
+    /// The card that something was to come from does not have it.
+    #[error("the other card, {}, which `of` names, has no {what}", .path.display())]
+    OtherLacks {
+        /// Its file.
+        path: PathBuf,
+        /// What is missing.
+        what: &'static str,
+    },
     /// No randomness.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -50,15 +65,19 @@ pub enum ForgeError {
 /// A copy of the card with every fault that forges its memory.
 ///
 /// # Errors
-/// When the card lacks what a fault changes, or another card's file cannot be read.
+/// When no fault forges a memory, the card lacks what a fault changes, or another card's file cannot be read or lacks it.
 pub fn forge(state: &State, faults: &Faults) -> Result<State, ForgeError> {
+    if !faults.forge_memory() {
+        return Err(ForgeError::NothingForged);
+    }
     let mut random = Seeded::new(faults.seed);
     faults.all.iter().try_fold(state.clone(), |state, fault| match fault {
         Fault::Altered { data_group } => alter_data_group(&state, *data_group),
         Fault::Cloned { key } => clone_chip(&state, *key, &mut random),
         Fault::SwappedSecurityObject { of } => {
-            let other = State::load(&faults.folder.join(of))?;
-            with_security_object(&state, |_| other.emrtd.files.get(&EF_SOD.id).cloned())
+            let other = Other::load(faults, of)?;
+            let sod = other.file(EF_SOD.id, "EF.SOD")?;
+            with_security_object(&state, |_| Some(sod.clone()))
         }
         Fault::Certificate { of: None } => with_security_object(&state, |sod| {
             replaced(sod, CERTIFICATES, &|certificates| {
@@ -69,19 +88,20 @@ pub fn forge(state: &State, faults: &Faults) -> Result<State, ForgeError> {
             })
         }),
         Fault::Certificate { of: Some(of) } => {
-            let other = State::load(&faults.folder.join(of))?;
-            let sod = other.emrtd.files.get(&EF_SOD.id).ok_or(ForgeError::NoSecurityObject)?;
-            let foreign = value_at(sod, CERTIFICATES).ok_or(ForgeError::NoSecurityObject)?;
+            let other = Other::load(faults, of)?;
+            let sod = other.file(EF_SOD.id, "EF.SOD")?;
+            let foreign = value_at(sod, CERTIFICATES).ok_or_else(|| other.lacks("certificates in its EF.SOD"))?;
             with_security_object(&state, |sod| replaced(sod, CERTIFICATES, &|_| foreign.to_vec()))
         }
         Fault::SwappedCardSecurity { of, key } => {
-            let other = State::load(&faults.folder.join(of))?;
+            let other = Other::load(faults, of)?;
             let number = dgi::number_of(&EF_CARD_SECURITY);
-            let file = other.emrtd.files.get(&number).ok_or(ForgeError::NoCardSecurity)?;
+            let file = other.file(number, "EF.CardSecurity")?;
             let mut forged = state;
             forged.emrtd.files.insert(number, file.clone()).ok_or(ForgeError::NoCardSecurity)?;
             if *key {
-                forged.emrtd.mapping_key = Some(other.emrtd.mapping_key.ok_or(ForgeError::NoChipKey)?);
+                let lacks = || other.lacks("key for chip authentication mapping");
+                forged.emrtd.mapping_key = Some(other.state.emrtd.mapping_key.clone().ok_or_else(lacks)?);
             }
             Ok(forged)
         }
@@ -105,6 +125,30 @@ pub fn forge(state: &State, faults: &Faults) -> Result<State, ForgeError> {
         }
         _ => Ok(state),
     })
+}
+
+/// The card that something comes from.
+struct Other {
+    path: PathBuf,
+    state: State,
+}
+
+impl Other {
+    fn load(faults: &Faults, of: &Path) -> Result<Self, ForgeError> {
+        let path = faults.folder.join(of);
+        match State::load(&path) {
+            Ok(state) => Ok(Other { path, state }),
+            Err(source) => Err(ForgeError::Other { source }),
+        }
+    }
+
+    fn file(&self, id: u16, what: &'static str) -> Result<&Vec<u8>, ForgeError> {
+        self.state.emrtd.files.get(&id).ok_or_else(|| self.lacks(what))
+    }
+
+    fn lacks(&self, what: &'static str) -> ForgeError {
+        ForgeError::OtherLacks { path: self.path.clone(), what }
+    }
 }
 
 /// Changes one character of a data group, in its longest primitive value that holds a capital letter: the last such

@@ -60,14 +60,19 @@ impl Failure {
     /// Exit code and advice. The codes are fixed: 1 a bug or a broken machine, 2 usage, 20 no reader or card.
     fn exit(&self) -> (u8, Option<&'static str>) {
         match self {
-            Failure::State(StateError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Failure::State(StateError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
                 (20, Some("make a card first: bitaqa-soft-card new --state FILE"))
             }
-            Failure::Create(StateError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            Failure::Create(StateError::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
                 (2, Some("give another name; a card is never overwritten"))
             }
-            Failure::Create(_) => (1, Some("check that the folder exists and is yours")),
-            Failure::State(StateError::Io { .. }) => (1, Some("check the permissions of the file and its folder")),
+            Failure::Create(StateError::Io { source, .. }) => {
+                (path_or_machine(source), Some("give a path in a folder that exists and that you may write to"))
+            }
+            Failure::Create(_) => (1, None),
+            Failure::State(StateError::Io { source, .. }) => {
+                (path_or_machine(source), Some("check the permissions of the file and its folder"))
+            }
             Failure::State(StateError::InUse { .. }) => {
                 (20, Some("one memory is one chip: stop the other program first"))
             }
@@ -76,6 +81,20 @@ impl Failure {
             }
             Failure::State(_) => (20, Some("this card is damaged: make a new one")),
             Failure::Forge(ForgeError::Random(_)) | Failure::Random(_) => (1, None),
+            Failure::Forge(ForgeError::NothingForged) => {
+                (2, Some("faults of the line are met while a card runs: bitaqa-soft-card run --fault FILE"))
+            }
+            Failure::Forge(ForgeError::Other { .. }) => (
+                2,
+                Some(
+                    "`of` is the state file of another personalized card, looked for in the folder of the fault file: copy the fault \
+                     file beside that card; hardware-docs/cards/faults.md, \"Another card\"",
+                ),
+            ),
+            Failure::Forge(ForgeError::OtherLacks { .. } | ForgeError::NoCardSecurity) => (
+                2,
+                Some("take personalized cards; those of the profile specimen-uto-cam have EF.CardSecurity and its key"),
+            ),
             Failure::Forge(_) => (2, Some("personalize the card first, or choose a data group that `show` lists")),
             Failure::Fault(_) => {
                 (2, Some("correct the file; hardware-docs/cards/faults.md has every kind and an example"))
@@ -90,7 +109,10 @@ impl Failure {
             Failure::Folder { .. } => (20, Some("check the folder and its permissions")),
             Failure::Cards { .. } => (2, Some("cards are the files of the folder whose names end in .card")),
             Failure::Listen(ListenError::InUse { .. }) => (2, Some("choose another path for the socket")),
-            Failure::Listen(_) => (1, Some("check that the folder exists and is yours; a path has at most 107 bytes")),
+            Failure::Listen(ListenError::Io { source, .. }) => (
+                path_or_machine(source),
+                Some("give a path of at most 107 bytes in a folder that exists and that you may write to"),
+            ),
             Failure::Connect { .. } => {
                 (20, Some("start the reader first; its slots are the sockets DEVICENAME.0, .1, .."))
             }
@@ -101,6 +123,21 @@ impl Failure {
             Failure::Print(_) => (1, Some("make room where the output goes; what was asked for is done")),
         }
     }
+}
+
+/// The exit code for a path that the system refused: 2 where another path helps, 1 where the machine fails (a full disk).
+fn path_or_machine(error: &std::io::Error) -> u8 {
+    let wrong_path = matches!(
+        error.kind(),
+        ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::InvalidInput
+            | ErrorKind::InvalidFilename
+    );
+    if wrong_path { 2 } else { 1 }
 }
 
 /// More than three keys of 32 bytes need.
@@ -219,6 +256,7 @@ fn run(path: &Path, at: &Where, faults: Option<&Path>, tear: Option<Tear>) -> Re
         socket::serve(&mut card, &mut stream).map_err(Failure::Stream)?;
     } else if let Some(path) = &at.listen {
         let listener = socket::listen(path)?;
+        complain(&format!("bitaqa-soft-card: ready at {}", path.display()));
         let report = |error: &std::io::Error| complain(&format!("bitaqa-soft-card: a host was cut off: {error}"));
         socket::serve_all(&mut card, &listener, report).map_err(Failure::Stream)?;
     }

@@ -35,6 +35,10 @@ pub fn run(folder: &Path, faults: Option<&Path>) -> Result<(), Failure> {
         };
         cards.push((path, card, listen(path)?));
     }
+    complain(&format!(
+        "bitaqa-soft-card: ready, {count} card(s), each NAME.card behind {}/NAME.sock",
+        folder.display()
+    ));
     thread::scope(|scope| {
         for (path, mut card, listener) in cards {
             scope.spawn(move || {

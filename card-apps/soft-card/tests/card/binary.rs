@@ -1,6 +1,6 @@
 //! The program: a card over its socket, killed, torn, refused.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -253,6 +253,35 @@ fn forged_cards_differ_in_one_thing() {
 }
 
 #[test]
+fn a_fault_that_forges_nothing_and_a_card_that_is_not_there_are_refused() {
+    let desk = Desk::new();
+    let path = |name: &str| desk.folder.path().join(name);
+    personalized(&Document::new(300)).state().create(&path("original.json")).unwrap();
+    let refused = |kind: &str, words: &[&str]| {
+        let head = "format = \"bitaqa-soft-card-fault\"\nversion = 1\nseed = 7\n[[fault]]\nkind = ";
+        std::fs::write(path("faults.toml"), format!("{head}{kind}\n")).unwrap();
+        let [state, out, faults] = ["original.json", "forged.json", "faults.toml"].map(|name| path(name));
+        let options = ["--state", "--out", "--fault"].iter().map(std::ffi::OsStr::new);
+        let arguments = options.zip([&state, &out, &faults]).flat_map(|(option, file)| [option, file.as_os_str()]);
+        let output = program().arg("forge").args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{kind}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{kind}: {word}: {said}");
+        }
+        assert!(!out.exists(), "{kind}");
+    };
+    refused("\"slow\"\nmilliseconds = 20", &["altered, cloned, swapped-security-object", "run --fault"]);
+    let missing = path("other.card").display().to_string();
+    refused("\"swapped-security-object\"\nof = \"other.card\"", &[&missing, "`of`", "folder of the fault file"]);
+    State::blank(soft_card::BlankOptions::default()).unwrap().create(&path("other.card")).unwrap();
+    refused("\"swapped-security-object\"\nof = \"other.card\"", &[&missing, "has no EF.SOD"]);
+    refused("\"certificate\"\nof = \"other.card\"", &[&missing, "has no EF.SOD"]);
+    refused("\"swapped-card-security\"\nof = \"other.card\"", &[&missing, "has no EF.CardSecurity"]);
+    refused("\"swapped-card-security\"\nof = \"original.json\"", &["has no EF.CardSecurity", "specimen-uto-cam"]);
+}
+
+#[test]
 fn bad_files_and_usage_are_refused_with_advice() {
     let desk = Desk::new();
     let bad = desk.folder.path().join("bad.json");
@@ -264,7 +293,8 @@ fn bad_files_and_usage_are_refused_with_advice() {
         (&["run", "--state", bad, "--listen", "x"], 20, "make a new one"),
         (&["show", "--state", "/nonexistent/card.json"], 20, "bitaqa-soft-card new"),
         (&["new", "--state", card], 2, "never overwritten"),
-        (&["new", "--state", "/nonexistent/card.json"], 1, "check that the folder exists"),
+        (&["new", "--state", "/nonexistent/card.json"], 2, "a folder that exists"),
+        (&["run", "--state", card, "--listen", "/nonexistent/card.sock"], 2, "a folder that exists"),
         (&["run", "--state", card], 2, "--connect"),
         (&["run", "--state", card, "--connect", "/nonexistent/slot.0"], 20, "start the reader first"),
         (&["run", "--state", card, "--listen", card], 2, "in use"),
@@ -313,7 +343,11 @@ fn sixteen_cards_run_in_one_program_and_a_seventeenth_is_refused() {
         assert!(run(&["new", "--state", state.to_str().unwrap(), "--serial", &serial]).status.success());
     }
     let rack = program().arg("rack").arg(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
-    let _running = Running(rack);
+    let mut running = Running(rack);
+    let mut said = BufReader::new(running.0.stderr.take().unwrap());
+    let mut ready = String::new();
+    said.read_line(&mut ready).unwrap();
+    assert!(ready.contains("ready, 16 card(s)") && ready.contains("NAME.sock"), "{ready}");
     let mut hosts: Vec<Host> = (0..16).map(|number| Host::connect(&path(&format!("{number:02}.sock")))).collect();
     for (number, host) in hosts.iter_mut().enumerate() {
         host.ask(&Request::PowerOn).unwrap();

@@ -6,7 +6,7 @@ use channel::scp03::SecurityLevel;
 use iso7816::tlv::{Tag, sole};
 use lds::security_infos::{SecurityInfo, SecurityInfos};
 use soft_card::SoftCard;
-use soft_card::fault::Faults;
+use soft_card::fault::{FORGERIES, Faults};
 
 use crate::support::*;
 
@@ -103,4 +103,34 @@ fn a_production_line_meets_the_time_a_real_chip_takes() {
     personalize(&mut card, &Document::new(3000), SecurityLevel::Full, 200).unwrap();
     let least = card.commands() * 2 + 3000 * 20 / 1000;
     assert!(begun.elapsed().as_millis() as u64 >= least, "{:?}", begun.elapsed());
+}
+
+/// The kinds that this program knows, as its own complaint lists them.
+fn kinds() -> Vec<String> {
+    let head = "format = \"bitaqa-soft-card-fault\"\nversion = 1\nseed = 7\n[[fault]]\n";
+    let complaint = Faults::parse(&format!("{head}kind = \"none-such\""), Path::new("x")).unwrap_err().to_string();
+    let (_, listed) = complaint.split_once("expected one of ").unwrap();
+    listed.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_examples_of_the_page_are_files_and_show_every_kind() {
+    let page = include_str!("../../../../hardware-docs/cards/faults.md");
+    let examples: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    assert!(examples.len() >= 2);
+    let mut shown = Vec::new();
+    for example in examples {
+        let faults = Faults::parse(example, Path::new("hardware-docs/cards/faults.md")).unwrap();
+        let named = example.lines().filter_map(|line| line.strip_prefix("kind = \"")?.split('"').next());
+        let named: Vec<&str> = named.collect();
+        assert_eq!(named.len(), faults.all.len(), "{example}");
+        for (kind, fault) in named.iter().zip(&faults.all) {
+            assert_eq!(FORGERIES.contains(kind), fault.is_forgery(), "{kind}");
+        }
+        shown.extend(named);
+    }
+    for kind in kinds() {
+        assert!(shown.contains(&kind.as_str()), "no example of {kind}");
+        assert!(page.contains(&format!("| `{kind}` |")), "no row of {kind}");
+    }
 }
