@@ -18,7 +18,8 @@ use crate::secret::{Secret, same};
 use crate::sm::Session;
 use crate::suite::Cipher;
 
-const GET_CHALLENGE: u8 = 0x84;
+/// Instruction byte of the first command: nothing was said of the key yet.
+pub const GET_CHALLENGE: u8 = 0x84;
 const EXTERNAL_AUTHENTICATE: u8 = 0x82;
 
 /// Why BAC did not open a session.

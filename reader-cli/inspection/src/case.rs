@@ -76,6 +76,8 @@ pub fn judge(evidence: &Evidence, store: &TrustStore, policy: &Policy, now: Time
         trust_bundle_version: store.number(),
         checks: checks.collect(),
         leniencies: case.leniencies(),
+        altered: case.altered().map(|number| format!("DG{number}")).collect(),
+        authentic: case.authentic().is_some(),
         holder: Holder::of(&case.contents, case.authentic().is_some(), case.today()),
         displayed: DisplayedPicture::of(&case.contents),
         portrait: Portrait::of(&case.contents),
@@ -218,14 +220,17 @@ impl<'a> Case<'a> {
         self.integrity.iter().filter(|(_, integrity)| **integrity == Integrity::Closed).map(|(number, _)| *number)
     }
 
-    /// Listed data groups that were not judged: those that chip access opens, and those that a terminal which came with
-    /// certificates was to read.
+    /// Data groups that were read and are not those that were signed.
+    fn altered(&self) -> impl Iterator<Item = u8> + '_ {
+        let altered = self.integrity.iter().filter(|(_, integrity)| **integrity == Integrity::Different);
+        altered.map(|(number, _)| *number)
+    }
+
+    /// Listed data groups that were not judged, whether this terminal could have read them or not.
     fn unread(&self) -> Vec<u8> {
-        let with_terminal = self.evidence.terminal_authentication.is_some();
         let unread = |integrity: &Integrity| {
             let without_result = [FileEvidence::Skipped, FileEvidence::Interrupted].map(Integrity::NotRead);
-            let kept_closed = with_terminal && *integrity == Integrity::Closed;
-            *integrity == Integrity::NotAsked || kept_closed || without_result.contains(integrity)
+            matches!(integrity, Integrity::NotAsked | Integrity::Closed) || without_result.contains(integrity)
         };
         self.integrity.iter().filter(|(_, integrity)| unread(integrity)).map(|(number, _)| *number).collect()
     }

@@ -40,7 +40,9 @@ use iso7816::{Aid, Card, Chained, Command, Limits};
 use jiff::Timestamp;
 use lds::files as table;
 
+pub(crate) use self::access::NO_DOCUMENT;
 use self::access::Opened;
+pub use self::access::{cipher_name, suite_words};
 use self::files::FileReader;
 pub use self::ladder::{LADDER, Rung, Step};
 pub use self::metered::Budget;

@@ -42,6 +42,12 @@ pub struct Report {
     pub trust_bundle_version: u64,
     /// Whom the document names, from data groups whose hashes are those of the security object; `null` when there are none.
     pub holder: Option<Holder>,
+    /// Data groups that were read and are not those that were signed (`DG1`): nothing of them is in `holder`, `displayed` or the
+    /// portrait.
+    pub altered: Vec<String>,
+    /// Whether the security object is authentic; `false` when nobody trusted vouches for what is shown of the holder.
+    #[serde(skip)]
+    pub authentic: bool,
     /// Every check, in the order of [`crate::CHECKS`].
     pub checks: Vec<CheckResult>,
     /// Departures from the standard that were tolerated while the security object was judged; `text()` says each in words.

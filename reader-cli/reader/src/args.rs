@@ -69,7 +69,7 @@ pub struct Source {
     /// Socket on which a soft card listens, instead of a reader
     #[arg(long, value_name = "PATH", conflicts_with = "reader")]
     pub socket: Option<PathBuf>,
-    /// Write the dialogue with the card to this file, secrets masked
+    /// Write the dialogue with the card to this new file, secrets masked
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
 }
@@ -163,10 +163,10 @@ pub struct Verify {
     /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
     #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
     pub trust: Option<PathBuf>,
-    /// Store what was read, to be judged again later
+    /// Store what was read, to be judged again later; of the files that are there only older evidence is replaced
     #[arg(long, value_name = "FILE")]
     pub save_evidence: Option<PathBuf>,
-    /// Write a report page with the portrait
+    /// Write a report page with the portrait; of the files that are there only an older page is replaced
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
     /// Print one JSON object
@@ -196,7 +196,7 @@ pub struct Judging {
     /// Directory of the trust store [default: bitaqa/trust in XDG_DATA_HOME]
     #[arg(long, value_name = "DIR", env = "BITAQA_TRUST", hide_env_values = true)]
     pub trust: Option<PathBuf>,
-    /// Write a report page with the portrait
+    /// Write a report page with the portrait; of the files that are there only an older page is replaced
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
     /// Print one JSON object

@@ -53,6 +53,17 @@ pub fn fields(holder: &Holder) -> Vec<(&'static str, &'static str, String)> {
     all.into_iter().chain(national).chain(notify).filter(|(_, _, value)| !value.is_empty()).collect()
 }
 
+/// What stands behind the data that are shown of the holder.
+pub const fn standing(report: &Report) -> &'static str {
+    if report.authentic { "from authentic data" } else { "NOT AUTHENTIC: nobody trusted vouches for these data" }
+}
+
+/// Why fields are missing that the document has, in one line; nothing where none is.
+pub fn not_shown(report: &Report) -> Option<String> {
+    let verb = if report.altered.len() == 1 { "was" } else { "were" };
+    (!report.altered.is_empty()).then(|| format!("not shown: {}, which {verb} altered", report.altered.join(", ")))
+}
+
 /// What was tried to get access and to read, as rung of the ladder and words; nothing where all went as the first attempt would have it.
 pub fn attempts(report: &Report) -> Vec<(&'static str, String)> {
     let all = &report.access_attempts;

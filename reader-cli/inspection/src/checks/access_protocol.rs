@@ -5,7 +5,7 @@ use lds::files::EF_CARD_ACCESS;
 use super::{Check, Judgement};
 use crate::case::Case;
 use crate::evidence::{FileEvidence, PasswordKind, Protocol};
-use crate::procedure::Bac;
+use crate::procedure::{Bac, NO_DOCUMENT};
 use crate::verdict::{Class, Verdict};
 
 pub(super) const CHECK: Check = Check {
@@ -42,6 +42,9 @@ fn judge(case: &Case<'_>) -> Judgement {
         None => match access.attempts.last().and_then(|attempt| Some((attempt, attempt.error.as_deref()?))) {
             Some((attempt, error)) => {
                 let judgement = Judgement::failed(format!("the chip was not opened: {error}"));
+                if error.ends_with(&format!("({NO_DOCUMENT})")) {
+                    return Judgement { remedy: Some(MAYBE_BLANK.to_owned()), ..judgement };
+                }
                 let offer = case.evidence.files.get(EF_CARD_ACCESS.name);
                 let offers_nothing = !matches!(offer, Some(FileEvidence::Read { .. } | FileEvidence::Malformed { .. }));
                 match offers_nothing && !(access.bac_allowed && attempt.password == PasswordKind::Mrz) {
@@ -53,6 +56,10 @@ fn judge(case: &Case<'_>) -> Judgement {
         },
     }
 }
+
+/// No other MRZ helps against a refusal that no MRZ led to.
+const MAYBE_BLANK: &str =
+    "See whether this is a personalized card: a chip without a document cannot be opened, whatever its MRZ.";
 
 /// What lies in files was read from a card once, or never.
 const WITHOUT_CHIP: &str = "Put the card itself on a reader and verify it: files prove no chip.";

@@ -16,6 +16,9 @@ use super::ladder::{self, Rung};
 use super::{Bac, Procedure, select_emrtd};
 use crate::evidence::{Attempt, Established, FileEvidence, Interruption, MappingEvidence, PasswordKind, Protocol};
 
+/// What a chip that refuses BAC before the MRZ is at work may be.
+pub(crate) const NO_DOCUMENT: &str = "before the MRZ could matter: there may be no document in the chip";
+
 /// An open session, and whether the eMRTD application is selected already.
 pub(super) struct Opened {
     pub session: Session<Terminal>,
@@ -109,7 +112,7 @@ impl Procedure<'_> {
         suite: Suite,
     ) -> Result<Tried, Interruption> {
         let password = self.password_kind();
-        let words = format!("{}, {}, {}", mapping_name(suite.mapping), suite.group.name(), cipher_name(suite.cipher));
+        let words = suite_words(suite);
         let mut attempts = Vec::new();
         let mut record = |variant: Variant, error: Option<&PaceError>| {
             attempts.push(Attempt {
@@ -166,7 +169,12 @@ impl Procedure<'_> {
                 Ok(Some(Opened { session, application_selected: true }))
             }
             Err(error) => {
-                self.tried_bac(Some(error.to_string()));
+                let words = match &error {
+                    // The MRZ is not at work yet.
+                    BacError::Refused { instruction: bac::GET_CHALLENGE, .. } => format!("{error} ({NO_DOCUMENT})"),
+                    _ => error.to_string(),
+                };
+                self.tried_bac(Some(words));
                 match error {
                     BacError::Transmit(lost) => Err(Interruption::from(&lost)),
                     _ => Ok(None),
@@ -209,6 +217,11 @@ impl Procedure<'_> {
     }
 }
 
+/// Mapping, curve and cipher as they are reported.
+pub fn suite_words(suite: Suite) -> String {
+    format!("{}, {}, {}", mapping_name(suite.mapping), suite.group.name(), cipher_name(suite.cipher))
+}
+
 const fn mapping_name(mapping: Mapping) -> &'static str {
     match mapping {
         Mapping::Generic => "generic mapping",
@@ -218,7 +231,7 @@ const fn mapping_name(mapping: Mapping) -> &'static str {
 }
 
 /// The cipher as the standards write it.
-pub(super) const fn cipher_name(cipher: Cipher) -> &'static str {
+pub const fn cipher_name(cipher: Cipher) -> &'static str {
     match cipher {
         Cipher::TripleDes => "3DES",
         Cipher::Aes128 => "AES-128",

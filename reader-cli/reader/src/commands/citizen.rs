@@ -127,7 +127,8 @@ fn store(args: &Citizen) -> Result<Option<TrustStore>, Error> {
     let Ok(directory) = trust_directory(args.trust.as_ref()) else { return Ok(None) };
     match super::trust::open(&directory) {
         Ok(store) => Ok(Some(store)),
-        Err(Error::NoTrust { .. }) => Ok(None),
+        // A folder that was named and is not there is a slip, no wish to do without.
+        Err(Error::NoTrust { .. }) if args.trust.as_ref().is_none_or(|named| named.is_dir()) => Ok(None),
         Err(error) => Err(error),
     }
 }

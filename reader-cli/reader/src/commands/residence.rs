@@ -16,6 +16,7 @@ use super::{now, options, trust, trust_directory, with_card};
 use crate::args::Residence;
 use crate::failure::Error;
 use crate::progress::Display;
+use crate::render::human;
 use crate::words::isolated;
 use crate::{access, exit, output, source, terminal};
 
@@ -123,10 +124,17 @@ fn told(args: &Residence, record: &Record, replaced: &Replaced) -> Result<u8, Er
 /// A card that is not genuine and valid: its verdict, and that nothing was written.
 fn refuse(args: &Residence, report: &Report) -> Result<u8, Error> {
     if args.json {
-        let verdict = report.verdict.word();
-        output::json(&json!({ "version": 1, "replaced": false, "verdict": verdict, "meaning": report.meaning }))?;
+        output::json(&json!({
+            "version": 1,
+            "replaced": false,
+            "verdict": report.verdict,
+            "meaning": report.meaning,
+            "because": report.because,
+            "checks": report.checks,
+        }))?;
     } else {
         output::line(&format!("{}: {}", report.verdict.word(), report.meaning))?;
+        output::raw(human::grounds(report).as_bytes())?;
         output::line("Nothing was written: a record goes to genuine and valid cards only.")?;
     }
     Ok(exit::of_verdict(report.verdict))

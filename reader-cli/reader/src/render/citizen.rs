@@ -13,7 +13,11 @@ pub fn tell(report: &Report) -> Result<(), Error> {
     if let (Some(card), Some(expires)) = (&report.card, &report.expires) {
         line("card", &format!("{card}, expires {expires}"))?;
     }
-    let tries = report.tries.map(|tries| format!(", {tries} tries left")).unwrap_or_default();
+    let tries = match report.tries {
+        Some(1) => ", 1 try left".to_owned(),
+        Some(tries) => format!(", {tries} tries left"),
+        None => String::new(),
+    };
     line("PIN", &format!("{}{tries}", report.pin.words()))?;
     for object in &report.objects {
         let bytes = object.bytes.map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();

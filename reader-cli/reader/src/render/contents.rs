@@ -1,5 +1,9 @@
 //! What one file of a chip holds, field by field, for people who look at files; nothing is judged.
 
+use channel::chip_auth::{ChipAuthSuite, KeyAgreement};
+use channel::pace::Suite;
+use channel::suite::Group;
+use inspection::procedure::{cipher_name, suite_words};
 use lds::com::Com;
 use lds::dg::Defect;
 use lds::dg::dg01::Dg1;
@@ -19,7 +23,7 @@ use lds::dg::features::{FeatureKind, Features};
 use lds::directory::Directory;
 use lds::files::{self, EF_ATR_INFO, EF_CARD_ACCESS, EF_CARD_SECURITY, EF_COM, EF_DIR, EF_SOD, File};
 use lds::info::AtrInfo;
-use lds::security_infos::SecurityInfos;
+use lds::security_infos::{PublicKeyInfo, SecurityInfo, SecurityInfos};
 use lds::sod::LdsSecurityObject;
 use trust::security_object;
 
@@ -113,7 +117,7 @@ impl Contents {
                 dg13.shown().for_each(|(field, value)| self.put("national", format!("{field:?}: {value}")));
             }
             14 => self.security_infos(&Dg14::parse(bytes)?.infos),
-            15 => self.put("key", format!("{:?}", Dg15::parse(bytes)?.key)),
+            15 => self.put("key", key_words(&Dg15::parse(bytes)?.key)),
             _ => self.persons(&Dg16::parse_noting(bytes, &mut noted)?),
         }
         self.deviations = noted;
@@ -210,7 +214,7 @@ impl Contents {
     }
 
     fn security_infos(&mut self, infos: &SecurityInfos) {
-        infos.infos().iter().for_each(|info| self.put("info", format!("{info:?}")));
+        infos.infos().iter().for_each(|info| self.put("info", words_of(info)));
     }
 
     /// The list of hashes. Whether anybody signed it is for `judge` to say.
@@ -240,9 +244,69 @@ impl Contents {
     }
 }
 
+/// A SecurityInfo in words; identifiers that are not known here stay hexadecimal.
+fn words_of(info: &SecurityInfo) -> String {
+    let key = |id: &Option<Vec<u8>>| id.as_ref().map(|id| format!(", key {}", hex::encode(id))).unwrap_or_default();
+    match info {
+        SecurityInfo::Pace { oid, version, parameter_id } => {
+            let suite = parameter_id.and_then(|id| Suite::from_info(oid, id));
+            match (suite, parameter_id) {
+                (Some(suite), _) => format!("PACE version {version}: {}", suite_words(suite)),
+                (None, Some(id)) => {
+                    format!("PACE version {version}: not known here ({}, parameters {id})", hex::encode(oid))
+                }
+                (None, None) => {
+                    format!("PACE version {version}: {}, domain parameters of the chip's own", hex::encode(oid))
+                }
+            }
+        }
+        SecurityInfo::ChipAuthentication { oid, version, key_id } => {
+            let suite = match ChipAuthSuite::from_oid(oid) {
+                Some(ChipAuthSuite { agreement: KeyAgreement::Dh, cipher }) => format!("DH, {}", cipher_name(cipher)),
+                Some(ChipAuthSuite { cipher, .. }) => format!("ECDH, {}", cipher_name(cipher)),
+                None => format!("not known here ({})", hex::encode(oid)),
+            };
+            format!("Chip Authentication version {version}: {suite}{}", key(key_id))
+        }
+        SecurityInfo::ChipAuthenticationPublicKey { key: public, key_id, .. } => {
+            format!("public key of Chip Authentication: {}{}", key_words(public), key(key_id))
+        }
+        SecurityInfo::TerminalAuthentication { version, .. } => format!("Terminal Authentication version {version}"),
+        SecurityInfo::ActiveAuthentication { version, signature } => {
+            format!("Active Authentication version {version}, signatures {}", hex::encode(signature))
+        }
+        SecurityInfo::Other { oid, .. } => format!("not known here: {}", hex::encode(oid)),
+    }
+}
+
+/// Its group and the public element.
+fn key_words(key: &PublicKeyInfo) -> String {
+    let group = match key.parameter_id.and_then(Group::from_parameter_id) {
+        Some(group) => group.name(),
+        None if key.is_rsa() => "RSA",
+        None => "group not known here",
+    };
+    format!("{group}, {}", hex::encode(&key.point))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_chip_offers_is_told_in_words() {
+        let words = |text: &str| {
+            let file = recognised(&hex::decode(text).unwrap()).unwrap();
+            contents(file, &hex::decode(text).unwrap()).unwrap().fields
+        };
+        // The PACEInfo of 9303-11 appendix G.1; the same of a protocol and of parameters that nobody knows.
+        let known = "31143012060a04007f0007020204020202010202010d";
+        assert_eq!(words(known), [("info", "PACE version 2: generic mapping, brainpoolP256r1, AES-128".to_owned())]);
+        let unknown = words("31143012060a04007f0007020204090902010202013f");
+        assert_eq!(unknown[0].1, "PACE version 2: not known here (04007f00070202040909, parameters 63)");
+        let chip = words("3111300f060a04007f00070202030202020101");
+        assert_eq!(chip[0].1, "Chip Authentication version 1: ECDH, AES-128");
+    }
 
     #[test]
     fn files_are_recognised_by_their_structure() {

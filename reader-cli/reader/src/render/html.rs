@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use inspection::{CheckResult, Class, Report, Verdict};
 use trust::Outcome;
 
-use super::{attempts, caption, fields, kurdish_label};
+use super::{attempts, caption, fields, kurdish_label, not_shown, standing};
 use crate::words::{arabic, kurdish};
 
 const STYLE: &str = "\
@@ -23,7 +23,9 @@ body{font:16px/1.5 system-ui,'Noto Sans','Noto Sans Arabic','Noto Naskh Arabic',
 .verdict .other{display:flex;flex-wrap:wrap;gap:.25rem 2rem;font-size:1.15rem}
 .good{--tone:var(--good)}.bad{--tone:var(--bad)}.unsure{--tone:var(--unsure)}.grey{--tone:var(--grey)}
 .who{display:flex;flex-wrap:wrap;gap:1.5rem;align-items:flex-start;margin-top:1.5rem}
+.from{color:var(--grey);font-weight:400;font-size:.85rem}
 .who img,.none{width:11rem;border:1px solid var(--line);border-radius:.25rem;background:var(--soft)}
+.who.bad img{border:.3rem solid var(--bad)}
 .none{aspect-ratio:35/45;display:grid;place-items:center;text-align:center;color:var(--grey);font-size:.85rem;padding:1rem}
 figure{margin:0;width:11rem}
 figcaption{color:var(--grey);font-size:.85rem}
@@ -99,14 +101,19 @@ fn grounds(report: &Report) -> String {
 }
 
 fn who(out: &mut String, report: &Report) -> std::fmt::Result {
-    write!(out, "<section class=\"who\" dir=\"ltr\">\n{}<div class=\"fields\">\n", portrait(report))?;
+    let tone = of_verdict(report.verdict);
+    write!(out, "<section class=\"who {tone}\" dir=\"ltr\">\n{}<div class=\"fields\">\n", portrait(report))?;
+    if let Some(line) = not_shown(report) {
+        writeln!(out, "<p class=\"warn\">{line}</p>")?;
+    }
     match &report.holder {
         None => writeln!(out, "<p class=\"warn\">No data that the security object vouches for.</p>")?,
         Some(holder) => {
-            if !holder.authentic {
-                writeln!(out, "<p class=\"warn\">Not authentic: nobody trusted vouches for these data.</p>")?;
-            }
-            writeln!(out, "<table><caption>Holder · <span lang=\"ar\">حامل البطاقة</span></caption>")?;
+            writeln!(
+                out,
+                "<table><caption>Holder · <span lang=\"ar\">حامل البطاقة</span> {}</caption>",
+                standing_of_data(report)
+            )?;
             for (label, label_ar, value) in fields(holder) {
                 let label_ckb = kurdish_label(label).map(|kurdish| format!("<br><span lang=\"ckb\">{kurdish}</span>"));
                 let label_ckb = label_ckb.unwrap_or_default();
@@ -121,6 +128,16 @@ fn who(out: &mut String, report: &Report) -> std::fmt::Result {
         }
     }
     writeln!(out, "</div>\n{}</section>", displayed(report))
+}
+
+/// Beside the data and the portrait: what stands behind them, and that they lie in a card that is not good.
+fn standing_of_data(report: &Report) -> String {
+    let (class, words) = (if report.authentic { "from" } else { "warn" }, standing(report));
+    let card = match of_verdict(report.verdict) {
+        "bad" => format!(" <span class=\"warn\">in a card that is {}</span>", report.verdict.word()),
+        _ => String::new(),
+    };
+    format!("<span class=\"{class}\">({words})</span>{card}")
 }
 
 /// The pictures of DG5 and DG7.
@@ -144,7 +161,9 @@ fn image(media_type: &str, bytes: &[u8], label: &str) -> Option<String> {
 fn portrait(report: &Report) -> String {
     match &report.portrait {
         Some(portrait) => match image(portrait.media_type, &portrait.image, "The portrait in the chip") {
-            Some(image) => format!("{image}\n"),
+            Some(image) => {
+                format!("<figure>{image}<figcaption>{}</figcaption></figure>\n", standing_of_data(report))
+            }
             None => "<div class=\"none\">The portrait is JPEG 2000, which browsers do not show.</div>\n".to_owned(),
         },
         None => "<div class=\"none\">No portrait that the security object vouches for.</div>\n".to_owned(),

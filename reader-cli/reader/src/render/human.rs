@@ -5,7 +5,7 @@ use std::fmt::Write;
 use inspection::{CheckResult, Class, Report, Verdict};
 use trust::Outcome;
 
-use super::{attempts, caption, fields};
+use super::{attempts, caption, fields, not_shown, standing};
 use crate::words::{arabic, isolated, kurdish};
 
 /// The whole report; colour is decoration only.
@@ -21,12 +21,7 @@ fn write(out: &mut String, report: &Report, colours: bool) -> std::fmt::Result {
     writeln!(out, "{}", paint(verdict.word(), of_verdict(verdict), colours))?;
     writeln!(out, "{}", report.meaning)?;
     writeln!(out, "{}   {}", isolated(arabic(verdict)), isolated(kurdish(verdict)))?;
-    for ground in report.grounds() {
-        writeln!(out, "because: {} ({})", isolated(&ground.reason), ground.id)?;
-        if let Some(remedy) = &ground.remedy {
-            writeln!(out, "  -> {}", isolated(remedy))?;
-        }
-    }
+    out.push_str(&grounds(report));
     holder(out, report)?;
     writeln!(out, "\nChecks")?;
     for alike in report.checks.chunk_by(consequence) {
@@ -44,6 +39,15 @@ fn write(out: &mut String, report: &Report, colours: bool) -> std::fmt::Result {
     write!(out, "trust bundle {}; `bitaqa-reader explain NAME` explains a check", report.trust_bundle_version)
 }
 
+/// Why it is this verdict, and what to do; nothing for the best one. Each line ends with a line feed.
+pub fn grounds(report: &Report) -> String {
+    let ground = |ground: &CheckResult| {
+        let remedy = ground.remedy.as_deref().map(|remedy| format!("  -> {}\n", isolated(remedy)));
+        format!("because: {} ({})\n{}", isolated(&ground.reason), ground.id, remedy.unwrap_or_default())
+    };
+    report.grounds().map(ground).collect()
+}
+
 /// What was tried, where not everything went as the first attempt would have it.
 fn tried(out: &mut String, report: &Report) -> std::fmt::Result {
     let lines = attempts(report);
@@ -55,11 +59,11 @@ fn tried(out: &mut String, report: &Report) -> std::fmt::Result {
 
 fn holder(out: &mut String, report: &Report) -> std::fmt::Result {
     let Some(holder) = &report.holder else {
-        return writeln!(out, "\nHolder: no data that the security object vouches for");
+        writeln!(out, "\nHolder: no data that the security object vouches for")?;
+        return without(out, report);
     };
-    let note =
-        if holder.authentic { "from authentic data" } else { "NOT AUTHENTIC: nobody trusted vouches for these data" };
-    writeln!(out, "\nHolder ({note})")?;
+    writeln!(out, "\nHolder ({})", standing(report))?;
+    without(out, report)?;
     for (label, _, value) in fields(holder) {
         writeln!(out, "  {label:23} {}", isolated(&value))?;
     }
@@ -69,6 +73,10 @@ fn holder(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "  {label:23} {kind}, {}x{} pixels (shown in --report)", picture.width, picture.height)?;
     }
     Ok(())
+}
+
+fn without(out: &mut String, report: &Report) -> std::fmt::Result {
+    not_shown(report).map_or(Ok(()), |line| writeln!(out, "  {line}"))
 }
 
 /// Whether two neighbours could not be made for one and the same reason: they share a line, so that one wrong digit

@@ -235,6 +235,31 @@ fn a_jmrtd_applet_is_read_by_bac_where_that_is_allowed_and_judged_by_its_proof()
     assert_eq!(result(&report, "chip-authenticity"), "not supported");
 }
 
+/// No other MRZ helps there.
+#[test]
+fn a_chip_that_refuses_before_the_mrz_matters_may_have_no_document() {
+    let post = Post::new();
+    let mrz = post.document.mrz().to_string();
+    let by_bac = ["--mrz", &mrz, "--bac", "allowed"];
+    let empty = State { emrtd: emrtd::Memory::empty(), ..post.state() };
+    let blank = State { jmrtd: Some(jmrtd::Memory::default()), ..empty.clone() };
+    for (name, state) in [("own", empty), ("jmrtd", blank)] {
+        let (code, report) = post.verify(state, &by_bac);
+        assert_eq!((code, report["verdict"].as_str()), (11, Some("UNREADABLE")), "{name}: {report:#}");
+        let access =
+            report["checks"].as_array().unwrap().iter().find(|check| check["id"] == "access-protocol").unwrap();
+        let reason = access["reason"].as_str().unwrap();
+        assert!(reason.contains("there may be no document in the chip"), "{name}: {access}");
+        let remedy = access["remedy"].as_str().unwrap();
+        assert!(remedy.contains("a personalized card") && !remedy.contains("Compare"), "{name}: {access}");
+    }
+    // With a document in it, another card's MRZ is what is wrong.
+    let state = post.issuer.state(&Document { pace: Vec::new(), ..post.document.clone() });
+    let (_, report) = post.verify(state, &["--mrz", "ZZ0000018,990101,350101", "--bac", "allowed"]);
+    let access = report["checks"].as_array().unwrap().iter().find(|check| check["id"] == "access-protocol").unwrap();
+    assert!(access["remedy"].as_str().unwrap().starts_with("Compare"), "{access}");
+}
+
 #[test]
 fn the_mrz_opens_the_chip_from_argument_file_and_standard_input() {
     let post = Post::new();
@@ -368,8 +393,8 @@ fn files_on_disk_are_shown_field_by_field() {
         ("DG11", "زينب"),
         ("DG12", "issuing authority"),
         ("DG13", "BloodGroup: O+"),
-        ("DG14", "ChipAuthentication"),
-        ("CardAccess", "Pace"),
+        ("DG14", "Chip Authentication version 1: ECDH, AES-128"),
+        ("CardAccess", "PACE version 2: "),
     ] {
         let shown = post.run(&["show", &format!("{out}/EF_{name}.bin")]);
         let text = String::from_utf8(shown.stdout).unwrap();

@@ -131,6 +131,7 @@ impl Desk {
         thread::spawn(move || socket::serve_all(&mut SoftCard::from_state(&state), &listener, |_| ()));
         let mut command = Command::cargo_bin("bitaqa-reader").unwrap();
         let trust = self.path("trust");
+        std::fs::create_dir_all(&trust).unwrap();
         command.args(["citizen", "--socket", &path]).args(arguments).env("BITAQA_TRUST", trust).output().unwrap()
     }
 }
@@ -199,6 +200,18 @@ fn no_citizen_ca_of_the_trust_store_is_passed_over_in_silence() {
 }
 
 #[test]
+fn a_trust_store_that_is_named_and_not_there_is_told() {
+    let desk = Desk(tempfile::tempdir().unwrap());
+    let nothing = desk.path("nothing");
+    let output = desk.ask("slip", of_persona("pivapplet"), &["--trust", &nothing]);
+    assert_eq!(output.status.code(), Some(40), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&nothing), "{output:?}");
+    // A store without a bundle may hold the citizen CA all the same.
+    std::fs::create_dir(&nothing).unwrap();
+    assert_eq!(desk.ask("empty", of_persona("pivapplet"), &["--trust", &nothing]).status.code(), Some(11));
+}
+
+#[test]
 fn certificates_of_different_holders_are_a_failure() {
     let desk = Desk(tempfile::tempdir().unwrap());
     let mine = ca("Citizen CA");
@@ -255,7 +268,7 @@ fn of_citizen(post: &Post, residence: Option<Vec<u8>>) -> State {
 }
 
 /// A record about this holder, signed by this State a day after it began.
-fn record(by: &Issuer, post: &Post, national_number: &str) -> Vec<u8> {
+pub fn record(by: &Issuer, post: &Post, national_number: &str) -> Vec<u8> {
     signed_record(post, national_number, |record, at| by.signer.sign_record_at(record, at).unwrap())
 }
 

@@ -6,9 +6,10 @@ use std::process::{Command, Output};
 use std::thread;
 
 use serde_json::Value;
+use soft_card::forge;
 
 use super::Post;
-use crate::issuer::CAN;
+use crate::issuer::{CAN, Issuer};
 
 /// `verify` of a card that answers, with these options more.
 fn verify(post: &Post, socket: &str, more: &[&str]) -> Output {
@@ -131,6 +132,44 @@ fn a_result_replaces_only_one_of_its_kind() {
     let told = stderr(&journal);
     assert!(journal.status.code() == Some(2) && told.contains("never written over anything"), "{told}");
     assert!(told.contains("Choose another name"), "{told}");
+}
+
+/// What is said of the data must not depend on whether somebody looks at the text or at the page.
+#[test]
+fn a_card_that_is_not_genuine_does_not_look_like_a_good_one() {
+    let post = Post::new();
+    let page = post.path("page.html");
+    let of = |name: &str, state| {
+        let output = verify(&post, &post.insert(name, state), &["--report", &page]);
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap(), fs::read_to_string(&page).unwrap())
+    };
+    let (code, text, html) = of("good", post.state());
+    assert_eq!(code, 0);
+    assert!(
+        text.contains("Holder (from authentic data)") && !text.contains("not shown") && !html.contains("not shown")
+    );
+    assert_eq!(html.matches("(from authentic data)</span>").count(), 2, "beside the portrait and above the table");
+    assert!(!html.contains("in a card that is") && html.contains("<section class=\"who good\""));
+
+    let (code, text, html) = of("dg1", forge::alter_data_group(&post.state(), 1).unwrap());
+    assert_eq!(code, 10);
+    assert!(text.contains("\n  not shown: DG1, which was altered\n"), "{text}");
+    assert!(html.contains("<p class=\"warn\">not shown: DG1, which was altered</p>"));
+    assert_eq!(html.matches("in a card that is NOT_GENUINE").count(), 2);
+    assert!(html.contains("<section class=\"who bad\"") && html.contains(".who.bad img{border"));
+    // The reason first: a title says what should be so.
+    let ground =
+        "<li>because: <bdi>DG1 is not the file that was signed</bdi> <span class=\"id\">dg1-integrity</span></li>";
+    assert!(html.contains(ground) && !html.contains("is as signed: "), "{html}");
+    let both = forge::alter_data_group(&forge::alter_data_group(&post.state(), 1).unwrap(), 2).unwrap();
+    let (_, text, html) = of("both", both);
+    assert!(text.contains("not shown: DG1, DG2, which were altered") && html.contains("DG1, DG2, which were altered"));
+
+    let stranger = Issuer::starting("specimen-uto", post.start);
+    let (code, text, html) = of("stranger", stranger.state(&post.document));
+    assert_eq!(code, 16);
+    assert!(text.contains("Holder (NOT AUTHENTIC: nobody trusted vouches for these data)"), "{text}");
+    assert_eq!(html.matches("<span class=\"warn\">(NOT AUTHENTIC").count(), 2, "{html}");
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use soft_card::forge;
 
 use super::{Post, result};
 use crate::issuer::{CAN, Document};
@@ -41,6 +43,7 @@ fn the_folder_of_a_terminal_opens_the_fingers() {
     }
     let (code, report) = post.verify(state.clone(), &[]);
     assert_eq!((code, result(&report, "terminal-authentication")), (0, "undetermined"));
+    assert_eq!(report["meaning"], "The card is genuine, unaltered and in force. Not checked: DG3.");
 
     let socket = post.insert("fingers", state);
     let out = post.path("out");
@@ -50,6 +53,39 @@ fn the_folder_of_a_terminal_opens_the_fingers() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(fs::read(format!("{out}/EF_DG3.bin")).unwrap(), crate::terminals::group(0x63, 9000));
     assert_eq!(fs::read(format!("{out}/EF_CVCA.bin")).unwrap().len(), 36);
+}
+
+/// Who comes to write a record must know why nothing was written.
+#[test]
+fn a_residence_office_is_told_why_a_card_is_not_written_to() {
+    let post = Post::new();
+    let terminals = Terminals::of_offices(days_ago(19));
+    let dv = terminals.document_verifier("DVOFFICES", days_ago(18));
+    let office = terminals.terminal(&dv, "OFFICE", &["read-dg17", "write-dg17"], 30, days_ago(17));
+    let folder = office.directory.to_str().unwrap().to_owned();
+    let (words, record, trust) = (post.path("words"), post.path("record"), post.path("trust"));
+    fs::write(&words, WORDS).unwrap();
+    fs::write(&record, crate::citizen::record(&post.issuer, &post, "199900000011")).unwrap();
+    let write = |name: &str, state, more: &[&str]| {
+        let socket = post.insert(name, state);
+        let args = ["residence", &record, "--socket", &socket, "--trust", &trust, "--terminal", &folder];
+        let output = post.run(&[&args[..], &["--terminal-passphrase-file", &words], more].concat());
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = write("wrong", post.state(), &["--can", "654321"]);
+    assert_eq!(code, 11, "{text}");
+    assert!(text.contains("\nbecause: the chip was not opened: ") && text.contains(" (access-protocol)\n"), "{text}");
+    assert!(text.contains("  -> Compare the card access number") && text.contains("Nothing was written"), "{text}");
+
+    let altered = forge::alter_data_group(&post.state(), 1).unwrap();
+    for (name, state, can, exit, check) in
+        [("wrong-json", post.state(), "654321", 11, "access-protocol"), ("altered", altered, CAN, 10, "dg1-integrity")]
+    {
+        let (code, text) = write(name, state, &["--can", can, "--json"]);
+        let told: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((code, &told["because"], &told["replaced"]), (exit, &json!([check]), &json!(false)), "{told}");
+        assert_eq!(result(&told, check), "failed");
+    }
 }
 
 #[test]
