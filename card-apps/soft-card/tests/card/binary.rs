@@ -260,7 +260,7 @@ fn a_fault_that_forges_nothing_and_a_card_that_is_not_there_are_refused() {
     let refused = |kind: &str, words: &[&str]| {
         let head = "format = \"bitaqa-soft-card-fault\"\nversion = 1\nseed = 7\n[[fault]]\nkind = ";
         std::fs::write(path("faults.toml"), format!("{head}{kind}\n")).unwrap();
-        let [state, out, faults] = ["original.json", "forged.json", "faults.toml"].map(|name| path(name));
+        let [state, out, faults] = ["original.json", "forged.json", "faults.toml"].map(&path);
         let options = ["--state", "--out", "--fault"].iter().map(std::ffi::OsStr::new);
         let arguments = options.zip([&state, &out, &faults]).flat_map(|(option, file)| [option, file.as_os_str()]);
         let output = program().arg("forge").args(arguments).output().unwrap();
