@@ -31,7 +31,7 @@ Examples:
 Exit codes:
   0   done; the reader went away, or the card was torn as asked
   1   a fault of this machine or of the program
-  2   wrong usage
+  2   wrong usage, a path that cannot be written, or a fault file that does not fit
   20  no such card or reader, or a card that cannot be used"
 )]
 pub struct Arguments {
