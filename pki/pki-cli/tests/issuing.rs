@@ -334,6 +334,15 @@ fn an_entry_of_the_residence_register_becomes_a_signed_record() {
     cms.verify(None, None, Some(signed.record), None, options).unwrap();
     assert!(cms.verify(None, None, Some(&[signed.record, b" "].concat()), None, options).is_err());
 
+    // A link is followed, a device is written to; neither becomes a file.
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, desk.path().join(name)).unwrap();
+    (link("residence.bin", "link"), link("/dev/full", "full"));
+    let to = |name: &str| desk.json(&[&sign[..6], &[name]].concat()).1;
+    assert_eq!((to("link"), to("full")), (0, 2));
+    assert!(["link", "full"].iter().all(|name| fs::symlink_metadata(desk.path().join(name)).unwrap().is_symlink()));
+    let content = fs::read(desk.path().join("residence.bin")).unwrap();
+    assert_eq!(SignedResidence::parse(&content).unwrap().residence().unwrap(), record);
+
     // What an order may not say, no office signs either.
     for (wrong, why) in [
         (good.replace("9102", "بغداد"), "the office is a code"),
