@@ -336,7 +336,8 @@ fn an_entry_of_the_residence_register_becomes_a_signed_record() {
 
     // A link is followed, a device is written to; neither becomes a file.
     let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, desk.path().join(name)).unwrap();
-    (link("residence.bin", "link"), link("/dev/full", "full"));
+    link("residence.bin", "link");
+    link("/dev/full", "full");
     let to = |name: &str| desk.json(&[&sign[..6], &[name]].concat()).1;
     assert_eq!((to("link"), to("full")), (0, 2));
     assert!(["link", "full"].iter().all(|name| fs::symlink_metadata(desk.path().join(name)).unwrap().is_symlink()));

@@ -66,13 +66,16 @@ impl Destination {
 pub fn write_output(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     match Destination::of(path)? {
         Destination::File(path) => replace_as(&path, bytes, mode),
-        Destination::Stream(path) => stream(&path)?.write_all(bytes),
+        Destination::Stream(path) => open_stream(&path)?.write_all(bytes),
     }
 }
 
 /// Opens what is no regular file. The process's own standard output is taken as it is: opened anew it would begin at 0 again where
 /// it leads to a file, and cannot be opened where it leads to a socket.
-fn stream(path: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_stream(path: &Path) -> io::Result<File> {
     let own = descriptors_above(path).is_some_and(|folder| folder.starts_with(format!("/proc/{}", std::process::id())));
     let kept = |stream: OwnedFd| Ok(File::from(stream));
     match path.file_name().and_then(|name| name.to_str()) {

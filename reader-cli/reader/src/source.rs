@@ -6,6 +6,7 @@ use std::path::Path;
 use link::pcsc::{PcscReader, readers};
 use link::socket::SocketReader;
 use link::{Connection, Detail, Journal, Reader};
+use trust::files::{Destination, open_stream};
 
 use crate::args::Source;
 use crate::failure::Error;
@@ -47,7 +48,11 @@ fn only_card() -> Result<String, Error> {
 }
 
 fn journal(path: &Path) -> Result<Journal, Error> {
-    Journal::create(path, Detail::Masked).map_err(|source| match source.kind() {
+    let made = Destination::of(path).and_then(|destination| match destination {
+        Destination::Stream(path) => Journal::new(open_stream(&path)?, Detail::Masked),
+        Destination::File(_) => Journal::create(path, Detail::Masked),
+    });
+    made.map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => Error::JournalThere { path: path.to_owned() },
         _ => Error::WriteFile { path: path.to_owned(), source },
     })

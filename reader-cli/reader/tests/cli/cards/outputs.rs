@@ -39,7 +39,7 @@ fn links_are_followed_and_what_is_no_file_is_written_to() {
     let stored = fs::symlink_metadata(at("evidence.json")).unwrap();
     assert!(stored.is_file() && stored.permissions().mode() & 0o777 == 0o600);
 
-    for option in ["--report", "--save-evidence"] {
+    for option in ["--report", "--save-evidence", "--journal"] {
         let full = verify(&post, &socket, &[option, &at("full")]);
         assert!(full.status.code() == Some(2) && stderr(&full).contains("No space left"), "{}", stderr(&full));
         assert!(is_link(&at("full")));
