@@ -5,6 +5,7 @@ use std::mem;
 use openssl::cipher::{Cipher as Algorithm, CipherRef};
 use openssl::cipher_ctx::CipherCtx;
 use openssl::error::ErrorStack;
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 use crate::suite::Cipher;
@@ -26,9 +27,9 @@ pub(crate) struct Cbc {
     context: CipherCtx,
     direction: Direction,
     /// The last block of cryptogram; 3DES uses the first half.
-    previous: [u8; 16],
+    previous: Zeroizing<[u8; 16]>,
     /// What is added to the next block's plain side.
-    difference: [u8; 16],
+    difference: Zeroizing<[u8; 16]>,
 }
 
 impl Cbc {
@@ -74,13 +75,13 @@ impl Cbc {
                 context.set_padding(false);
             }
         }
-        Ok(Cbc { context, direction, previous: ZERO_IV, difference: ZERO_IV })
+        Ok(Cbc { context, direction, previous: Zeroizing::new(ZERO_IV), difference: Zeroizing::new(ZERO_IV) })
     }
 
     /// Begins a message.
     pub(crate) fn start(&mut self, iv: &[u8; 16]) {
-        self.difference = self.previous;
-        add(&mut self.difference, iv);
+        *self.difference = *self.previous;
+        add(&mut *self.difference, iv);
     }
 
     /// Transforms whole blocks of the message where they stand: all of `blocks` after its first `from` bytes.
@@ -125,7 +126,7 @@ impl Cbc {
             return Err(ErrorStack::get());
         }
         let Some(last) = length.checked_sub(block) else { return Ok(()) };
-        let difference = mem::replace(&mut self.difference, ZERO_IV);
+        let difference = mem::replace(&mut self.difference, Zeroizing::new(ZERO_IV));
         match self.direction {
             Direction::Encrypt => {
                 add(room, difference.get(..block).unwrap_or_default());

@@ -270,6 +270,10 @@ impl Crl {
                 self.part = part(extension.value).ok_or(CrlError::Critical(id))?;
                 continue;
             }
+            // Critical by RFC 5280 §5.2.4; what is not whole must never pass for it.
+            if extension.oid.as_bytes() == der::oid::DELTA_CRL_INDICATOR {
+                return Err(CrlError::Critical(extension.oid.to_id_string()));
+            }
             match extension.parsed_extension() {
                 ParsedExtension::ParseError { .. } => return Err(CrlError::Extension),
                 ParsedExtension::AuthorityKeyIdentifier(identifier) => {

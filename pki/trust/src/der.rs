@@ -151,6 +151,8 @@ pub mod oid {
     pub const SEAL_SIGNER: &[u8] = &oid!(raw 2.23.136.1.1.11.1);
     /// Purpose of a residence signer: this project's own, made of the UUID 77facc6a-05f7-4ab1-9272-accf6887de52 (X.667 §7).
     pub const RESIDENCE_SIGNER: &[u8] = &oid!(raw 2.25.159480351724629449692769593444394327634);
+    /// id-ce-deltaCRLIndicator (RFC 5280 §5.2.4).
+    pub const DELTA_CRL_INDICATOR: &[u8] = &oid!(raw 2.5.29.27);
     /// id-icao-mrtd-security-extensions-nameChange (9303-12 §7.1.1.5).
     pub const NAME_CHANGE: &[u8] = &oid!(raw 2.23.136.1.1.6.1);
     /// id-icao-mrtd-security-extensions-documentTypeList (9303-12 §7).

@@ -31,8 +31,8 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Follows the path. As in the kernel with `protected_symlinks`, a link in a folder that everybody may write to counts only
-    /// when it is this user's or the folder's owner's.
+    /// Follows the path. As in the kernel with `protected_symlinks`, a link or a pipe in a folder that everybody may write to counts
+    /// only when it is this user's or the folder's owner's.
     ///
     /// # Errors
     /// When it is a directory, leads in a circle, or cannot be looked at.
@@ -51,7 +51,11 @@ impl Destination {
                 }
                 Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
                 Ok(found) if found.is_file() => return Ok(Destination::File(path)),
-                Ok(_) => return Ok(Destination::Stream(path)),
+                Ok(found) => {
+                    // A pipe that another user laid there would take the bytes to him.
+                    may_follow(&path, &found)?;
+                    return Ok(Destination::Stream(path));
+                }
             }
         }
         Err(io::Error::other("too many symbolic links"))
@@ -91,12 +95,13 @@ fn descriptors_above(path: &Path) -> Option<PathBuf> {
     (folder.starts_with("/proc") && folder.ends_with("fd")).then_some(folder)
 }
 
-fn may_follow(path: &Path, link: &Metadata) -> io::Result<()> {
+fn may_follow(path: &Path, found: &Metadata) -> io::Result<()> {
     let folder = fs::metadata(directory_of(path))?;
     let everybodys = folder.mode() & 0o1002 == 0o1002;
-    let trusted = || Ok::<_, io::Error>(link.uid() == folder.uid() || link.uid() == fs::metadata("/proc/self")?.uid());
+    let trusted =
+        || Ok::<_, io::Error>(found.uid() == folder.uid() || found.uid() == fs::metadata("/proc/self")?.uid());
     if everybodys && !trusted()? {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "a symbolic link of another user"));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "a link or a pipe of another user"));
     }
     Ok(())
 }
@@ -228,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_another_user_in_everybodys_folder_is_not_followed() {
+    fn a_link_or_a_pipe_of_another_user_in_everybodys_folder_is_not_followed() {
         use std::os::unix::fs::{PermissionsExt, lchown, symlink};
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -243,6 +248,9 @@ mod tests {
                 io::ErrorKind::PermissionDenied
             );
             assert!(!at("other").exists());
+            assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+            lchown(at("pipe"), Some(65_534), None).unwrap();
+            assert_eq!(write_output(&at("pipe"), b"new", 0o600).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         }
     }
 

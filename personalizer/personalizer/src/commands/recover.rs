@@ -52,7 +52,7 @@ fn one_card(options: &Recover, shift: &mut Shift<'_>, inside: bool) -> Result<u8
     let wait = if waits { shift.wait } else { 0 };
     // A card that is rejected by its number may be dead, or gone.
     let there = options.document.is_some() || shift.parts.station.wait(Presence::Card, wait)?;
-    if !there && !inside && !waits {
+    if !there && !inside && !waits && !options.reject {
         return Ok(nothing_open(shift.output));
     }
     if !there && !inside && matches!(shift.printer, Printer::None) {

@@ -1,10 +1,11 @@
 //! The certificates of the holder's keys: who issued them, and to whom?
 
-use eid::certificate::Container;
+use eid::certificate::{CertificateError, Container};
 use eid::keys::KeyReference;
 use jiff::Timestamp;
 use trust::{Certificate, Outcome};
 
+use super::State;
 use super::checks::{Case, Check, Found};
 use super::possession::{Possession, Proof};
 use super::report::{Basis, CertificateLine, Judgement};
@@ -67,19 +68,14 @@ pub(super) fn different_holders(certificates: &[CertificateLine]) -> Option<Judg
 
 impl CertificateLine {
     /// Whether it is that of the card's own key.
-    fn is_of_card(&self) -> bool {
+    pub(super) fn is_of_card(&self) -> bool {
         self.key == format!("{:02X}", KeyReference::CardAuthentication as u8)
     }
 }
 
 /// What is said of the certificate of one key.
-pub(super) fn line(
-    key: KeyReference,
-    content: Option<&[u8]>,
-    possession: Possession,
-    basis: &Basis<'_>,
-) -> CertificateLine {
-    let unreadable = |reason: String| CertificateLine {
+pub(super) fn line(key: KeyReference, state: &State, possession: Possession, basis: &Basis<'_>) -> CertificateLine {
+    let none = |judgement: Judgement, reason: String| CertificateLine {
         key: format!("{:02X}", key as u8),
         object: key.certificate().name,
         subject: None,
@@ -88,24 +84,31 @@ pub(super) fn line(
         serial: None,
         not_before: None,
         not_after: None,
-        judgement: Judgement::Forged,
+        judgement,
         reason,
         possession: possession.clone(),
         revocation: Revocation::unknown("who issued the certificate is not established"),
     };
-    let Some(content) = content else { return unreadable("the object cannot be read".to_owned()) };
+    let content = match state {
+        State::Read(content) => content,
+        State::Malformed => return none(Judgement::Forged, "it is no data object".to_owned()),
+        State::Protected => return none(Judgement::NotJudged, "the card does not show it here".to_owned()),
+        State::Refused(status) => return none(Judgement::NotJudged, format!("the card does not show it ({status})")),
+    };
     let der = match Container::parse(content).and_then(|container| container.der()) {
         Ok(der) => der,
-        Err(error) => return unreadable(error.to_string()),
+        // Allowed, and nothing against the card.
+        Err(error @ CertificateError::Compressed) => return none(Judgement::NotJudged, error.to_string()),
+        Err(error) => return none(Judgement::Forged, error.to_string()),
     };
     let certificate = match Certificate::from_der(der) {
         Ok(certificate) => certificate,
-        Err(error) => return unreadable(error.to_string()),
+        Err(error) => return none(Judgement::Forged, error.to_string()),
     };
-    let (judgement, reason) = judged(&certificate, basis.authorities, basis.now);
-    let revocation = match judgement {
-        Judgement::Good | Judgement::NotInForce => revocation::status(&certificate, basis),
-        _ => Revocation::unknown("who issued the certificate is not established"),
+    let Judged { judgement, reason, authority } = judged(&certificate, basis.authorities, basis.now);
+    let revocation = match authority {
+        Some(authority) => revocation::status(&certificate, authority, basis),
+        None => Revocation::unknown("who issued the certificate is not established"),
     };
     let (judgement, reason) = match (possession.state, revocation.state) {
         (Proof::Failed, _) => (Judgement::Forged, format!("the card does not have its key: {}", possession.reason)),
@@ -122,33 +125,45 @@ pub(super) fn line(
         judgement,
         reason,
         revocation,
-        ..unreadable(String::new())
+        ..none(judgement, String::new())
     }
 }
 
-fn judged(certificate: &Certificate, authorities: &[Certificate], now: Timestamp) -> (Judgement, String) {
+/// What is said of a certificate by itself, and whose it is.
+struct Judged<'a> {
+    judgement: Judgement,
+    reason: String,
+    /// The believed citizen CA whose key signed it.
+    authority: Option<&'a Certificate>,
+}
+
+fn judged<'a>(certificate: &Certificate, authorities: &'a [Certificate], now: Timestamp) -> Judged<'a> {
+    let without = |judgement, reason: &str| Judged { judgement, reason: reason.to_owned(), authority: None };
     if authorities.is_empty() {
-        return (Judgement::NotJudged, "no citizen CA was given".to_owned());
+        return without(Judgement::NotJudged, "no citizen CA was given");
     }
     let named: Vec<_> = authorities.iter().filter(|it| it.subject().matches(certificate.issuer())).collect();
     if named.is_empty() {
-        return (Judgement::UntrustedIssuer, "its issuer is none of the citizen CAs that were given".to_owned());
+        return without(Judgement::UntrustedIssuer, "its issuer is none of the citizen CAs that were given");
     }
-    let signs = |it: &&&Certificate| {
+    let signs = |it: &&'a Certificate| {
         let may = it.is_authority() && it.extensions().key_usage.is_some_and(|usage| usage.key_cert_sign());
         may && certificate.verify_signature(it.public_key()).is_ok()
     };
-    let Some(authority) = named.iter().find(signs) else {
-        return (Judgement::Forged, "the citizen CA that it names did not sign it".to_owned());
+    let in_force = |it: &Certificate| (it.not_before()..=it.not_after()).contains(&now);
+    // A CA may have several certificates for one key.
+    let signers: Vec<_> = named.into_iter().filter(signs).collect();
+    let Some(authority) = signers.iter().find(|it| in_force(it)).or(signers.first()).copied() else {
+        return without(Judgement::Forged, "the citizen CA that it names did not sign it");
     };
     if certificate.is_authority() {
-        return (Judgement::Forged, "it is a certificate of an authority, not of a citizen".to_owned());
+        return without(Judgement::Forged, "it is a certificate of an authority, not of a citizen");
     }
-    let in_force = |it: &Certificate| (it.not_before()..=it.not_after()).contains(&now);
-    match (in_force(certificate), in_force(authority)) {
-        (true, true) => (Judgement::Good, "signed by the citizen CA, and in force".to_owned()),
-        (false, _) if now < certificate.not_before() => (Judgement::NotInForce, "not in force yet".to_owned()),
-        (false, _) => (Judgement::NotInForce, "expired".to_owned()),
-        (true, false) => (Judgement::NotInForce, "its citizen CA is not in force".to_owned()),
-    }
+    let (judgement, reason) = match (in_force(certificate), in_force(authority)) {
+        (true, true) => (Judgement::Good, "signed by the citizen CA, and in force"),
+        (false, _) if now < certificate.not_before() => (Judgement::NotInForce, "not in force yet"),
+        (false, _) => (Judgement::NotInForce, "expired"),
+        (true, false) => (Judgement::NotInForce, "its citizen CA is not in force"),
+    };
+    Judged { judgement, reason: reason.to_owned(), authority: Some(authority) }
 }

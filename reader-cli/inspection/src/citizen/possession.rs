@@ -15,7 +15,7 @@ use serde::Serialize;
 use trust::{Certificate, Outcome};
 
 use super::checks::{Case, Check, Found};
-use super::report::Judgement;
+use super::report::{CertificateLine, Judgement};
 use super::{PinState, Seen};
 
 /// What came of asking a card for the key of a certificate.
@@ -161,8 +161,9 @@ fn judge(case: &Case<'_>) -> Found {
         return Found::undetermined(format!("{}: {}", line.key, line.possession.reason));
     }
     let proved = named(Proof::Proved);
-    if proved.is_empty() {
-        let reason = "there is a certificate for the signature key alone, which signs nothing for a reader";
+    // 9E works for whoever is near the card, and its certificate need not name the holder: it vouches for no other one.
+    if with(Proof::Proved).all(CertificateLine::is_of_card) {
+        let reason = "there is no certificate of a key that a reader has the holder prove: 9A or 9D";
         return Found::not_judged(reason, "Let the holder sign something of his own, and verify that.");
     }
     let mut reason = format!("the card has proved: {proved}");

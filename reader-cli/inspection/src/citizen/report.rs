@@ -205,13 +205,11 @@ impl Basis<'_> {
 /// Judges what was read.
 pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
     let chuid = content(&seen.objects, &CARD_HOLDER_UNIQUE_IDENTIFIER).and_then(|content| Chuid::parse(content).ok());
-    let there = |key: &KeyReference| seen.objects.iter().any(|(object, _)| *object == key.certificate());
     let certificates: Vec<_> = KeyReference::ALL
         .into_iter()
-        .filter(there)
-        .map(|key| {
-            let content = content(&seen.objects, key.certificate());
-            certificates::line(key, content, seen.possession(key), basis)
+        .filter_map(|key| {
+            let (_, state) = seen.objects.iter().find(|(object, _)| *object == key.certificate())?;
+            Some(certificates::line(key, state, seen.possession(key), basis))
         })
         .collect();
     let residence = seen.national.iter().flatten().find(|(object, _)| **object == RESIDENCE).map(|(_, state)| state);
@@ -222,6 +220,8 @@ pub fn judge(seen: &Seen, basis: &Basis<'_>) -> Report {
     let open = found.iter().filter(|(check, found)| found.points_at(check) == Some(Judgement::NotJudged));
     let mut not_judged: Vec<_> = open.map(|(check, _)| check.open).collect();
     not_judged.extend(document_open(basis.document));
+    not_judged
+        .extend((seen.pin == PinState::Default).then_some("whether the holder uses the card: everybody knows its PIN"));
     not_judged.extend(seen.interrupted.is_some().then_some("what the card was not asked any more"));
     not_judged.dedup();
     let worst =

@@ -1,5 +1,7 @@
 //! Are the certificates revoked? By the lists of the citizen CAs that are believed, each about its part (RFC 5280 §5, §6.3).
 
+use std::slice;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use trust::{Certificate, Crl, Outcome, chain};
@@ -35,7 +37,7 @@ pub(super) const REVOCATION: Check = Check {
     title: "Revocation of the certificates",
     source: "RFC 5280 §6.3",
     explanation: "No certificate may stand on the revocation lists of its citizen CA, and the newest list about it must be fresh. A list \
-        counts only when a citizen CA that is believed signed it. A certificate that was revoked once stays so, however old the list, \
+        counts only when the citizen CA signed it with the key that signed the certificate. A certificate that was revoked once stays so, however old the list, \
         unless it was only on hold.",
     remedy: "Fetch the newest revocation lists of the citizen CA and name them with --crl, or put them into citizen-crl in the trust store.",
     failed: Judgement::Revoked,
@@ -51,14 +53,15 @@ impl Revocation {
     }
 }
 
-/// What the lists say of a certificate that a believed citizen CA signed.
-pub(super) fn status(certificate: &Certificate, basis: &Basis<'_>) -> Revocation {
+/// What the lists say of a certificate that the key of this believed citizen CA signed. Only lists of the same key count: a CA of
+/// the same name with another key may publish at the same address.
+pub(super) fn status(certificate: &Certificate, authority: &Certificate, basis: &Basis<'_>) -> Revocation {
     if basis.lists.is_empty() {
         return Revocation::unknown("no revocation list was given");
     }
     let about = basis.lists.iter().filter(|list| list.covers(certificate));
     let (lists, strangers): (Vec<&Crl>, Vec<&Crl>) =
-        about.partition(|list| chain::issuer_of_list(list, basis.authorities).is_some());
+        about.partition(|list| chain::issuer_of_list(list, slice::from_ref(authority)).is_some());
     // The newest one; one of the future only when there is no other.
     let newest = lists.iter().max_by_key(|list| (list.this_update() <= basis.now, list.this_update()));
     let Some(newest) = newest else {
@@ -85,7 +88,7 @@ pub(super) fn status(certificate: &Certificate, basis: &Basis<'_>) -> Revocation
 
 fn missing(certificate: &Certificate, strangers: usize) -> String {
     if strangers > 0 {
-        return "the revocation lists in its issuer's name were signed by no citizen CA that is believed".to_owned();
+        return "the revocation lists in its issuer's name were not signed by the key that signed it".to_owned();
     }
     let points = &certificate.extensions().distribution_points;
     let published = points.first().map(|point| format!("; it is published at {point}")).unwrap_or_default();

@@ -133,6 +133,9 @@ pub fn of_others(name: &str, citizens: &mut Citizens, algorithm: Algorithm) -> S
     let memory = state.eid.as_mut().unwrap();
     memory.pin = Some(Reference { value: pin().secret().clone(), tries: 3, limit: 3 });
     let keys = [KeyReference::Authentication, KeyReference::Signature, KeyReference::KeyManagement];
+    if let Applet::Pivapplet(applet) = &mut memory.applet {
+        applet.defaults.pin = false;
+    }
     fill(memory, citizens, &keys, algorithm);
     create(&mut memory.applet, &keys, algorithm);
     state

@@ -10,7 +10,7 @@ use iso7816::{Card, Command, Response, Status, TransmitError};
 use proptest::prelude::*;
 use soft_card::eid::Memory;
 use soft_card::{SoftCard, State};
-use trust::Certificate;
+use trust::{Certificate, Crl};
 
 use crate::citizens::{Citizens, card, of_others, pin, seen, seen_without};
 use crate::{judged, today, with_can};
@@ -39,7 +39,12 @@ fn whole(state: &State, citizens: &mut Citizens) -> Report {
 
 /// The same of the citizen application alone.
 fn alone(seen: &Seen, ca: &Certificate) -> Report {
-    judge(seen, &Basis { authorities: std::slice::from_ref(ca), lists: &[], store: None, document: None, now: today() })
+    alone_with(seen, ca, &[])
+}
+
+/// The same with revocation lists.
+fn alone_with(seen: &Seen, ca: &Certificate, lists: &[Crl]) -> Report {
+    judge(seen, &Basis { authorities: std::slice::from_ref(ca), lists, store: None, document: None, now: today() })
 }
 
 fn proofs(report: &Report) -> Vec<(&str, Proof)> {
@@ -169,6 +174,57 @@ fn some_key_other_than_the_signature_key_must_be_proved() {
     }
 }
 
+/// 9E works without its holder, and its certificate is compared with nobody's: it makes no other certificate good.
+#[test]
+fn the_card_s_own_key_vouches_for_nobody() {
+    let mut citizens = Citizens::new();
+    let others = of_others("pivapplet", &mut citizens, Algorithm::P256);
+    let stolen = others.eid.as_ref().unwrap().objects[&KeyReference::Signature.certificate().tag.0].clone();
+    let own = card(&mut citizens, &[KeyReference::CardAuthentication], Algorithm::P256);
+    let lists = [citizens.list(19)];
+    for signature in [None, Some(stolen)] {
+        let mut state = of_others("pivapplet", &mut citizens, Algorithm::P256);
+        let (memory, own) = (state.eid.as_mut().unwrap(), own.eid.as_ref().unwrap());
+        memory.objects = own.objects.clone();
+        memory.keys = own.keys.clone();
+        if let Some(signature) = &signature {
+            memory.objects.insert(KeyReference::Signature.certificate().tag.0, signature.clone());
+        }
+        let seen = seen_without(&mut SoftCard::from_state(&state));
+        let report = alone_with(&seen, &citizens.ca, &lists);
+        assert_eq!(proofs(&report).last().unwrap(), &("9E", Proof::Proved), "{report:#?}");
+        assert_eq!((check(&report).0, report.not_judged.as_slice()), ("undetermined", &[OPEN][..]), "{report:#?}");
+        assert_eq!(report.judgement, Judgement::CertificatesGood, "{report:#?}");
+    }
+}
+
+/// What a card need not show, and what this program does not read, is nothing against it.
+#[test]
+fn a_certificate_that_is_not_shown_accuses_nobody() {
+    let mut citizens = Citizens::new();
+    let state = of_others("pivapplet", &mut citizens, Algorithm::P256);
+    let (tag, lists) = (KeyReference::Authentication.certificate().tag, [citizens.list(19)]);
+    let told = |answer: Response| {
+        let asked = |command: &Command| command.ins == 0xCB && command.data.ends_with(&tag.0.to_be_bytes()[1..]);
+        let mut hiding = Spy::new(&state, |_, command| asked(command).then(|| Ok(answer.clone())));
+        let mut seen = read(&mut hiding, Budget::default()).unwrap();
+        open(&mut hiding, Budget::default(), &pin(), &mut OsRandom, &mut seen).unwrap();
+        let report = alone_with(&seen, &citizens.ca, &lists);
+        assert_ne!(report.judgement, Judgement::Good, "{report:#?}");
+        report.certificates[0].judgement
+    };
+    let gzip = hex::decode("53097002 1f8b710101fe00".replace(' ', "")).unwrap();
+    for answer in [
+        Response::status(Status(0x6982)),
+        Response::status(Status(0x6F00)),
+        Response { data: gzip, status: Status::OK },
+    ] {
+        assert_eq!(told(answer.clone()), Judgement::NotJudged, "{answer:?}");
+    }
+    let rubbish = Response { data: hex::decode("530470021f8b").unwrap(), status: Status::OK };
+    assert_eq!(told(rubbish), Judgement::Forged);
+}
+
 /// Cards of others prove their keys by the same commands.
 #[test]
 fn other_people_s_applets_prove_their_keys() {
@@ -288,7 +344,6 @@ fn a_card_that_is_torn_loses_no_report() {
             let report = alone(&seen(&mut spy), &citizens.ca);
             assert!(report.interrupted.is_some() && report.certificates.len() == 4, "{torn} {report:#?}");
             assert!(report.not_judged.contains(&"what the card was not asked any more"), "{torn}");
-            assert_ne!(report.judgement, Judgement::Good);
             let failed = report.judgement == Judgement::Forged;
             assert!(failed >= accused && !(failed && good), "{torn} {report:#?}");
             accused = failed;
@@ -306,15 +361,19 @@ proptest! {
         template in any::<bool>(),
     ) {
         use std::sync::{Mutex, OnceLock};
-        static CARD: OnceLock<Mutex<(Citizens, State)>> = OnceLock::new();
+        static CARD: OnceLock<Mutex<(Citizens, State, [Crl; 1])>> = OnceLock::new();
         let guard = CARD.get_or_init(|| {
             let mut citizens = Citizens::new();
-            let state = card(&mut citizens, &[KeyReference::Authentication], Algorithm::P256);
-            Mutex::new((citizens, state))
+            let state = of_others("pivapplet", &mut citizens, Algorithm::P256);
+            let lists = [citizens.list(19)];
+            // Nothing else is open: with the right answer the card is good.
+            let honest = alone_with(&seen(&mut SoftCard::from_state(&state)), &citizens.ca, &lists);
+            assert_eq!(honest.judgement, Judgement::Good, "{honest:#?}");
+            Mutex::new((citizens, state, lists))
         });
-        let (citizens, state) = &*guard.lock().unwrap();
+        let (citizens, state, lists) = &*guard.lock().unwrap();
         let data = if template { Template { response: Some(&data), ..Template::default() }.to_bytes() } else { data };
-        let report = alone(&answering(state, &data, Status(status)), &citizens.ca);
+        let report = alone_with(&answering(state, &data, Status(status)), &citizens.ca, lists);
         prop_assert_ne!(proofs(&report)[0].1, Proof::Proved);
         prop_assert_ne!(report.judgement, Judgement::Good);
     }

@@ -1,7 +1,7 @@
 //! Citizens' cards that are good, and the lists that say they are not.
 
 use eid::keys::{Algorithm, KeyReference};
-use inspection::citizen::{Basis, Judgement, Report, RevocationStatus, Seen, judge};
+use inspection::citizen::{Basis, Judgement, PinState, Report, RevocationStatus, Seen, judge};
 use jiff::Timestamp;
 use soft_card::SoftCard;
 use trust::{Certificate, Crl};
@@ -68,6 +68,10 @@ fn cards_of_others_are_good_by_the_same_rules() {
         let (lists, read) = ([citizens.list(19)], seen(&mut SoftCard::from_state(&state)));
         assert_eq!(report(&read, &citizens, &lists, today()).judgement, Judgement::Good, "{name}");
         assert_eq!(report(&read, &citizens, &[], today()).judgement, Judgement::CertificatesGood, "{name}");
+        // With a PIN that everybody knows, the keys prove no holder.
+        let known = Seen { pin: PinState::Default, ..read };
+        let report = report(&known, &citizens, &lists, today());
+        assert_eq!((report.judgement, report.not_judged.len()), (Judgement::CertificatesGood, 1), "{report:#?}");
     }
 }
 
@@ -81,6 +85,7 @@ fn lists_of_the_citizen_ca_count_and_no_others() {
     let theirs = stranger.list(19);
     assert!(theirs.covers(&certificate(&read, 0)) && stranger.ca.subject() == citizens.ca.subject());
     let (before, fresh, to_come) = (citizens.list(2), citizens.list(18), citizens.list(30));
+    let outdated = before.clone();
     let store = citizens.issuer.store(vec![]);
     let state_of = |lists: &[Crl]| {
         let report = report(&read, &citizens, lists, today());
@@ -89,7 +94,7 @@ fn lists_of_the_citizen_ca_count_and_no_others() {
     };
     for (lists, wanted, words, result) in [
         (vec![], RevocationStatus::Unknown, "no revocation list was given", "undetermined"),
-        (vec![theirs.clone()], RevocationStatus::Unknown, "signed by no citizen CA that is believed", "undetermined"),
+        (vec![theirs.clone()], RevocationStatus::Unknown, "not signed by the key that signed it", "undetermined"),
         (vec![before.clone()], RevocationStatus::Unknown, "out of date since 2026-11-10", "undetermined"),
         (vec![to_come.clone()], RevocationStatus::Unknown, "is of the future", "undetermined"),
         (vec![theirs, before, fresh, to_come], RevocationStatus::NotRevoked, "list of 2026-11-19", "successful"),
@@ -97,6 +102,15 @@ fn lists_of_the_citizen_ca_count_and_no_others() {
         let (state, reason, check) = state_of(&lists);
         assert!(state == wanted && reason.contains(words) && check == result, "{words}: {state:?} {reason} {check}");
     }
+    // Nor does it when the other CA is believed too, as after a new key: it says nothing of certificates under the old one.
+    let both = [stranger.ca.clone(), citizens.ca.clone()];
+    let of_both = |lists: &[Crl]| {
+        let basis = Basis { authorities: &both, lists, store: None, document: None, now: today() };
+        judge(&read, &basis).certificates[0].revocation.state
+    };
+    let theirs = stranger.list(20);
+    assert_eq!(of_both(std::slice::from_ref(&theirs)), RevocationStatus::Unknown);
+    assert_eq!(of_both(&[outdated, theirs]), RevocationStatus::Unknown);
     // A list of the CSCA, or of anybody else, is about other certificates.
     let (state, reason, _) = state_of(store.crls());
     assert!(state == RevocationStatus::Unknown && reason.contains("it is published at http://"), "{reason}");

@@ -55,7 +55,15 @@ pub fn run(args: &Citizen) -> Result<u8, Error> {
         prove(card, Budget::default(), &mut OsRandom, &mut seen);
         if args.pin || pin.is_some() {
             may_have_pin(document.as_ref())?;
-            open_with(card, &mut seen, pin.as_ref())?;
+            let (authorities, lists) = (&authorities, &lists);
+            let basis = Basis { authorities, lists, store: store.as_ref(), document: document.as_ref(), now };
+            match judge(&seen, &basis).judgement {
+                // It lied already: it would only collect the PIN.
+                Judgement::Forged | Judgement::DifferentHolders => {
+                    seen.interrupted = Some("the PIN was not given to a card that was found out".to_owned());
+                }
+                _ => open_with(card, &mut seen, pin.as_ref())?,
+            }
         }
         Ok::<_, Error>((seen, document))
     })?;

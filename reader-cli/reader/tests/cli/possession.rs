@@ -74,3 +74,24 @@ fn a_card_without_the_keys_of_its_certificates_is_forged() {
         assert!(text.contains(words) && output.status.code() == Some(exit), "{name}: {text}");
     }
 }
+
+#[test]
+fn a_card_that_was_found_out_does_not_get_the_pin() {
+    let post = Post::new();
+    let mine = ca("Citizen CA");
+    let (pem, pin) = (post.path("ca.pem"), post.path("pin"));
+    std::fs::write(&pem, mine.certificate.to_pem().unwrap()).unwrap();
+    std::fs::write(&pin, PIN).unwrap();
+    let (first, second, third) = (key(), key(), key());
+    use KeyReference::{Authentication, CardAuthentication};
+    // The key that needs no PIN is not that of its certificate.
+    let state = card(&post, &mine, &[(Authentication, &first, &first), (CardAuthentication, &second, &third)]);
+    let socket = post.insert("found-out", state);
+    let args = ["citizen", "--json", "--socket", &socket, "--citizen-ca", &pem, "--pin-file", &pin];
+    let output = post.run(&args);
+    let report = json(&output);
+    assert_eq!((output.status.code(), &report["judgement"]), (Some(10), &"forged".into()), "{report:#}");
+    assert_eq!(report["certificates"][0]["possession"]["state"], "not-asked", "{report:#}");
+    assert_eq!(report["certificates"][1]["possession"]["state"], "failed", "{report:#}");
+    assert_eq!(report["interrupted"], "the PIN was not given to a card that was found out");
+}

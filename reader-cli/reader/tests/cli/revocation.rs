@@ -122,7 +122,7 @@ fn a_card_is_good_until_a_list_says_otherwise() {
         ("on-hold", vec![now(6)], 13, "revoked", "(on hold)"),
         ("held-no-more", vec![old(6), by(FRESH)], 0, "good", "not revoked"),
         ("stale", vec![stale(None)], 11, "certificates-good", "out of date since "),
-        ("namesake", vec![FRESH.sign(namesake)], 11, "certificates-good", "signed by no citizen CA that is believed"),
+        ("namesake", vec![FRESH.sign(namesake)], 11, "certificates-good", "not signed by the key that signed it"),
         (
             "accused-by-a-namesake",
             vec![List { revoked: Some(1), ..FRESH }.sign(namesake), by(FRESH)],
